@@ -1,0 +1,155 @@
+"""What decides a stage's result, as a document whose hash names the stored folder.
+
+The document is kept beside the result, so that a plan can say why a stage is made again:
+"distill.temperature 4.0 -> 2.0", "code changed: pipeline/training/loop.py".
+"""
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import metadata, util
+from pathlib import Path
+from typing import Any
+
+from pipeline.graph import Stage
+from pipeline.recipe import Recipe
+from targets.errors import missing_package
+
+PACKAGES = ("pipeline", "targets")
+
+# The recipe's values are in the document themselves, and these decide no bytes.
+UNREAD = {
+    "pipeline",
+    "pipeline.recipe",
+    "pipeline.progress",
+    "pipeline.stages",
+    "targets",
+    "targets.devices",
+    "targets.errors",
+}
+
+Document = dict[str, Any]
+
+
+def document(
+    stage: Stage, recipe: Recipe, *, inputs: Mapping[str, str], dataset_sha256: str
+) -> Document:
+    """Everything that decides the result of `stage`; `inputs` are the digests of what it needs."""
+    tree = recipe.model_dump(mode="json")
+    own = tree.get(stage.name, {})
+    read = {name: tree[name] for name in stage.reads}
+    if "dataset" in read:
+        # Where the file lies decides nothing: its contents are in the digest.
+        read["dataset"] = {k: v for k, v in read["dataset"].items() if k != "path"}
+        read["dataset"]["sha256"] = dataset_sha256
+    return {
+        "stage": stage.name,
+        "recipe": {stage.name: own, **read},
+        "inputs": dict(inputs),
+        "code": code(stage.module),
+        "libraries": {name: _version(name, stage.name) for name in stage.libraries},
+    }
+
+
+def digest(content: Document) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def difference(old: Document, new: Document) -> str:
+    """Why `new` has another result than `old`, in a few words."""
+    said = [
+        f"{key} {_show(before)} → {_show(after)}"
+        for key, before, after in _changes(old["recipe"], new["recipe"])
+    ]
+    for part, label in (("libraries", "version of"), ("code", "code changed:")):
+        changed = [key for key, _, _ in _changes(old[part], new[part])]
+        if changed:
+            shown = ", ".join(changed[:3]) + (" …" if len(changed) > 3 else "")
+            said.append(f"{label} {shown}")
+    changed = [key for key, _, _ in _changes(old["inputs"], new["inputs"])]
+    if changed:
+        said.append(f"another result of {', '.join(changed)}")
+    return "; ".join(said)
+
+
+@cache
+def code(module: str) -> dict[str, str]:
+    """Digest of every module of ours that `module` reaches, by file; comments do not count."""
+    digests: dict[str, str] = {}
+    pending = [module]
+    while pending:
+        name = pending.pop()
+        path = _source(name)
+        if path is None or name in UNREAD or _label(path) in digests:
+            continue
+        tree = _parsed(path)
+        digests[_label(path)] = hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16]
+        pending.extend(_imports(tree))
+    return dict(sorted(digests.items()))
+
+
+def _imports(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            # The registries name their modules as text, so that they are imported when used.
+            yield node.value
+
+
+@cache
+def _source(module: str) -> Path | None:
+    package, *rest = module.split(".")
+    if package not in PACKAGES or not all(part.isidentifier() for part in rest):  # or any text
+        return None
+    base = _root(package).joinpath(*rest)
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+@cache
+def _root(package: str) -> Path:
+    spec = util.find_spec(package)
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent
+
+
+def _label(path: Path) -> str:
+    package = next(p for p in PACKAGES if path.is_relative_to(_root(p)))
+    return f"{package}/{path.relative_to(_root(package)).as_posix()}"
+
+
+@cache
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _version(distribution: str, stage: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError as error:
+        raise missing_package(distribution, needed_for=f"stage {stage}") from error
+
+
+def _changes(
+    old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
+) -> Iterator[tuple[str, Any, Any]]:
+    for key in sorted({*old, *new}):
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, dict) and isinstance(after, dict):
+            yield from _changes(before, after, f"{prefix}{key}.")
+        elif before != after:
+            yield f"{prefix}{key}", before, after
+
+
+def _show(value: Any) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= 24 else f"{text[:12]}…"

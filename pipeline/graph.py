@@ -1,0 +1,55 @@
+"""The architecture on one screen: what runs, from what, decided by what.
+
+teacher -> distill -> quantize -> convert -> bench -> report
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.artifacts import Artifact, Checkpoint, Exports, Measurements, Report
+from pipeline.stages import bench, convert, distill, quantize, report, teacher
+
+TRAINING = ("tensorflow", "tf-keras", "numpy", "scikit-learn", "pillow")
+QAT = (*TRAINING, "tensorflow-model-optimization")
+EXPORT = (*QAT, "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """`run(cfg, out, *, job, **upstream) -> artifact` and what decides its result."""
+
+    name: str
+    run: Callable[..., Artifact]
+    makes: type[Artifact]
+    needs: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    """Tables and values of the recipe that the stage reads beside its own table."""
+    libraries: tuple[str, ...] = ()
+    """Distributions whose version decides the result."""
+    reusable: bool = True
+    """A measurement is an observation: it is made again each time."""
+
+    @property
+    def module(self) -> str:
+        return self.run.__module__
+
+    def config(self, recipe: Any) -> Any:
+        """The stage's own table; the report is about the whole recipe."""
+        return getattr(recipe, self.name, recipe)
+
+
+SEEN = ("dataset", "views", "seed", "threads")
+
+STAGES = (
+    Stage("teacher", teacher.run, Checkpoint, (), SEEN, TRAINING),
+    Stage("distill", distill.run, Checkpoint, ("teacher",), SEEN, TRAINING),
+    Stage("quantize", quantize.run, Checkpoint, ("teacher", "distill"), SEEN, QAT),
+    Stage(
+        "convert", convert.run, Exports, ("teacher", "distill", "quantize"), ("dataset",), EXPORT
+    ),
+    Stage("bench", bench.run, Measurements, ("convert",), reusable=False),
+    Stage("report", report.run, Report, ("bench",), reusable=False),
+)
+
+NAMES = tuple(stage.name for stage in STAGES)

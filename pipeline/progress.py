@@ -1,0 +1,131 @@
+"""What a person sees while it works: bars on a terminal, plain lines elsewhere, all on stderr."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+class EpochProgress(Protocol):
+    """Told by the training loop how far it is."""
+
+    def step(self, done: int, of: int) -> None: ...
+
+    def epoch(self, number: int, *, loss: float, accuracy: float) -> None: ...
+
+
+class Console(Protocol):
+    """Where stages talk to; results go to stdout instead."""
+
+    def say(self, text: str) -> None: ...
+
+    def epochs(self, stage: str, *, first: int, total: int) -> Any:
+        """A context manager that gives an `EpochProgress` for epochs `first`..`total`."""
+
+
+def console() -> Console:
+    return TerminalConsole() if sys.stderr.isatty() else PlainConsole()
+
+
+class PlainConsole:
+    """One line per event: for logs and CI."""
+
+    def say(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    @contextmanager
+    def epochs(self, stage: str, *, first: int, total: int) -> Iterator[EpochProgress]:
+        yield PlainEpochs(stage=stage, first=first, total=total)
+
+
+@dataclass
+class PlainEpochs:
+    stage: str
+    first: int
+    total: int
+    started: float = field(default_factory=time.monotonic)
+
+    def step(self, done: int, of: int) -> None:
+        """Nothing: a line per step would drown a log."""
+
+    def epoch(self, number: int, *, loss: float, accuracy: float) -> None:
+        spent = time.monotonic() - self.started
+        left = spent / (number - self.first + 1) * (self.total - number)
+        print(
+            f"{self.stage:<9} epoch {number}/{self.total}  loss {loss:.4f}  "
+            f"validation {100 * accuracy:.2f} %  left {clock(left)}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+class TerminalConsole:
+    """Bars by rich."""
+
+    def __init__(self) -> None:
+        from rich.console import Console as Rich
+
+        self._rich = Rich(stderr=True, highlight=False)
+
+    def say(self, text: str) -> None:
+        self._rich.print(text, markup=False)
+
+    @contextmanager
+    def epochs(self, stage: str, *, first: int, total: int) -> Iterator[EpochProgress]:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn(f"{stage:<9}"),
+            BarColumn(),
+            TextColumn("epoch {task.fields[number]}/{task.fields[epochs]}"),
+            TextColumn("{task.fields[seen]}"),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self._rich) as bar:
+            yield BarEpochs(bar=bar, first=first, total=total)
+
+
+class BarEpochs:
+    def __init__(self, *, bar: Any, first: int, total: int) -> None:
+        self._bar, self._done = bar, 0
+        self._task = bar.add_task("", total=total - first + 1, number=first, epochs=total, seen="")
+
+    def step(self, done: int, of: int) -> None:
+        self._bar.update(self._task, completed=self._done + done / of)
+
+    def epoch(self, number: int, *, loss: float, accuracy: float) -> None:
+        self._done += 1
+        self._bar.update(
+            self._task,
+            completed=self._done,
+            number=number,
+            seen=f"loss {loss:.4f}  validation {100 * accuracy:.2f} %",
+        )
+
+
+@dataclass
+class SilentConsole:
+    """The fake: remembers what was said, prints nothing."""
+
+    said: list[str] = field(default_factory=list)
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    @contextmanager
+    def epochs(self, stage: str, *, first: int, total: int) -> Iterator[EpochProgress]:
+        yield SilentEpochs()
+
+
+class SilentEpochs:
+    def step(self, done: int, of: int) -> None: ...
+
+    def epoch(self, number: int, *, loss: float, accuracy: float) -> None: ...
+
+
+def clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"

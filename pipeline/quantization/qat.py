@@ -1,0 +1,73 @@
+"""Quantization-aware training that is right for short schedules.
+
+tfmot's defaults are not: activation ranges start at ±6 and forget it over thousands of steps, the
+input range is learned, and depthwise kernels get one range for all channels. Here every range is
+calibrated before the first step, the input range is assigned, and depthwise is per channel.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from pipeline.datasets.splits import Images
+from pipeline.training.loop import normalise
+from targets.inputs import InputSpec
+
+FIRST_BATCH, NEXT_BATCHES, LEARNING, FROZEN = 0.0, 0.9, 0.99, 1.0
+"""Decay of the moving average of an activation range, by phase."""
+
+CALIBRATION_BATCH = 256
+
+
+class QuantizedNetwork:
+    """A tf_keras model with fake quantization, and the one knob of its activation ranges."""
+
+    def __init__(self, model: Any, spec: InputSpec) -> None:
+        """Wrap a copy of `model`; its ranges are tfmot's ±6 until `calibrate` or loaded weights."""
+        import tensorflow as tf
+
+        from pipeline.quantization.scheme import ActivationRange, quantize_per_channel
+
+        self.spec = spec
+        self.model = quantize_per_channel(model)
+        self._decay = tf.Variable(FROZEN, trainable=False, dtype=tf.float32, name="range_decay")
+        self._replace_quantizers(ActivationRange)
+        self._freeze_batch_norm()
+
+    def calibrate(self, images: Images) -> None:
+        """Set every activation range from `images`, raw [n, height, width, channels]."""
+        for start in range(0, len(images), CALIBRATION_BATCH):
+            self._decay.assign(FIRST_BATCH if start == 0 else NEXT_BATCHES)
+            self._observe(images[start : start + CALIBRATION_BATCH])
+        self._decay.assign(FROZEN)
+
+    def ranges_learn(self, learn: bool) -> None:
+        """Whether training steps move the activation ranges."""
+        self._decay.assign(LEARNING if learn else FROZEN)
+
+    def settle(self) -> None:
+        """Read the weight ranges again: the last step moved the weights after they were read."""
+        self._decay.assign(FROZEN)
+        self._observe(np.zeros((1, *self.spec.shape), self.spec.dtype))
+
+    def _observe(self, images: Images) -> None:
+        self.model(normalise(images, self.spec), training=True)
+
+    def _replace_quantizers(self, activation_range: Any) -> None:
+        # The quantizers are looked up at every call, so that the objects can be exchanged after
+        # the wrappers have made their variables. tfmot has no public place for it.
+        for layer in self.model.layers:
+            if type(layer).__name__ == "QuantizeLayer":
+                layer.quantizer = activation_range(decay=FROZEN)
+                low, high = self.spec.real_range
+                layer.quantizer_vars["min_var"].assign(low)
+                layer.quantizer_vars["max_var"].assign(high)
+            elif getattr(layer, "_output_quantizers", None):
+                layer._output_quantizers = [activation_range(decay=self._decay)]
+            for activation in getattr(layer, "_quantize_activations", []):
+                activation.quantizer = activation_range(decay=self._decay)
+
+    def _freeze_batch_norm(self) -> None:
+        for layer in self.model.layers:
+            if type(getattr(layer, "layer", None)).__name__ == "BatchNormalization":
+                layer.trainable = False  # the wrapper hands it on: statistics stay as trained

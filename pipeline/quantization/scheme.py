@@ -1,0 +1,79 @@
+"""tfmot's 8-bit scheme with per-channel depthwise kernels and ranges whose decay can be set."""
+
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_model_optimization as tfmot
+import tf_keras
+from tensorflow_model_optimization.python.core.quantization.keras import quant_ops, quantizers
+from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
+    default_8bit_quantize_registry as registry_8bit,
+)
+from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
+    default_8bit_quantize_scheme as scheme_8bit,
+)
+from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
+    default_8bit_quantizers as quantizers_8bit,
+)
+
+
+def quantize_per_channel(model: Any) -> Any:
+    """A copy of `model` with every layer quantized by `PerChannelScheme`."""
+    annotated = tfmot.quantization.keras.quantize_annotate_model(model)
+    return tfmot.quantization.keras.quantize_apply(annotated, scheme=PerChannelScheme())
+
+
+class ActivationRange(quantizers.MovingAverageQuantizer):  # type: ignore[misc]
+    """A moving average of the batches' ranges with a decay of ours: 0 takes over, 1 is frozen.
+
+    tfmot's own is fixed at 0.999.
+    """
+
+    def __init__(self, *, decay: Any) -> None:
+        super().__init__(num_bits=8, per_axis=False, symmetric=False, narrow_range=False)
+        self.decay = decay
+
+    def __call__(self, inputs: Any, training: bool, weights: Any, **kwargs: Any) -> Any:
+        return quant_ops.MovingAvgQuantize(
+            inputs,
+            weights["min_var"],
+            weights["max_var"],
+            ema_decay=self.decay,
+            is_training=training,
+            num_bits=8,
+        )
+
+
+class DepthwiseWeights(quantizers_8bit.Default8BitConvWeightsQuantizer):  # type: ignore[misc]
+    """One range per channel of a depthwise kernel.
+
+    tfmot takes the last axis, which is the depth multiplier (tensorflow#47858). The kernel
+    [h, w, channels, multiplier] is seen as [h, w, 1, channels * multiplier] instead.
+    """
+
+    def build(self, tensor_shape: Any, name: str, layer: Any) -> Any:
+        channels = tensor_shape[-2] * tensor_shape[-1]
+        return super().build(tf.TensorShape([channels]), name, layer)
+
+    def __call__(self, inputs: Any, training: bool, weights: Any, **kwargs: Any) -> Any:
+        height, width, channels, multiplier = inputs.shape
+        flat = tf.reshape(inputs, [height, width, 1, channels * multiplier])
+        quantized = super().__call__(flat, training, weights, **kwargs)
+        return tf.reshape(quantized, inputs.shape)
+
+
+class DepthwiseConfig(registry_8bit.Default8BitConvQuantizeConfig):  # type: ignore[misc]
+    def __init__(self) -> None:
+        super().__init__(["depthwise_kernel"], ["activation"], False)
+        self.weight_quantizer = DepthwiseWeights()
+
+
+class PerChannelRegistry(registry_8bit.Default8BitQuantizeRegistry):  # type: ignore[misc]
+    def __init__(self) -> None:
+        super().__init__()
+        self._layer_quantize_map[tf_keras.layers.DepthwiseConv2D] = DepthwiseConfig()
+
+
+class PerChannelScheme(scheme_8bit.Default8BitQuantizeScheme):  # type: ignore[misc]
+    def get_quantize_registry(self) -> PerChannelRegistry:
+        return PerChannelRegistry()

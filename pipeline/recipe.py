@@ -1,0 +1,277 @@
+"""THE schema: one frozen model per stage, with defaults and checks.
+
+A recipe is TOML. `load` reads it, lays the command line's overrides on top, and either returns a
+checked `Recipe` or raises one `InputError` that names the key, what is known and the nearest
+spelling. Nothing behind this edge checks a value again.
+"""
+
+import tomllib
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
+
+from pipeline.datasets import DATASETS
+from pipeline.models import STUDENTS, TEACHERS
+from targets.devices import DEVICES, available_cpus
+from targets.errors import InputError, unknown
+from targets.formats import FORMATS
+
+
+def _one_of(kind: str, known: Iterable[str]) -> BeforeValidator:
+    names = tuple(known)
+
+    def check(value: object) -> object:
+        if isinstance(value, str) and value not in names:
+            raise ValueError(str(unknown(kind, value, names)))
+        return value
+
+    return BeforeValidator(check)
+
+
+PositiveInt = Annotated[int, Field(ge=1)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Target = Annotated[str, _one_of("target", FORMATS)]
+Device = Annotated[str, _one_of("device", DEVICES)]
+Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+
+
+class Section(BaseModel):
+    """A table of the recipe: frozen, no unknown keys, no NaN."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class AboutConfig(Section):
+    """What a recipe costs and reaches, measured; shown by `pipeline recipes`, read by nothing."""
+
+    summary: str = ""
+    cost: str = ""
+    reaches: str = ""
+
+
+class DatasetConfig(Section):
+    name: Annotated[str, _one_of("dataset", DATASETS)] = "digits"
+    path: Path | None = None
+    """Where the data is, for a data set that is not embedded (`--data`)."""
+    validation: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    """Share of the labelled data that steers training; of the training part where the test split
+    is given by the data set."""
+    test: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    """Share that is only measured; not used where the data set gives its own test split."""
+    split_seed: int = 0
+    """Apart from `seed`, so that runs of several seeds are measured on the same test samples."""
+
+
+class ViewsConfig(Section):
+    """Augmentation of training images; the teacher sees the same view as the student."""
+
+    shift: Annotated[int, Field(ge=0)] = 2
+    """Random crop after padding, in pixels either way."""
+    flip: bool = False
+    """Mirror left and right: never where a mirrored image has another label (digits)."""
+    cutout: Annotated[int, Field(ge=0)] = 0
+    """Side of a square that is greyed out, in pixels; hurts runs of fewer than 15 epochs."""
+
+
+class TrainingConfig(Section):
+    """What the one training loop needs."""
+
+    epochs: PositiveInt = 12
+    batch_size: PositiveInt = 64
+    learning_rate: PositiveFloat = 0.1
+    """Peak of the one-cycle schedule."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """Decoupled, on kernels only; times the learning rate at every step."""
+
+
+class TeacherConfig(TrainingConfig):
+    family: Annotated[str, _one_of("teacher family", TEACHERS)] = "resnet"
+    widths: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (32, 64, 128)
+    blocks: PositiveInt = 2
+    """Residual blocks per width."""
+
+
+class DistillationConfig(TrainingConfig):
+    temperature: PositiveFloat = 4.0
+    alpha: Fraction = 0.9
+    """Weight of the teacher: loss = (1-alpha) CE + alpha T² KL."""
+
+
+class DistillConfig(DistillationConfig):
+    family: Annotated[str, _one_of("student family", STUDENTS)] = "mobilenet_v1"
+    width_multiplier: PositiveFloat = 1.0
+
+
+class QuantizeConfig(DistillationConfig):
+    epochs: PositiveInt = 2
+    learning_rate: PositiveFloat = 1e-4
+    calibration_samples: Annotated[int, Field(ge=32)] = 1024
+    """Training images that set the activation ranges before the first step."""
+
+
+class ConvertConfig(Section):
+    targets: Annotated[tuple[Target, ...], Field(min_length=1)] = ("tflite",)
+
+
+class BenchConfig(Section):
+    enabled: bool = True
+    devices: Annotated[tuple[Device, ...], Field(min_length=1)] = ("local",)
+    threads: PositiveInt = 1
+    processes: PositiveInt = 6
+    """Fresh processes per model: the unit of replication."""
+    min_queries: PositiveInt = 64
+    min_duration_s: PositiveFloat = 6.0
+    max_duration_s: PositiveFloat = 60.0
+    """The three count over all processes of one model together (MLPerf Mobile's `rapid` tier)."""
+    warmup_runs: PositiveInt = 5
+    warmup_s: PositiveFloat = 0.5
+    timeout_s: PositiveFloat = 600.0
+    """Longest that one measuring process may take before it is ended."""
+
+
+class Recipe(Section):
+    schema_: Literal["recipe/1"] = Field(default="recipe/1", alias="schema")
+    name: Slug
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    threads: PositiveInt = Field(default_factory=lambda: len(available_cpus()))
+    about: AboutConfig = AboutConfig()
+    dataset: DatasetConfig = DatasetConfig()
+    views: ViewsConfig = ViewsConfig()
+    teacher: TeacherConfig = TeacherConfig()
+    distill: DistillConfig = DistillConfig()
+    quantize: QuantizeConfig = QuantizeConfig()
+    convert: ConvertConfig = ConvertConfig()
+    bench: BenchConfig = BenchConfig()
+
+
+class Override(NamedTuple):
+    """A value from the command line; `option` is how the user wrote it, for the error."""
+
+    key: str
+    value: object
+    option: str
+
+
+def load(recipe: str, overrides: Sequence[Override] = ()) -> Recipe:
+    """The checked recipe `recipe` (a built-in name or a TOML file) with `overrides` on top."""
+    place, text = _read(recipe)
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{place}: not valid TOML: {error}.") from error
+    for override in overrides:
+        _check_key(override.key)
+        _assign(tree, override.key.split("."), override.value, place)
+    try:
+        return Recipe.model_validate(tree)
+    except ValidationError as error:
+        raise InputError(_explain(error, place, overrides)) from error
+
+
+def built_in() -> dict[str, str]:
+    """Name and TOML text of every recipe that is shipped."""
+    folder = resources.files("pipeline") / "recipes"
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=str)
+    return {file.name.removesuffix(".toml"): file.read_text(encoding="utf-8") for file in files}
+
+
+def parse_override(text: str) -> Override:
+    """`distill.temperature=2` as a key and a TOML value; what is no TOML value is a string."""
+    key, equals, value = (part.strip() for part in text.partition("="))
+    if not equals or not key:
+        raise InputError(f"--set {text}: expected KEY=VALUE, for example distill.temperature=2.")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value
+    return Override(key, parsed, f"--set {key}")
+
+
+def _read(recipe: str) -> tuple[str, str]:
+    known = built_in()
+    if recipe in known:
+        return f"{recipe}.toml", known[recipe]
+    path = Path(recipe)
+    if path.suffix == ".toml" or path.is_file():
+        try:
+            return str(path), path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"recipe file {path}: cannot be read: {error}.") from error
+    raise InputError(f"{unknown('recipe', recipe, known)} Or give a .toml file.")
+
+
+def _check_key(key: str) -> None:
+    """Refuse a dotted key that the schema does not have, naming the nearest one."""
+    fields = Recipe.model_fields
+    parts = key.split(".")
+    for depth, part in enumerate(parts):
+        known = {info.alias or name: info for name, info in fields.items()}
+        if part not in known:
+            raise InputError(f"--set {key}: {_unknown_key(part, known, parts[:depth])}")
+        inner = known[part].annotation
+        is_table = isinstance(inner, type) and issubclass(inner, BaseModel)
+        fields = inner.model_fields if is_table else {}  # type: ignore[union-attr]
+        if is_table and depth == len(parts) - 1:
+            raise InputError(f"--set {key}: a table; set one of its keys: {', '.join(fields)}.")
+        if not is_table and depth < len(parts) - 1:
+            raise InputError(f"--set {key}: '{part}' is a value and has no keys.")
+
+
+def _unknown_key(part: str, known: Iterable[str], parents: list[str]) -> str:
+    names = list(known)
+    close = get_close_matches(part, names, n=1, cutoff=0.5)
+    nearest = f"; did you mean {'.'.join([*parents, close[0]])}?" if close else "."
+    return f"unknown key{nearest} Known: {', '.join(names)}."
+
+
+def _assign(tree: dict[str, Any], keys: list[str], value: object, place: str) -> None:
+    for key in keys[:-1]:
+        tree = tree.setdefault(key, {})
+        if not isinstance(tree, dict):
+            raise InputError(f"{place}: {key}: must be a table.")
+    tree[keys[-1]] = value
+
+
+def _explain(error: ValidationError, place: str, overrides: Sequence[Override]) -> str:
+    return " ".join(_explain_one(item, place, overrides) for item in error.errors())
+
+
+def _explain_one(item: Any, place: str, overrides: Sequence[Override]) -> str:
+    path = [str(part) for part in item["loc"]]
+    key = ".".join(path)
+    where = _place(key, place, overrides)
+    if item["type"] == "extra_forbidden":
+        return f"{where}: {_unknown_key(path[-1], _keys_at(path[:-1]), path[:-1])}"
+    message = str(item.get("ctx", {}).get("error", item["msg"])).rstrip(".")
+    if item["type"] in ("missing", "value_error"):
+        return f"{where}: {message}."
+    return f"{where}: {message}, not {item['input']!r}."
+
+
+def _place(key: str, file: str, overrides: Sequence[Override]) -> str:
+    for override in overrides:
+        if key == override.key or key.startswith(f"{override.key}."):
+            return override.option
+    return f"{file}: {key}"
+
+
+def _keys_at(path: list[str]) -> list[str]:
+    model: type[BaseModel] = Recipe
+    for part in path:
+        inner = model.model_fields[part].annotation
+        assert isinstance(inner, type)
+        assert issubclass(inner, BaseModel)
+        model = inner
+    return [info.alias or name for name, info in model.model_fields.items()]

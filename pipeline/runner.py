@@ -1,0 +1,212 @@
+"""Plan what is fresh and what is reused, and why; run it; put the results where they are read."""
+
+import json
+import shutil
+import sys
+import time
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from pipeline import datasets, fingerprint
+from pipeline.artifacts import Artifact, Exports, Measurements
+from pipeline.graph import STAGES, Stage
+from pipeline.progress import Console, clock
+from pipeline.recipe import Recipe
+from pipeline.stages.job import History, Job
+from pipeline.store import Damaged, Manifest, Store, Stored, digests, replace_folder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What a plan says about one stage."""
+
+    name: str
+    reused: bool
+    reason: str
+    folder: str | None = None
+    key: str | None = None
+    wall_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runner:
+    recipe: Recipe
+    store: Store
+    console: Console
+    force: Collection[str] = ()
+
+    def plan(self) -> list[Step]:
+        """What a run would do now. Behind a stage that is made again, reuse can only be guessed:
+        it depends on whether the new result has other bytes."""
+        steps: list[Step] = []
+        inputs: dict[str, str] = {}
+        for stage in STAGES:
+            waiting = [need for need in stage.needs if need not in inputs]
+            if not stage.reusable:
+                steps.append(Step(name=stage.name, reused=False, reason="always made again"))
+            elif waiting:
+                reason = f"waits for {', '.join(waiting)}; reused if the same bytes come out"
+                steps.append(Step(name=stage.name, reused=False, reason=reason))
+            else:
+                step, found = self._look(stage, inputs)
+                steps.append(step)
+                if found is not None:
+                    inputs[stage.name] = found.manifest.digest
+        return steps
+
+    def run(self, results: Path) -> tuple[Path, list[Step]]:
+        """Run what is not there yet, and publish the results folder; it and what was done."""
+        begun = time.monotonic()
+        steps: list[Step] = []
+        artifacts: dict[str, Artifact] = {}
+        inputs: dict[str, str] = {}
+        work = self.store.root / "work" / f"run-{time.time_ns()}"
+        try:
+            for stage in STAGES:
+                upstream = {need: artifacts[need] for need in stage.needs}
+                if stage.reusable:
+                    step, stored = self._make_or_reuse(stage, inputs, upstream)
+                    inputs[stage.name] = stored.manifest.digest
+                    artifacts[stage.name] = stage.makes.read(stored.folder)
+                    steps.append(step)
+                else:
+                    started = time.monotonic()
+                    history = History(steps=tuple(asdict(s) for s in steps), begun=begun)
+                    artifacts[stage.name] = self._observe(stage, work, upstream, history)
+                    wall_s = time.monotonic() - started
+                    reason = "always made again"
+                    steps.append(Step(name=stage.name, reused=False, reason=reason, wall_s=wall_s))
+            self._deliver(artifacts, steps, work / "results", results)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+        return results, steps
+
+    def _look(self, stage: Stage, inputs: dict[str, str]) -> tuple[Step, Stored | None]:
+        document = self._document(stage, inputs)
+        key = fingerprint.digest(document)
+        found = self.store.find(stage.name, key)
+        folder = self.store.folder(stage.name, key).name
+        if isinstance(found, Stored) and stage.name not in self.force:
+            step = Step(
+                name=stage.name, reused=True, reason="nothing changed", folder=folder, key=key
+            )
+            return step, found
+        if stage.name in self.force:
+            reason = "--force"
+        elif isinstance(found, Damaged):
+            reason = f"the stored result is damaged ({found.what})"
+        else:
+            before = self.store.latest(stage.name)
+            reason = fingerprint.difference(before.made_from, document) if before else ""
+            reason = reason or "not made yet"
+        return Step(name=stage.name, reused=False, reason=reason, folder=folder, key=key), None
+
+    def _make_or_reuse(
+        self, stage: Stage, inputs: dict[str, str], upstream: dict[str, Artifact]
+    ) -> tuple[Step, Stored]:
+        step, found = self._look(stage, inputs)
+        if found is not None:
+            self.console.say(f"{stage.name:<9} reused: {step.reason}")
+            return step, found
+        assert step.key is not None
+        with self.store.scratch(stage.name, step.key, self.console) as scratch:
+            if stage.name not in self.force:
+                found = self._made_meanwhile(stage, step.key)
+                if found is not None:
+                    return _replaced(step, reused=True, reason="made by another run"), found
+            self.console.say(f"{stage.name:<9} {step.reason}")
+            started = time.monotonic()
+            stored = self._make(stage, inputs, upstream, step.key, scratch)
+            self.store.clear(scratch)
+        wall_s = time.monotonic() - started
+        self.console.say(f"{stage.name:<9} done in {clock(wall_s)}")
+        return _replaced(step, wall_s=wall_s), stored
+
+    def _made_meanwhile(self, stage: Stage, key: str) -> Stored | None:
+        found = self.store.find(stage.name, key)
+        return found if isinstance(found, Stored) else None
+
+    def _make(
+        self,
+        stage: Stage,
+        inputs: dict[str, str],
+        upstream: dict[str, Artifact],
+        key: str,
+        scratch: Path,
+    ) -> Stored:
+        started = time.monotonic()
+        out = scratch / "out"
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir()
+        job = Job(recipe=self.recipe, scratch=scratch, console=self.console)
+        stage.run(stage.config(self.recipe), out, job=job, **upstream).write()
+        manifest = Manifest(
+            files=digests(out),
+            made_from=self._document(stage, inputs),
+            created_utc=datetime.now(UTC).isoformat(),
+            wall_s=round(time.monotonic() - started, 3),
+        )
+        return self.store.publish(out, stage=stage.name, key=key, manifest=manifest)
+
+    def _observe(
+        self,
+        stage: Stage,
+        work: Path,
+        upstream: dict[str, Artifact],
+        history: History,
+    ) -> Artifact:
+        out, scratch = work / stage.name, work / f"{stage.name}-scratch"
+        out.mkdir(parents=True)
+        scratch.mkdir()
+        job = Job(recipe=self.recipe, scratch=scratch, console=self.console, history=history)
+        return stage.run(stage.config(self.recipe), out, job=job, **upstream)
+
+    def _document(self, stage: Stage, inputs: dict[str, str]) -> fingerprint.Document:
+        return fingerprint.document(
+            stage,
+            self.recipe,
+            inputs={need: inputs[need] for need in stage.needs},
+            dataset_sha256=datasets.source_digest(self.recipe.dataset),
+        )
+
+    def _deliver(
+        self, artifacts: dict[str, Artifact], steps: list[Step], new: Path, results: Path
+    ) -> None:
+        """The results folder, whole or not at all."""
+        exports, measured = artifacts["convert"], artifacts["bench"]
+        assert isinstance(exports, Exports)
+        assert isinstance(measured, Measurements)
+        shutil.copytree(artifacts["report"].folder, new)
+        shutil.copytree(exports.folder / "models", new / "models")
+        if (measured.folder / "bench").exists():
+            shutil.copytree(measured.folder / "bench", new / "bench")
+        labels = "\n".join(exports.dataset.classes)
+        (new / "labels.txt").write_text(f"{labels}\n", encoding="utf-8")
+        provenance = self._provenance(steps)
+        (new / "provenance.json").write_text(json.dumps(provenance, indent=1) + "\n")
+        results.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.store.root / f"{results.name}.lock"):
+            replace_folder(new, results)
+
+    def _provenance(self, steps: list[Step]) -> dict[str, Any]:
+        made = {}
+        for step in steps:
+            if step.key is not None:
+                found = self.store.find(step.name, step.key)
+                assert isinstance(found, Stored)
+                made[step.name] = found.manifest.model_dump(mode="json")
+        return {
+            "schema": "provenance/1",
+            "command": sys.argv,
+            "recipe": self.recipe.model_dump(mode="json", by_alias=True),
+            "stages": made,
+        }
+
+
+def _replaced(step: Step, **changes: Any) -> Step:
+    return Step(**{**asdict(step), **changes})

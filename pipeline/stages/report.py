@@ -1,0 +1,110 @@
+"""Write `report.json` and `report.html`: what came out, what it was measured to be."""
+
+import json
+import platform
+import time
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from pipeline.artifacts import Exports, Measured, Measurements, Report
+from pipeline.recipe import Recipe
+from pipeline.stages.job import Job
+
+LIBRARIES = (
+    "edge-distill",
+    "tensorflow",
+    "tf-keras",
+    "tensorflow-model-optimization",
+    "tf2onnx",
+    "onnx",
+    "onnxruntime",
+    "ai-edge-litert",
+    "numpy",
+)
+
+
+def run(cfg: Recipe, out: Path, *, job: Job, bench: Measurements) -> Report:
+    assert job.history is not None
+    exports = Exports.read(bench.exports)
+    report = {
+        "schema": "report/1",
+        "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "recipe": cfg.model_dump(mode="json", by_alias=True),
+        "seed": cfg.seed,
+        "environment": _environment(bench),
+        "wall_s": round(time.monotonic() - job.history.begun, 1),
+        "stages": [_stage(step) for step in job.history.steps],
+        "dataset": exports.dataset.model_dump(mode="json"),
+        "models": [_row(row, exports, cfg.seed) for row in bench.rows],
+        "parity": [parity.model_dump(mode="json") for parity in exports.parity],
+        "gates": [],
+    }
+    text = json.dumps(report, indent=1) + "\n"
+    (out / "report.json").write_text(text, encoding="utf-8")
+    (out / "report.html").write_text(_html(report), encoding="utf-8")
+    return Report(folder=out)
+
+
+def _html(report: dict[str, Any]) -> str:
+    from pipeline.page import render
+
+    return render(report)
+
+
+def _environment(bench: Measurements) -> dict[str, Any]:
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "libraries": {name: _version(name) for name in LIBRARIES},
+        "devices": bench.devices,
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _stage(step: dict[str, Any]) -> dict[str, Any]:
+    return {key: step[key] for key in ("name", "reused", "reason", "wall_s", "folder")}
+
+
+def _row(row: Measured, exports: Exports, seed: int) -> dict[str, Any]:
+    """One model on one device, in `report/1`; what is not measured yet is null."""
+    model = next(m for m in exports.models if m.name == row.name)
+    parity = next(p for p in exports.parity if p.name == row.name)
+    return {
+        "name": row.name,
+        "role": model.role,
+        "variant": None,
+        "seed": seed,
+        "format": model.format,
+        "precision": model.precision,
+        "file": model.file,
+        "sha256": model.sha256,
+        "size_bytes": model.size_bytes,
+        "parameters": model.parameters,
+        "macs": model.macs,
+        "top1": row.top1,
+        "top1_ci": row.top1_ci,
+        "agreement_with_teacher": row.agreement_with_teacher,
+        "agreement_with_source": parity.agreement,
+        "kl_to_teacher": row.kl_to_teacher,
+        "ece": row.ece,
+        "negative_flip_rate": None,
+        "device": row.device,
+        "runtime": row.runtime,
+        "threads": row.threads,
+        "median_ns": row.median_ns,
+        "median_ci": row.median_ci,
+        "p90_ns": row.p90_ns,
+        "peak_memory_bytes": None,
+        "speedup_vs_teacher": row.speedup_vs_teacher,
+        "speedup_ci": row.speedup_ci,
+        "valid": None,
+        "invalid_reasons": [],
+    }

@@ -1,0 +1,135 @@
+"""Content-addressed results: `<stage>-<hash>/`, complete exactly when its manifest is there.
+
+A stage works in a scratch folder and is published by one rename, so that a crash leaves no half
+result. One lock per result lets two runs share a store: the second waits and finds it there. What
+is read is verified against the manifest's digests first.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipeline.fingerprint import Document
+from pipeline.progress import Console
+
+MANIFEST = "manifest.json"
+
+
+class Manifest(BaseModel):
+    """What a published folder holds, from what it was made, and how long that took."""
+
+    model_config = ConfigDict(frozen=True)
+
+    files: dict[str, str]
+    """Path in the folder -> sha256."""
+    made_from: Document
+    created_utc: str
+    wall_s: float
+
+    @property
+    def digest(self) -> str:
+        """Of the contents alone: equal results have equal digests, whenever they were made."""
+        return hashlib.sha256(json.dumps(self.files, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    folder: Path
+    manifest: Manifest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Damaged:
+    """A published folder that is not what its manifest says."""
+
+    what: str
+
+
+@dataclass(frozen=True)
+class Store:
+    root: Path
+
+    def folder(self, stage: str, key: str) -> Path:
+        return self.root / f"{stage}-{key[:16]}"
+
+    def find(self, stage: str, key: str) -> Stored | Damaged | None:
+        """The verified result, what is wrong with it, or None where there is none."""
+        folder = self.folder(stage, key)
+        if not (folder / MANIFEST).exists():
+            return None
+        try:
+            text = (folder / MANIFEST).read_text(encoding="utf-8")
+            manifest = Manifest.model_validate_json(text)
+        except (ValidationError, UnicodeDecodeError):
+            return Damaged(what=MANIFEST)
+        for name, expected in manifest.files.items():
+            path = folder / name
+            if not path.is_file() or sha256(path) != expected:
+                return Damaged(what=name)
+        return Stored(folder=folder, manifest=manifest)
+
+    def latest(self, stage: str) -> Manifest | None:
+        """The newest readable result of `stage`, whatever it was made from."""
+        manifests = []
+        for path in self.root.glob(f"{stage}-*/{MANIFEST}"):
+            try:
+                manifests.append(Manifest.model_validate_json(path.read_text(encoding="utf-8")))
+            except (ValidationError, UnicodeDecodeError):
+                continue  # `find` says so when it is asked for
+        return max(manifests, key=lambda m: m.created_utc, default=None)
+
+    @contextmanager
+    def scratch(self, stage: str, key: str, console: Console) -> Iterator[Path]:
+        """An exclusive work folder, kept when the work is interrupted, so that it can go on."""
+        from filelock import FileLock, Timeout
+
+        folder = self.root / "work" / f"{stage}-{key[:16]}"
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder.with_name(f"{folder.name}.lock"))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            console.say(f"{stage:<9} another run is making this; waiting for it")
+            lock.acquire()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)  # the one before us may have removed it
+            yield folder
+        finally:
+            lock.release()
+
+    def publish(self, out: Path, *, stage: str, key: str, manifest: Manifest) -> Stored:
+        """Make the folder `out` the result, by one rename."""
+        (out / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        folder = self.folder(stage, key)
+        replace_folder(out, folder)
+        return Stored(folder=folder, manifest=manifest)
+
+    def clear(self, scratch: Path) -> None:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def replace_folder(new: Path, old: Path) -> None:
+    """Put `new` in the place of `old`; both are whole at every moment, one after the other."""
+    aside = old.with_name(f".{old.name}.{os.getpid()}.old")
+    if old.exists():
+        os.replace(old, aside)
+    os.replace(new, old)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """sha256 of every file in `folder`, by its path there."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

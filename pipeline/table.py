@@ -1,0 +1,59 @@
+"""A report's models as a table on the terminal, and the words that the page uses too."""
+
+from typing import Any
+
+Row = dict[str, Any]
+
+NOT_MEASURED = "-"
+HEADER = (
+    "model", "size", "params", "top-1 %", "95 % interval", "agrees %", "median", "p90", "speed-up",
+)  # fmt: skip
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """One model's values as text, in the order of `HEADER`."""
+    return (
+        row["name"],
+        kilobytes(row["size_bytes"]),
+        f"{row['parameters']:,}",
+        percent(row["top1"]),
+        span(row["top1_ci"], percent),
+        percent(row["agreement_with_teacher"]),
+        microseconds(row["median_ns"]),
+        microseconds(row["p90_ns"]),
+        times(row["speedup_vs_teacher"]),
+    )
+
+
+def percent(share: float | None) -> str:
+    return NOT_MEASURED if share is None else f"{100 * share:.2f}"
+
+
+def microseconds(ns: float | None) -> str:
+    return NOT_MEASURED if ns is None else f"{ns / 1000:,.1f} µs"
+
+
+def times(ratio: float | None) -> str:
+    return NOT_MEASURED if ratio is None else f"{ratio:.2f}x"
+
+
+def kilobytes(size: int) -> str:
+    return f"{size / 1000:,.1f} kB"
+
+
+def span(ends: list[float] | None, show: Any) -> str:
+    return NOT_MEASURED if ends is None else f"{show(ends[0])} to {show(ends[1])}"
+
+
+def print_models(report: dict[str, Any]) -> None:
+    """To stdout; without bars and colours where that is no terminal."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for index, name in enumerate(HEADER):
+        table.add_column(name, justify="left" if index == 0 else "right", no_wrap=True)
+    for row in report["models"]:
+        table.add_row(*cells(row))
+    # Wide enough for every column: a narrow terminal folds lines, which loses nothing.
+    Console(highlight=False, width=140).print(table)

@@ -1,0 +1,68 @@
+"""Views: augmentation of raw uint8 images as a pure gather from a seeded table.
+
+Row i of the table says how image i looks in this view, whatever the batch it is drawn in, so that
+a teacher and a student, or a run and its resumption, see the same pixels. Padding and cut-out are
+grey (the zero point), which is zero after normalisation.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.datasets.splits import Images
+from pipeline.recipe import ViewsConfig
+
+
+def generator(seed: int, *key: int) -> np.random.Generator:
+    """Random numbers as a pure function of (seed, key): Philox is counter-based."""
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, *key))))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewTable:
+    """How every image of a split looks in one view."""
+
+    cfg: ViewsConfig
+    rows: npt.NDArray[np.int64]
+    """[images, 5]: shift down, shift right, flip, cut-out centre y, cut-out centre x."""
+    grey: int
+
+    def render(self, images: Images, index: npt.NDArray[np.int64]) -> Images:
+        """The view of `images[index]`, [batch, height, width, channels]."""
+        picked, rows = images[index], self.rows[index]
+        height, width = picked.shape[1:3]
+        pad = self.cfg.shift
+        padded = np.pad(picked, ((0, 0), (pad, pad), (pad, pad), (0, 0)), constant_values=self.grey)
+        y = rows[:, 0:1] + np.arange(height)
+        x = np.where(rows[:, 2:3] == 1, np.arange(width)[::-1], np.arange(width)) + rows[:, 1:2]
+        view: Images = padded[np.arange(len(index))[:, None, None], y[:, :, None], x[:, None, :]]
+        return self._cut_out(view, rows) if self.cfg.cutout else view
+
+    def _cut_out(self, view: Images, rows: npt.NDArray[np.int64]) -> Images:
+        side = self.cfg.cutout
+        inside = [
+            np.abs(2 * (np.arange(size) - rows[:, column : column + 1]) + 1) <= side
+            for size, column in ((view.shape[1], 3), (view.shape[2], 4))
+        ]
+        square = inside[0][:, :, None] & inside[1][:, None, :]
+        return np.where(square[..., None], np.uint8(self.grey), view)
+
+
+def view_table(
+    cfg: ViewsConfig, *, images: int, size: tuple[int, int], seed: int, view: int, grey: int
+) -> ViewTable:
+    """The table of view number `view` for a split of `images` images of `size` pixels."""
+    highs = [2 * cfg.shift + 1, 2 * cfg.shift + 1, 2 if cfg.flip else 1, size[0] + 1, size[1] + 1]
+    random = generator(seed, VIEW_STREAM, view)
+    rows = np.stack([random.integers(0, high, images) for high in highs], axis=1)
+    return ViewTable(cfg=cfg, rows=rows, grey=grey)
+
+
+VIEW_STREAM, ORDER_STREAM = 1, 2
+"""First key of each use of randomness, so that no two uses share their numbers."""
+
+
+def epoch_order(images: int, *, seed: int, epoch: int) -> npt.NDArray[np.int64]:
+    """A permutation of the image indices, a pure function of (seed, epoch)."""
+    return generator(seed, ORDER_STREAM, epoch).permutation(images)

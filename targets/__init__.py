@@ -1,0 +1,1 @@
+"""From a quantized network to a measured deliverable: formats, runtimes, devices, benchmark."""

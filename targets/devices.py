@@ -1,0 +1,57 @@
+"""Where a model can be measured, and what the place is."""
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+DEVICES = {"local": "this machine"}
+"""Name of a device -> what it is."""
+
+
+def available_cpus() -> list[int]:
+    """The CPUs that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def probe_local() -> dict[str, Any]:
+    """This machine as `bench-result/1` describes a device; what cannot be read is null."""
+    import psutil
+
+    return {
+        "adapter": "local",
+        "id": platform.node(),
+        "model": _cpu_model(),
+        "abi": platform.machine(),
+        "os": platform.platform(),
+        "kernel": platform.release(),
+        "libc": " ".join(platform.libc_ver()),
+        "python": platform.python_version(),
+        "cpus": [
+            {"id": i, "max_hz": _max_hz(i), "governor": _cpufreq(i, "scaling_governor")}
+            for i in available_cpus()
+        ],
+        "mem_total_bytes": psutil.virtual_memory().total,
+        "loadavg1": os.getloadavg()[0],
+        "emulated": False,
+    }
+
+
+def _cpu_model() -> str | None:
+    info = Path("/proc/cpuinfo")
+    for line in info.read_text().splitlines() if info.exists() else ():
+        if line.startswith(("model name", "Model")):
+            return line.partition(":")[2].strip()
+    return None
+
+
+def _max_hz(cpu: int) -> int | None:
+    khz = _cpufreq(cpu, "cpuinfo_max_freq")
+    return int(khz) * 1000 if khz else None
+
+
+def _cpufreq(cpu: int, name: str) -> str | None:
+    path = Path(f"/sys/devices/system/cpu/cpu{cpu}/cpufreq/{name}")
+    return path.read_text().strip() if path.exists() else None

@@ -1,0 +1,46 @@
+"""Every failure a person can cause or meet, with the exit code it ends the command with.
+
+A message is one paragraph: the thing, the place, the remedy.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class EdgeDistillError(Exception):
+    """Base of the failures that are told to the user without a traceback."""
+
+    exit_code = 1
+
+
+class ProofError(EdgeDistillError):
+    """An export could not be shown to be what was asked for. Nothing of it is published."""
+
+
+class InputError(EdgeDistillError):
+    """Wrong input, usage or data, or a package or data set that is not there."""
+
+    exit_code = 2
+
+
+class DeviceError(EdgeDistillError):
+    """A device or a runtime on it failed."""
+
+    exit_code = 3
+
+
+def unknown(kind: str, name: str, known: Iterable[str], *, place: str = "") -> InputError:
+    """The error for a name that is not registered: what is known, and the nearest spelling."""
+    names = sorted(known)
+    close = get_close_matches(name, names, n=1, cutoff=0.5)
+    where = f"{place}: " if place else ""
+    nearest = f"; did you mean '{close[0]}'?" if close else "."
+    return InputError(f"{where}unknown {kind} '{name}'{nearest} Known: {', '.join(names)}.")
+
+
+def missing_package(package: str, *, needed_for: str) -> InputError:
+    """The error for a library that is not installed."""
+    return InputError(
+        f"{needed_for} needs the package '{package}', which is not installed: "
+        f"python -m pip install '{package}'."
+    )
