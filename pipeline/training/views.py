@@ -41,11 +41,13 @@ class ViewTable:
 
     def _cut_out(self, view: Images, rows: npt.NDArray[np.int64]) -> Images:
         side = self.cfg.cutout
-        inside = [
-            np.abs(2 * (np.arange(size) - rows[:, column : column + 1]) + 1) <= side
-            for size, column in ((view.shape[1], 3), (view.shape[2], 4))
-        ]
-        square = inside[0][:, :, None] & inside[1][:, None, :]
+
+        def inside(size: int, centre: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+            offset = np.arange(size) - (centre[:, None] - side // 2)
+            return (offset >= 0) & (offset < side)
+
+        down, across = inside(view.shape[1], rows[:, 3]), inside(view.shape[2], rows[:, 4])
+        square = down[:, :, None] & across[:, None, :]
         return np.where(square[..., None], np.uint8(self.grey), view)
 
 

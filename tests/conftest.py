@@ -1,0 +1,170 @@
+"""Tiny real data, and the whole command on it in seconds."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.datasets.splits import Dataset, three_way
+from pipeline.progress import Console, SilentConsole
+from pipeline.recipe import Override, Recipe, load
+from pipeline.runner import Runner, Step
+from pipeline.store import Store
+from pipeline.training import session
+
+THREADS = 2
+
+TINY = f"""
+schema = "recipe/1"
+name = "tiny"
+threads = {THREADS}
+
+[dataset]
+name = "npz"
+
+[views]
+shift = 1
+
+[teacher]
+widths = [8, 16]
+blocks = 1
+epochs = 3
+batch_size = 32
+learning_rate = 0.05
+
+[distill]
+width_multiplier = 0.25
+epochs = 3
+batch_size = 32
+
+[quantize]
+epochs = 2
+batch_size = 32
+calibration_samples = 64
+
+[bench]
+processes = 2
+min_queries = 4
+min_duration_s = 0.02
+warmup_runs = 1
+warmup_s = 0.0
+"""
+
+
+def stripes(samples: int = 240, side: int = 12, seed: int = 0) -> dict[str, Any]:
+    """Three classes of noisy uint8 images: horizontal, vertical and diagonal stripes."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(samples) % 3
+    y, x = np.mgrid[:side, :side]
+    patterns = np.stack([y % 4 < 2, x % 4 < 2, (x + y) % 4 < 2]) * 160
+    images = patterns[labels] + random.integers(0, 96, (samples, side, side))
+    return {
+        "images": images.astype(np.uint8),
+        "labels": labels,
+        "classes": np.array(["across", "down", "slanted"]),
+    }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_session() -> None:
+    """TensorFlow takes its number of threads once per process: before any test uses it."""
+    session.start(seed=0, threads=THREADS)
+
+
+@pytest.fixture(scope="session")
+def data_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "stripes.npz"
+    np.savez(path, **stripes())
+    return path
+
+
+@pytest.fixture(scope="session")
+def recipe_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("recipe") / "tiny.toml"
+    path.write_text(TINY)
+    return path
+
+
+@pytest.fixture(scope="session")
+def stripes_data() -> Dataset:
+    from pipeline.datasets import npz
+
+    arrays = stripes()
+    samples = npz._check(arrays, Path("stripes.npz"))
+    return Dataset(
+        name="stripes",
+        classes=("across", "down", "slanted"),
+        splits=three_way(samples, validation=0.15, test=0.25, seed=0, name="stripes"),
+        sha256="0" * 64,
+    )
+
+
+@dataclass(frozen=True)
+class Lane:
+    """The whole pipeline in this process, on the tiny recipe."""
+
+    recipe_file: Path
+    data_file: Path
+    out: Path
+    console: Console = field(default_factory=SilentConsole)
+
+    def recipe(self, *overrides: tuple[str, object]) -> Recipe:
+        given = [("dataset.path", self.data_file), *overrides]
+        return load(str(self.recipe_file), [Override(k, v, f"--set {k}") for k, v in given])
+
+    def runner(
+        self, *overrides: tuple[str, object], force: tuple[str, ...] = (), store: str = ".store"
+    ) -> Runner:
+        return Runner(
+            recipe=self.recipe(*overrides),
+            store=Store(self.out / store),
+            console=self.console,
+            force=force,
+        )
+
+    def run(
+        self, *overrides: tuple[str, object], force: tuple[str, ...] = (), store: str = ".store"
+    ) -> tuple[Path, dict[str, Step]]:
+        runner = self.runner(*overrides, force=force, store=store)
+        results, steps = runner.run(self.out / "tiny")
+        return results, {step.name: step for step in steps}
+
+
+@pytest.fixture
+def lane(recipe_file: Path, data_file: Path, tmp_path: Path) -> Lane:
+    return Lane(recipe_file, data_file, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished(recipe_file: Path, data_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Lane:
+    """A lane that has run once, for both targets; only read from it."""
+    lane = Lane(recipe_file, data_file, tmp_path_factory.mktemp("finished"))
+    lane.run(("convert.targets", ["tflite", "onnx"]))
+    return lane
+
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Command:
+    """The installed command in a process of its own, in an empty folder."""
+
+    def run(*argv: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "pipeline", *argv],
+            cwd=options.pop("cwd", tmp_path),
+            env={**os.environ, **options.pop("env", {})},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            **options,
+        )
+
+    return run

@@ -1,0 +1,142 @@
+"""What makes quantization-aware training right for short schedules."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tf_keras
+
+from pipeline.datasets.splits import Dataset, Split
+from pipeline.models.network import NetworkSpec, build
+from pipeline.quantization.qat import QuantizedNetwork
+from pipeline.training import session
+from pipeline.training.loop import normalise
+
+
+@pytest.fixture
+def student(stripes_data: Dataset) -> Any:
+    session.start(seed=0, threads=2)
+    return build(
+        NetworkSpec(
+            role="student",
+            family="mobilenet_v1",
+            arguments={"width_multiplier": 0.25},
+            input=stripes_data.input,
+            classes=3,
+        )
+    )
+
+
+@pytest.fixture
+def quantized(student: Any, stripes_data: Dataset) -> QuantizedNetwork:
+    return QuantizedNetwork(student, stripes_data.input)
+
+
+def ranges(network: QuantizedNetwork) -> dict[str, float]:
+    """Every activation range of the network, by the variable's name."""
+    return {
+        w.name: float(w.numpy())
+        for w in network.model.weights
+        if w.name.endswith(("_min:0", "_max:0")) and w.shape.rank == 0 and "kernel" not in w.name
+    }
+
+
+def test_calibration_sets_every_activation_range(
+    quantized: QuantizedNetwork, stripes_data: Dataset
+) -> None:
+    before = ranges(quantized)
+    quantized.calibrate(stripes_data[Split.TRAIN].images)
+    after = ranges(quantized)
+    learned = [name for name in before if "quantize_layer" not in name]
+    assert len(learned) >= 2 * 12
+    assert [name for name in learned if before[name] == after[name]] == []
+
+
+def test_ranges_behind_relu6_are_within_it_and_start_at_zero(
+    quantized: QuantizedNetwork, stripes_data: Dataset
+) -> None:
+    quantized.calibrate(stripes_data[Split.TRAIN].images)
+    relu6 = {name: value for name, value in ranges(quantized).items() if "relu6" in name}
+    assert relu6
+    for name, value in relu6.items():
+        assert value == 0.0 if "_min" in name else 0.0 < value <= 6.0
+
+
+def test_the_input_range_is_assigned_and_training_does_not_move_it(
+    quantized: QuantizedNetwork, stripes_data: Dataset
+) -> None:
+    dark = stripes_data[Split.TRAIN].images // 4
+    quantized.calibrate(dark)
+    inputs = {n: v for n, v in ranges(quantized).items() if "quantize_layer" in n}
+    assert sorted(inputs.values()) == [-1.0, 127 / 128]
+
+
+def test_a_depthwise_kernel_has_a_range_per_channel(quantized: QuantizedNetwork) -> None:
+    depthwise = [w for w in quantized.model.weights if "depthwise_kernel_m" in w.name]
+    kernels = {w.shape[2] for w in quantized.model.weights if "depthwise_kernel:" in w.name}
+    assert {w.shape[0] for w in depthwise} == kernels
+    assert all(w.shape.rank == 1 for w in depthwise)
+
+
+def test_frozen_ranges_stay_and_learning_ranges_move(
+    quantized: QuantizedNetwork, stripes_data: Dataset
+) -> None:
+    images = stripes_data[Split.TRAIN].images
+    quantized.calibrate(images)
+    bright = normalise(255 - images // 2, stripes_data.input)
+    calibrated = ranges(quantized)
+    quantized.ranges_learn(False)
+    quantized.model(bright, training=True)
+    assert ranges(quantized) == calibrated
+    quantized.ranges_learn(True)
+    quantized.model(bright, training=True)
+    assert ranges(quantized) != calibrated
+
+
+def test_batch_norm_statistics_stay_as_trained(
+    quantized: QuantizedNetwork, stripes_data: Dataset
+) -> None:
+    statistics = [w for w in quantized.model.weights if "moving_" in w.name]
+    before = [w.numpy().copy() for w in statistics]
+    quantized.calibrate(stripes_data[Split.TRAIN].images)
+    assert statistics
+    for variable, was in zip(statistics, before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), was)
+
+
+def test_a_calibrated_network_says_what_the_float_network_says(
+    student: Any, quantized: QuantizedNetwork, stripes_data: Dataset
+) -> None:
+    images = normalise(stripes_data[Split.TRAIN].images, stripes_data.input)
+    expected = student(images, training=False).numpy()
+
+    def error() -> float:
+        return float(np.abs(quantized.model(images, training=False).numpy() - expected).mean())
+
+    uncalibrated = error()
+    quantized.calibrate(stripes_data[Split.TRAIN].images)
+    assert error() < 0.1 * np.abs(expected).mean()
+    assert error() < 0.5 * uncalibrated
+
+
+def test_settling_reads_the_weight_ranges_after_the_last_step(
+    quantized: QuantizedNetwork, stripes_data: Dataset
+) -> None:
+    quantized.calibrate(stripes_data[Split.TRAIN].images)
+    dense = next(layer for layer in quantized.model.layers if layer.name == "quant_logits")
+    kernel = next(w for w in dense.weights if "kernel:" in w.name)
+    highest = next(w for w in dense.weights if "kernel_max" in w.name)
+    kernel.assign(kernel * 3)
+    quantized.settle()
+    np.testing.assert_allclose(highest.numpy().max(), np.abs(kernel.numpy()).max(), rtol=1e-5)
+
+
+def test_the_wrapped_copy_leaves_the_student_as_it_was(
+    student: Any, quantized: QuantizedNetwork, stripes_data: Dataset
+) -> None:
+    before = [w.numpy().copy() for w in student.weights]
+    quantized.calibrate(stripes_data[Split.TRAIN].images)
+    for variable, was in zip(student.weights, before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), was)
+    assert not isinstance(quantized.model, type(None))
+    assert isinstance(quantized.model, tf_keras.Model)
