@@ -53,7 +53,7 @@ processes = 2
 min_queries = 4
 min_duration_s = 0.02
 warmup_runs = 1
-warmup_s = 0.0
+warmup_s = 0.001
 """
 
 
@@ -163,7 +163,7 @@ def command(tmp_path: Path) -> Command:
             env={**os.environ, **options.pop("env", {})},
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=options.pop("timeout", 300),
             **options,
         )
 

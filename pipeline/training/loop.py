@@ -29,8 +29,13 @@ Objective = Callable[..., Tensor]
 """Called with `student=`, `teacher=`, `labels=`; the teacher's logits are None without one."""
 
 
+DIVERGED_LOSS = 1e4
+"""Batch norm keeps a network finite long after it is lost: this is far above any loss of a network
+that learns (chance is log(classes); distillation multiplies by T²)."""
+
+
 class TrainingDivergedError(EdgeDistillError):
-    """The loss is no number any more."""
+    """The loss is no number any more, or none that a network comes back from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +93,7 @@ def fit(task: Task, *, checkpoint: Path, progress: Callable[..., Any]) -> list[E
     """Train `task.model` in place for `task.cfg.epochs`; the history, one record per epoch.
 
     Goes on after the last epoch that `checkpoint` holds. `progress(first=, total=)` is a context
-    manager that gives an `EpochProgress`. Raises `TrainingDivergedError` when a loss is not finite.
+    manager that gives an `EpochProgress`. Raises `TrainingDivergedError`.
     """
     task.optimizer.build(task.model.trainable_variables)
     state = TrainingState(path=checkpoint, model=task.model, optimizer=task.optimizer)
@@ -126,9 +131,9 @@ def _run_epoch(task: Task, epoch: int, step: Callable[..., Tensor], seen: EpochP
         losses.append(step(table.render(train.images, index), train.labels[index], rate))
         seen.step(number + 1, steps)
     loss = float(np.mean([value.numpy() for value in losses]))
-    if not math.isfinite(loss):
+    if not loss <= DIVERGED_LOSS:  # NaN too
         raise TrainingDivergedError(
-            f"{task.stage}: training diverged in epoch {epoch + 1} (loss {loss}). Lower "
+            f"{task.stage}: training diverged in epoch {epoch + 1} (loss {loss:.3g}). Lower "
             f"{task.stage}.learning_rate (now {task.cfg.learning_rate:g}); nothing was published."
         )
     return loss

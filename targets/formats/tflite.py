@@ -57,7 +57,10 @@ def export_int8(model: Callable[[Tensor], Tensor], spec: InputSpec, path: Path) 
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.inference_input_type = tf.uint8
     converter.inference_output_type = tf.float32
-    path.write_bytes(_convert(converter))
+    try:
+        path.write_bytes(_convert(converter))
+    except ValueError as error:  # the converter's word for a model without ranges
+        raise ProofError(f"{path.name}: int8 was asked for, but TFLite refuses: {error}") from error
     require_int8(path, spec)
 
 

@@ -1,0 +1,198 @@
+"""What a person types and reads: every mistake ends in one clear paragraph and its exit code."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from pipeline.cli import main
+from tests.conftest import Command, Lane
+
+COMMANDS = sorted(main.commands)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_help_ends_in_an_example_and_knows_json(command: Command, name: str) -> None:
+    text = command(name, "--help").stdout
+    documented = main.commands[name].help or ""
+    assert documented.rstrip().splitlines()[-2].strip() == "Example:"
+    assert documented.rstrip().splitlines()[-1].strip().startswith(f"pipeline {name}")
+    assert "Example:" in text
+    assert "--json" in text
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["run", "digit"], "unknown recipe 'digit'; did you mean 'digits'?"),
+        (["run", "--target", "tflit"], "--target: unknown target 'tflit'; did you mean 'tflite'?"),
+        (["run", "--device", "locl"], "--device: unknown device 'locl'; did you mean 'local'?"),
+        (["run", "--force", "distil"], "--force: unknown stage 'distil'; did you mean 'distill'?"),
+        (["run", "--set", "distill.alhpa=1"], "did you mean distill.alpha?"),
+        (["run", "--set", "distill.alpha=2"], "distill.alpha: Input should be less than or equal"),
+        (["run", "--seed", "-1"], "--seed: Input should be greater than or equal to 0, not -1"),
+        (["run", "--seed", "one"], "'one' is not a valid integer"),
+        (["run", "--set", "dataset.name=npz"], "say where the file is: --data FILE.npz"),
+        (["run", "--set", "dataset.name=npz", "--data", "no.npz"], "no.npz is not a file"),
+        (["plan", "missing.toml"], "recipe file missing.toml: cannot be read"),
+        (["report", "nowhere"], "nowhere/report.json: no finished run there"),
+        (["rum"], "No such command 'rum'"),
+        (["run", "--taget", "tflite"], "No such option"),
+    ],
+)
+def test_a_mistake_is_one_paragraph_and_exit_2(
+    command: Command, tmp_path: Path, argv: list[str], said: str
+) -> None:
+    done = command(*argv)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert list(tmp_path.iterdir()) == []  # nothing was begun
+
+
+def test_debug_shows_the_traceback(command: Command) -> None:
+    done = command("--debug", "run", "digit")
+    assert done.returncode == 2
+    assert "Traceback" in done.stderr
+
+
+def test_recipes_say_what_they_cost_and_reach(command: Command) -> None:
+    listed = json.loads(command("recipes", "--json").stdout)
+    assert {"digits", "fashion-mnist"} <= set(listed)
+    for said in listed.values():
+        assert set(said) == {"summary", "cost", "reaches"}
+    assert "digits" in command("recipes").stdout
+
+
+def test_a_plan_is_data_too(command: Command, tmp_path: Path) -> None:
+    steps = json.loads(command("plan", "--json").stdout)
+    assert [step["name"] for step in steps][:2] == ["teacher", "distill"]
+    assert steps[0]["reason"] == "not made yet"
+    assert list(tmp_path.iterdir()) == []  # planning writes nothing
+
+
+def run_tiny(lane: Lane) -> list[str]:
+    return ["run", str(lane.recipe_file), "--data", str(lane.data_file), "--target", "tflite"]
+
+
+def test_json_is_the_one_document_on_stdout(command: Command, finished: Lane) -> None:
+    done = command(*run_tiny(finished), "--target", "onnx", "--json", "--out", str(finished.out))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["schema"] == "report/1"
+    assert "reused: nothing changed" in done.stderr
+
+
+def test_a_report_can_be_shown_again(command: Command, finished: Lane) -> None:
+    shown = command("report", str(finished.out / "tiny"))
+    assert shown.returncode == 0
+    for cell in ("student.int8.onnx", "speed-up", "1.00x"):
+        assert cell in shown.stdout
+    assert json.loads(command("report", str(finished.out / "tiny"), "--json").stdout)["models"]
+
+
+@contextmanager
+def long_run(lane: Lane, tmp_path: Path) -> "Iterator[subprocess.Popen[str]]":
+    """A run whose teacher has very many epochs before it; killed at the end if it still runs."""
+    argv = [*run_tiny(lane), "--set", "teacher.epochs=2000"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "pipeline", *argv],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def epoch_seen(process: "subprocess.Popen[str]", *, at_least: int) -> int:
+    """The first epoch from `at_least` on that the process reports."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        found = re.search(r"epoch (\d+)/", line)
+        if found and int(found[1]) >= at_least:
+            return int(found[1])
+    raise AssertionError("the run ended without it")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_run_with_its_code_and_publishes_nothing(
+    lane: Lane, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    with long_run(lane, tmp_path) as process:
+        epoch_seen(process, at_least=2)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == code
+    assert "goes on after the last finished epoch" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "runs" / "tiny").exists()
+    assert list((tmp_path / "runs" / ".store").glob("teacher-*")) == []
+
+
+def test_a_killed_run_goes_on_where_it_was(lane: Lane, tmp_path: Path) -> None:
+    with long_run(lane, tmp_path) as process:
+        epoch_seen(process, at_least=2)
+    with long_run(lane, tmp_path) as process:
+        assert epoch_seen(process, at_least=1) >= 3
+
+
+def test_a_place_that_cannot_be_written_is_told(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = command("run", "--out", str(tmp_path / "file"))
+    assert done.returncode == 2
+    assert "choose another place with --out and --store" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    from pipeline import cli
+
+    def fill(**options: Any) -> Any:
+        with Path("/dev/full").open("w") as full:
+            full.write("x")
+
+    monkeypatch.setattr(cli, "prepare", fill)
+    monkeypatch.setattr(sys, "argv", ["pipeline", "run"])
+    assert cli._exit_code(debug=False) == 2
+    assert "No space left on device" in capsys.readouterr().err
+
+
+def test_a_bug_of_ours_is_one_line_and_a_log(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    from pipeline import cli
+
+    def broken(**options: Any) -> Any:
+        raise ZeroDivisionError("planted")
+
+    monkeypatch.setattr(cli, "prepare", broken)
+    monkeypatch.setattr(sys, "argv", ["pipeline", "run"])
+    assert cli._exit_code(debug=False) == 70
+    said = capsys.readouterr().err
+    log = Path(said.split("The traceback is in ")[1].strip().rstrip("."))
+    assert "ZeroDivisionError: planted" in log.read_text()
+    log.unlink()
+
+
+def test_commands_are_short() -> None:
+    """A command parses, calls the library and renders."""
+    import inspect
+
+    for name in COMMANDS:
+        callback = main.commands[name].callback
+        assert isinstance(main.commands[name], click.Command)
+        assert callback is not None
+        body = inspect.getsource(callback).split('"""')[2].strip().splitlines()
+        assert len(body) <= 14, name

@@ -1,0 +1,192 @@
+"""Contract of every data set, and each user mistake."""
+
+import gzip
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline import datasets
+from pipeline.datasets import fashion_mnist
+from pipeline.datasets.splits import Dataset, Split
+from pipeline.recipe import DatasetConfig
+from targets.errors import InputError
+from tests.conftest import stripes
+
+
+def digits(**changes: Any) -> Dataset:
+    return datasets.load(DatasetConfig(name="digits", **changes))
+
+
+def rows(dataset: Dataset, split: Split) -> set[bytes]:
+    return {image.tobytes() for image in dataset[split].images}
+
+
+def test_digits_are_split_60_15_25_and_no_image_has_two_roles() -> None:
+    data = digits()
+    assert [len(data[split]) for split in Split] == [1077, 270, 450]
+    assert not rows(data, Split.TRAIN) & rows(data, Split.TEST)
+    assert not rows(data, Split.TRAIN) & rows(data, Split.VAL)
+    assert not rows(data, Split.VAL) & rows(data, Split.TEST)
+
+
+def test_digits_are_raw_pixels_that_use_the_whole_range() -> None:
+    images = digits()[Split.TRAIN].images
+    assert images.shape[1:] == (28, 28, 1)
+    assert images.dtype == np.uint8
+    assert (images.min(), images.max()) == (0, 255)
+
+
+def test_splits_are_stratified() -> None:
+    data = digits()
+    shares = [np.bincount(data[s].labels, minlength=10) / len(data[s]) for s in Split]
+    assert np.abs(shares[0] - shares[2]).max() < 0.01
+
+
+def test_the_split_has_a_seed_of_its_own() -> None:
+    assert rows(digits(), Split.TEST) == rows(digits(), Split.TEST)
+    assert rows(digits(), Split.TEST) != rows(digits(split_seed=1), Split.TEST)
+
+
+def test_a_digest_needs_no_library_of_the_data_set() -> None:
+    code = (
+        "import sys; from pipeline import datasets; from pipeline.recipe import DatasetConfig;"
+        "datasets.source_digest(DatasetConfig(name='digits'));"
+        "assert 'sklearn' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_an_npz_is_split_and_named(data_file: Path) -> None:
+    data = datasets.load(DatasetConfig(name="npz", path=data_file))
+    assert data.classes == ("across", "down", "slanted")
+    assert [len(data[split]) for split in Split] == [144, 36, 60]
+    assert data.input.shape == (12, 12, 1)
+
+
+def broken(tmp_path: Path, **changes: Any) -> DatasetConfig:
+    arrays = {k: v for k, v in {**stripes(), **changes}.items() if v is not None}
+    np.savez(tmp_path / "broken.npz", **arrays)
+    return DatasetConfig(name="npz", path=tmp_path / "broken.npz")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"images": None}, "no array 'images'"),
+        ({"labels": None}, "no array 'labels'"),
+        ({"images": np.zeros((240, 4, 4), np.float32)}, "Do not normalise them"),
+        ({"images": np.full((240, 4, 4), np.nan)}, "must be uint8"),
+        ({"labels": np.zeros(240)}, "must be integers"),
+        ({"labels": np.arange(10)}, "one per image"),
+        ({"labels": np.zeros(240, int)}, "at least two classes"),
+        ({"labels": np.arange(240) % 3 - 1}, "numbered from 0"),
+        ({"labels": np.arange(240), "classes": None}, "Give more samples of every class"),
+        ({"classes": np.array(["one"])}, "1 names in 'classes'"),
+    ],
+)
+def test_each_mistake_in_an_npz_is_told(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+    cfg = broken(tmp_path, **changes)
+    with pytest.raises(InputError, match=said) as error:
+        datasets.load(cfg)
+    assert "broken" in str(error.value)
+
+
+def test_a_file_that_is_no_npz_is_told(tmp_path: Path) -> None:
+    (tmp_path / "x.npz").write_text("not an archive")
+    with pytest.raises(InputError, match=r"cannot be read as \.npz"):
+        datasets.load(DatasetConfig(name="npz", path=tmp_path / "x.npz"))
+
+
+def test_shares_that_leave_nothing_to_train_on_are_told(data_file: Path) -> None:
+    with pytest.raises(InputError, match="leave nothing to train"):
+        datasets.load(DatasetConfig(name="npz", path=data_file, validation=0.5, test=0.6))
+
+
+@pytest.fixture
+def no_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No cache, no Debian package, no network; the cache folder."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(fashion_mnist, "DEBIAN", tmp_path / "debian")
+    monkeypatch.setattr(fashion_mnist, "DOWNLOAD", "http://127.0.0.1:9/")
+    return tmp_path / "cache" / "edge-distill" / "fashion-mnist"
+
+
+@pytest.fixture
+def small_fashion(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """IDX files of the published shape, with few images, registered as the published ones."""
+    import hashlib
+
+    random = np.random.default_rng(0)
+    contents = {}
+    for part, count in (("train", 60), ("t10k", 20)):
+        contents[f"{part}-images-idx3-ubyte"] = bytes(16) + random.bytes(count * 28 * 28)
+        contents[f"{part}-labels-idx1-ubyte"] = bytes(8) + bytes(i % 10 for i in range(count))
+    digests = {name: hashlib.sha256(raw).hexdigest() for name, raw in contents.items()}
+    monkeypatch.setattr(fashion_mnist, "CONTENTS", digests)
+    return contents
+
+
+def fill(folder: Path, contents: dict[str, bytes], *, level: int | None) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, raw in contents.items():
+        path = folder / (name if level is None else f"{name}.gz")
+        path.write_bytes(raw if level is None else gzip.compress(raw, level))
+
+
+FASHION = DatasetConfig(name="fashion-mnist", validation=0.5)
+
+
+def test_without_any_source_every_remedy_is_named(no_sources: Path) -> None:
+    with pytest.raises(InputError) as error:
+        fashion_mnist.load(FASHION)
+    for remedy in ("apt-get install dataset-fashion-mnist", str(no_sources), "--data", "network"):
+        assert remedy in str(error.value)
+
+
+def test_sources_are_looked_for_in_their_order(
+    no_sources: Path, small_fashion: dict[str, bytes], tmp_path: Path
+) -> None:
+    fill(tmp_path / "debian", small_fashion, level=9)
+    assert fashion_mnist._files(None)["train-images-idx3-ubyte"].parent == tmp_path / "debian"
+    fill(no_sources, small_fashion, level=1)
+    assert fashion_mnist._files(None)["train-images-idx3-ubyte"].parent == no_sources
+    fill(tmp_path / "given", small_fashion, level=None)
+    given = fashion_mnist._files(tmp_path / "given")
+    assert given["train-images-idx3-ubyte"].parent == tmp_path / "given"
+
+
+def test_the_digest_is_the_same_however_the_files_are_compressed(
+    no_sources: Path, small_fashion: dict[str, bytes], tmp_path: Path
+) -> None:
+    seen = set()
+    for number, level in enumerate((None, 1, 9)):
+        fill(tmp_path / f"{number}", small_fashion, level=level)
+        cfg = FASHION.model_copy(update={"path": tmp_path / f"{number}"})
+        seen.add(fashion_mnist.source_digest(cfg))
+        assert len(fashion_mnist.load(cfg)[Split.TEST]) == 20
+    assert len(seen) == 1
+
+
+def test_a_file_with_other_contents_is_refused(
+    no_sources: Path, small_fashion: dict[str, bytes]
+) -> None:
+    fill(no_sources, {**small_fashion, "t10k-labels-idx1-ubyte": bytes(28)}, level=1)
+    with pytest.raises(InputError, match=r"t10k-labels.* is not the published file"):
+        fashion_mnist.load(FASHION)
+
+
+def test_a_truncated_download_is_refused(no_sources: Path, small_fashion: dict[str, bytes]) -> None:
+    fill(no_sources, small_fashion, level=1)
+    path = no_sources / "train-images-idx3-ubyte.gz"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(InputError, match=r"cannot be read .*delete it"):
+        fashion_mnist.load(FASHION)
+
+
+def test_a_given_folder_without_the_files_is_told(no_sources: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not hold the four files"):
+        fashion_mnist.load(FASHION.model_copy(update={"path": tmp_path}))

@@ -1,0 +1,98 @@
+"""The documentation is held to the code."""
+
+import re
+import shlex
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.cli import main
+from pipeline.recipe import Recipe
+from tests.conftest import Command, Lane
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def quick_start() -> list[str]:
+    section = README.partition("## Quick start")[2].partition("\n## ")[0]
+    blocks = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    return [block.strip() for block in blocks]
+
+
+def test_two_copy_and_paste_lines_do_all_the_set_up() -> None:
+    first, second = quick_start()
+    assert "\n" not in first
+    assert "\n" not in second
+    assert first.endswith("pipeline run --target tflite")
+    assert second.endswith("-m pytest")
+    assert "constraints.txt" in first
+    assert "constraints.txt" in second
+
+
+def test_ci_calls_the_second_line_as_the_readme_has_it() -> None:
+    script = (ROOT / ".ci" / "run").read_text()
+    assert f'test_command="{quick_start()[1]}"' in script
+    assert script.rstrip().endswith('eval "$test_command"')
+
+
+def test_every_command_is_in_the_readme_and_every_one_there_exists() -> None:
+    listed = set(re.findall(r"^\| `pipeline (\w+)", README, re.MULTILINE))
+    assert listed == set(main.commands)
+
+
+@pytest.mark.parametrize("text", re.findall(r"```toml\n(.*?)```", README, re.DOTALL))
+def test_every_recipe_in_the_readme_is_valid(text: str) -> None:
+    Recipe.model_validate(tomllib.loads(text))
+
+
+def test_the_files_that_the_readme_lists_are_what_a_run_leaves(finished: Lane) -> None:
+    listed = set(re.findall(r"^runs/digits/(\S+)", README, re.MULTILINE))
+    left = {
+        p.relative_to(finished.out / "tiny").as_posix()
+        for p in (finished.out / "tiny").rglob("*")
+        if p.is_file()
+    }
+    assert {name for name in listed if not name.endswith("/")} <= left
+    assert len([name for name in left if name.startswith("models/")]) == 6
+
+
+def workflow() -> dict[str, Any]:
+    text = (ROOT / ".github" / "workflows" / "models.yml").read_text()
+    content: dict[str, Any] = yaml.safe_load(text)
+    return content
+
+
+def test_the_workflow_uploads_what_its_run_leaves() -> None:
+    steps = workflow()["jobs"]["models"]["steps"]
+    upload = next(step for step in steps if "upload-artifact" in step.get("uses", ""))
+    assert upload["with"] == {
+        "name": "models",
+        "path": "runs/digits/",
+        "if-no-files-found": "error",
+    }
+
+
+def test_the_commands_of_the_workflow_work(command: Command, finished: Lane) -> None:
+    """With the tiny recipe in the place of the default one, whose training is the slow twin."""
+    (line,) = [
+        step["run"]
+        for step in workflow()["jobs"]["models"]["steps"]
+        if step.get("run", "").startswith("pipeline")
+    ]
+    program, verb, recipe, *options = shlex.split(line)
+    assert (program, verb, recipe) == ("pipeline", "run", "digits")
+    tiny = [str(finished.recipe_file), "--data", str(finished.data_file)]
+    done = command(verb, *tiny, *options, "--store", str(finished.out / ".store"))
+    assert done.returncode == 0, done.stderr
+
+
+def test_constraints_hold_no_address_and_know_both_numpys() -> None:
+    text = (ROOT / "constraints.txt").read_text()
+    assert "://" not in text
+    assert 'numpy==1.26.4; python_version < "3.12"' in text
+    assert re.search(r'^numpy==2\S*; python_version >= "3.12"$', text, re.MULTILINE)
+    assert re.search(r'^tflite-runtime==\S+; python_version < "3.12"$', text, re.MULTILINE)

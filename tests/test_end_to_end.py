@@ -1,0 +1,248 @@
+"""The whole lane with the real libraries, on a tiny data set."""
+
+import hashlib
+import json
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.progress import EpochProgress, SilentConsole
+from pipeline.training.loop import TrainingDivergedError
+from targets.bench.stats import summarise
+from tests.conftest import Lane
+
+BOTH = ("convert.targets", ["tflite", "onnx"])
+TFLITE = "models/student.int8.tflite"
+
+
+def report(results: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((results / "report.json").read_text())
+    return content
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def results(finished: Lane) -> Path:
+    return finished.out / "tiny"
+
+
+def test_every_promised_file_is_there(results: Path) -> None:
+    names = {path.relative_to(results).as_posix() for path in results.rglob("*") if path.is_file()}
+    models = {
+        f"models/{model}.{target}"
+        for model in ("teacher.float32", "student.float32", "student.int8")
+        for target in ("tflite", "onnx")
+    }
+    others = {"report.html", "report.json", "labels.txt", "provenance.json", "bench/local.json"}
+    assert names == models | others
+    assert (results / "labels.txt").read_text().split() == ["across", "down", "slanted"]
+
+
+def test_the_report_has_a_measured_row_for_every_model(results: Path) -> None:
+    rows = report(results)["models"]
+    assert len(rows) == 6
+    for row in rows:
+        path = results / row["file"]
+        assert row["sha256"] == digest(path)
+        assert row["size_bytes"] == path.stat().st_size
+        assert 0 <= row["top1_ci"][0] <= row["top1"] <= row["top1_ci"][1] <= 1
+        assert 0 < row["median_ns"] <= row["p90_ns"]
+        assert row["runtime"].startswith("ai_edge" if row["format"] == "tflite" else "onnxruntime")
+        for absent in ("variant", "negative_flip_rate", "peak_memory_bytes", "valid", "median_ci"):
+            assert row[absent] is None  # two processes are too few for an interval
+
+
+def test_the_teacher_is_its_own_baseline_in_each_runtime(results: Path) -> None:
+    for row in report(results)["models"]:
+        if row["role"] == "teacher":
+            assert (row["speedup_vs_teacher"], row["agreement_with_teacher"]) == (1.0, 1.0)
+            assert row["kl_to_teacher"] == pytest.approx(0, abs=1e-9)
+
+
+def test_the_tiny_lane_learns(results: Path) -> None:
+    """Chance is a third: this fails when training, conversion or measurement is broken."""
+    assert min(row["top1"] for row in report(results)["models"] if row["role"] == "teacher") > 0.9
+
+
+def test_summaries_can_be_computed_again_from_the_raw_samples(results: Path) -> None:
+    measured = json.loads((results / "bench" / "local.json").read_text())
+    for row in report(results)["models"]:
+        blocks = [b["samples_ns"] for b in measured["blocks"] if b["model"] == row["name"]]
+        again = summarise(blocks)
+        assert (again.median_ns, again.p90_ns) == (row["median_ns"], row["p90_ns"])
+
+
+def test_measuring_processes_are_fresh_and_thin(results: Path) -> None:
+    blocks = json.loads((results / "bench" / "local.json").read_text())["blocks"]
+    assert len({block["pid"] for block in blocks}) == len(blocks) == 12
+    assert not any(block["tensorflow_imported"] for block in blocks)
+    first = [block["model"] for block in blocks if block["order"] == 0]
+    orders = [[b["model"] for b in blocks if b["index"] == index] for index in range(2)]
+    assert orders[0] != orders[1] or first[0] == first[1]
+    assert sorted(orders[0]) == sorted(orders[1])
+
+
+def test_int8_files_say_the_same_in_both_formats(results: Path) -> None:
+    measured = json.loads((results / "bench" / "local.json").read_text())
+    hashes = {a["model"]: a["outputs_sha256"] for a in measured["accuracy"]}
+    assert hashes["student.int8.tflite"] == hashes["student.int8.onnx"]
+    assert hashes["student.int8.tflite"] != hashes["student.float32.tflite"]
+
+
+def test_the_page_shows_every_model_and_fetches_nothing(results: Path) -> None:
+    page = (results / "report.html").read_text()
+    for row in report(results)["models"]:
+        assert row["name"] in page
+    assert "<svg" in page
+    assert 'src="http' not in page
+    assert 'href="http' not in page
+
+
+def test_provenance_names_what_each_stage_was_made_from(results: Path) -> None:
+    stages = json.loads((results / "provenance.json").read_text())["stages"]
+    assert set(stages) == {"teacher", "distill", "quantize", "convert"}
+    assert stages["distill"]["made_from"]["recipe"]["distill"]["temperature"] == 4.0
+    assert stages["convert"]["files"]["models/student.int8.onnx"]
+
+
+def test_a_second_run_reuses_everything_but_bench_and_report(finished: Lane) -> None:
+    again = replace(finished, console=SilentConsole())
+    before = digest(finished.out / "tiny" / TFLITE)
+    results, steps = again.run(BOTH)
+    assert [name for name, step in steps.items() if step.reused] == [
+        "teacher",
+        "distill",
+        "quantize",
+        "convert",
+    ]
+    assert digest(results / TFLITE) == before
+
+
+def test_a_plan_says_why(finished: Lane) -> None:
+    changed = finished.runner(BOTH, ("distill.temperature", 2)).plan()
+    said = {step.name: (step.reused, step.reason) for step in changed}
+    assert said["teacher"] == (True, "nothing changed")
+    assert said["distill"] == (False, "distill.temperature 4.0 → 2.0")
+    assert said["quantize"][1].startswith("waits for distill")
+    assert said["bench"] == (False, "always made again")
+    forced = finished.runner(BOTH, force=("distill",)).plan()
+    assert forced[1].reason == "--force"
+
+
+def test_a_forced_stage_is_made_again_to_the_same_bytes(lane: Lane, finished: Lane) -> None:
+    shutil.copytree(finished.out / ".store", lane.out / ".store")
+    _, steps = lane.run(BOTH, ("bench.enabled", False), force=("distill",))
+    assert not steps["distill"].reused
+    assert steps["quantize"].reused  # the forced result has the bytes of the one before
+
+
+def test_damage_in_the_store_is_mended_and_said(lane: Lane, finished: Lane) -> None:
+    shutil.copytree(finished.out / ".store", lane.out / ".store")
+    (exports,) = (lane.out / ".store").glob("convert-*")
+    (exports / TFLITE).write_bytes(b"rotten")
+    results, steps = lane.run(BOTH, ("bench.enabled", False))
+    assert steps["convert"].reason == f"the stored result is damaged ({TFLITE})"
+    assert digest(results / TFLITE) == digest(finished.out / "tiny" / TFLITE)
+
+
+def test_without_a_bench_nothing_is_invented(lane: Lane, finished: Lane) -> None:
+    shutil.copytree(finished.out / ".store", lane.out / ".store")
+    results, _ = lane.run(BOTH, ("bench.enabled", False))
+    for row in report(results)["models"]:
+        assert row["size_bytes"] > 0
+        for key in ("top1", "median_ns", "speedup_vs_teacher", "device", "runtime"):
+            assert row[key] is None
+    assert "Nothing was measured" in (results / "report.html").read_text()
+    assert not (results / "bench").exists()
+
+
+def test_two_fresh_runs_with_two_threads_give_the_same_bytes(lane: Lane, finished: Lane) -> None:
+    results, _ = lane.run(BOTH, ("bench.enabled", False))
+    for path in sorted((results / "models").iterdir()):
+        assert digest(path) == digest(finished.out / "tiny" / "models" / path.name), path.name
+
+
+class Interrupted(Exception):
+    pass
+
+
+@dataclass
+class InterruptingConsole(SilentConsole):
+    """Counts the training steps of each stage, and raises at step `at` of `stage`."""
+
+    stage: str = ""
+    at: int = 0
+    steps: Counter[str] = field(default_factory=Counter)
+
+    @contextmanager
+    def epochs(self, stage: str, *, first: int, total: int) -> Iterator[EpochProgress]:
+        yield _Counting(self, stage)
+
+
+@dataclass
+class _Counting:
+    console: InterruptingConsole
+    stage: str
+
+    def step(self, done: int, of: int) -> None:
+        self.console.steps[self.stage] += 1
+        if self.stage == self.console.stage and self.console.steps[self.stage] == self.console.at:
+            raise Interrupted
+
+    def epoch(self, number: int, *, loss: float, accuracy: float) -> None: ...
+
+
+STEPS = {"teacher": 12, "distill": 12, "quantize": 8}
+EPOCH = 4
+"""Batches; 3, 3 and 2 epochs of them."""
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_an_interrupted_run_ends_with_the_bytes_of_an_uninterrupted_one(
+    lane: Lane, finished: Lane, seed: int
+) -> None:
+    """Once in each training stage, at a random step; at most one epoch is trained again."""
+    random = np.random.default_rng(seed)
+    off = ("bench.enabled", False)
+    expected = dict(STEPS)
+    for stage, steps in STEPS.items():
+        stop = int(random.integers(EPOCH + 1, steps + 1))
+        stopped = InterruptingConsole(stage=stage, at=stop)
+        with pytest.raises(Interrupted):
+            replace(lane, console=stopped).run(off)
+        assert stopped.steps == {**before(stage, expected), stage: stop}
+        assert not (lane.out / "tiny").exists()
+        expected = {**after(stage, expected), stage: steps - EPOCH * ((stop - 1) // EPOCH)}
+    console = InterruptingConsole()
+    results, _ = replace(lane, console=console).run(off)
+    assert console.steps == expected
+    assert digest(results / TFLITE) == digest(finished.out / "tiny" / TFLITE)
+
+
+def before(stage: str, steps: dict[str, int]) -> dict[str, int]:
+    """Of the stages that run before `stage`."""
+    return {k: v for k, v in steps.items() if list(STEPS).index(k) < list(STEPS).index(stage)}
+
+
+def after(stage: str, steps: dict[str, int]) -> dict[str, int]:
+    return {k: v for k, v in steps.items() if list(STEPS).index(k) > list(STEPS).index(stage)}
+
+
+def test_a_training_that_diverges_publishes_nothing(lane: Lane) -> None:
+    with pytest.raises(TrainingDivergedError) as error:
+        lane.run(("distill.learning_rate", 1e30))
+    assert "distill: training diverged in epoch 1" in str(error.value)
+    assert "Lower distill.learning_rate (now 1e+30)" in str(error.value)
+    assert list((lane.out / ".store").glob("distill-*")) == []
+    assert list((lane.out / ".store").glob("teacher-*")) != []
+    assert not (lane.out / "tiny").exists()

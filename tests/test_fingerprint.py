@@ -1,0 +1,102 @@
+"""What makes a result another one, and how that is said."""
+
+from typing import Any
+
+import pytest
+
+from pipeline import fingerprint
+from pipeline.graph import STAGES, Stage
+from pipeline.recipe import load, parse_override
+
+BY_NAME = {stage.name: stage for stage in STAGES}
+
+
+def document(stage: str, *sets: str, sha256: str = "d") -> fingerprint.Document:
+    recipe = load("digits", [parse_override(text) for text in sets])
+    needs = dict.fromkeys(BY_NAME[stage].needs, "x")
+    return fingerprint.document(BY_NAME[stage], recipe, inputs=needs, dataset_sha256=sha256)
+
+
+@pytest.mark.parametrize(
+    ("stage", "change"),
+    [
+        ("distill", "distill.temperature=2"),
+        ("distill", "views.shift=1"),
+        ("distill", "seed=1"),
+        ("distill", "threads=1"),
+        ("convert", 'convert.targets=["onnx"]'),
+        ("teacher", "dataset.split_seed=3"),
+    ],
+)
+def test_what_decides_the_result_changes_the_key(stage: str, change: str) -> None:
+    assert fingerprint.digest(document(stage)) != fingerprint.digest(document(stage, change))
+
+
+@pytest.mark.parametrize(
+    ("stage", "change"),
+    [
+        ("teacher", "distill.temperature=2"),
+        ("distill", "quantize.epochs=9"),
+        ("distill", "bench.enabled=false"),
+        ("distill", "name=other"),
+        ("distill", "about.cost=much"),
+        ("convert", "seed=1"),
+        ("teacher", "dataset.path=elsewhere"),
+    ],
+)
+def test_what_does_not_decide_it_leaves_the_key(stage: str, change: str) -> None:
+    assert fingerprint.digest(document(stage)) == fingerprint.digest(document(stage, change))
+
+
+def test_the_contents_of_the_data_decide() -> None:
+    assert document("teacher") != document("teacher", sha256="other")
+
+
+@pytest.mark.parametrize(
+    ("stage", "holds", "lacks"),
+    [
+        ("teacher", "pipeline/training/loop.py", "targets/formats/onnx_qdq.py"),
+        ("distill", "pipeline/models/mobilenet_v1.py", "pipeline/quantization/qat.py"),
+        ("quantize", "pipeline/quantization/scheme.py", "pipeline/stages/bench.py"),
+        ("convert", "targets/formats/onnx_qdq.py", "pipeline/cli.py"),
+    ],
+)
+def test_the_code_that_a_stage_reaches_decides(stage: str, holds: str, lacks: str) -> None:
+    code = document(stage)["code"]
+    assert holds in code
+    assert lacks not in code
+    assert "pipeline/recipe.py" not in code  # its values are in the key themselves
+
+
+def changed(**parts: Any) -> str:
+    old = document("distill")
+    return fingerprint.difference(old, {**old, **parts})
+
+
+def test_a_changed_value_is_said_with_both_values() -> None:
+    said = fingerprint.difference(
+        document("distill"), document("distill", "distill.temperature=2", "seed=7")
+    )
+    assert said == "distill.temperature 4.0 → 2.0; seed 0 → 7"
+
+
+def test_changed_code_is_said_by_file() -> None:
+    code = {**document("distill")["code"], "pipeline/training/loop.py": "other"}
+    assert changed(code=code) == "code changed: pipeline/training/loop.py"
+
+
+def test_a_changed_library_and_input_are_said() -> None:
+    libraries = {**document("distill")["libraries"], "tensorflow": "1.0"}
+    said = changed(libraries=libraries, inputs={"teacher": "y"})
+    assert said == "version of tensorflow; another result of teacher"
+
+
+def test_a_missing_library_is_told_with_its_remedy() -> None:
+    stage = Stage(
+        "teacher",
+        BY_NAME["teacher"].run,
+        BY_NAME["teacher"].makes,
+        libraries=("no-such-distribution",),
+    )
+    with pytest.raises(Exception, match="pip install 'no-such-distribution'"):
+        fingerprint.document(stage, load("digits"), inputs={}, dataset_sha256="d")

@@ -1,0 +1,179 @@
+"""An export is what was asked for, or it fails."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from targets.errors import ProofError
+from targets.formats import FORMATS, onnx_qdq, tflite
+from targets.inputs import InputSpec, image_input
+from tests.conftest import Lane
+
+SPEC = image_input(12, 12, 1)
+
+
+def models(finished: Lane) -> Path:
+    return finished.out / "tiny" / "models"
+
+
+def mean_of_pixels(image: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.reduce_mean(image, axis=[1, 2])
+
+
+def test_the_input_is_exactly_int8_with_scale_1_128() -> None:
+    assert SPEC.real_range == (-1.0, 127 / 128)
+    assert (SPEC.scale, SPEC.zero_point) == (1 / 128, 128)
+
+
+def test_every_format_names_a_module() -> None:
+    from importlib import import_module
+
+    for module in FORMATS.values():
+        assert callable(import_module(module).export_float)
+
+
+def test_an_int8_tflite_takes_raw_pixels_and_holds_no_float_operator(finished: Lane) -> None:
+    seen = tflite.inspect(models(finished) / "student.int8.tflite")
+    assert (seen.float_ops, seen.input_dtype, seen.output_dtype) == (0, "UINT8", "FLOAT32")
+    assert seen.int8_ops == 13  # 11 convolutions, the average and the dense layer
+    assert seen.scales["image"] == (1 / 128, 128)
+
+
+def test_a_float_tflite_is_seen_as_float(finished: Lane) -> None:
+    seen = tflite.inspect(models(finished) / "student.float32.tflite")
+    assert (seen.int8_ops, seen.input_dtype) == (0, "FLOAT32")
+    assert seen.float_ops >= 13
+
+
+def test_an_int8_request_that_stays_float_fails(finished: Lane) -> None:
+    with pytest.raises(ProofError, match=r"int8 was asked for, but .* operators are not: SUB"):
+        tflite.require_int8(models(finished) / "student.float32.tflite", SPEC)
+    with pytest.raises(ProofError, match="11 of 11 convolutions in float"):
+        onnx_qdq.require_int8(models(finished) / "student.float32.onnx")
+
+
+def test_an_unquantized_model_cannot_be_exported_as_int8(tmp_path: Path) -> None:
+    with pytest.raises(ProofError, match="int8 was asked for"):
+        tflite.export_int8(mean_of_pixels, SPEC, tmp_path / "x.tflite")
+
+
+def test_every_convolution_of_the_int8_onnx_runs_as_int8(finished: Lane) -> None:
+    seen = onnx_qdq.inspect(models(finished) / "student.int8.onnx")
+    assert seen.convolutions == seen.int8_convolutions == 11
+    assert seen.float_ops == 0
+
+
+def test_the_int8_onnx_has_the_scales_of_the_tflite(finished: Lane) -> None:
+    in_tflite = tflite.inspect(models(finished) / "student.int8.tflite").scales
+    activations = {
+        (np.float32(scale), zero + 128)
+        for name, (scale, zero) in in_tflite.items()
+        if "relu6" in name or "Mean" in name
+    }
+    graph = onnx.load(models(finished) / "student.int8.onnx").graph
+    constants = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
+    in_onnx = {
+        (constants[n.input[1]].item(), int(constants[n.input[2]]))
+        for n in graph.node
+        if n.op_type == "QuantizeLinear" and constants[n.input[2]].dtype == np.uint8
+    }
+    assert activations
+    assert {(float(s), z) for s, z in activations} <= in_onnx
+
+
+@pytest.mark.parametrize("name", ["teacher.float32", "student.float32", "student.int8"])
+def test_onnx_files_have_plain_ends_and_pass_the_checker(finished: Lane, name: str) -> None:
+    model = onnx.load(models(finished) / f"{name}.onnx")
+    onnx.checker.check_model(model, full_check=True)
+    assert [i.name for i in model.graph.input] == ["image"]
+    assert [o.name for o in model.graph.output] == ["logits"]
+    assert model.opset_import[0].version == 13
+
+
+def small_graph(*, prefix: str, shuffled: bool) -> Any:
+    """relu(image * 2) + 2, under names and in an order of one's choice, with an unused node."""
+    p = prefix
+    two = [numpy_helper.from_array(np.array([2.0], np.float32), f"{p}{i}") for i in "ab"]
+    nodes = [
+        helper.make_node("Mul", [f"{p}in", f"{p}a"], [f"{p}m"]),
+        helper.make_node("Relu", [f"{p}m"], [f"{p}r"]),
+        helper.make_node("Add", [f"{p}r", f"{p}b"], [f"{p}out"]),
+        helper.make_node("Neg", [f"{p}m"], [f"{p}unused"]),
+    ]
+    ends = [helper.make_tensor_value_info(f"{p}{e}", TensorProto.FLOAT, [1]) for e in ("in", "out")]
+    order = reversed(nodes) if shuffled else nodes
+    constants = two[::-1] if shuffled else two
+    graph = helper.make_graph(list(order), p, ends[:1], ends[1:], constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
+
+
+def test_equal_graphs_become_equal_bytes_whatever_their_names_and_order() -> None:
+    first = onnx_qdq.canonical(small_graph(prefix="x__17:", shuffled=False))
+    second = onnx_qdq.canonical(small_graph(prefix="y__4711:", shuffled=True))
+    assert first.SerializeToString(deterministic=True) == second.SerializeToString(
+        deterministic=True
+    )
+    assert [node.op_type for node in first.graph.node] == ["Mul", "Relu", "Add"]
+    assert len(first.graph.initializer) == 1
+
+
+def test_moving_activations_to_uint8_changes_no_result() -> None:
+    """Two consumers of one pair: what ONNX Runtime's own pass leaves in float."""
+    import onnxruntime
+
+    random = np.random.default_rng(0)
+    x = random.uniform(-3, 3, (1, 4, 5, 5)).astype(np.float32)
+    model = residual_graph(random)
+    before = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x})[0]
+    onnx_qdq.int8_to_uint8(model)
+    kinds = {numpy_helper.to_array(i).dtype for i in model.graph.initializer if "zero" in i.name}
+    assert np.dtype(np.uint8) in kinds
+    after = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x})[0]
+    np.testing.assert_array_equal(before, after)
+
+
+def residual_graph(random: np.random.Generator) -> Any:
+    weights = random.integers(-127, 128, (4, 4, 1, 1)).astype(np.int8)
+    constants = {
+        "scale": np.float32(0.05),
+        "zero": np.int8(-3),
+        "weights": weights,
+        "weight_scale": np.float32(0.01),
+        "weight_zero": np.int8(0),
+    }
+    steps = [
+        ("QuantizeLinear", ["x", "scale", "zero"], "q"),
+        ("DequantizeLinear", ["q", "scale", "zero"], "d"),
+        ("DequantizeLinear", ["weights", "weight_scale", "weight_zero"], "w"),
+        ("Conv", ["d", "w"], "c"),
+        ("Add", ["c", "d"], "s"),
+        ("QuantizeLinear", ["s", "scale", "zero"], "qs"),
+        ("DequantizeLinear", ["qs", "scale", "zero"], "y"),
+    ]
+    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 4, 5, 5]) for n in "xy"]
+    graph = helper.make_graph(
+        [helper.make_node(op, inputs, [output]) for op, inputs, output in steps],
+        "residual",
+        ends[:1],
+        ends[1:],
+        [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
+
+
+def test_float_exports_do_the_normalisation_themselves(tmp_path: Path) -> None:
+    from targets.bench.protocol import logits_of
+
+    spec = InputSpec(shape=(2, 2, 1), scale=0.5, zero_point=10)
+    images = np.array([[[[10], [12]], [[14], [16]]]], np.uint8)
+    tflite.export_float(mean_of_pixels, spec, tmp_path / "x.tflite")
+    onnx_qdq.export_float(mean_of_pixels, spec, tmp_path / "x.onnx")
+    for kind in ("tflite", "onnx"):
+        seen = logits_of(tmp_path / f"x.{kind}", kind, images, tmp_path)
+        assert seen.tolist() == [[1.5]]  # mean of 0, 1, 2, 3

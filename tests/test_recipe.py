@@ -1,0 +1,105 @@
+"""Every mistake in a recipe is told before anything runs: the key, what is known, the nearest."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.recipe import Override, Recipe, built_in, load, parse_override
+from targets.errors import InputError
+
+
+def loaded(*sets: str) -> Recipe:
+    return load("digits", [parse_override(text) for text in sets])
+
+
+def refused(*sets: str) -> str:
+    with pytest.raises(InputError) as error:
+        loaded(*sets)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("name", sorted(built_in()))
+def test_every_built_in_recipe_is_valid_and_bears_its_name(name: str) -> None:
+    recipe = load(name)
+    assert recipe.name == name
+    assert recipe.about.summary
+
+
+def test_an_override_is_a_toml_value_or_else_a_string() -> None:
+    recipe = loaded("distill.temperature=2", "views.flip=true", "distill.family=mobilenet_v2")
+    assert recipe.distill.temperature == 2.0
+    assert recipe.views.flip
+    assert recipe.distill.family == "mobilenet_v2"
+    assert loaded("teacher.widths=[8, 16]").teacher.widths == (8, 16)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "distill.temprature=2",
+            "--set distill.temprature: unknown key; did you mean distill.temp",
+        ),
+        ("distil.temperature=2", "unknown key; did you mean distill?"),
+        ("distill=2", "a table; set one of its keys"),
+        ("distill.temperature.deep=2", "is a value and has no keys"),
+        ("distill.temperature=0", "--set distill.temperature: Input should be greater than 0, not"),
+        ("distill.temperature=nan", "--set distill.temperature: Input should be a finite number"),
+        ("distill.alpha=1.5", "less than or equal to 1"),
+        ("distill.epochs=0", "greater than or equal to 1"),
+        ("distill.epochs=two", "should be a valid integer"),
+        ("distill.family=mobilenet_v3", "did you mean 'mobilenet_v"),
+        ("dataset.name=digit", "unknown dataset 'digit'; did you mean 'digits'? Known: digits, f"),
+        ('convert.targets=["tflit"]', "unknown target 'tflit'; did you mean 'tflite'? Known: onnx"),
+        ('bench.devices=["locl"]', "unknown device 'locl'; did you mean 'local'?"),
+        ("convert.targets=[]", "at least 1 item"),
+        ("name=../up", "should match pattern"),
+        ("seed=-1", "greater than or equal to 0"),
+        ("distill.temperature", "expected KEY=VALUE"),
+    ],
+)
+def test_a_wrong_override_is_told(text: str, said: str) -> None:
+    assert said in refused(text)
+
+
+def test_a_wrong_key_in_a_file_is_told_with_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('name = "mine"\n[distill]\ntemprature = 2\n[teacher]\nepochs = 0\n')
+    with pytest.raises(InputError) as error:
+        load(str(path))
+    assert "mine.toml: distill.temprature: unknown key; did you mean distill.temperature?" in str(
+        error.value
+    )
+    assert "mine.toml: teacher.epochs: Input should be greater than or equal to 1" in str(
+        error.value
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("[distill", "not valid TOML"), ("", "name: Field required"), ("distill = 3", "distill: ")],
+)
+def test_a_broken_file_is_told(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "broken.toml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=said):
+        load(str(path))
+
+
+def test_an_override_into_a_table_that_is_none_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "broken.toml"
+    path.write_text('name = "x"\ndistill = 3\n')
+    with pytest.raises(InputError, match="distill: must be a table"):
+        load(str(path), [parse_override("distill.epochs=1")])
+
+
+def test_an_unknown_recipe_is_told_with_the_nearest() -> None:
+    with pytest.raises(InputError, match=r"unknown recipe 'digit'; did you mean 'digits'\?"):
+        load("digit")
+    with pytest.raises(InputError, match="cannot be read"):
+        load("missing.toml")
+
+
+def test_an_option_is_named_as_the_user_wrote_it() -> None:
+    with pytest.raises(InputError, match=r"^--target: unknown target 'tflit'"):
+        load("digits", [Override("convert.targets", ("tflit",), "--target")])
