@@ -65,7 +65,7 @@ def test_ranges_behind_relu6_are_within_it_and_start_at_zero(
 def test_the_input_range_is_assigned_and_training_does_not_move_it(
     quantized: QuantizedNetwork, stripes_data: Dataset
 ) -> None:
-    dark = stripes_data[Split.TRAIN].images // 4
+    dark = (stripes_data[Split.TRAIN].images // 4).astype(np.uint8)
     quantized.calibrate(dark)
     inputs = {n: v for n, v in ranges(quantized).items() if "quantize_layer" in n}
     assert sorted(inputs.values()) == [-1.0, 127 / 128]
