@@ -45,6 +45,7 @@ STAGES = (
     Stage("teacher", teacher.run, Checkpoint, (), SEEN, TRAINING),
     Stage("distill", distill.run, Checkpoint, ("teacher",), SEEN, TRAINING),
     Stage("quantize", quantize.run, Checkpoint, ("teacher", "distill"), SEEN, QAT),
+    # The seed and the threads set up its session, and decide no byte.
     Stage(
         "convert", convert.run, Exports, ("teacher", "distill", "quantize"), ("dataset",), EXPORT
     ),

@@ -116,7 +116,11 @@ class Store:
 
 
 def replace_folder(new: Path, old: Path) -> None:
-    """Put `new` in the place of `old`; both are whole at every moment, one after the other."""
+    """Put `new` in the place of `old`: whole or not there, never half.
+
+    A folder cannot be renamed onto a full one, so the old one goes aside first; a crash between
+    the two renames leaves it there, under a dotted name.
+    """
     aside = old.with_name(f".{old.name}.{os.getpid()}.old")
     if old.exists():
         os.replace(old, aside)

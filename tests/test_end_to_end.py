@@ -16,7 +16,7 @@ import pytest
 from pipeline.progress import EpochProgress, SilentConsole
 from pipeline.training.loop import TrainingDivergedError
 from targets.bench.stats import summarise
-from tests.conftest import Lane
+from tests.conftest import Lane, stripes
 
 BOTH = ("convert.targets", ["tflite", "onnx"])
 TFLITE = "models/student.int8.tflite"
@@ -236,6 +236,25 @@ def before(stage: str, steps: dict[str, int]) -> dict[str, int]:
 
 def after(stage: str, steps: dict[str, int]) -> dict[str, int]:
     return {k: v for k, v in steps.items() if list(STEPS).index(k) > list(STEPS).index(stage)}
+
+
+def test_a_mobilenet_v2_of_colour_images_is_int8_in_both_formats(
+    lane: Lane, tmp_path: Path
+) -> None:
+    """Residual additions, three channels, not square: what the tiny recipe does not have."""
+    grey = stripes(side=16)
+    colour = np.stack([grey["images"]] * 3, axis=-1)[:, :, :14]
+    np.savez(tmp_path / "colour.npz", **{**grey, "images": colour})
+    results, _ = replace(lane, data_file=tmp_path / "colour.npz").run(
+        BOTH, ("distill.family", "mobilenet_v2"), ("teacher.epochs", 1), ("distill.epochs", 1)
+    )
+    rows = {row["name"]: row for row in report(results)["parity"]}
+    for name in ("student.int8.tflite", "student.int8.onnx"):
+        assert rows[name]["float_ops"] == 0
+        assert rows[name]["int8_ops"] > 20
+    measured = json.loads((results / "bench" / "local.json").read_text())
+    hashes = {a["model"]: a["outputs_sha256"] for a in measured["accuracy"]}
+    assert hashes["student.int8.tflite"] == hashes["student.int8.onnx"]
 
 
 def test_a_training_that_diverges_publishes_nothing(lane: Lane) -> None:

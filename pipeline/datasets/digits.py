@@ -13,12 +13,17 @@ import numpy.typing as npt
 
 from pipeline.datasets.splits import Dataset, Images, Samples, three_way
 from pipeline.recipe import DatasetConfig
-from targets.errors import missing_package
+from targets.errors import InputError, missing_package
 
 SIDE = 28
 
 
 def source_digest(cfg: DatasetConfig) -> str:
+    if cfg.path is not None:
+        raise InputError(
+            f"--data {cfg.path}: the data set digits is embedded and takes no file. For your own "
+            'images give a recipe with dataset.name = "npz", or add --set dataset.name=npz.'
+        )
     return hashlib.sha256(_source().read_bytes()).hexdigest()
 
 
