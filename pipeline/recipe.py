@@ -98,9 +98,10 @@ class TrainingConfig(Section):
 
 class TeacherConfig(TrainingConfig):
     family: Annotated[str, _one_of("teacher family", TEACHERS)] = "resnet"
-    widths: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (32, 64, 128)
+    widths: Annotated[tuple[PositiveInt, ...], Field(min_length=2)] = (32, 64, 128)
+    """Channels of the stem, then of each stage, which halves the image."""
     blocks: PositiveInt = 2
-    """Residual blocks per width."""
+    """Residual blocks per stage."""
 
 
 class DistillationConfig(TrainingConfig):

@@ -61,6 +61,12 @@ def test_a_student_is_a_tenth_of_the_teacher_and_shrinks_with_its_width(family: 
     assert count_macs(half) < count_macs(whole)
 
 
+def test_the_teacher_has_the_size_that_its_documentation_says() -> None:
+    model = network("resnet")
+    assert round(count_parameters(model) / 1000) == 661
+    assert round(count_macs(model) / 1e6, 1) == 51.6
+
+
 def test_macs_of_a_known_network_are_counted_by_hand() -> None:
     model = network("mobilenet_v1", width_multiplier=1.0)
     stem = 28 * 28 * 9 * 32

@@ -13,18 +13,21 @@ from pipeline.models.layers import classifier, conv_bn, image_tensor, relu
 def build(
     shape: tuple[int, ...], classes: int, *, name: str, widths: Sequence[int], blocks: int
 ) -> Any:
-    """`blocks` residual blocks per width; each width after the first halves the image."""
+    """A stem of `widths[0]`, then `blocks` residual blocks per further width, each at half the size.
+
+    No block works at full size: that is where a third of the cost would be, and the least of the
+    parameters. 28x28 with widths 32, 64, 128 and 2 blocks: 661k parameters, 51.6 million MACs.
+    """
     from tf_keras import Model, layers
 
     image = image_tensor(shape)
     x = relu(conv_bn(image, widths[0], 3, name="stem"), name="stem")
-    for stage, width in enumerate(widths):
+    for stage, width in enumerate(widths[1:]):
         for index in range(blocks):
-            block = f"stage{stage}_block{index}"
-            strides = 2 if stage > 0 and index == 0 else 1
+            block, strides = f"stage{stage}_block{index}", 2 if index == 0 else 1
             y = relu(conv_bn(x, width, 3, strides=strides, name=f"{block}_a"), name=f"{block}_a")
             y = conv_bn(y, width, 3, name=f"{block}_b")
-            if strides == 2:
-                x = conv_bn(x, width, 1, strides=2, name=f"{block}_skip")
+            if index == 0:
+                x = conv_bn(x, width, 1, strides=strides, name=f"{block}_skip")
             x = relu(layers.Add(name=f"{block}_add")([x, y]), name=block)
     return Model(image, classifier(x, classes), name=name)
