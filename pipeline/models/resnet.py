@@ -13,7 +13,7 @@ from pipeline.models.layers import classifier, conv_bn, image_tensor, relu
 def build(
     shape: tuple[int, ...], classes: int, *, name: str, widths: Sequence[int], blocks: int
 ) -> Any:
-    """A stem of `widths[0]`, then `blocks` residual blocks per further width, each at half the size.
+    """A stem of `widths[0]`, then `blocks` residual blocks per further width, at half the size.
 
     No block works at full size: that is where a third of the cost would be, and the least of the
     parameters. 28x28 with widths 32, 64, 128 and 2 blocks: 661k parameters, 51.6 million MACs.
