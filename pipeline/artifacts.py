@@ -42,7 +42,6 @@ class Checkpoint(Artifact):
     """Whether the weights are of the network wrapped for quantization-aware training."""
     parameters: int
     macs: int
-    validation_top1: float
 
     @property
     def weights(self) -> Path:

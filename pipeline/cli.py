@@ -1,5 +1,6 @@
 """The command line: parse, call the library, render. Everything heavy is imported when used."""
 
+import errno
 import json
 import signal
 import sys
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from targets.errors import EdgeDistillError, InputError
+from targets.errors import EdgeDistillError
 
 if TYPE_CHECKING:
     from pipeline.recipe import Recipe
-    from pipeline.runner import Runner, Step
+    from pipeline.runner import Runner
+    from pipeline.stages.job import Step
 
 RECIPE = click.argument("recipe", default="digits")
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
@@ -42,17 +44,15 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")
 @click.version_option(package_name="edge-distill")
-@click.pass_context
-def main(context: click.Context, debug: bool) -> None:
+def main() -> None:
     """From labelled data to small int8 models, measured on the device that runs them.
 
     \b
     Example:
       pipeline run --target tflite
     """
-    context.obj = {"debug": debug}
 
 
 @main.command()
@@ -67,7 +67,8 @@ def run(as_json: bool, **options: Any) -> None:
       pipeline run digits --target tflite --target onnx --set distill.temperature=2
     """
     recipe, runner = prepare(**options)
-    results, _ = runner.run(options["out"] / recipe.name)
+    results = options["out"] / recipe.name
+    runner.run(results)
     report = (results / "report.json").read_text(encoding="utf-8")
     if as_json:
         click.echo(report, nl=False)
@@ -127,19 +128,13 @@ def report(run: Path, as_json: bool) -> None:
     Example:
       pipeline report runs/digits
     """
-    file = run / "report.json"
-    try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(
-            f"{file}: no finished run there ({error.strerror}). `pipeline run` writes one."
-        ) from error
-    if as_json:
-        click.echo(text, nl=False)
-        return
-    from pipeline.table import print_models
+    from pipeline.table import print_models, read_report
 
-    print_models(json.loads(text))
+    content = read_report(run / "report.json")
+    if as_json:
+        click.echo(json.dumps(content, indent=1))
+    else:
+        print_models(content)
 
 
 def prepare(
@@ -213,18 +208,22 @@ def _exit_code(debug: bool) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except KeyboardInterrupt:
         return _stopped(130, "interrupted")
+    except click.Abort as stop:  # click's own word for Ctrl-C, and for an EOFError of ours
+        if not isinstance(stop.__cause__, EOFError):
+            return _stopped(130, "interrupted")
+        return _our_bug(stop.__cause__)
     except Terminated:
         return _stopped(143, "terminated")
     except EdgeDistillError as error:
         return _failed(str(error), error.exit_code, debug)
     except OSError as error:
         return _failed(_disk(error), 2, debug)
-    except Exception:
+    except Exception as error:
         if debug:
             raise
-        return _our_bug()
+        return _our_bug(error)
 
 
 def _stopped(code: int, word: str) -> int:
@@ -241,20 +240,27 @@ def _failed(message: str, code: int, debug: bool) -> int:
 
 def _disk(error: OSError) -> str:
     place = f"{error.filename}: " if error.filename else ""
-    reason = error.strerror or str(error)
+    remedies = {
+        errno.ENOSPC: "Free some space",
+        errno.EDQUOT: "Free some space",
+        errno.EACCES: "Mend the permissions",
+        errno.EPERM: "Mend the permissions",
+        errno.EROFS: "Make it writable",
+    }
+    remedy = remedies.get(error.errno or 0, "Look at that place")
     return (
-        f"{place}{reason}. Nothing half-made was published. Free some space or mend the "
-        "permissions, or choose another place with --out and --store, and run the same command."
+        f"{place}{error.strerror or error}. Nothing half-made was published. {remedy}, or choose "
+        "another place with --out and --store, and run the same command."
     )
 
 
-def _our_bug() -> int:
+def _our_bug(error: BaseException) -> int:
     import tempfile
 
     with tempfile.NamedTemporaryFile(
         "w", prefix="pipeline-", suffix=".log", delete=False, encoding="utf-8"
     ) as log:
-        log.write(f"{sys.argv}\n{traceback.format_exc()}")
-    last = traceback.format_exc().strip().splitlines()[-1]
-    click.echo(f"Error: this is a bug of ours: {last}. The traceback is in {log.name}.", err=True)
+        log.write(f"{sys.argv}\n{''.join(traceback.format_exception(error))}")
+    said = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}".rstrip(".")
+    click.echo(f"Error: this is a bug of ours: {said}. The traceback is in {log.name}.", err=True)
     return 70

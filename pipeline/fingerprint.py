@@ -13,6 +13,8 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import TypedDict  # pydantic needs this one below Python 3.12
+
 from pipeline.graph import Stage
 from pipeline.recipe import Recipe
 from targets.errors import missing_package
@@ -30,7 +32,15 @@ UNREAD = {
     "targets.errors",
 }
 
-Document = dict[str, Any]
+
+class Document(TypedDict):
+    """What decides one result, as it is stored."""
+
+    stage: str
+    recipe: dict[str, Any]
+    inputs: dict[str, str]
+    code: dict[str, str]
+    libraries: dict[str, str]
 
 
 def document(
@@ -63,20 +73,24 @@ def difference(old: Document, new: Document) -> str:
         f"{key} {_show(before)} → {_show(after)}"
         for key, before, after in _changes(old["recipe"], new["recipe"])
     ]
-    for part, label in (("libraries", "version of"), ("code", "code changed:")):
-        changed = [key for key, _, _ in _changes(old[part], new[part])]
+    for label, before, after in (
+        ("version of", old["libraries"], new["libraries"]),
+        ("code changed:", old["code"], new["code"]),
+        ("another result of", old["inputs"], new["inputs"]),
+    ):
+        changed = [key for key, _, _ in _changes(before, after)]
         if changed:
             shown = ", ".join(changed[:3]) + (" …" if len(changed) > 3 else "")
             said.append(f"{label} {shown}")
-    changed = [key for key, _, _ in _changes(old["inputs"], new["inputs"])]
-    if changed:
-        said.append(f"another result of {', '.join(changed)}")
     return "; ".join(said)
 
 
 @cache
 def code(module: str) -> dict[str, str]:
-    """Digest of every module of ours that `module` reaches, by file; comments do not count."""
+    """Digest of every module of ours that `module` reaches, by file.
+
+    Comments and docstrings do not count: a word about the code must not retrain a teacher.
+    """
     digests: dict[str, str] = {}
     pending = [module]
     while pending:
@@ -129,7 +143,28 @@ def _label(path: Path) -> str:
 
 @cache
 def _parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            node.body = [s for s in node.body if not _is_text(s) and not _is_for_types(s)]
+    return tree
+
+
+def _is_for_types(statement: ast.stmt) -> bool:
+    """`if TYPE_CHECKING:`, which never runs."""
+    return (
+        isinstance(statement, ast.If)
+        and isinstance(statement.test, ast.Name)
+        and statement.test.id == "TYPE_CHECKING"
+    )
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
 
 
 def _version(distribution: str, stage: str) -> str:

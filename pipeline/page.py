@@ -72,7 +72,7 @@ def _mark(axes: Any, row: dict[str, Any]) -> None:
     x, y = row["median_ns"] / 1000, 100 * row["top1"]
     low, high = row["median_ci"] or (row["median_ns"], row["median_ns"])
     floor, ceiling = row["top1_ci"]
-    colour = ROLES[row["role"]]
+    colour = ROLES.get(row["role"], "#555555")
     axes.errorbar(
         x,
         y,
@@ -86,7 +86,7 @@ def _mark(axes: Any, row: dict[str, Any]) -> None:
         x,
         y,
         s=30 + row["size_bytes"] / 5000,
-        marker=MARKERS[row["format"]],
+        marker=MARKERS.get(row["format"], "D"),
         color=colour,
         alpha=0.75,
         edgecolors="none",

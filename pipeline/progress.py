@@ -90,7 +90,7 @@ class TerminalConsole:
 
 class BarEpochs:
     def __init__(self, *, bar: Any, first: int, total: int) -> None:
-        self._bar, self._done = bar, 0
+        self._bar, self._done, self._epochs = bar, 0, total
         self._task = bar.add_task("", total=total - first + 1, number=first, epochs=total, seen="")
 
     def step(self, done: int, of: int) -> None:
@@ -101,7 +101,7 @@ class BarEpochs:
         self._bar.update(
             self._task,
             completed=self._done,
-            number=number,
+            number=min(number + 1, self._epochs),
             seen=f"loss {loss:.4f}  validation {100 * accuracy:.2f} %",
         )
 

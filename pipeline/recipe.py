@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import (
     BaseModel,
@@ -19,6 +19,7 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    model_validator,
 )
 
 from pipeline.datasets import DATASETS
@@ -39,12 +40,12 @@ def _one_of(kind: str, known: Iterable[str]) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-PositiveInt = Annotated[int, Field(ge=1)]
+PositiveInt = Annotated[int, Field(ge=1, strict=True)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Target = Annotated[str, _one_of("target", FORMATS)]
 Device = Annotated[str, _one_of("device", DEVICES)]
-Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
 
 
 class Section(BaseModel):
@@ -64,13 +65,13 @@ class AboutConfig(Section):
 class DatasetConfig(Section):
     name: Annotated[str, _one_of("dataset", DATASETS)] = "digits"
     path: Path | None = None
-    """Where the data is, for a data set that is not embedded (`--data`)."""
+    """Where the data is, from the current folder, where it is not embedded (`--data`)."""
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.15
     """Share of the labelled data that steers training; of the training part where the test split
     is given by the data set."""
     test: Annotated[float, Field(gt=0, lt=1)] = 0.25
     """Share that is only measured; not used where the data set gives its own test split."""
-    split_seed: int = 0
+    split_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Apart from `seed`, so that runs of several seeds are measured on the same test samples."""
 
 
@@ -141,12 +142,20 @@ class BenchConfig(Section):
     timeout_s: PositiveFloat = 600.0
     """Longest that one measuring process may take before it is ended."""
 
+    @model_validator(mode="after")
+    def _durations_fit(self) -> Self:
+        if self.max_duration_s < self.min_duration_s:
+            raise ValueError("max_duration_s must not be less than min_duration_s")
+        return self
+
 
 class Recipe(Section):
     schema_: Literal["recipe/1"] = Field(default="recipe/1", alias="schema")
     name: Slug
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    threads: PositiveInt = Field(default_factory=lambda: len(available_cpus()))
+    threads: Annotated[PositiveInt, Field(le=1024)] = Field(
+        default_factory=lambda: len(available_cpus())
+    )
     about: AboutConfig = AboutConfig()
     dataset: DatasetConfig = DatasetConfig()
     views: ViewsConfig = ViewsConfig()
@@ -194,9 +203,10 @@ def parse_override(text: str) -> Override:
     if not equals or not key:
         raise InputError(f"--set {text}: expected KEY=VALUE, for example distill.temperature=2.")
     try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
+        tree = tomllib.loads(f"value = {value}")
     except tomllib.TOMLDecodeError:
-        parsed = value
+        tree = {}
+    parsed = tree["value"] if tree.keys() == {"value"} else value
     return Override(key, parsed, f"--set {key}")
 
 
@@ -207,7 +217,7 @@ def _read(recipe: str) -> tuple[str, str]:
     path = Path(recipe)
     if path.suffix == ".toml" or path.is_file():
         try:
-            return str(path), path.read_text(encoding="utf-8")
+            return str(path), path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"recipe file {path}: cannot be read: {error}.") from error
     raise InputError(f"{unknown('recipe', recipe, known)} Or give a .toml file.")
@@ -256,6 +266,7 @@ def _explain_one(item: Any, place: str, overrides: Sequence[Override]) -> str:
     if item["type"] == "extra_forbidden":
         return f"{where}: {_unknown_key(path[-1], _keys_at(path[:-1]), path[:-1])}"
     message = str(item.get("ctx", {}).get("error", item["msg"])).rstrip(".")
+    message = message.replace("valid tuple", 'list, such as ["a", "b"]')
     if item["type"] in ("missing", "value_error"):
         return f"{where}: {message}."
     return f"{where}: {message}, not {item['input']!r}."

@@ -1,36 +1,22 @@
-"""Plan what is fresh and what is reused, and why; run it; put the results where they are read."""
+"""Plan what is fresh and what is reused, and why; run it; hand the results over."""
 
-import json
 import shutil
-import sys
 import time
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-from filelock import FileLock
 
 from pipeline import datasets, fingerprint
-from pipeline.artifacts import Artifact, Exports, Measurements
+from pipeline.artifacts import Artifact
 from pipeline.graph import STAGES, Stage
 from pipeline.progress import Console, clock
 from pipeline.recipe import Recipe
-from pipeline.stages.job import History, Job
-from pipeline.store import Damaged, Manifest, Store, Stored, digests, replace_folder
+from pipeline.results import deliver, workplace
+from pipeline.stages.job import History, Job, Step
+from pipeline.store import Damaged, Manifest, Store, Stored, digests
 
-
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """What a plan says about one stage."""
-
-    name: str
-    reused: bool
-    reason: str
-    folder: str | None = None
-    key: str | None = None
-    wall_s: float | None = None
+ALWAYS = "always made again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +34,7 @@ class Runner:
         for stage in STAGES:
             waiting = [need for need in stage.needs if need not in inputs]
             if not stage.reusable:
-                steps.append(Step(name=stage.name, reused=False, reason="always made again"))
+                steps.append(Step(name=stage.name, reused=False, reason=ALWAYS))
             elif waiting:
                 reason = f"waits for {', '.join(waiting)}; reused if the same bytes come out"
                 steps.append(Step(name=stage.name, reused=False, reason=reason))
@@ -59,32 +45,29 @@ class Runner:
                     inputs[stage.name] = found.manifest.digest
         return steps
 
-    def run(self, results: Path) -> tuple[Path, list[Step]]:
-        """Run what is not there yet, and publish the results folder; it and what was done."""
+    def run(self, results: Path) -> list[Step]:
+        """Run what is not there yet, and publish the folder `results`; what was done."""
         begun = time.monotonic()
+        datasets.source_digest(self.recipe.dataset)  # missing data is told before a place is made
         steps: list[Step] = []
         artifacts: dict[str, Artifact] = {}
         inputs: dict[str, str] = {}
-        work = self.store.root / "work" / f"run-{time.time_ns()}"
-        try:
+        with workplace(results, store=self.store.root) as work:
             for stage in STAGES:
                 upstream = {need: artifacts[need] for need in stage.needs}
                 if stage.reusable:
                     step, stored = self._make_or_reuse(stage, inputs, upstream)
                     inputs[stage.name] = stored.manifest.digest
                     artifacts[stage.name] = stage.makes.read(stored.folder)
-                    steps.append(step)
                 else:
                     started = time.monotonic()
-                    history = History(steps=tuple(asdict(s) for s in steps), begun=begun)
+                    history = History(steps=tuple(steps), begun=begun)
                     artifacts[stage.name] = self._observe(stage, work, upstream, history)
                     wall_s = time.monotonic() - started
-                    reason = "always made again"
-                    steps.append(Step(name=stage.name, reused=False, reason=reason, wall_s=wall_s))
-            self._deliver(artifacts, steps, work / "results", results)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
-        return results, steps
+                    step = Step(name=stage.name, reused=False, reason=ALWAYS, wall_s=wall_s)
+                steps.append(step)
+            deliver(artifacts, steps, self.recipe, work / "results", results)
+        return steps
 
     def _look(self, stage: Stage, inputs: dict[str, str]) -> tuple[Step, Stored | None]:
         document = self._document(stage, inputs)
@@ -92,10 +75,8 @@ class Runner:
         found = self.store.find(stage.name, key)
         folder = self.store.folder(stage.name, key).name
         if isinstance(found, Stored) and stage.name not in self.force:
-            step = Step(
-                name=stage.name, reused=True, reason="nothing changed", folder=folder, key=key
-            )
-            return step, found
+            step = Step(name=stage.name, reused=True, reason="nothing changed", folder=folder)
+            return replace(step, key=key, manifest=found.manifest), found
         if stage.name in self.force:
             reason = "--force"
         elif isinstance(found, Damaged):
@@ -113,19 +94,21 @@ class Runner:
         if found is not None:
             self.console.say(f"{stage.name:<9} reused: {step.reason}")
             return step, found
-        assert step.key is not None
-        with self.store.scratch(stage.name, step.key, self.console) as scratch:
+        key = step.key
+        assert key is not None
+        with self.store.scratch(stage.name, key, self.console) as scratch:
             if stage.name not in self.force:
-                found = self._made_meanwhile(stage, step.key)
+                found = self._made_meanwhile(stage, key)
                 if found is not None:
-                    return _replaced(step, reused=True, reason="made by another run"), found
+                    step = replace(step, reused=True, reason="made by another run")
+                    return replace(step, manifest=found.manifest), found
             self.console.say(f"{stage.name:<9} {step.reason}")
             started = time.monotonic()
-            stored = self._make(stage, inputs, upstream, step.key, scratch)
+            stored = self._make(stage, inputs, upstream, key, scratch)
             self.store.clear(scratch)
         wall_s = time.monotonic() - started
         self.console.say(f"{stage.name:<9} done in {clock(wall_s)}")
-        return _replaced(step, wall_s=wall_s), stored
+        return replace(step, wall_s=wall_s, manifest=stored.manifest), stored
 
     def _made_meanwhile(self, stage: Stage, key: str) -> Stored | None:
         found = self.store.find(stage.name, key)
@@ -173,40 +156,3 @@ class Runner:
             inputs={need: inputs[need] for need in stage.needs},
             dataset_sha256=datasets.source_digest(self.recipe.dataset),
         )
-
-    def _deliver(
-        self, artifacts: dict[str, Artifact], steps: list[Step], new: Path, results: Path
-    ) -> None:
-        """The results folder, whole or not at all."""
-        exports, measured = artifacts["convert"], artifacts["bench"]
-        assert isinstance(exports, Exports)
-        assert isinstance(measured, Measurements)
-        shutil.copytree(artifacts["report"].folder, new)
-        shutil.copytree(exports.folder / "models", new / "models")
-        if (measured.folder / "bench").exists():
-            shutil.copytree(measured.folder / "bench", new / "bench")
-        labels = "\n".join(exports.dataset.classes)
-        (new / "labels.txt").write_text(f"{labels}\n", encoding="utf-8")
-        provenance = self._provenance(steps)
-        (new / "provenance.json").write_text(json.dumps(provenance, indent=1) + "\n")
-        results.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.store.root / f"{results.name}.lock"):
-            replace_folder(new, results)
-
-    def _provenance(self, steps: list[Step]) -> dict[str, Any]:
-        made = {}
-        for step in steps:
-            if step.key is not None:
-                found = self.store.find(step.name, step.key)
-                assert isinstance(found, Stored)
-                made[step.name] = found.manifest.model_dump(mode="json")
-        return {
-            "schema": "provenance/1",
-            "command": sys.argv,
-            "recipe": self.recipe.model_dump(mode="json", by_alias=True),
-            "stages": made,
-        }
-
-
-def _replaced(step: Step, **changes: Any) -> Step:
-    return Step(**{**asdict(step), **changes})

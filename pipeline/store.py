@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import mkdtemp
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from pipeline.artifacts import FILE as ARTIFACT
 from pipeline.fingerprint import Document
 from pipeline.progress import Console
 
@@ -62,28 +64,26 @@ class Store:
     def find(self, stage: str, key: str) -> Stored | Damaged | None:
         """The verified result, what is wrong with it, or None where there is none."""
         folder = self.folder(stage, key)
-        if not (folder / MANIFEST).exists():
-            return None
         try:
-            text = (folder / MANIFEST).read_text(encoding="utf-8")
-            manifest = Manifest.model_validate_json(text)
-        except (ValidationError, UnicodeDecodeError):
-            return Damaged(what=MANIFEST)
-        for name, expected in manifest.files.items():
-            path = folder / name
-            if not path.is_file() or sha256(path) != expected:
-                return Damaged(what=name)
+            manifest = _read_manifest(folder)
+            wrong = _first_wrong(folder, manifest) if manifest else MANIFEST
+        except FileNotFoundError:
+            # Not there, or just being replaced by another run, which the lock will wait for.
+            return None
+        if manifest is None or wrong is not None:
+            return Damaged(what=wrong or MANIFEST)
         return Stored(folder=folder, manifest=manifest)
 
     def latest(self, stage: str) -> Manifest | None:
         """The newest readable result of `stage`, whatever it was made from."""
         manifests = []
-        for path in self.root.glob(f"{stage}-*/{MANIFEST}"):
+        for path in self.root.glob(f"{stage}-*"):
             try:
-                manifests.append(Manifest.model_validate_json(path.read_text(encoding="utf-8")))
-            except (ValidationError, UnicodeDecodeError):
-                continue  # `find` says so when it is asked for
-        return max(manifests, key=lambda m: m.created_utc, default=None)
+                manifests.append(_read_manifest(path))
+            except FileNotFoundError:
+                continue
+        # What is damaged is said by `find`, when it is asked for.
+        return max(filter(None, manifests), key=lambda m: m.created_utc, default=None)
 
     @contextmanager
     def scratch(self, stage: str, key: str, console: Console) -> Iterator[Path]:
@@ -105,7 +105,10 @@ class Store:
             lock.release()
 
     def publish(self, out: Path, *, stage: str, key: str, manifest: Manifest) -> Stored:
-        """Make the folder `out` the result, by one rename."""
+        """Make the folder `out` the result, by one rename; a reader may hold the one before."""
+        before = self.find(stage, key)
+        if isinstance(before, Stored) and before.manifest.digest == manifest.digest:
+            return before  # the same bytes: nothing to replace under a reader's hands
         (out / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
         folder = self.folder(stage, key)
         replace_folder(out, folder)
@@ -121,11 +124,37 @@ def replace_folder(new: Path, old: Path) -> None:
     A folder cannot be renamed onto a full one, so the old one goes aside first; a crash between
     the two renames leaves it there, under a dotted name.
     """
-    aside = old.with_name(f".{old.name}.{os.getpid()}.old")
-    if old.exists():
-        os.replace(old, aside)
-    os.replace(new, old)
-    shutil.rmtree(aside, ignore_errors=True)
+    if not old.exists():
+        os.replace(new, old)
+        return
+    aside = Path(mkdtemp(prefix=f".{old.name}.", suffix=".old", dir=old.parent))
+    os.replace(old, aside / "old")
+    try:
+        os.replace(new, old)
+    except OSError:
+        os.replace(aside / "old", old)
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _read_manifest(folder: Path) -> "Manifest | None":
+    """The manifest of a folder, or None where it cannot be one; FileNotFoundError without one."""
+    try:
+        text = (folder / MANIFEST).read_text(encoding="utf-8")
+        manifest = Manifest.model_validate_json(text)
+    except (ValidationError, UnicodeDecodeError, IsADirectoryError):
+        return None
+    return manifest if ARTIFACT in manifest.files else None
+
+
+def _first_wrong(folder: Path, manifest: "Manifest") -> str | None:
+    """The first file of the manifest that is missing or has other contents."""
+    for name, expected in manifest.files.items():
+        path = folder / name
+        if not path.is_file() or sha256(path) != expected:
+            return name
+    return None
 
 
 def digests(folder: Path) -> dict[str, str]:

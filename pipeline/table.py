@@ -1,6 +1,12 @@
 """A report's models as a table on the terminal, and the words that the page uses too."""
 
+import json
+from pathlib import Path
 from typing import Any
+
+from targets.errors import InputError
+
+SCHEMA = "report/1"
 
 Row = dict[str, Any]
 
@@ -43,6 +49,23 @@ def kilobytes(size: int) -> str:
 
 def span(ends: list[float] | None, show: Any) -> str:
     return NOT_MEASURED if ends is None else f"{show(ends[0])} to {show(ends[1])}"
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """The `report/1` in `path`, or an `InputError` that says what is there instead."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"{path}: no finished run there ({error.strerror}). `pipeline run` writes one."
+        ) from error
+    except ValueError as error:
+        raise InputError(f"{path}: not a report: {error}.") from error
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if schema != SCHEMA:
+        raise InputError(f"{path}: not a report of schema {SCHEMA}, but of {schema}.")
+    report: dict[str, Any] = content
+    return report
 
 
 def print_models(report: dict[str, Any]) -> None:

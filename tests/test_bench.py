@@ -52,7 +52,8 @@ def test_both_minimums_are_met_by_all_processes_together(bench: Bench, subject: 
     seen = blocks(bench, subject)
     assert len(seen) == 3
     assert all(len(block["samples_ns"]) >= 3 for block in seen)
-    assert sum(sum(block["samples_ns"]) for block in seen) <= 30e9
+    for block in seen:  # a third of 30 ms each, of which the queries are nearly all
+        assert sum(block["samples_ns"]) >= 0.5 * 10e6
     assert {block["stop_reason"] for block in seen} == {"min_met"}
     assert all(len(block["warmup_ns"]) == 2 for block in seen)
 

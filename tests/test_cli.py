@@ -172,6 +172,29 @@ def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> No
     assert "No space left on device" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("content", ["[]", "{}", "no json", '{"schema": "report/9"}', "\xff"])
+def test_what_is_no_report_is_told(command: Command, tmp_path: Path, content: str) -> None:
+    (tmp_path / "report.json").write_bytes(content.encode("latin-1"))
+    for options in ([], ["--json"]):
+        done = command("report", ".", *options)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "report.json: not a report" in done.stderr
+
+
+def test_an_end_of_file_is_not_taken_for_ctrl_c(
+    monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    from pipeline import cli
+
+    def broken(**options: Any) -> Any:
+        raise EOFError("planted")
+
+    monkeypatch.setattr(cli, "prepare", broken)
+    monkeypatch.setattr(sys, "argv", ["pipeline", "run"])
+    assert cli._exit_code(debug=False) == 70
+    Path(capsys.readouterr().err.split("The traceback is in ")[1].strip().rstrip(".")).unlink()
+
+
 def test_a_bug_of_ours_is_one_line_and_a_log(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     from pipeline import cli
 

@@ -12,9 +12,11 @@ import pytest
 from pipeline import datasets
 from pipeline.datasets import fashion_mnist
 from pipeline.datasets.splits import Dataset, Split
+from pipeline.progress import SilentConsole
 from pipeline.recipe import DatasetConfig
+from pipeline.stages.job import Job
 from targets.errors import InputError
-from tests.conftest import stripes
+from tests.conftest import Lane, stripes
 
 
 def digits(**changes: Any) -> Dataset:
@@ -47,7 +49,9 @@ def test_splits_are_stratified() -> None:
 
 
 def test_the_split_has_a_seed_of_its_own() -> None:
-    assert rows(digits(), Split.TEST) == rows(digits(), Split.TEST)
+    again = rows(digits(), Split.TEST)
+    datasets.load.cache_clear()
+    assert rows(digits(), Split.TEST) == again
     assert rows(digits(), Split.TEST) != rows(digits(split_seed=1), Split.TEST)
 
 
@@ -84,8 +88,16 @@ def broken(tmp_path: Path, **changes: Any) -> DatasetConfig:
         ({"labels": np.arange(10)}, "one per image"),
         ({"labels": np.zeros(240, int)}, "at least two classes"),
         ({"labels": np.arange(240) % 3 - 1}, "numbered from 0"),
+        ({"labels": np.arange(240) % 3 * 2}, "without gaps"),
+        ({"labels": (np.arange(240) % 3).astype(np.uint64) + 2**63}, "numbered from 0"),
+        ({"images": np.zeros((240, 0, 4), np.uint8)}, "must be uint8"),
+        ({"images": np.empty(240, object)}, "cannot be read"),
+        ({"classes": np.array("one")}, "it holds 1: one"),
+        ({"classes": np.array(["a", "a", "b"])}, "3 different names"),
+        ({"classes": np.array(["a", "b", "c\nd"])}, "one line each"),
+        ({"classes": np.array(["a", "b", "c", "d"])}, "it holds 4"),
         ({"labels": np.arange(240), "classes": None}, "Give more samples of every class"),
-        ({"classes": np.array(["one"])}, "1 names in 'classes'"),
+        ({"classes": np.array(["one"])}, "must be 3 different names"),
     ],
 )
 def test_each_mistake_in_an_npz_is_told(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
@@ -95,10 +107,26 @@ def test_each_mistake_in_an_npz_is_told(tmp_path: Path, changes: dict[str, Any],
     assert "broken" in str(error.value)
 
 
-def test_a_file_that_is_no_npz_is_told(tmp_path: Path) -> None:
-    (tmp_path / "x.npz").write_text("not an archive")
+@pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x03\x04", b"npy"])
+def test_a_file_that_is_no_npz_is_told(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.npz").write_bytes(content)
+    if content == b"npy":
+        with (tmp_path / "x.npz").open("wb") as file:
+            np.save(file, np.zeros(3))
     with pytest.raises(InputError, match=r"cannot be read as \.npz"):
         datasets.load(DatasetConfig(name="npz", path=tmp_path / "x.npz"))
+
+
+def test_data_that_changes_while_it_is_read_is_told(lane: Lane, tmp_path: Path) -> None:
+    """The result would be stored under the name of other data."""
+    path = tmp_path / "changing.npz"
+    np.savez(path, **stripes())
+    cfg = DatasetConfig(name="npz", path=path)
+    datasets.source_digest(cfg)
+    np.savez(path, **stripes(seed=1))
+    job = Job(recipe=lane.recipe(("dataset.path", path)), scratch=tmp_path, console=SilentConsole())
+    with pytest.raises(InputError, match="changed while"):
+        job.dataset()
 
 
 def test_shares_that_leave_nothing_to_train_on_are_told(data_file: Path) -> None:

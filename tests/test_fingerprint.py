@@ -1,6 +1,8 @@
 """What makes a result another one, and how that is said."""
 
-from typing import Any
+import ast
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -59,6 +61,7 @@ def test_the_contents_of_the_data_decide() -> None:
         ("distill", "pipeline/models/mobilenet_v1.py", "pipeline/quantization/qat.py"),
         ("quantize", "pipeline/quantization/scheme.py", "pipeline/stages/bench.py"),
         ("convert", "targets/formats/onnx_qdq.py", "pipeline/cli.py"),
+        ("convert", "targets/bench/agent.py", "pipeline/results.py"),
     ],
 )
 def test_the_code_that_a_stage_reaches_decides(stage: str, holds: str, lacks: str) -> None:
@@ -68,9 +71,19 @@ def test_the_code_that_a_stage_reaches_decides(stage: str, holds: str, lacks: st
     assert "pipeline/recipe.py" not in code  # its values are in the key themselves
 
 
+def test_words_about_the_code_do_not_count(tmp_path: Path) -> None:
+    def parsed(name: str, text: str) -> str:
+        (tmp_path / name).write_text(text)
+        return ast.dump(fingerprint._parsed(tmp_path / name))
+
+    plain = parsed("a.py", "def f():\n    return 1\n")
+    assert parsed("b.py", '"""M."""\n# c\ndef f():\n    """D."""\n    return 1\n') == plain
+    assert parsed("c.py", "def f():\n    return 2\n") != plain
+
+
 def changed(**parts: Any) -> str:
     old = document("distill")
-    return fingerprint.difference(old, {**old, **parts})
+    return fingerprint.difference(old, cast(fingerprint.Document, {**old, **parts}))
 
 
 def test_a_changed_value_is_said_with_both_values() -> None:

@@ -54,8 +54,32 @@ def test_a_float_tflite_is_seen_as_float(finished: Lane) -> None:
 def test_an_int8_request_that_stays_float_fails(finished: Lane) -> None:
     with pytest.raises(ProofError, match=r"int8 was asked for, but .* operators are not: SUB"):
         tflite.require_int8(models(finished) / "student.float32.tflite", SPEC)
-    with pytest.raises(ProofError, match="11 of 11 convolutions in float"):
+    with pytest.raises(ProofError, match=r"in float.*0 of 11 convolutions are int8"):
         onnx_qdq.require_int8(models(finished) / "student.float32.onnx")
+
+
+def test_one_float_operator_is_enough_to_fail(finished: Lane, tmp_path: Path) -> None:
+    model = onnx.load(models(finished) / "student.int8.onnx")
+    model.graph.node[-1].output[0] = "almost"
+    model.graph.node.append(helper.make_node("Sigmoid", ["almost"], ["logits"]))
+    onnx.save(model, tmp_path / "mixed.onnx")
+    with pytest.raises(ProofError, match="1 Sigmoid"):
+        onnx_qdq.require_int8(tmp_path / "mixed.onnx")
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        InputSpec(shape=(12, 12, 1), scale=1 / 127, zero_point=128),
+        InputSpec(shape=(12, 12, 1), scale=1 / 128, zero_point=127),
+        InputSpec(shape=(12, 12, 3), scale=1 / 128, zero_point=128),
+    ],
+)
+def test_an_input_that_is_not_what_was_assigned_fails(finished: Lane, spec: InputSpec) -> None:
+    path = models(finished) / "student.int8.tflite"
+    tflite.require_int8(path, SPEC)
+    with pytest.raises(ProofError, match="input type, shape"):
+        tflite.require_int8(path, spec)
 
 
 def test_an_unquantized_model_cannot_be_exported_as_int8(tmp_path: Path) -> None:

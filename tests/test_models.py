@@ -56,7 +56,8 @@ def test_batch_norm_follows_a_short_schedule(family: str) -> None:
 def test_a_student_is_a_tenth_of_the_teacher_and_shrinks_with_its_width(family: str) -> None:
     teacher, whole = network("resnet"), network(family)
     half = network(family, width_multiplier=0.5)
-    assert 10 * count_parameters(whole) <= count_parameters(teacher) or family == "mobilenet_v2"
+    if family == "mobilenet_v1":  # the default; the other has 94k
+        assert 10 * count_parameters(whole) <= count_parameters(teacher)
     assert count_parameters(half) < count_parameters(whole)
     assert count_macs(half) < count_macs(whole)
 

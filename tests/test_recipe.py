@@ -53,6 +53,12 @@ def test_an_override_is_a_toml_value_or_else_a_string() -> None:
         ('convert.targets=["tflit"]', "unknown target 'tflit'; did you mean 'tflite'? Known: onnx"),
         ('bench.devices=["locl"]', "unknown device 'locl'; did you mean 'local'?"),
         ("convert.targets=[]", "at least 1 item"),
+        ("distill.epochs=true", "should be a valid integer"),
+        ("convert.targets=tflite", 'Input should be a list, such as ["a", "b"], not'),
+        ("threads=99999999999", "less than or equal to 1024"),
+        ("dataset.split_seed=-1", "greater than or equal to 0"),
+        ("bench.max_duration_s=1", "bench: max_duration_s must not be less than min_duration_s"),
+        ("name=" + "x" * 300, "at most 80 characters"),
         ("name=../up", "should match pattern"),
         ("seed=-1", "greater than or equal to 0"),
         ("distill.temperature", "expected KEY=VALUE"),
@@ -60,6 +66,16 @@ def test_an_override_is_a_toml_value_or_else_a_string() -> None:
 )
 def test_a_wrong_override_is_told(text: str, said: str) -> None:
     assert said in refused(text)
+
+
+def test_an_override_cannot_smuggle_in_a_second_one() -> None:
+    assert "valid integer" in refused("seed=1\nname='x'")
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "windows.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + b'name = "windows"')
+    assert load(str(path)).name == "windows"
 
 
 def test_a_wrong_key_in_a_file_is_told_with_the_file(tmp_path: Path) -> None:

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.fingerprint import Document
 from pipeline.progress import SilentConsole
 from pipeline.store import Damaged, Manifest, Store, Stored, digests, replace_folder
 
 KEY = "k" * 64
 
 
-def manifest(out: Path, **changes: str) -> Manifest:
-    return Manifest(
-        files=digests(out), made_from={"stage": "teacher"}, created_utc="2026", wall_s=1.0
-    )
+def manifest(out: Path) -> Manifest:
+    made_from = Document(stage="teacher", recipe={}, inputs={}, code={}, libraries={})
+    return Manifest(files=digests(out), made_from=made_from, created_utc="2026", wall_s=1.0)
 
 
 def publish(root: Path, content: str = "weights") -> Stored:
@@ -24,6 +24,7 @@ def publish(root: Path, content: str = "weights") -> Stored:
         out = scratch / "out"
         out.mkdir()
         (out / "weights.npz").write_text(content)
+        (out / "artifact.json").write_text("{}")
         stored = store.publish(out, stage="teacher", key=KEY, manifest=manifest(out))
         store.clear(scratch)
     return stored
@@ -68,6 +69,19 @@ def test_a_missing_file_is_damage(tmp_path: Path) -> None:
     assert Store(tmp_path).find("teacher", KEY) == Damaged(what="weights.npz")
 
 
+@pytest.mark.parametrize("content", ["[]", "{}", '{"files": {}, "made_from": {"stage": "x"}}'])
+def test_a_manifest_that_is_none_is_damage_and_stops_no_plan(tmp_path: Path, content: str) -> None:
+    (publish(tmp_path).folder / "manifest.json").write_text(content)
+    assert Store(tmp_path).find("teacher", KEY) == Damaged(what="manifest.json")
+    assert Store(tmp_path).latest("teacher") is None
+
+
+def test_the_same_bytes_are_not_replaced_under_a_readers_hands(tmp_path: Path) -> None:
+    first = publish(tmp_path).folder.stat().st_ino
+    assert publish(tmp_path).folder.stat().st_ino == first
+    assert publish(tmp_path, "other").folder.stat().st_ino != first
+
+
 def test_a_result_can_be_replaced(tmp_path: Path) -> None:
     publish(tmp_path, "old")
     publish(tmp_path, "new")
@@ -91,7 +105,7 @@ def make_if_missing(root: Path, made: Path, name: str) -> None:
         out = scratch / "out"
         out.mkdir()
         (made / name).touch()
-        (out / "weights.npz").write_text("weights")
+        (out / "artifact.json").write_text("{}")
         time.sleep(0.3)  # long enough for the others to want it too
         store.publish(out, stage="teacher", key=KEY, manifest=manifest(out))
         store.clear(scratch)

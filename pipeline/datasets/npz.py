@@ -6,7 +6,9 @@ and test by the recipe's shares, stratified by label.
 """
 
 import hashlib
+import io
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,9 @@ from targets.errors import InputError
 
 Arrays = dict[str, npt.NDArray[Any]]
 
+UNREADABLE = (ValueError, OSError, EOFError, TypeError, AttributeError)
+"""What numpy raises for a file that is no .npz; TypeError and AttributeError for an .npy."""
+
 
 def source_digest(cfg: DatasetConfig) -> str:
     with _path(cfg).open("rb") as file:
@@ -27,7 +32,8 @@ def source_digest(cfg: DatasetConfig) -> str:
 
 def load(cfg: DatasetConfig) -> Dataset:
     path = _path(cfg)
-    arrays = _read(path)
+    content = path.read_bytes()
+    arrays = _read(content, path)
     samples = _check(arrays, path)
     return Dataset(
         name=path.stem,
@@ -39,7 +45,7 @@ def load(cfg: DatasetConfig) -> Dataset:
             seed=cfg.split_seed,
             name=path.name,
         ),
-        sha256=source_digest(cfg),
+        sha256=hashlib.sha256(content).hexdigest(),
     )
 
 
@@ -51,13 +57,13 @@ def _path(cfg: DatasetConfig) -> Path:
     return cfg.path
 
 
-def _read(path: Path) -> Arrays:
+def _read(content: bytes, path: Path) -> Arrays:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (ValueError, OSError, zipfile.BadZipFile, AttributeError) as error:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            return {name: np.asarray(file[name]) for name in file.files}
+    except (*UNREADABLE, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(
-            f"data set npz: {path} cannot be read as .npz: {error}. "
+            f"data set npz: {path} cannot be read as .npz: {error or type(error).__name__}. "
             "Write it with numpy.savez(path, images=..., labels=...)."
         ) from error
 
@@ -68,7 +74,7 @@ def _check(arrays: Arrays, path: Path) -> Samples:
             held = ", ".join(sorted(arrays)) or "nothing"
             raise InputError(f"data set {path}: no array '{name}' in it; it holds {held}.")
     images, labels = arrays["images"], arrays["labels"]
-    if images.dtype != np.uint8 or images.ndim not in (3, 4):
+    if images.dtype != np.uint8 or images.ndim not in (3, 4) or 0 in images.shape[1:]:
         raise InputError(
             f"data set {path}: images must be uint8 [samples, height, width(, channels)] with raw "
             f"pixels 0-255, not {images.dtype} {list(images.shape)}. Do not normalise them: the "
@@ -79,8 +85,13 @@ def _check(arrays: Arrays, path: Path) -> Samples:
             f"data set {path}: labels must be integers, one per image ({len(images)}), "
             f"not {labels.dtype} {list(labels.shape)}."
         )
-    if len(labels) == 0 or labels.min() < 0 or len(np.unique(labels)) < 2:
-        raise InputError(f"data set {path}: labels must be at least two classes numbered from 0.")
+    present = np.unique(labels)
+    if len(present) < 2 or present[0] != 0 or present[-1] != len(present) - 1:
+        raise InputError(
+            f"data set {path}: labels must be at least two classes, numbered from 0 without gaps; "
+            f"they are {', '.join(map(str, present[:8])) or 'none'}"
+            f"{', …' if len(present) > 8 else ''}."
+        )
     if images.ndim == 3:
         images = images[..., np.newaxis]
     return Samples(images=images, labels=labels.astype(np.int64))
@@ -88,10 +99,11 @@ def _check(arrays: Arrays, path: Path) -> Samples:
 
 def _classes(arrays: Arrays, samples: Samples, path: Path) -> tuple[str, ...]:
     count = int(samples.labels.max()) + 1
-    names = tuple(str(name) for name in arrays.get("classes", np.arange(count)))
-    if len(names) < count:
+    names = tuple(str(name) for name in np.atleast_1d(arrays.get("classes", np.arange(count))))
+    one_line = all(name.strip() and "\n" not in name for name in names)
+    if len(names) != count or len(set(names)) != count or not one_line:
         raise InputError(
-            f"data set {path}: {len(names)} names in 'classes' for labels up to {count - 1}; "
-            f"give {count}."
+            f"data set {path}: 'classes' must be {count} different names of one line each, one "
+            f"per label; it holds {len(names)}: {', '.join(names[:8])}."
         )
     return names

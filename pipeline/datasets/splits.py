@@ -65,7 +65,7 @@ def hold_out(samples: Samples, share: float, *, seed: int, name: str) -> tuple[S
     except ValueError as error:
         raise InputError(
             f"data set {name}: {len(samples)} samples cannot be split with a share of {share:g} "
-            f"held out by class ({error}). Give more samples of every class."
+            f"held out by class ({error}). Give more samples of every class, or a larger share."
         ) from error
     return samples.take(np.sort(rest)), samples.take(np.sort(held))
 

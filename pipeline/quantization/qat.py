@@ -13,8 +13,8 @@ from pipeline.datasets.splits import Images
 from pipeline.training.loop import normalise
 from targets.inputs import InputSpec
 
-FIRST_BATCH, NEXT_BATCHES, LEARNING, FROZEN = 0.0, 0.9, 0.99, 1.0
-"""Decay of the moving average of an activation range, by phase."""
+LEARNING, FROZEN = 0.99, 1.0
+"""Decay of the moving average of an activation range while training."""
 
 CALIBRATION_BATCH = 256
 
@@ -35,10 +35,15 @@ class QuantizedNetwork:
         self._freeze_batch_norm()
 
     def calibrate(self, images: Images) -> None:
-        """Set every activation range from `images`, raw [n, height, width, channels]."""
-        for start in range(0, len(images), CALIBRATION_BATCH):
-            self._decay.assign(FIRST_BATCH if start == 0 else NEXT_BATCHES)
-            self._observe(images[start : start + CALIBRATION_BATCH])
+        """Set every activation range from `images`, raw [n, height, width, channels].
+
+        A range is the mean of the batches' ranges. The batches are of nearly equal size: an
+        extreme of few images says little, and would weigh as much as one of many.
+        """
+        batches = np.array_split(images, max(1, round(len(images) / CALIBRATION_BATCH)))
+        for number, batch in enumerate(batches):
+            self._decay.assign(number / (number + 1))
+            self._observe(batch)
         self._decay.assign(FROZEN)
 
     def ranges_learn(self, learn: bool) -> None:

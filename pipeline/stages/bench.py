@@ -1,6 +1,7 @@
 """Measure every export on every device: latency, and accuracy over the whole test split."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from pipeline.datasets.splits import Samples
-    from targets.bench.protocol import Bench, Subject
     from targets.bench.stats import LatencySummary, Speedup
 
 
@@ -33,6 +32,7 @@ def run(cfg: BenchConfig, out: Path, *, job: Job, convert: Exports) -> Measureme
 def _measure(
     cfg: BenchConfig, out: Path, job: Job, exports: Exports, device: str
 ) -> tuple[dict[str, Any], list[Measured]]:
+    """One device: the file of everything that was seen there, and a row per model."""
     import numpy as np
 
     from pipeline.datasets.splits import Split
@@ -47,52 +47,49 @@ def _measure(
     settings = cfg.model_dump(exclude={"enabled", "devices"})
     protocol = Protocol(seed=job.recipe.seed, **settings)
     bench = Bench(link=LocalLink(), samples=samples, folder=job.scratch, protocol=protocol)
+    subjects = [Subject(name=m.name, format=m.format, path=exports.path(m)) for m in exports.models]
     probed = probe_local()
-    subjects = {
-        m.name: Subject(name=m.name, format=m.format, path=exports.path(m)) for m in exports.models
-    }
-    blocks = bench.latency(list(subjects.values()), say=job.console.say)
+    blocks = bench.latency(subjects, say=job.console.say)
     job.console.say(f"bench     top-1 of {len(subjects)} models over {len(test)} test samples")
-    logits, records = _all_outputs(bench, list(subjects.values()))
-    rows = []
-    for model in exports.models:
-        teacher = _teacher_of(model, exports)
-        accuracy = _accuracy(logits[model.name], logits[teacher.name], test)
-        latency, faster = _latency(model, teacher, blocks)
-        runtime = next(b["runtime"] for b in blocks if b["model"] == model.name)
-        rows.append(
-            Measured(
-                name=model.name,
-                device=device,
-                runtime=f"{runtime['name']} {runtime['version']}",
-                threads=runtime["threads"],
-                median_ns=latency.median_ns,
-                median_ci=_ends(latency),
-                p90_ns=latency.p90_ns,
-                speedup_vs_teacher=faster.ratio,
-                speedup_ci=_ends(faster),
-                **accuracy,
-            )
-        )
+    outputs = {subject.name: bench.outputs(subject) for subject in subjects}
+    seen = Seen(
+        blocks=blocks,
+        logits={name: logits for name, (logits, _) in outputs.items()},
+        labels=test.labels,
+    )
+    rows = [_row(device, model, _teacher_of(model, exports), seen) for model in exports.models]
     document = result.document(
         device=probed,
         protocol=protocol,
         models=[model.model_dump() for model in exports.models],
         blocks=blocks,
-        summary=[_summary(row, blocks) for row in rows],
-        comparison=[_comparison(row, exports) for row in rows],
-        accuracy=[{"model": name, **record} for name, record in records.items()],
+        summary=[_summary(row, seen) for row in rows],
+        comparison=[
+            _comparison(row, _teacher_of(model, exports))
+            for row, model in zip(rows, exports.models, strict=True)
+        ],
+        accuracy=[{"model": name, **record} for name, (_, record) in outputs.items()],
     )
     (out / "bench").mkdir(exist_ok=True)
     (out / "bench" / f"{device}.json").write_text(json.dumps(document) + "\n", encoding="utf-8")
     return probed, rows
 
 
-def _all_outputs(
-    bench: "Bench", subjects: "list[Subject]"
-) -> "tuple[dict[str, npt.NDArray[np.float32]], dict[str, dict[str, Any]]]":
-    both = {subject.name: bench.outputs(subject) for subject in subjects}
-    return {n: logits for n, (logits, _) in both.items()}, {n: r for n, (_, r) in both.items()}
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """The raw observations of one device."""
+
+    blocks: list[dict[str, Any]]
+    logits: "dict[str, npt.NDArray[np.float32]]"
+    labels: "npt.NDArray[np.int64]"
+
+    def samples_ns(self, name: str) -> list[list[int]]:
+        """Of one model, by process."""
+        return [block["samples_ns"] for block in self.blocks if block["model"] == name]
+
+    def runtime(self, name: str) -> dict[str, Any]:
+        runtime: dict[str, Any] = next(b for b in self.blocks if b["model"] == name)["runtime"]
+        return runtime
 
 
 def _teacher_of(model: ExportedModel, exports: Exports) -> ExportedModel:
@@ -100,32 +97,31 @@ def _teacher_of(model: ExportedModel, exports: Exports) -> ExportedModel:
     return next(m for m in exports.models if m.role == "teacher" and m.format == model.format)
 
 
-def _accuracy(
-    logits: "npt.NDArray[np.float32]", teacher: "npt.NDArray[np.float32]", test: "Samples"
-) -> dict[str, Any]:
+def _row(device: str, model: ExportedModel, teacher: ExportedModel, seen: Seen) -> Measured:
     from targets import metrics
-
-    share = metrics.top1(logits, test.labels)
-    return {
-        "top1": share,
-        "top1_ci": metrics.wilson_interval(share, len(test)),
-        "agreement_with_teacher": metrics.agreement(logits, teacher),
-        "kl_to_teacher": metrics.kl_divergence(reference=teacher, model=logits),
-        "ece": metrics.expected_calibration_error(logits, test.labels),
-    }
-
-
-def _latency(
-    model: ExportedModel, teacher: ExportedModel, blocks: list[dict[str, Any]]
-) -> "tuple[LatencySummary, Speedup]":
     from targets.bench.stats import speedup, summarise
 
-    own, baseline = _samples(model.name, blocks), _samples(teacher.name, blocks)
-    return summarise(own), speedup(baseline=baseline, candidate=own)
-
-
-def _samples(name: str, blocks: list[dict[str, Any]]) -> list[list[int]]:
-    return [block["samples_ns"] for block in blocks if block["model"] == name]
+    runtime = seen.runtime(model.name)
+    latency = summarise(seen.samples_ns(model.name))
+    faster = speedup(baseline=seen.samples_ns(teacher.name), candidate=seen.samples_ns(model.name))
+    logits, baseline = seen.logits[model.name], seen.logits[teacher.name]
+    share = metrics.top1(logits, seen.labels)
+    return Measured(
+        name=model.name,
+        device=device,
+        runtime=f"{runtime['name']} {runtime['version']}",
+        threads=runtime["threads"],
+        top1=share,
+        top1_ci=metrics.wilson_interval(share, len(seen.labels)),
+        agreement_with_teacher=metrics.agreement(logits, baseline),
+        kl_to_teacher=metrics.kl_divergence(reference=baseline, model=logits),
+        ece=metrics.expected_calibration_error(logits, seen.labels),
+        median_ns=latency.median_ns,
+        median_ci=_ends(latency),
+        p90_ns=latency.p90_ns,
+        speedup_vs_teacher=faster.ratio,
+        speedup_ci=_ends(faster),
+    )
 
 
 def _ends(measured: "LatencySummary | Speedup") -> tuple[float, float] | None:
@@ -133,8 +129,8 @@ def _ends(measured: "LatencySummary | Speedup") -> tuple[float, float] | None:
     return None if interval is None else (interval.low, interval.high)
 
 
-def _summary(row: Measured, blocks: list[dict[str, Any]]) -> dict[str, Any]:
-    samples = _samples(row.name, blocks)
+def _summary(row: Measured, seen: Seen) -> dict[str, Any]:
+    samples = seen.samples_ns(row.name)
     return {
         "model": row.name,
         "n_processes": len(samples),
@@ -145,10 +141,9 @@ def _summary(row: Measured, blocks: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _comparison(row: Measured, exports: Exports) -> dict[str, Any]:
-    model = next(m for m in exports.models if m.name == row.name)
+def _comparison(row: Measured, teacher: ExportedModel) -> dict[str, Any]:
     return {
-        "baseline": _teacher_of(model, exports).name,
+        "baseline": teacher.name,
         "candidate": row.name,
         "ratio": row.speedup_vs_teacher,
         "ratio_ci": row.speedup_ci,

@@ -2,18 +2,33 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.progress import Console
 from pipeline.recipe import Recipe
+from targets.errors import InputError
 
 if TYPE_CHECKING:
     from pipeline.datasets.splits import Dataset
+    from pipeline.store import Manifest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What a plan says about one stage, or a run did with it."""
+
+    name: str
+    reused: bool
+    reason: str
+    folder: str | None = None
+    key: str | None = None
+    wall_s: float | None = None
+    manifest: "Manifest | None" = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    steps: tuple[dict[str, Any], ...]
+    steps: tuple[Step, ...]
     begun: float
     """`time.monotonic()` at the start of the run."""
 
@@ -29,6 +44,13 @@ class Job:
     """What the run did so far, for the report."""
 
     def dataset(self) -> "Dataset":
+        """The data whose digest the stored result is named by."""
         from pipeline import datasets
 
-        return datasets.load(self.recipe.dataset)
+        data = datasets.load(self.recipe.dataset)
+        if data.sha256 != datasets.source_digest(self.recipe.dataset):
+            raise InputError(
+                f"data set {data.name}: the file changed while the run was reading it. Run the "
+                "same command again."
+            )
+        return data

@@ -10,7 +10,8 @@ from typing import Any
 
 from pipeline.artifacts import Exports, Measured, Measurements, Report
 from pipeline.recipe import Recipe
-from pipeline.stages.job import Job
+from pipeline.stages.job import Job, Step
+from pipeline.table import SCHEMA
 
 LIBRARIES = (
     "edge-distill",
@@ -29,7 +30,7 @@ def run(cfg: Recipe, out: Path, *, job: Job, bench: Measurements) -> Report:
     assert job.history is not None
     exports = Exports.read(bench.exports)
     report = {
-        "schema": "report/1",
+        "schema": SCHEMA,
         "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         "recipe": cfg.model_dump(mode="json", by_alias=True),
         "seed": cfg.seed,
@@ -69,8 +70,8 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _stage(step: dict[str, Any]) -> dict[str, Any]:
-    return {key: step[key] for key in ("name", "reused", "reason", "wall_s", "folder")}
+def _stage(step: Step) -> dict[str, Any]:
+    return {key: getattr(step, key) for key in ("name", "reused", "reason", "wall_s", "folder")}
 
 
 def _row(row: Measured, exports: Exports, seed: int) -> dict[str, Any]:

@@ -57,7 +57,6 @@ def train(
         quantized=quantized,
         parameters=count_parameters(sized),
         macs=count_macs(sized),
-        validation_top1=records[-1].validation_top1,
     )
 
 

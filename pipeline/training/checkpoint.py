@@ -2,12 +2,16 @@
 
 import json
 import os
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
+
+from targets.errors import InputError
 
 
 class EpochRecord(BaseModel):
@@ -31,19 +35,28 @@ class TrainingState:
     def save(self, history: list[EpochRecord]) -> None:
         arrays = {f"{i:05d}": v.numpy() for i, v in enumerate(self._variables())}
         records = json.dumps([record.model_dump() for record in history])
-        # Not `with_suffix("")`: savez adds .npz to a name that lacks it.
-        part = self.path.with_suffix(".part.npz")
-        np.savez(part, history=np.array(records), **arrays)
+        part = self.path.with_suffix(".part")
+        with part.open("wb") as file:
+            np.savez(file, history=np.array(records), **arrays)
+            file.flush()
+            os.fsync(file.fileno())  # else a power cut can leave the name without the bytes
         os.replace(part, self.path)
 
     def restore(self) -> list[EpochRecord]:
         """Load what was saved, if anything was; the history so far."""
         if not self.path.exists():
             return []
-        with np.load(self.path, allow_pickle=False) as file:
-            for i, variable in enumerate(self._variables()):
-                variable.assign(file[f"{i:05d}"])
-            return [EpochRecord(**record) for record in json.loads(str(file["history"]))]
+        try:
+            with np.load(self.path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise InputError(
+                f"{self.path}: the checkpoint of an interrupted training is damaged ({error}). "
+                "Delete it, and the same command trains this stage from the start."
+            ) from error
+        for i, variable in enumerate(self._variables()):
+            variable.assign(arrays[f"{i:05d}"])
+        return [EpochRecord(**record) for record in json.loads(str(arrays["history"]))]
 
     def _variables(self) -> list[Any]:
         return [*self.model.weights, *self.optimizer.variables]

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.datasets.splits import Dataset, Samples, Split
+from pipeline.datasets.splits import Dataset, Split
 from pipeline.progress import EpochProgress
 from pipeline.recipe import TrainingConfig, ViewsConfig
 from pipeline.training.checkpoint import EpochRecord, TrainingState
-from pipeline.training.views import epoch_order, view_table
+from pipeline.training.views import epoch_order, require_fit, view_table
+from targets import metrics
 from targets.errors import EdgeDistillError
 from targets.inputs import InputSpec
 
@@ -29,9 +30,9 @@ Objective = Callable[..., Tensor]
 """Called with `student=`, `teacher=`, `labels=`; the teacher's logits are None without one."""
 
 
-DIVERGED_LOSS = 1e4
-"""Batch norm keeps a network finite long after it is lost: this is far above any loss of a network
-that learns (chance is log(classes); distillation multiplies by T²)."""
+DIVERGED = 1e4
+"""Batch norm keeps a network finite long after it is lost: this is far above any loss or logit of
+a network that learns (chance is a loss of log(classes); distillation multiplies by T²)."""
 
 
 class TrainingDivergedError(EdgeDistillError):
@@ -95,6 +96,8 @@ def fit(task: Task, *, checkpoint: Path, progress: Callable[..., Any]) -> list[E
     Goes on after the last epoch that `checkpoint` holds. `progress(first=, total=)` is a context
     manager that gives an `EpochProgress`. Raises `TrainingDivergedError`.
     """
+    height, width = task.data.input.shape[:2]
+    require_fit(task.views, (height, width))
     task.optimizer.build(task.model.trainable_variables)
     state = TrainingState(path=checkpoint, model=task.model, optimizer=task.optimizer)
     history = state.restore()
@@ -104,7 +107,9 @@ def fit(task: Task, *, checkpoint: Path, progress: Callable[..., Any]) -> list[E
         for epoch in range(len(history), task.cfg.epochs):
             task.before_epoch(epoch)
             loss = _run_epoch(task, epoch, step, seen)
-            accuracy = top1(predict, task.data[Split.VAL])
+            logits = predict(task.data[Split.VAL].images)
+            _require_converging(task, epoch, loss, logits)
+            accuracy = metrics.top1(logits, task.data[Split.VAL].labels)
             history.append(EpochRecord(epoch=epoch + 1, loss=loss, validation_top1=accuracy))
             state.save(history)
             seen.epoch(epoch + 1, loss=loss, accuracy=accuracy)
@@ -130,13 +135,18 @@ def _run_epoch(task: Task, epoch: int, step: Callable[..., Tensor], seen: EpochP
         rate = task.cfg.learning_rate * task.schedule((epoch + number / steps) / task.cfg.epochs)
         losses.append(step(table.render(train.images, index), train.labels[index], rate))
         seen.step(number + 1, steps)
-    loss = float(np.mean([value.numpy() for value in losses]))
-    if not loss <= DIVERGED_LOSS:  # NaN too
+    return float(np.mean([value.numpy() for value in losses]))
+
+
+def _require_converging(
+    task: Task, epoch: int, loss: float, logits: npt.NDArray[np.float32]
+) -> None:
+    """The losses were taken before each update; the logits on VAL are of the last one."""
+    if not (loss <= DIVERGED and np.abs(logits).max() <= DIVERGED):  # NaN too
         raise TrainingDivergedError(
             f"{task.stage}: training diverged in epoch {epoch + 1} (loss {loss:.3g}). Lower "
             f"{task.stage}.learning_rate (now {task.cfg.learning_rate:g}); nothing was published."
         )
-    return loss
 
 
 def _make_step(task: Task) -> Callable[..., Tensor]:
@@ -188,8 +198,3 @@ def make_predict(model: Any, spec: InputSpec) -> Callable[[npt.NDArray[Any]], np
         return np.concatenate(parts)
 
     return in_batches
-
-
-def top1(predict: Callable[[npt.NDArray[Any]], npt.NDArray[Any]], samples: Samples) -> float:
-    """Share of `samples` whose largest logit is the label's."""
-    return float(np.mean(predict(samples.images).argmax(axis=1) == samples.labels))

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from pipeline.datasets.splits import Images
 from pipeline.recipe import ViewsConfig
+from targets.errors import InputError
 
 
 def generator(seed: int, *key: int) -> np.random.Generator:
@@ -59,6 +60,16 @@ def view_table(
     random = generator(seed, VIEW_STREAM, view)
     rows = np.stack([random.integers(0, high, images) for high in highs], axis=1)
     return ViewTable(cfg=cfg, rows=rows, grey=grey)
+
+
+def require_fit(cfg: ViewsConfig, size: tuple[int, int]) -> None:
+    """Refuse views that can show nothing of an image of `size` pixels."""
+    for key, pixels in (("shift", cfg.shift), ("cutout", cfg.cutout)):
+        if pixels >= min(size):
+            raise InputError(
+                f"views.{key}: {pixels} pixels leave nothing of images of {size[0]}x{size[1]}; "
+                f"give less than {min(size)}."
+            )
 
 
 VIEW_STREAM, ORDER_STREAM = 1, 2

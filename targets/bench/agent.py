@@ -118,7 +118,7 @@ def latency(job, query, samples, dtype):
         if len(measured) >= job["min_queries"] and spent >= job["min_duration_ns"]:
             stop = "min_met"
             break
-        if spent >= job["max_duration_ns"]:
+        if measured and spent >= job["max_duration_ns"]:
             stop = "max_duration"
             break
         measured.append(timed())

@@ -20,7 +20,9 @@ from targets.errors import DeviceError
 from targets.links.local import LocalLink
 from targets.runtimes import Runtime, runtime_for
 
-AGENT = Path(__file__).with_name("agent.py")
+# Named as a module too: its code decides what `logits_of` gives, and a fingerprint finds it here.
+AGENT_MODULE = "targets.bench.agent"
+AGENT = Path(__file__).with_name(f"{AGENT_MODULE.rpartition('.')[2]}.py")
 Say = Callable[[str], None]
 
 
@@ -102,7 +104,7 @@ class Bench:
             "out": str(out),
             "mode": mode,
             "threads": protocol.threads,
-            "seed": protocol.seed * 1000 + index,
+            "seed": f"{protocol.seed}:{index}",
             "warmup_runs": protocol.warmup_runs,
             "warmup_ns": int(protocol.warmup_s * 1e9),
             "min_queries": -(-protocol.min_queries // protocol.processes),

@@ -8,6 +8,9 @@ from targets.bench.protocol import Protocol
 
 SCHEMA = "bench-result/1"
 
+RAPID = (64, 6.0, 60.0)
+"""Queries, least and longest seconds of MLPerf Mobile's shortest tier."""
+
 
 def document(
     *,
@@ -26,7 +29,7 @@ def document(
         "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         "protocol": {
             "scenario": "single_stream",
-            "tier": "rapid" if protocol.min_queries == 64 else None,
+            "tier": "rapid" if _limits(protocol) == RAPID else None,
             "processes": protocol.processes,
             "min_queries": protocol.min_queries,
             "min_duration_ns": int(protocol.min_duration_s * 1e9),
@@ -44,3 +47,7 @@ def document(
         "comparison": comparison,
         "accuracy": accuracy,
     }
+
+
+def _limits(protocol: Protocol) -> tuple[int, float, float]:
+    return protocol.min_queries, protocol.min_duration_s, protocol.max_duration_s

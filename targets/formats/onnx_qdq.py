@@ -25,6 +25,10 @@ Model = Any
 OPSET = 13
 """Oldest with per-channel QuantizeLinear: what older runtimes on devices load."""
 
+INT8_PREFIXES = ("QLinear", "QGemm")
+MOVES_DATA = ("QuantizeLinear", "DequantizeLinear", "Squeeze", "Reshape", "Transpose", "Flatten")
+"""Operators that calculate nothing, and the conversions at the edges."""
+
 
 class Inspection(BaseModel):
     """What ONNX Runtime really runs, read from the graph that it optimised for this machine."""
@@ -33,6 +37,7 @@ class Inspection(BaseModel):
 
     int8_ops: int
     float_ops: int
+    float_op_names: tuple[str, ...]
     convolutions: int
     int8_convolutions: int
 
@@ -71,19 +76,20 @@ def export_int8(tflite: Path, path: Path) -> None:
 
 
 def require_int8(path: Path) -> Inspection:
-    """The inspection of a file whose convolutions must all be int8, or a `ProofError`."""
+    """The inspection of a file whose operators must all be int8, or a `ProofError`."""
     seen = inspect(path)
-    if seen.int8_convolutions != seen.convolutions or not seen.int8_ops:
+    if seen.float_ops or seen.int8_convolutions != seen.convolutions or not seen.int8_ops:
         raise ProofError(
-            f"{path.name}: int8 was asked for, but ONNX Runtime runs "
-            f"{seen.convolutions - seen.int8_convolutions} of {seen.convolutions} convolutions in "
-            "float on this machine. Nothing was published."
+            f"{path.name}: int8 was asked for, but ONNX Runtime runs in float on this machine: "
+            f"{', '.join(seen.float_op_names) or 'everything'} "
+            f"({seen.int8_convolutions} of {seen.convolutions} convolutions are int8). "
+            "Nothing was published."
         )
     return seen
 
 
 def inspect(path: Path) -> Inspection:
-    """Let ONNX Runtime optimise the file and count what it will calculate in."""
+    """Let ONNX Runtime optimise the file and see what every operator will calculate in."""
     import onnx
 
     written = Counter(node.op_type for node in onnx.load(path).graph.node)
@@ -91,11 +97,13 @@ def inspect(path: Path) -> Inspection:
         optimised = Path(folder) / "optimised.onnx"
         _optimise(path, optimised)
         runs = Counter(node.op_type for node in onnx.load(optimised).graph.node)
-    int8 = {op: n for op, n in runs.items() if op.startswith(("QLinear", "QGemm"))}
-    edges = ("QuantizeLinear", "DequantizeLinear", "Squeeze", "Reshape", "Transpose")
+    float_ops = {op: n for op, n in runs.items() if not op.startswith(INT8_PREFIXES)}
+    for op in MOVES_DATA:
+        float_ops.pop(op, None)
     return Inspection(
-        int8_ops=sum(int8.values()),
-        float_ops=sum(n for op, n in runs.items() if op not in int8 and op not in edges),
+        int8_ops=sum(n for op, n in runs.items() if op.startswith(INT8_PREFIXES)),
+        float_ops=sum(float_ops.values()),
+        float_op_names=tuple(f"{n} {op}" for op, n in sorted(float_ops.items())),
         convolutions=written["Conv"],
         int8_convolutions=runs["QLinearConv"],
     )

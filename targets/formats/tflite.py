@@ -27,6 +27,9 @@ class Inspection(BaseModel):
     float_op_names: tuple[str, ...]
     """Operators with a floating-point tensor, edges left out, with the name of their output."""
     input_dtype: str
+    input_shape: tuple[int, ...]
+    input_scale: tuple[float, int] | None
+    """(scale, zero point) of a quantized input."""
     output_dtype: str
     scales: dict[str, tuple[float, int]]
     """Per-tensor quantized activations: tensor name -> (scale, zero point)."""
@@ -72,8 +75,13 @@ def require_int8(path: Path, spec: InputSpec) -> Inspection:
             f"{path.name}: int8 was asked for, but {seen.float_ops} operators are not: "
             f"{', '.join(seen.float_op_names) or 'none is int8'}. Nothing was published."
         )
-    if seen.input_dtype != "UINT8":
-        raise ProofError(f"{path.name}: the input is {seen.input_dtype}, not UINT8.")
+    expected = ("UINT8", (1, *spec.shape), (spec.scale, spec.zero_point), "FLOAT32")
+    found = (seen.input_dtype, seen.input_shape, seen.input_scale, seen.output_dtype)
+    if found != expected:
+        raise ProofError(
+            f"{path.name}: input type, shape, (scale, zero point) and output type are {found}, not "
+            f"{expected}. Nothing was published."
+        )
     return seen
 
 
@@ -107,20 +115,24 @@ def inspect(path: Path) -> Inspection:
         float_ops=len(float_ops),
         float_op_names=tuple(float_ops),
         input_dtype=kind(graph.inputs[0]),
+        input_shape=tuple(int(size) for size in graph.tensors[graph.inputs[0]].shape),
+        input_scale=_scale(graph.tensors[graph.inputs[0]]),
         output_dtype=kind(graph.outputs[0]),
         scales=_scales(graph),
     )
 
 
 def _scales(graph: Any) -> dict[str, tuple[float, int]]:
-    found = {}
-    for tensor in graph.tensors:
-        quantization = tensor.quantization
-        if quantization is None or quantization.scale is None or len(quantization.scale) != 1:
-            continue
-        scale, zero_point = float(quantization.scale[0]), int(quantization.zeroPoint[0])
-        found[tensor.name.decode()] = (scale, zero_point)
-    return found
+    scales = {tensor.name.decode(): _scale(tensor) for tensor in graph.tensors}
+    return {name: scale for name, scale in scales.items() if scale is not None}
+
+
+def _scale(tensor: Any) -> tuple[float, int] | None:
+    """(scale, zero point) of a tensor that is quantized as a whole."""
+    quantization = tensor.quantization
+    if quantization is None or quantization.scale is None or len(quantization.scale) != 1:
+        return None
+    return float(quantization.scale[0]), int(quantization.zeroPoint[0])
 
 
 def _names(enum: Any) -> dict[int, str]:
