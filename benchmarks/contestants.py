@@ -1,0 +1,166 @@
+"""The three loops that `train_step.py` compares, each over one epoch of noise, and their watch.
+
+The same student (1.0 wide, grey images), batch, SGD with Nesterov momentum, cross-entropy, threads
+and data; no teacher. Ours is `pipeline.training.loop.fit` itself with all that the product carries:
+deterministic kernels, rendered views, a rate per step. The peers run with their defaults.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.datasets.splits import Dataset, Samples, Split
+from pipeline.progress import SilentEpochs
+from targets.inputs import image_input
+
+CLASSES = tuple("abcdefghij")
+LEARNING_RATE = 0.05
+WARM_UP_STEPS = 10
+
+
+class Settings(BaseModel):
+    """What all contestants share."""
+
+    model_config = ConfigDict(frozen=True)
+
+    side: int
+    batch_size: int
+    steps: int
+    threads: int
+
+
+class Timing(BaseModel):
+    """One measurement."""
+
+    parameters: int
+    images_per_s: float
+    cores_taken_by_others: float
+    """On average over the timed steps, by other processes and by other guests of the host."""
+
+
+@dataclass
+class Stopwatch(SilentEpochs):
+    """Told of every step, it times those after warm-up; a progress for the product's loop."""
+
+    cfg: Settings
+    done: int = 0
+    readings: list[tuple[float, float, float]] = field(default_factory=list)
+    """Seconds on the clock, of this process' CPU time, and of all CPU time that is not idle."""
+
+    def step(self, done: int = 0, of: int = 0) -> None:
+        self.done += 1
+        if self.done in (WARM_UP_STEPS, WARM_UP_STEPS + self.cfg.steps):
+            cpu = psutil.cpu_times()
+            busy = sum(cpu[:]) - cpu.idle - getattr(cpu, "iowait", 0.0)
+            self.readings.append((time.perf_counter(), time.process_time(), busy))
+
+    def timing(self, parameters: int) -> Timing:
+        wall_s, own_s, busy_s = (end - start for start, end in zip(*self.readings, strict=True))
+        return Timing(
+            parameters=parameters,
+            images_per_s=self.cfg.steps * self.cfg.batch_size / wall_s,
+            cores_taken_by_others=max(0.0, (busy_s - own_s) / wall_s),
+        )
+
+
+def noise(cfg: Settings) -> Samples:
+    """One epoch: the time of a step does not depend on what is in the pixels."""
+    random, count = np.random.default_rng(0), (WARM_UP_STEPS + cfg.steps) * cfg.batch_size
+    images = random.integers(0, 256, (count, cfg.side, cfg.side, 1), dtype=np.uint8)
+    return Samples(images=images, labels=random.integers(0, len(CLASSES), count))
+
+
+def student(family: str, cfg: Settings) -> Any:
+    from pipeline.models.network import NetworkSpec, build
+
+    spec = NetworkSpec(
+        role="student",
+        family=family,
+        arguments={"width_multiplier": 1.0},
+        input=image_input(cfg.side, cfg.side, 1),
+        classes=len(CLASSES),
+    )
+    return build(spec)
+
+
+def ours(family: str, cfg: Settings, watch: Stopwatch) -> int:
+    from pipeline.recipe import TrainingConfig, ViewsConfig
+    from pipeline.stages.training import hard_labels
+    from pipeline.training import session
+    from pipeline.training.loop import Task, fit, one_cycle, sgd
+
+    session.start(seed=0, threads=cfg.threads)
+    samples, model = noise(cfg), student(family, cfg)
+    splits = {Split.TRAIN: samples, Split.VAL: samples.take(np.arange(cfg.batch_size))}
+    training = TrainingConfig(epochs=1, batch_size=cfg.batch_size, learning_rate=LEARNING_RATE)
+    task = Task(
+        stage="benchmark",
+        model=model,
+        objective=hard_labels,
+        optimizer=sgd(training),
+        schedule=one_cycle,
+        data=Dataset(name="noise", classes=CLASSES, splits=splits, sha256=""),
+        cfg=training,
+        views=ViewsConfig(shift=0),
+        seed=0,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = Path(folder) / "checkpoint.npz"
+        fit(task, checkpoint=checkpoint, progress=lambda first, total: nullcontext(watch))
+    return int(model.count_params())
+
+
+def keras_fit(family: str, cfg: Settings, watch: Stopwatch) -> int:
+    """As its tutorials do it: an array normalised beforehand, `compile`, `fit`."""
+    import tensorflow as tf
+    from tf_keras import callbacks, losses, optimizers
+
+    tf.config.threading.set_intra_op_parallelism_threads(cfg.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(cfg.threads)
+    samples, model = noise(cfg), student(family, cfg)
+    model.compile(
+        optimizer=optimizers.SGD(LEARNING_RATE, momentum=0.9, nesterov=True),
+        loss=losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=False,
+    )
+    images = (samples.images.astype(np.float32) - 128) / 128
+    tick = callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: watch.step())
+    model.fit(images, samples.labels, batch_size=cfg.batch_size, verbose=0, callbacks=[tick])
+    return int(model.count_params())
+
+
+def torch_loop(family: str, cfg: Settings, watch: Stopwatch) -> int:
+    """A plain eager loop, channels last."""
+    import torch
+    import torch_students
+
+    torch.set_num_threads(cfg.threads)
+    samples, model = noise(cfg), torch_students.BUILD[family](len(CLASSES))
+    model = model.to(memory_format=torch.channels_last).train()
+    optimizer = torch.optim.SGD(model.parameters(), LEARNING_RATE, momentum=0.9, nesterov=True)
+    raw = torch.from_numpy(samples.images).permute(0, 3, 1, 2)
+    labels = torch.from_numpy(samples.labels)
+    for index in torch.randperm(len(samples)).split(cfg.batch_size):
+        images = (raw[index].float() - 128) / 128
+        images = images.contiguous(memory_format=torch.channels_last)
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(model(images), labels[index]).backward()
+        optimizer.step()
+        watch.step()
+    return torch_students.count_parameters(model)
+
+
+CONTESTANTS: dict[str, Callable[[str, Settings, Stopwatch], int]] = {
+    "ours": ours,
+    "keras_fit": keras_fit,
+    "torch_loop": torch_loop,
+}
+"""Trains a network of a family, tells the watch of every step, returns the parameters' number."""
