@@ -104,8 +104,13 @@ def test_a_report_can_be_shown_again(command: Command, finished: Lane) -> None:
 def long_run(lane: Lane, tmp_path: Path) -> "Iterator[subprocess.Popen[str]]":
     """A run whose teacher has very many epochs before it; killed at the end if it still runs."""
     argv = [*run_tiny(lane), "--set", "teacher.epochs=2000"]
+    # A shell starts background jobs with SIGINT ignored, and children inherit that: `.ci/run &`.
+    heeding = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+        "os.execv(sys.executable, [sys.executable, '-m', 'pipeline', *sys.argv[1:]])"
+    )
     with subprocess.Popen(
-        [sys.executable, "-m", "pipeline", *argv],
+        [sys.executable, "-c", heeding, *argv],
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
