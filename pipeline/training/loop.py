@@ -3,8 +3,8 @@
 A plain `tf.function` step over numpy batches: with deterministic kernels and rendered views 0.97
 times the images per second of Keras `fit`, and 1.3 times those of a channels-last PyTorch loop, on
 two CPU cores (`benchmarks/results/train_step.json`). Never `jit_compile`, which costs 8-14 times
-the CPU time there. Everything random is a pure function of (seed, epoch, index), and each epoch ends in a
-checkpoint, so that an interrupted run resumes to the bytes of an uninterrupted one.
+the CPU time there. Everything random is a pure function of (seed, epoch, index), and each epoch
+ends in a checkpoint, so that an interrupted run resumes to the bytes of an uninterrupted one.
 """
 
 import math
