@@ -57,7 +57,9 @@ def _plot(rows: list[dict[str, Any]]) -> str:
         axes.set_xscale("log")
         axes.set_xlabel("median latency, µs (one query, log scale)")
         axes.set_ylabel("top-1 on the test split, %")
-        figure.legend(loc="outside right upper", fontsize=8, frameon=False)
+        legend = figure.legend(loc="outside right upper", fontsize=8, frameon=False)
+        for handle in legend.legend_handles:
+            handle.set_sizes([40])  # the marks' own sizes would cover one another
         axes.grid(visible=True, which="both", alpha=0.2)
         axes.margins(x=0.2, y=0.15)
         axes.spines[["top", "right"]].set_visible(False)
