@@ -48,6 +48,7 @@ def _plot(rows: list[dict[str, Any]]) -> str:
 
     mpl.use("svg")
     from matplotlib import pyplot as plt
+    from matplotlib import ticker
 
     # Fixed ids and no date: the same numbers give the same picture.
     with mpl.rc_context({"svg.hashsalt": "edge-distill", "svg.fonttype": "none"}):
@@ -55,6 +56,9 @@ def _plot(rows: list[dict[str, Any]]) -> str:
         for row in rows:
             _mark(axes, row)
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
+        axes.xaxis.set_minor_formatter(ticker.NullFormatter())
         axes.set_xlabel("median latency, µs (one query, log scale)")
         axes.set_ylabel("top-1 on the test split, %")
         legend = figure.legend(loc="outside right upper", fontsize=8, frameon=False)
