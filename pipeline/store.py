@@ -121,18 +121,19 @@ class Store:
 def replace_folder(new: Path, old: Path) -> None:
     """Put `new` in the place of `old`: whole or not there, never half.
 
-    A folder cannot be renamed onto a full one, so the old one goes aside first; a crash between
-    the two renames leaves it there, under a dotted name.
+    A folder cannot be renamed onto a full one, so the old one goes aside first. An error or Ctrl-C
+    between the two renames puts it back; a kill leaves it there, under a dotted name.
     """
     if not old.exists():
         os.replace(new, old)
         return
     aside = Path(mkdtemp(prefix=f".{old.name}.", suffix=".old", dir=old.parent))
-    os.replace(old, aside / "old")
     try:
+        os.replace(old, aside / "old")
         os.replace(new, old)
-    except OSError:
-        os.replace(aside / "old", old)
+    except BaseException:
+        if not old.exists():
+            os.replace(aside / "old", old)
         raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)

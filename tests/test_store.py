@@ -1,6 +1,7 @@
 """Complete or not there: whatever crashes, races or rots."""
 
 import multiprocessing
+import os
 import time
 from pathlib import Path
 
@@ -147,6 +148,27 @@ def test_a_run_that_waits_says_so(tmp_path: Path) -> None:
         pass
     holder.join()
     assert console.said == ["teacher   another run is making this; waiting for it"]
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_what_stops_between_the_renames_leaves_the_old_folder_in_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+    rename = os.replace
+
+    def stopped(source: Path, target: Path) -> None:
+        if source == tmp_path / "new":
+            raise error
+        rename(source, target)
+
+    monkeypatch.setattr("pipeline.store.os.replace", stopped)
+    with pytest.raises(error):
+        replace_folder(tmp_path / "new", tmp_path / "old")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["new", "old"]
+    assert [p.name for p in (tmp_path / "old").iterdir()] == ["old"]
 
 
 def test_a_replaced_folder_is_whole(tmp_path: Path) -> None:
