@@ -62,7 +62,7 @@ def export_float(model: Callable[[Tensor], Tensor], spec: InputSpec, path: Path)
 def export_int8(tflite: Path, path: Path) -> None:
     """Write the int8 `tflite` file as ONNX: raw uint8 in, float32 logits out, the same scales.
 
-    Raises `ProofError` when ONNX Runtime does not run every convolution as int8.
+    Raises `ProofError` when ONNX Runtime does not run every operator as int8.
     """
     import tf2onnx
 
