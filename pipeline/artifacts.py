@@ -48,6 +48,22 @@ class Checkpoint(Artifact):
         return self.folder / self.WEIGHTS
 
 
+class TeacherLogits(Artifact):
+    """What the teacher says of the training images: of each in several views."""
+
+    FILE: ClassVar[str] = "logits.npy"
+
+    views: int
+    validation_top1: float
+    parameters: int | None
+    """Of the teacher; null where nobody knows."""
+
+    @property
+    def path(self) -> Path:
+        """float16 [views, images, classes]."""
+        return self.folder / self.FILE
+
+
 class DatasetSummary(BaseModel):
     model_config = ConfigDict(frozen=True)
 

@@ -24,9 +24,11 @@ from pydantic import (
 
 from pipeline.datasets import DATASETS
 from pipeline.models import STUDENTS, TEACHERS
+from pipeline.training.hints import HINTS
+from pipeline.training.objectives import LOSSES
 from targets.devices import DEVICES, available_cpus
 from targets.errors import InputError, unknown
-from targets.formats import FORMATS
+from targets.formats import FORMATS, MIN_CALIBRATION_SAMPLES, PRECISIONS
 
 
 def _one_of(kind: str, known: Iterable[str]) -> BeforeValidator:
@@ -44,6 +46,7 @@ PositiveInt = Annotated[int, Field(ge=1, strict=True)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Target = Annotated[str, _one_of("target", FORMATS)]
+Precision = Literal["float32", "float16", "dynamic", "int8", "int8_ptq", "int16x8"]
 Device = Annotated[str, _one_of("device", DEVICES)]
 Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
 
@@ -66,6 +69,8 @@ class DatasetConfig(Section):
     name: Annotated[str, _one_of("dataset", DATASETS)] = "digits"
     path: Path | None = None
     """Where the data is, from the current folder, where it is not embedded (`--data`)."""
+    size: PositiveInt | None = None
+    """Pixels of the shorter side, resized to; as the data has it where it is not given."""
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.15
     """Share of the labelled data that steers training; of the training part where the test split
     is given by the data set."""
@@ -89,6 +94,8 @@ class ViewsConfig(Section):
 class TrainingConfig(Section):
     """What the one training loop needs."""
 
+    seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    """Of this stage's initial weights and order; the recipe's where it is not given."""
     epochs: PositiveInt = 12
     batch_size: PositiveInt = 64
     learning_rate: PositiveFloat = 0.1
@@ -103,28 +110,93 @@ class TeacherConfig(TrainingConfig):
     """Channels of the stem, then of each stage, which halves the image."""
     blocks: PositiveInt = 2
     """Residual blocks per stage."""
+    cutout: Annotated[int, Field(ge=0)] | None = None
+    """In the place of `views.cutout`: it helps a long teacher and hurts a short student."""
+    file: Path | None = None
+    """Your own teacher (`--teacher`): .keras, .h5, SavedModel folder, .onnx, .tflite, or logits in
+    an .npz. Nothing above is used then."""
+    scale: float | tuple[float, ...] = 1.0
+    offset: float | tuple[float, ...] = 0.0
+    """The file is given raw * scale + offset, one number or one per channel."""
+    output: Literal["logits", "probabilities"] = "logits"
+    """What the file gives; probabilities become log p."""
+    classes: tuple[str, ...] | None = None
+    """Its classes in the order of its outputs; matched with the data set's by name."""
+
+
+class LogitsConfig(Section):
+    views: PositiveInt = 8
+    """Views of every training image whose teacher logits are kept: epoch e trains on view e mod
+    this. Each costs one pass of the teacher, once for all students."""
 
 
 class DistillationConfig(TrainingConfig):
-    temperature: PositiveFloat = 4.0
-    alpha: Fraction = 0.9
-    """Weight of the teacher: loss = (1-alpha) CE + alpha T² KL."""
+    loss: Annotated[str, _one_of("loss", LOSSES)] = "kd"
+    temperature: PositiveFloat = LOSSES["kd"].temperature
+    alpha: Fraction = LOSSES["kd"].alpha
+    """Weight of the teacher: (1-alpha) CE + alpha times the named loss."""
+    parameters: dict[str, float] = {}
+    """Of the named loss. What is not given of these three is as its paper has it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_published(cls, given: Any) -> Any:
+        name = given.get("loss", "kd") if isinstance(given, dict) else None
+        if name not in LOSSES:
+            return given
+        named = LOSSES[name]
+        published = {"temperature": named.temperature, "alpha": named.alpha}
+        parameters = given.get("parameters", {})
+        if isinstance(parameters, dict):
+            published["parameters"] = {**named.parameters, **parameters}
+        return {**given, **published, **{k: v for k, v in given.items() if k != "parameters"}}
+
+    @model_validator(mode="after")
+    def _fits_the_loss(self) -> Self:
+        named = LOSSES[self.loss]
+        for name in self.parameters:
+            if name not in named.parameters:
+                known = ", ".join(named.parameters) or "none"
+                raise ValueError(f"loss {self.loss} has no parameter '{name}'; it has: {known}")
+        if named.label_free and self.alpha != 1:
+            raise ValueError(f"loss {self.loss} uses no labels: leave alpha out, or set it to 1")
+        return self
 
 
 class DistillConfig(DistillationConfig):
     family: Annotated[str, _one_of("student family", STUDENTS)] = "mobilenet_v1"
     width_multiplier: PositiveFloat = 1.0
+    mixup: Annotated[float, Field(ge=0)] = 0.0
+    """Both parameters of mixup's Beta distribution; 0 is off. The teacher then runs live."""
+    features: Annotated[str, _one_of("feature loss", HINTS)] = "none"
+    """A loss on features beside the one on logits: for students of the teacher's own family."""
+    feature_weight: PositiveFloat | None = None
+    """The published one where it is not given."""
 
 
 class QuantizeConfig(DistillationConfig):
     epochs: PositiveInt = 2
     learning_rate: PositiveFloat = 1e-4
-    calibration_samples: Annotated[int, Field(ge=32)] = 1024
+    calibration_samples: Annotated[int, Field(ge=MIN_CALIBRATION_SAMPLES)] = 1024
     """Training images that set the activation ranges before the first step."""
 
 
 class ConvertConfig(Section):
     targets: Annotated[tuple[Target, ...], Field(min_length=1)] = ("tflite",)
+    precisions: Annotated[tuple[Precision, ...], Field(min_length=1)] = ("float32", "int8")
+    """Of the student's files: `int8` is quantization-aware, `int8_ptq` and `int16x8` are calibrated
+    after training. The teacher's files are float32."""
+
+    @model_validator(mode="after")
+    def _formats_can(self) -> Self:
+        for target in self.targets:
+            for precision in self.precisions:
+                if precision not in PRECISIONS[target]:
+                    raise ValueError(
+                        f"{target} cannot be {precision}; it can be: "
+                        f"{', '.join(PRECISIONS[target])}"
+                    )
+        return self
 
 
 class BenchConfig(Section):
@@ -149,6 +221,18 @@ class BenchConfig(Section):
         return self
 
 
+class AblationConfig(Section):
+    """What each stage buys: the student alone, with KD, PTQ, QAT, QAT without KD, at equal budget
+    and over seeds that are fixed in advance."""
+
+    enabled: bool = False
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0, 1, 2)
+    distill_epochs: PositiveInt = 10
+    quantize_epochs: PositiveInt = 1
+    corrupted_samples: PositiveInt = 2000
+    """Test images that each corruption is tried on, at most."""
+
+
 class Recipe(Section):
     schema_: Literal["recipe/1"] = Field(default="recipe/1", alias="schema")
     name: Slug
@@ -160,10 +244,22 @@ class Recipe(Section):
     dataset: DatasetConfig = DatasetConfig()
     views: ViewsConfig = ViewsConfig()
     teacher: TeacherConfig = TeacherConfig()
+    logits: LogitsConfig = LogitsConfig()
     distill: DistillConfig = DistillConfig()
     quantize: QuantizeConfig = QuantizeConfig()
     convert: ConvertConfig = ConvertConfig()
     bench: BenchConfig = BenchConfig()
+    ablation: AblationConfig = AblationConfig()
+
+    @model_validator(mode="after")
+    def _teacher_can(self) -> Self:
+        features = self.distill.features
+        if self.teacher.file is not None and features != "none":
+            raise ValueError(
+                f"distill.features: {features} needs the teacher's layers, and teacher.file gives "
+                "logits only; leave features out, or train the teacher here"
+            )
+        return self
 
 
 class Override(NamedTuple):

@@ -20,15 +20,17 @@ from pipeline.datasets.splits import Dataset, Split
 from pipeline.progress import EpochProgress
 from pipeline.recipe import TrainingConfig, ViewsConfig
 from pipeline.training.checkpoint import EpochRecord, TrainingState
-from pipeline.training.views import epoch_order, require_fit, view_table
+from pipeline.training.objectives import Objective
+from pipeline.training.views import epoch_order, mixup, require_fit, view_table
 from targets import metrics
 from targets.errors import EdgeDistillError
 from targets.inputs import InputSpec
 
 Tensor = Any
 Schedule = Callable[[float], float]
-Objective = Callable[..., Tensor]
-"""Called with `student=`, `teacher=`, `labels=`; the teacher's logits are None without one."""
+Targets = Callable[..., list[npt.NDArray[np.float32]]]
+"""What a teacher says of a batch: called with `view=`, `index=` (of the images in TRAIN) and `raw=`
+(the views themselves); logits [batch, classes] first, then features."""
 
 
 DIVERGED = 1e4
@@ -53,7 +55,13 @@ class Task:
     cfg: TrainingConfig
     views: ViewsConfig
     seed: int
-    teacher: Any | None = None
+    """Of the order of the images."""
+    view_seed: int
+    """Of how they look."""
+    targets: Targets | None = None
+    cycle: int | None = None
+    """Epoch e shows view e mod this; a new view in every epoch where it is None."""
+    mixup: float = 0.0
     before_epoch: Callable[[int], None] = lambda epoch: None
     """Called with the number of the epoch, from 0; must depend on nothing else."""
 
@@ -97,8 +105,7 @@ def fit(task: Task, *, checkpoint: Path, progress: Callable[..., Any]) -> list[E
     Goes on after the last epoch that `checkpoint` holds. `progress(first=, total=)` is a context
     manager that gives an `EpochProgress`. Raises `TrainingDivergedError`.
     """
-    height, width = task.data.input.shape[:2]
-    require_fit(task.views, (height, width))
+    require_fit(task.views, task.data)
     task.optimizer.build(task.model.trainable_variables)
     state = TrainingState(path=checkpoint, model=task.model, optimizer=task.optimizer)
     history = state.restore()
@@ -118,23 +125,24 @@ def fit(task: Task, *, checkpoint: Path, progress: Callable[..., Any]) -> list[E
 
 
 def _run_epoch(task: Task, epoch: int, step: Callable[..., Tensor], seen: EpochProgress) -> float:
-    train, spec = task.data[Split.TRAIN], task.data.input
+    train = task.data[Split.TRAIN]
     batch = min(task.cfg.batch_size, len(train))
     steps = len(train) // batch
     order = epoch_order(len(train), seed=task.seed, epoch=epoch)
-    table = view_table(
-        task.views,
-        images=len(train),
-        size=(spec.shape[0], spec.shape[1]),
-        seed=task.seed,
-        view=epoch,
-        grey=spec.zero_point,
-    )
+    view = epoch if task.cycle is None else epoch % task.cycle
+    table = view_table(task.views, data=task.data, seed=task.view_seed, view=view)
     losses = []
     for number in range(steps):
         index = order[number * batch : (number + 1) * batch]
         rate = task.cfg.learning_rate * task.schedule((epoch + number / steps) / task.cfg.epochs)
-        losses.append(step(table.render(train.images, index), train.labels[index], rate))
+        raw, labels = table.render(train.images, index), [train.labels[index]]
+        share = 1.0
+        if task.mixup:
+            mixed = mixup(raw, alpha=task.mixup, seed=task.seed, epoch=epoch, number=number)
+            raw, share = mixed.raw, mixed.share
+            labels.append(train.labels[index[mixed.partner]])
+        targets = [] if task.targets is None else task.targets(view=view, index=index, raw=raw)
+        losses.append(step(raw, labels, share, targets, rate))
         seen.step(number + 1, steps)
     return float(np.mean([value.numpy() for value in losses]))
 
@@ -151,32 +159,50 @@ def _require_converging(
 
 
 def _make_step(task: Task) -> Callable[..., Tensor]:
+    """A step over host arrays: all batches have one size, so that it is traced once."""
     import tensorflow as tf
 
-    model, teacher, optimizer, spec = task.model, task.teacher, task.optimizer, task.data.input
+    model, optimizer, spec = task.model, task.optimizer, task.data.input
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec([None, *spec.shape], spec.dtype),
-            tf.TensorSpec([None], tf.int64),
-            tf.TensorSpec([], tf.float32),
-        ]
-    )
-    def step(raw: Tensor, labels: Tensor, rate: Tensor) -> Tensor:
-        images = normalise(raw, spec)
-        target = None if teacher is None else teacher(images, training=False)
+    @tf.function
+    def step(
+        raw: Tensor, labels: list[Tensor], share: Tensor, targets: list[Tensor], rate: Tensor
+    ) -> Tensor:
+        teacher = _said(targets)
         with tf.GradientTape() as tape:
-            logits = model(images, training=True)
-            loss = task.objective(student=logits, teacher=target, labels=labels)
+            student = model(normalise(raw, spec), training=True)
+            loss = task.objective(student=student, teacher=teacher, labels=labels[0])
+            if len(labels) == 2:
+                other = task.objective(student=student, teacher=teacher, labels=labels[1])
+                loss = share * loss + (1 - share) * other
         variables = model.trainable_variables
         optimizer.learning_rate.assign(rate)
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         return loss
 
-    def call(raw: npt.NDArray[Any], labels: npt.NDArray[Any], rate: float) -> Tensor:
-        return step(tf.constant(raw), tf.constant(labels), tf.constant(rate, tf.float32))
+    def call(
+        raw: npt.NDArray[Any],
+        labels: list[npt.NDArray[Any]],
+        share: float,
+        targets: list[npt.NDArray[Any]],
+        rate: float,
+    ) -> Tensor:
+        return step(
+            tf.constant(raw),
+            [tf.constant(one) for one in labels],
+            tf.constant(share, tf.float32),
+            [tf.constant(one) for one in targets],
+            tf.constant(rate, tf.float32),
+        )
 
     return call
+
+
+def _said(targets: list[Tensor]) -> Any:
+    """Nothing, logits, or logits and features, as the objective takes them."""
+    if not targets:
+        return None
+    return targets[0] if len(targets) == 1 else targets
 
 
 def normalise(raw: Tensor, spec: InputSpec) -> Tensor:
@@ -188,14 +214,25 @@ def normalise(raw: Tensor, spec: InputSpec) -> Tensor:
 
 def make_predict(model: Any, spec: InputSpec) -> Callable[[npt.NDArray[Any]], npt.NDArray[Any]]:
     """A function from raw samples [n, ...] to logits [n, classes] in evaluation mode."""
+    features = make_features(model, spec)
+
+    def in_batches(raw: npt.NDArray[Any], size: int = 256) -> npt.NDArray[Any]:
+        return np.concatenate([features(raw[i : i + size])[0] for i in range(0, len(raw), size)])
+
+    return in_batches
+
+
+def make_features(
+    model: Any, spec: InputSpec
+) -> Callable[[npt.NDArray[Any]], list[npt.NDArray[Any]]]:
+    """A function from one batch of raw samples to all outputs of `model` in evaluation mode."""
     import tensorflow as tf
 
     @tf.function(input_signature=[tf.TensorSpec([None, *spec.shape], spec.dtype)])
-    def predict(raw: Tensor) -> Tensor:
-        return model(normalise(raw, spec), training=False)
+    def predict(raw: Tensor) -> list[Tensor]:
+        return tf.nest.flatten(model(normalise(raw, spec), training=False))
 
-    def in_batches(raw: npt.NDArray[Any], size: int = 256) -> npt.NDArray[Any]:
-        parts = [predict(tf.constant(raw[i : i + size])).numpy() for i in range(0, len(raw), size)]
-        return np.concatenate(parts)
+    def call(raw: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+        return [output.numpy() for output in predict(tf.constant(raw))]
 
-    return in_batches
+    return call

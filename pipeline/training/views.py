@@ -6,11 +6,12 @@ grey (the zero point), which is zero after normalisation.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.datasets.splits import Images
+from pipeline.datasets.splits import Dataset, Images, Split
 from pipeline.recipe import ViewsConfig
 from targets.errors import InputError
 
@@ -25,7 +26,7 @@ class ViewTable:
     """How every image of a split looks in one view."""
 
     cfg: ViewsConfig
-    rows: npt.NDArray[np.int64]
+    rows: npt.NDArray[np.integer[Any]]
     """[images, 5]: shift down, shift right, flip, cut-out centre y, cut-out centre x."""
     grey: int
 
@@ -40,10 +41,10 @@ class ViewTable:
         view: Images = padded[np.arange(len(index))[:, None, None], y[:, :, None], x[:, None, :]]
         return self._cut_out(view, rows) if self.cfg.cutout else view
 
-    def _cut_out(self, view: Images, rows: npt.NDArray[np.int64]) -> Images:
+    def _cut_out(self, view: Images, rows: npt.NDArray[np.integer[Any]]) -> Images:
         side = self.cfg.cutout
 
-        def inside(size: int, centre: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        def inside(size: int, centre: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.bool_]:
             offset = np.arange(size) - (centre[:, None] - side // 2)
             return (offset >= 0) & (offset < side)
 
@@ -52,27 +53,51 @@ class ViewTable:
         return np.where(square[..., None], np.uint8(self.grey), view)
 
 
-def view_table(
-    cfg: ViewsConfig, *, images: int, size: tuple[int, int], seed: int, view: int, grey: int
-) -> ViewTable:
-    """The table of view number `view` for a split of `images` images of `size` pixels."""
-    highs = [2 * cfg.shift + 1, 2 * cfg.shift + 1, 2 if cfg.flip else 1, size[0] + 1, size[1] + 1]
+def view_table(cfg: ViewsConfig, *, data: Dataset, seed: int, view: int) -> ViewTable:
+    """The table of view number `view` of the training images."""
+    images, (height, width) = len(data[Split.TRAIN]), data.input.shape[:2]
+    highs = [2 * cfg.shift + 1, 2 * cfg.shift + 1, 2 if cfg.flip else 1, height + 1, width + 1]
     random = generator(seed, VIEW_STREAM, view)
-    rows = np.stack([random.integers(0, high, images) for high in highs], axis=1)
-    return ViewTable(cfg=cfg, rows=rows, grey=grey)
+    rows = np.empty((images, len(highs)), np.int16)
+    for column, high in enumerate(highs):
+        rows[:, column] = random.integers(0, high, images)
+    return ViewTable(cfg=cfg, rows=rows, grey=data.input.zero_point)
 
 
-def require_fit(cfg: ViewsConfig, size: tuple[int, int]) -> None:
-    """Refuse views that can show nothing of an image of `size` pixels."""
+def require_fit(cfg: ViewsConfig, data: Dataset) -> None:
+    """Refuse views that can show nothing of an image."""
+    height, width = data.input.shape[:2]
     for key, pixels in (("shift", cfg.shift), ("cutout", cfg.cutout)):
-        if pixels >= min(size):
+        if pixels >= min(height, width):
             raise InputError(
-                f"views.{key}: {pixels} pixels leave nothing of images of {size[0]}x{size[1]}; "
-                f"give less than {min(size)}."
+                f"views.{key}: {pixels} pixels leave nothing of images of {height}x{width}; "
+                f"give less than {min(height, width)}."
             )
 
 
-VIEW_STREAM, ORDER_STREAM = 1, 2
+@dataclass(frozen=True, kw_only=True)
+class Mixed:
+    """A batch in which every image is laid over another one of it."""
+
+    raw: Images
+    partner: npt.NDArray[np.int64]
+    """Place in the batch of each image's other one."""
+    share: float
+    """Of the image itself, 0 to 1."""
+
+
+def mixup(raw: Images, *, alpha: float, seed: int, epoch: int, number: int) -> Mixed:
+    """Zhang et al. 2017, arXiv 1710.09412, on raw pixels: teacher and student see the same ones.
+
+    Rounded to whole pixels, so that any teacher can be shown them.
+    """
+    random = generator(seed, MIXUP_STREAM, epoch, number)
+    share, partner = random.beta(alpha, alpha), random.permutation(len(raw))
+    both = share * raw.astype(np.float32) + (1 - share) * raw[partner].astype(np.float32)
+    return Mixed(raw=np.rint(both).astype(raw.dtype), partner=partner, share=float(share))
+
+
+VIEW_STREAM, ORDER_STREAM, MIXUP_STREAM = 1, 2, 3
 """First key of each use of randomness, so that no two uses share their numbers."""
 
 
