@@ -8,9 +8,14 @@ FORMATS = {
 
 PRECISIONS = {
     "tflite": ("float32", "float16", "dynamic", "int8", "int8_ptq", "int16x8"),
+    # The int8 ones are made from the TFLite file of the same precision.
     "onnx": ("float32", "int8", "int8_ptq"),
 }
-"""What each format can be. The int8 files of ONNX are made from the TFLite ones."""
+"""Name of a format -> the precisions that it can hold. `int8` comes from a quantization-aware
+network, the others from a float one; `int8_ptq` and `int16x8` need real samples."""
+
+CALIBRATED = ("int8_ptq", "int16x8")
+"""Precisions whose activation ranges are read from samples while they are exported."""
 
 MIN_CALIBRATION_SAMPLES = 256
-"""Fewer real samples than this say too little about the range of an activation."""
+"""Fewer real samples say too little about the extremes of an activation."""

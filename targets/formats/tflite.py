@@ -1,54 +1,82 @@
-"""TFLite export, and what a `.tflite` file really holds."""
+"""TFLite export, one function per precision; each proves in the file that it is what was asked for.
 
-from collections.abc import Callable
+Every file takes raw samples and gives float32 logits. `model` is a function of real values, that
+is, of `(raw - zero_point) * scale`.
+"""
+
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+import numpy as np
+import numpy.typing as npt
 
-from targets.errors import ProofError
+from targets.errors import InputError, ProofError
+from targets.formats import MIN_CALIBRATION_SAMPLES
+from targets.formats.tflite_inspect import (
+    Inspection,
+    inspect,
+    require_dynamic,
+    require_float16,
+    require_int8,
+    require_int16x8,
+)
 from targets.inputs import InputSpec
 from targets.quiet import quiet_stderr
 
+__all__ = [
+    "Inspection",
+    "export_dynamic",
+    "export_float",
+    "export_float16",
+    "export_int8",
+    "export_int8_ptq",
+    "export_int16x8",
+    "inspect",
+    "require_int8",
+]
+
 Tensor = Any
-
-EDGE_OPS = {"QUANTIZE", "DEQUANTIZE"}
-INT8_TYPES = {"INT8", "UINT8", "INT32"}
-"""INT32: the biases, which are int8 x int8 products."""
+Model = Callable[[Tensor], Tensor]
+Samples = npt.NDArray[Any]
 
 
-class Inspection(BaseModel):
-    """What a file calculates in."""
-
-    model_config = ConfigDict(frozen=True)
-
-    int8_ops: int
-    float_ops: int
-    float_op_names: tuple[str, ...]
-    """Operators with a floating-point tensor, edges left out, with the name of their output."""
-    input_dtype: str
-    input_shape: tuple[int, ...]
-    input_scale: tuple[float, int] | None
-    """(scale, zero point) of a quantized input."""
-    output_dtype: str
-    scales: dict[str, tuple[float, int]]
-    """Per-tensor quantized activations: tensor name -> (scale, zero point)."""
+def export_float(model: Model, spec: InputSpec, path: Path) -> None:
+    """Write `model` as float32: raw values as float32 in."""
+    _write(_float_converter(model, spec), path, "float32")
 
 
-def export_float(model: Callable[[Tensor], Tensor], spec: InputSpec, path: Path) -> None:
-    """Write `model` (normalised images to logits) as float32: raw values as float32 in."""
+def export_float16(model: Model, spec: InputSpec, path: Path) -> None:
+    """Write `model` with float16 weights, which the runtime turns into float32 once: half the size.
+
+    Raises `ProofError` when a large weight tensor stayed in float32.
+    """
     import tensorflow as tf
 
-    def serve(image: Tensor) -> Tensor:
-        # As operators in the graph: folding them into the first convolution is wrong at the
-        # padded borders.
-        return model((image - float(spec.zero_point)) * spec.scale)
-
-    converter = _converter(serve, spec, tf)
-    path.write_bytes(_convert(converter))
+    converter = _float_converter(model, spec)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_types = [tf.float16]
+    _write(converter, path, "float16")
+    require_float16(path)
 
 
-def export_int8(model: Callable[[Tensor], Tensor], spec: InputSpec, path: Path) -> None:
+def export_dynamic(model: Model, spec: InputSpec, path: Path) -> None:
+    """Write `model` with int8 weights; activations are float32 between the operators.
+
+    Raises `ProofError` when a weight tensor of 1,024 elements or more stayed in float, or where
+    there is none: the converter leaves smaller ones alone, and the file would be a float one.
+    """
+    import tensorflow as tf
+
+    converter = _float_converter(model, spec)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    # Per channel it would be FULLY_CONNECTED version 12, which tflite-runtime 2.14 does not know.
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+    _write(converter, path, "dynamic")
+    require_dynamic(path)
+
+
+def export_int8(model: Model, spec: InputSpec, path: Path) -> None:
     """Write a quantization-aware `model` as int8: raw uint8 in, float32 logits out.
 
     No representative data set: the ranges are in the model. Raises `ProofError` when an operator
@@ -56,90 +84,92 @@ def export_int8(model: Callable[[Tensor], Tensor], spec: InputSpec, path: Path) 
     """
     import tensorflow as tf
 
-    converter = _converter(model, spec, tf)
+    converter = _converter(model, spec)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.inference_input_type = tf.uint8
     converter.inference_output_type = tf.float32
-    try:
-        path.write_bytes(_convert(converter))
-    except ValueError as error:  # the converter's word for a model without ranges
-        raise ProofError(f"{path.name}: int8 was asked for, but TFLite refuses: {error}") from error
+    _write(converter, path, "int8")
     require_int8(path, spec)
 
 
-def require_int8(path: Path, spec: InputSpec) -> Inspection:
-    """The inspection of a file that must be int8 from end to end, or a `ProofError`."""
-    seen = inspect(path)
-    if seen.float_op_names or not seen.int8_ops:
-        raise ProofError(
-            f"{path.name}: int8 was asked for, but {seen.float_ops} operators are not: "
-            f"{', '.join(seen.float_op_names) or 'none is int8'}. Nothing was published."
+def export_int8_ptq(model: Model, spec: InputSpec, samples: Samples, path: Path) -> None:
+    """Write a float `model` as int8, with activation ranges from raw `samples` [n, *spec.shape].
+
+    Raises `InputError` for fewer than 256 samples, and `ProofError` as `export_int8` does.
+    """
+    import tensorflow as tf
+
+    converter = _converter(model, spec)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = _representative(with_both_ends(samples), spec, path)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = tf.uint8
+    converter.inference_output_type = tf.float32
+    _write(converter, path, "int8_ptq")
+    require_int8(path, spec)
+
+
+def export_int16x8(model: Model, spec: InputSpec, samples: Samples, path: Path) -> None:
+    """Write a float `model` with int16 activations and int8 weights: raw values as float32 in.
+
+    Raises `InputError` for fewer than 256 samples, and `ProofError` when an operator between the
+    edges is not of these types.
+    """
+    import tensorflow as tf
+
+    raw = InputSpec(shape=spec.shape, dtype=spec.dtype, scale=1.0, zero_point=0)
+    converter = _float_converter(model, spec)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = _representative(with_both_ends(samples), raw, path)
+    converter.target_spec.supported_ops = [
+        tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+    ]
+    _write(converter, path, "int16x8")
+    require_int16x8(path)
+
+
+def with_both_ends(samples: Samples) -> Samples:
+    """Raw 8-bit `samples` in which the smallest and the largest raw value both occur.
+
+    Otherwise the input's range would be that of the samples, and its scale not the assigned one.
+    Where one is missing, the first sample's first and last element are set: two of all.
+    """
+    low, high = np.iinfo(samples.dtype).min, np.iinfo(samples.dtype).max
+    if not samples.size or (samples.min() == low and samples.max() == high):
+        return samples
+    changed = samples.copy()
+    changed[0].flat[0], changed[0].flat[-1] = low, high
+    return changed
+
+
+def _representative(
+    samples: Samples, spec: InputSpec, path: Path
+) -> Callable[[], Iterator[list[Samples]]]:
+    if len(samples) < MIN_CALIBRATION_SAMPLES:
+        raise InputError(
+            f"{path.name}: {len(samples)} samples are too few to calibrate with; at least "
+            f"{MIN_CALIBRATION_SAMPLES} real ones are needed, from the training data."
         )
-    expected = ("UINT8", (1, *spec.shape), (spec.scale, spec.zero_point), "FLOAT32")
-    found = (seen.input_dtype, seen.input_shape, seen.input_scale, seen.output_dtype)
-    if found != expected:
-        raise ProofError(
-            f"{path.name}: input type, shape, (scale, zero point) and output type are {found}, not "
-            f"{expected}. Nothing was published."
-        )
-    return seen
+
+    def each() -> Iterator[list[Samples]]:
+        for sample in samples:
+            yield [((sample[np.newaxis].astype(np.float32) - spec.zero_point) * spec.scale)]
+
+    return each
 
 
-def inspect(path: Path) -> Inspection:
-    """Open a `.tflite` and read from its own tables what every operator calculates in."""
-    from tensorflow.lite.python import schema_py_generated as schema
+def _float_converter(model: Model, spec: InputSpec) -> Any:
+    def serve(image: Tensor) -> Tensor:
+        # As operators in the graph: folding them into the first convolution is wrong at the
+        # padded borders.
+        return model((image - float(spec.zero_point)) * spec.scale)
 
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(path.read_bytes()))
-    graph = model.subgraphs[0]
-    kinds = _names(schema.TensorType)
-    operators = _names(schema.BuiltinOperator)
-
-    def kind(index: int) -> str:
-        return kinds[graph.tensors[index].type]
-
-    float_ops, int8_ops = [], 0
-    for operator in graph.operators:
-        code = model.operatorCodes[operator.opcodeIndex]
-        # The old field holds at most 127; newer operators are in the new one.
-        name = operators[max(code.builtinCode, code.deprecatedBuiltinCode)]
-        used = {kind(i) for i in [*operator.inputs, *operator.outputs] if i >= 0}
-        if name in EDGE_OPS:
-            continue
-        if used <= INT8_TYPES:
-            int8_ops += 1
-        elif any(kind.startswith("FLOAT") for kind in used):
-            output = graph.tensors[operator.outputs[0]].name.decode()
-            float_ops.append(f"{name} ({output})")
-    return Inspection(
-        int8_ops=int8_ops,
-        float_ops=len(float_ops),
-        float_op_names=tuple(float_ops),
-        input_dtype=kind(graph.inputs[0]),
-        input_shape=tuple(int(size) for size in graph.tensors[graph.inputs[0]].shape),
-        input_scale=_scale(graph.tensors[graph.inputs[0]]),
-        output_dtype=kind(graph.outputs[0]),
-        scales=_scales(graph),
-    )
+    return _converter(serve, spec)
 
 
-def _scales(graph: Any) -> dict[str, tuple[float, int]]:
-    scales = {tensor.name.decode(): _scale(tensor) for tensor in graph.tensors}
-    return {name: scale for name, scale in scales.items() if scale is not None}
+def _converter(serve: Model, spec: InputSpec) -> Any:
+    import tensorflow as tf
 
-
-def _scale(tensor: Any) -> tuple[float, int] | None:
-    """(scale, zero point) of a tensor that is quantized as a whole."""
-    quantization = tensor.quantization
-    if quantization is None or quantization.scale is None or len(quantization.scale) != 1:
-        return None
-    return float(quantization.scale[0]), int(quantization.zeroPoint[0])
-
-
-def _names(enum: Any) -> dict[int, str]:
-    return {value: name for name, value in vars(enum).items() if isinstance(value, int)}
-
-
-def _converter(serve: Callable[[Tensor], Tensor], spec: InputSpec, tf: Any) -> Any:
     signature = [tf.TensorSpec([1, *spec.shape], tf.float32, name="image")]
 
     # A function of our own with named ends: the names are part of the file's bytes.
@@ -151,7 +181,14 @@ def _converter(serve: Callable[[Tensor], Tensor], spec: InputSpec, tf: Any) -> A
     return tf.lite.TFLiteConverter.from_concrete_functions([concrete], logits)
 
 
-def _convert(converter: Any) -> bytes:
-    with quiet_stderr():
-        content: bytes = converter.convert()
-    return content
+def _write(converter: Any, path: Path, precision: str) -> None:
+    try:
+        with quiet_stderr():
+            content: bytes = converter.convert()
+    except (ValueError, RuntimeError) as error:  # also its word for a model without ranges
+        said = next(iter(str(error).splitlines()), "").rstrip(".")
+        raise ProofError(
+            f"{path.name}: {precision} was asked for, but TFLite refuses: {said}. Nothing was "
+            "published."
+        ) from error
+    path.write_bytes(content)
