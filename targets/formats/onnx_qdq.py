@@ -5,41 +5,32 @@ rewrites follow, without which ONNX Runtime keeps convolutions in float (onnxrun
 activations become uint8 (zero point + 128), and the pair behind the raw input goes away.
 """
 
-import os
 import warnings
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
-from targets.errors import ProofError
+from targets.formats.onnx_inspect import Inspection, inspect, require_int8
+from targets.formats.onnx_scales import require_equal_scales, scale_table
+from targets.formats.tflite_inspect import read
 from targets.inputs import InputSpec
 from targets.quiet import quiet_stderr
+
+__all__ = [
+    "Inspection",
+    "export_float",
+    "export_int8",
+    "inspect",
+    "require_equal_scales",
+    "require_int8",
+    "scale_table",
+]
 
 Tensor = Any
 Model = Any
 
 OPSET = 13
 """Oldest with per-channel QuantizeLinear: what older runtimes on devices load."""
-
-INT8_PREFIXES = ("QLinear", "QGemm")
-MOVES_DATA = ("QuantizeLinear", "DequantizeLinear", "Squeeze", "Reshape", "Transpose", "Flatten")
-"""Operators that calculate nothing, and the conversions at the edges."""
-
-
-class Inspection(BaseModel):
-    """What ONNX Runtime really runs, read from the graph that it optimised for this machine."""
-
-    model_config = ConfigDict(frozen=True)
-
-    int8_ops: int
-    float_ops: int
-    float_op_names: tuple[str, ...]
-    convolutions: int
-    int8_convolutions: int
 
 
 def export_float(model: Callable[[Tensor], Tensor], spec: InputSpec, path: Path) -> None:
@@ -62,61 +53,42 @@ def export_float(model: Callable[[Tensor], Tensor], spec: InputSpec, path: Path)
 def export_int8(tflite: Path, path: Path) -> None:
     """Write the int8 `tflite` file as ONNX: raw uint8 in, float32 logits out, the same scales.
 
-    Raises `ProofError` when ONNX Runtime does not run every operator as int8.
+    Raises `ProofError` when ONNX Runtime does not run every operator as int8, or when a scale is
+    not shown to be the one of the TFLite file.
     """
     import tf2onnx
 
     with quiet_stderr(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         proto, _ = tf2onnx.convert.from_tflite(str(tflite), opset=OPSET)
+    labels = tflite_names(proto, {t.name.decode() for t in read(tflite).subgraphs[0].tensors})
     int8_to_uint8(proto)
     drop_requantized_input(proto)
-    _write(canonical(proto), path)
+    _write(canonical(proto, labels), path)
     require_int8(path)
+    require_equal_scales(scale_table(tflite, path))
 
 
-def require_int8(path: Path) -> Inspection:
-    """The inspection of a file whose operators must all be int8, or a `ProofError`."""
-    seen = inspect(path)
-    if seen.float_ops or seen.int8_convolutions != seen.convolutions or not seen.int8_ops:
-        raise ProofError(
-            f"{path.name}: int8 was asked for, but ONNX Runtime runs in float on this machine: "
-            f"{', '.join(seen.float_op_names) or 'everything'} "
-            f"({seen.int8_convolutions} of {seen.convolutions} convolutions are int8). "
-            "Nothing was published."
-        )
-    return seen
+def tflite_names(model: Model, known: set[str]) -> dict[str, str]:
+    """Output of a quantizing node -> the TFLite tensor (of `known`) that it stands for.
 
-
-def inspect(path: Path) -> Inspection:
-    """Let ONNX Runtime optimise the file and see what every operator will calculate in."""
-    import onnx
-
-    written = Counter(node.op_type for node in onnx.load(path).graph.node)
-    with TemporaryDirectory() as folder:
-        optimised = Path(folder) / "optimised.onnx"
-        _optimise(path, optimised)
-        runs = Counter(node.op_type for node in onnx.load(optimised).graph.node)
-    float_ops = {op: n for op, n in runs.items() if not op.startswith(INT8_PREFIXES)}
-    for op in MOVES_DATA:
-        float_ops.pop(op, None)
-    return Inspection(
-        int8_ops=sum(n for op, n in runs.items() if op.startswith(INT8_PREFIXES)),
-        float_ops=sum(float_ops.values()),
-        float_op_names=tuple(f"{n} {op}" for op, n in sorted(float_ops.items())),
-        convolutions=written["Conv"],
-        int8_convolutions=runs["QLinearConv"],
-    )
-
-
-def _optimise(path: Path, optimised: Path) -> None:
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.optimized_model_filepath = str(optimised)
-    options.log_severity_level = 4  # warns that the written graph is for this machine only: it is
-    onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    tf2onnx calls the output of an activation's QuantizeLinear by the tensor's own name, its input
+    (where it moved the node before a Squeeze) by the name with `_prequant` behind it, and the
+    output of a constant's DequantizeLinear by the name with `_dequant` behind it.
+    """
+    constants = {i.name for i in model.graph.initializer}
+    names = {}
+    for node in model.graph.node:
+        output = node.output[0]
+        if node.op_type == "QuantizeLinear":
+            name = output if output in known else node.input[0].removesuffix("_prequant")
+            if name in known:
+                names[output] = name
+        elif node.op_type == "DequantizeLinear" and node.input[0] in constants:
+            name = output.removesuffix("_dequant")
+            if name in known:
+                names[output] = name
+    return names
 
 
 def int8_to_uint8(model: Model) -> None:
@@ -176,10 +148,11 @@ def drop_requantized_input(model: Model) -> None:
             node.input[slot] = same.get(name, name)
 
 
-def canonical(model: Model) -> Model:
+def canonical(model: Model, labels: Mapping[str, str] | None = None) -> Model:
     """The same graph with names and order that depend on nothing but the graph.
 
     tf2onnx numbers its names differently in every process. Unused nodes and equal constants go.
+    `labels` names nodes after what they stand for, by their output.
     """
     from onnx import helper
 
@@ -188,8 +161,10 @@ def canonical(model: Model) -> Model:
     names = {graph.input[0].name: "image", graph.output[0].name: "logits"}
     kept: dict[tuple[Any, ...], Any] = {}
     nodes = []
+    known = labels or {}
     for index, node in enumerate(_in_order(graph)):
         label = f"{node.op_type.lower()}_{index:03d}"
+        title = known.get(node.output[0], label)
         for slot, name in enumerate(node.input):
             if name in constants and name not in names:
                 tensor = constants[name]
@@ -202,7 +177,9 @@ def canonical(model: Model) -> Model:
         attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
         inputs = [names[name] if name else "" for name in node.input]
         outputs = [names[name] for name in node.output]
-        nodes.append(helper.make_node(node.op_type, inputs, outputs, name=label, **attributes))
+        nodes.append(
+            helper.make_node(node.op_type, inputs, outputs, name=title or label, **attributes)
+        )
     ends = [_value(graph.input[0], "image"), _value(graph.output[0], "logits")]
     built = helper.make_graph(
         nodes, "edge-distill", ends[:1], ends[1:], sorted(kept.values(), key=lambda t: t.name)

@@ -40,3 +40,35 @@ class Parity(BaseModel):
     """Operators that calculate in floating point; the QUANTIZE/DEQUANTIZE at the edge is none."""
     scales_equal: bool | None
     """Whether both formats' files hold the same scales and zero points; null where not compared."""
+
+
+class Scales(BaseModel):
+    """The quantization of one tensor, which may have a scale per channel."""
+
+    model_config = ConfigDict(frozen=True)
+
+    channels: int
+    """Number of scales; 1 where the tensor is quantized as a whole."""
+    smallest: float
+    largest: float
+    zero_point: int
+    """As int8: minus 128 where the file says uint8. Per-channel weights have 0 throughout."""
+
+
+class ScaleRow(BaseModel):
+    """A quantized tensor in the TFLite file and in the ONNX file that was made from it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: str
+    """`activation`, `weights` or `bias`."""
+    tflite: str | None
+    """The tensor's name; null for one that only the ONNX file has."""
+    tflite_scales: Scales | None
+    onnx: str | None
+    """The tensor's name; null for one that only the TFLite file has."""
+    onnx_scales: Scales | None
+    equal: bool
+    """Whether every scale and zero point is the same number, bit by bit."""
+    note: str | None = None
+    """Why a tensor stands without a counterpart of its own."""

@@ -1,0 +1,112 @@
+"""What ONNX Runtime really runs of a file, and the proof on top of it."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from targets.errors import ProofError
+
+INT8_PREFIXES = ("QLinear", "QGemm")
+MOVES_DATA = (
+    "QuantizeLinear", "DequantizeLinear", "Squeeze", "Unsqueeze", "Reshape", "Transpose",
+    "Flatten", "Identity",
+)  # fmt: skip
+"""Operators that calculate nothing, and the conversions at the edges."""
+
+
+class Inspection(BaseModel):
+    """What ONNX Runtime really runs, read from the graph that it optimised for this machine."""
+
+    model_config = ConfigDict(frozen=True)
+
+    int8_ops: int
+    float_ops: int
+    float_op_names: tuple[str, ...]
+    """Operators that calculate in floating point, with the name of their output."""
+    convolutions: int
+    int8_convolutions: int
+
+
+def require_int8(path: Path) -> Inspection:
+    """The inspection of a file whose operators must all be int8, or a `ProofError`."""
+    seen = inspect(path)
+    if seen.float_ops or seen.int8_convolutions != seen.convolutions or not seen.int8_ops:
+        raise ProofError(
+            f"{path.name}: int8 was asked for, but ONNX Runtime runs in float on this machine: "
+            f"{', '.join(seen.float_op_names) or 'everything'} "
+            f"({seen.int8_convolutions} of {seen.convolutions} convolutions are int8). "
+            "Nothing was published."
+        )
+    return seen
+
+
+def inspect(path: Path) -> Inspection:
+    """Let ONNX Runtime optimise the file and see what every operator will calculate in."""
+    import onnx
+
+    written = onnx.load(path)
+    with TemporaryDirectory() as folder:
+        optimised = Path(folder) / "optimised.onnx"
+        _optimise(path, optimised)
+        runs = onnx.load(optimised).graph
+    calculating = [node for node in runs.node if node.op_type not in MOVES_DATA]
+    floats = [node for node in calculating if _is_float(node, runs)]
+    return Inspection(
+        int8_ops=len(calculating) - len(floats),
+        float_ops=len(floats),
+        float_op_names=tuple(_named(floats, written.graph)),
+        convolutions=Counter(node.op_type for node in written.graph.node)["Conv"],
+        int8_convolutions=Counter(node.op_type for node in runs.node)["QLinearConv"],
+    )
+
+
+def _optimise(path: Path, optimised: Path) -> None:
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(optimised)
+    options.log_severity_level = 4  # warns that the written graph is for this machine only: it is
+    onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def _is_float(node: Any, graph: Any) -> bool:
+    """Whether an operator of the optimised graph calculates in floating point.
+
+    The graph states no types of what lies between. An operator without an int8 form of its own
+    (MaxPool, Concat) runs as int8 where its input is, so that the type follows from there.
+    """
+    return not node.op_type.startswith(INT8_PREFIXES) and not _holds_int8(node.input[0], graph)
+
+
+def _holds_int8(name: str, graph: Any) -> bool:
+    from onnx import TensorProto
+
+    made_by = {output: node for node in graph.node for output in node.output}
+    types = {i.name: i.data_type for i in graph.initializer}
+    types |= {i.name: i.type.tensor_type.elem_type for i in graph.input}
+    while name in made_by:
+        node = made_by[name]
+        if node.op_type == "DequantizeLinear":
+            return False
+        if node.op_type == "QuantizeLinear" or node.op_type.startswith(INT8_PREFIXES):
+            return True
+        name = node.input[0]
+    return types.get(name) in (TensorProto.INT8, TensorProto.UINT8)
+
+
+def _named(nodes: list[Any], written: Any) -> Iterator[str]:
+    """Type and tensor of each: the TFLite tensor that it goes into, where the file names one."""
+    readers = {name: node for node in reversed(written.node) for name in node.input}
+    for node in sorted(nodes, key=lambda n: (n.op_type, n.output[0])):
+        name = node.output[0]
+        after = readers.get(name)
+        while after is not None and after.op_type != "QuantizeLinear":
+            after = readers.get(after.output[0])
+        into = after.name if after is not None else name
+        yield f"{node.op_type} ({into})"
