@@ -58,6 +58,7 @@ def load_onnx(module, path, threads):
 
 RUNTIMES = {
     "ai_edge_litert": ("ai_edge_litert.interpreter", "ai-edge-litert", load_tflite),
+    "tflite_runtime": ("tflite_runtime.interpreter", "tflite-runtime", load_tflite),
     "onnxruntime": ("onnxruntime", "onnxruntime", load_onnx),
 }
 

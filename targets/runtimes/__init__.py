@@ -17,6 +17,9 @@ RUNTIMES = {
     runtime.name: runtime
     for runtime in (
         Runtime(name="ai_edge_litert", distribution="ai-edge-litert", formats=("tflite",)),
+        # Older, for devices that the one above has no wheel for (32-bit ARM). Breaks in a process
+        # that has imported TensorFlow.
+        Runtime(name="tflite_runtime", distribution="tflite-runtime", formats=("tflite",)),
         Runtime(
             name="onnxruntime",
             distribution="onnxruntime",
@@ -29,5 +32,5 @@ RUNTIMES = {
 
 
 def runtime_for(format_name: str) -> Runtime:
-    """The runtime that measures files of this format by default."""
+    """The runtime that measures files of this format by default: the first that takes them."""
     return next(r for r in RUNTIMES.values() if format_name in r.formats)
