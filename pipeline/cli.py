@@ -137,6 +137,45 @@ def report(run: Path, as_json: bool) -> None:
         print_models(content)
 
 
+@main.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--target", "targets", multiple=True, help="Format to write: tflite, onnx.")
+@click.option(
+    "--precision",
+    "precisions",
+    multiple=True,
+    help="float32, float16, dynamic, int8_ptq, int16x8 [default: float32; int8_ptq with --data].",
+)
+@click.option("--data", type=click.Path(path_type=Path), help="An .npz of uint8 images.")
+@click.option("--scale", type=float, default=1.0, show_default=True, help="The network expects")
+@click.option("--offset", type=float, default=0.0, show_default=True, help="raw * SCALE + OFFSET.")
+@click.option("--out", type=click.Path(path_type=Path), help="[default: converted/<model's name>]")
+@JSON
+def convert(as_json: bool, model: Path, out: Path | None, **options: Any) -> None:
+    """Write MODEL, a trained classifier (.keras, .h5 or a SavedModel folder), for a device.
+
+    Every file takes raw uint8 values and is compared with the network in its runtime.
+
+    \b
+    Example:
+      pipeline convert model.keras --target tflite --target onnx --data images.npz
+    """
+    from pipeline.conversion import Request, convert
+    from pipeline.progress import console
+
+    targets, precisions = options.pop("targets") or ("tflite",), options.pop("precisions")
+    place = out or Path("converted") / model.resolve().stem
+    request = Request(model=model, targets=targets, precisions=precisions, out=place, **options)
+    document = convert(request, console=console())
+    if as_json:
+        click.echo(json.dumps(document, indent=1))
+        return
+    from pipeline.table import print_converted
+
+    print_converted(document)
+    click.echo(f"\n{place / 'convert.json'}")
+
+
 def prepare(
     *,
     recipe: str,

@@ -68,15 +68,39 @@ def read_report(path: Path) -> dict[str, Any]:
     return report
 
 
+CONVERTED = ("file", "size", "agrees %", "max diff", "top-1 %", "int8", "float")
+
+
+def print_converted(document: dict[str, Any]) -> None:
+    """The files of a `convert/1`, to stdout."""
+    _print(CONVERTED, [_converted(row) for row in document["files"]])
+
+
+def _converted(row: Row) -> tuple[str, ...]:
+    return (
+        row["name"],
+        kilobytes(row["size_bytes"]),
+        percent(row["agreement"]),
+        f"{row['max_abs_diff']:.3g}",
+        percent(row["top1"]),
+        str(row["int8_ops"]),
+        str(row["float_ops"]),
+    )
+
+
 def print_models(report: dict[str, Any]) -> None:
     """To stdout; without bars and colours where that is no terminal."""
+    _print(HEADER, [cells(row) for row in report["models"]])
+
+
+def _print(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for index, name in enumerate(HEADER):
+    for index, name in enumerate(header):
         table.add_column(name, justify="left" if index == 0 else "right", no_wrap=True)
-    for row in report["models"]:
-        table.add_row(*cells(row))
+    for row in rows:
+        table.add_row(*row)
     # Wide enough for every column: a narrow terminal folds lines, which loses nothing.
     Console(highlight=False, width=140).print(table)

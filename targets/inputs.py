@@ -1,5 +1,7 @@
 """What a network takes: the one description that training, conversion and measurement share."""
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -22,6 +24,12 @@ class InputSpec(BaseModel):
     def real_range(self) -> tuple[float, float]:
         """The real values of the smallest and the largest raw value of an 8-bit input."""
         return (0 - self.zero_point) * self.scale, (255 - self.zero_point) * self.scale
+
+    def real(self, raw: Any) -> Any:
+        """What `raw` stands for, of any array or tensor in floating point."""
+        if self.zero_point == 0 and self.scale == 1.0:
+            return raw  # no operators that do nothing
+        return (raw - float(self.zero_point)) * self.scale
 
 
 def image_input(*shape: int) -> InputSpec:

@@ -33,7 +33,7 @@ def source_digest(cfg: DatasetConfig) -> str:
 def load(cfg: DatasetConfig) -> Dataset:
     path = _path(cfg)
     content = path.read_bytes()
-    arrays = _read(content, path)
+    arrays = read(content, path)
     samples = _check(arrays, path)
     return Dataset(
         name=path.stem,
@@ -57,7 +57,7 @@ def _path(cfg: DatasetConfig) -> Path:
     return cfg.path
 
 
-def _read(content: bytes, path: Path) -> Arrays:
+def read(content: bytes, path: Path) -> Arrays:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             return {name: np.asarray(file[name]) for name in file.files}

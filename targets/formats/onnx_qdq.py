@@ -42,7 +42,7 @@ def export_float(model: Callable[[Tensor], Tensor], spec: InputSpec, path: Path)
 
     @tf.function(input_signature=signature)
     def serve(image: Tensor) -> Tensor:
-        return model((image - float(spec.zero_point)) * spec.scale)
+        return model(spec.real(image))
 
     with quiet_stderr(), warnings.catch_warnings():
         warnings.simplefilter("ignore")

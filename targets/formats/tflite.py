@@ -153,7 +153,7 @@ def _representative(
 
     def each() -> Iterator[list[Samples]]:
         for sample in samples:
-            yield [((sample[np.newaxis].astype(np.float32) - spec.zero_point) * spec.scale)]
+            yield [spec.real(sample[np.newaxis].astype(np.float32))]
 
     return each
 
@@ -162,7 +162,7 @@ def _float_converter(model: Model, spec: InputSpec) -> Any:
     def serve(image: Tensor) -> Tensor:
         # As operators in the graph: folding them into the first convolution is wrong at the
         # padded borders.
-        return model((image - float(spec.zero_point)) * spec.scale)
+        return model(spec.real(image))
 
     return _converter(serve, spec)
 
