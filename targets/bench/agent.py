@@ -13,6 +13,7 @@ import random
 import sys
 import time
 from importlib import metadata
+from typing import Any
 
 import numpy as np
 
@@ -20,12 +21,16 @@ SCHEMA = "agent/1"
 POOL = 256  # samples made ready before anything is timed
 
 
-def load_tflite(module, path, threads):
-    """A query function, host array to host array, and the dtype that it takes."""
+def load_tflite(module, path, threads, output=0):
+    """(query, dtype, reset): `query` is host array to host array, and takes `dtype`.
+
+    `reset` forgets what earlier queries left in a recurrent network: TFLite keeps an LSTM's state
+    from one call to the next, and every sample here is one of its own.
+    """
     interpreter = module.Interpreter(model_path=path, num_threads=threads)
     interpreter.allocate_tensors()
     (source,) = interpreter.get_input_details()
-    target = interpreter.get_output_details()[0]
+    target = interpreter.get_output_details()[output]
     set_tensor, invoke, get_tensor = (
         interpreter.set_tensor,
         interpreter.invoke,
@@ -38,22 +43,34 @@ def load_tflite(module, path, threads):
         invoke()
         return get_tensor(out_of)
 
-    return query, source["dtype"]
+    return query, source["dtype"], interpreter.reset_all_variables
 
 
-def load_onnx(module, path, threads):
+def load_onnx(module, path, threads, output=0):
     options = module.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     session = module.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     (source,) = session.get_inputs()
-    name, run_session = source.name, session.run
-    dtypes = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8, "tensor(int8)": np.int8}
+    name, run_session, wanted = source.name, session.run, [session.get_outputs()[output].name]
 
     def query(array):
-        return run_session(None, {name: array})[0]
+        return run_session(wanted, {name: array})[0]
 
-    return query, dtypes[source.type]
+    return query, ONNX_DTYPES[source.type], nothing
+
+
+ONNX_DTYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8,
+    "tensor(int8)": np.int8,
+}
+
+
+def nothing():
+    """What a runtime without state between queries has to forget."""
 
 
 RUNTIMES = {
@@ -76,7 +93,9 @@ def run(job):
     start = clock()
     module = importlib.import_module(module_name)
     imported = clock()
-    query, dtype = load(module, job["model"], job["threads"])
+    adapter = job.get("adapter")
+    output = adapter["output_index"] if adapter else 0
+    query, dtype, reset = load(module, job["model"], job["threads"], output)
     loaded = clock()
     samples = np.load(job["samples"], mmap_mode="r", allow_pickle=False)
     result = {
@@ -92,19 +111,43 @@ def run(job):
         "tensorflow_imported": "tensorflow" in sys.modules,
     }
     measure = latency if job["mode"] == "latency" else accuracy
-    result.update(measure(job, query, samples, dtype))
+
+    def ready(start, stop):
+        return prepare(samples[start:stop], adapter, dtype)
+
+    result.update(measure(job, query, reset, ready, len(samples)))
     return result
 
 
-def latency(job, query, samples, dtype):
+def prepare(raw: Any, adapter: Any, dtype: Any) -> Any:
+    """Raw samples [n, ...] as the file takes them; `adapter` as `targets.adapter.Adapter` has it,
+    or None for a file that takes them as they are. Never part of what is timed.
+    """
+    if adapter is None:
+        return np.ascontiguousarray(raw, dtype=dtype)
+    values, quantization = raw, adapter["input_quantization"]
+    if quantization is not None or not np.issubdtype(dtype, np.integer):
+        scale, offset = np.float32(adapter["scale"]), np.float32(adapter["offset"])
+        values = raw.astype(np.float32) * scale + offset
+    if quantization is not None:
+        step, zero = quantization
+        limits = np.iinfo(dtype)
+        values = np.clip(np.round(values / np.float32(step)) + zero, limits.min, limits.max)
+    if adapter["channels_first"]:
+        values = np.moveaxis(values, -1, 1)
+    return np.ascontiguousarray(values, dtype=dtype).reshape(len(raw), *adapter["shape"])
+
+
+def latency(job, query, reset, ready, count):
     clock = time.perf_counter_ns
     choose = random.Random(job["seed"])
-    pool = choose.sample(range(len(samples)), min(POOL, len(samples)))
-    ready = [np.ascontiguousarray(samples[i : i + 1], dtype=dtype) for i in pool]
+    pool = choose.sample(range(count), min(POOL, count))
+    arrays = [ready(i, i + 1) for i in pool]
 
     def timed():
-        at = choose.randrange(len(ready))
-        array = ready[at]
+        at = choose.randrange(len(arrays))
+        array = arrays[at]
+        reset()
         before = clock()
         query(array)
         return clock() - before, pool[at]
@@ -132,12 +175,15 @@ def latency(job, query, samples, dtype):
     }
 
 
-def accuracy(job, query, samples, dtype):
-    each = (samples[i : i + 1] for i in range(len(samples)))
-    outputs = np.stack([query(np.ascontiguousarray(one, dtype=dtype))[0] for one in each])
+def accuracy(job, query, reset, ready, count):
+    def one(index):
+        reset()
+        return query(ready(index, index + 1))[0]
+
+    outputs = np.stack([one(index) for index in range(count)])
     np.save(job["outputs"], outputs)
     return {
-        "samples": len(samples),
+        "samples": count,
         "outputs_sha256": hashlib.sha256(outputs.tobytes()).hexdigest(),
     }
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from targets.adapter import Adapter
 from targets.errors import DeviceError
 from targets.links.local import LocalLink
 from targets.runtimes import Runtime, runtime_for
@@ -48,6 +49,8 @@ class Subject:
     name: str
     format: str
     path: Path
+    adapter: Adapter | None = None
+    """Of a file that somebody else made."""
 
     @property
     def runtime(self) -> Runtime:
@@ -78,7 +81,8 @@ class Bench:
     def outputs(self, subject: Subject) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
         """The logits of every sample, each queried exactly once, and the agent's record of it."""
         record = self._agent(subject, mode="accuracy", index=0)
-        return np.load(self._outputs_path(subject), allow_pickle=False), record
+        given = np.load(self._outputs_path(subject), allow_pickle=False)
+        return given if subject.adapter is None else subject.adapter.logits(given), record
 
     def _agent(self, subject: Subject, *, mode: str, index: int) -> dict[str, Any]:
         out = self.folder / f"{subject.name}-{mode}-{index}.json"
@@ -99,6 +103,7 @@ class Bench:
         return {
             "runtime": subject.runtime.name,
             "model": str(subject.path),
+            "adapter": None if subject.adapter is None else subject.adapter.model_dump(),
             "samples": str(self.samples),
             "outputs": str(self._outputs_path(subject)),
             "out": str(out),
@@ -131,7 +136,12 @@ def _why(timed_out: bool, stderr: str, subject: Subject, bench: Bench) -> str:
 
 
 def logits_of(
-    path: Path, format_name: str, samples: npt.NDArray[Any], scratch: Path
+    path: Path,
+    format_name: str,
+    samples: npt.NDArray[Any],
+    scratch: Path,
+    *,
+    adapter: Adapter | None = None,
 ) -> npt.NDArray[np.float32]:
     """The logits of a model file for raw `samples`, by the same agent that measures it."""
     stored = scratch / "samples.npy"
@@ -141,5 +151,6 @@ def logits_of(
         warmup_s=0, threads=1, seed=0, timeout_s=3600,
     )  # fmt: skip
     bench = Bench(link=LocalLink(), samples=stored, folder=scratch, protocol=once)
-    logits, _ = bench.outputs(Subject(name=path.name, format=format_name, path=path))
+    subject = Subject(name=path.name, format=format_name, path=path, adapter=adapter)
+    logits, _ = bench.outputs(subject)
     return logits

@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from targets.adapter import Adapter
+
 
 class ExportedModel(BaseModel):
     """One file that a device can load."""
@@ -19,6 +21,8 @@ class ExportedModel(BaseModel):
     size_bytes: int
     parameters: int
     macs: int
+    adapter: Adapter | None = None
+    """Of a file that somebody else made: what it takes and gives."""
 
 
 class Parity(BaseModel):

@@ -1,0 +1,51 @@
+"""What lies between a raw sample and a model file that somebody else made, and back to logits.
+
+Our own exports take raw pixels and give logits in the order of the data set's classes: they need
+none of this. The arithmetic on the input is `prepare` in `targets/bench/agent.py`, the code that
+also runs on the device, so that what teaches and what is measured are given the same bytes.
+"""
+
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+PROBABILITY_FLOOR = 1e-30
+"""Softmax in float32 gives exact zeros, whose logarithm would be no number to learn from."""
+
+Quantization = tuple[float, int]
+"""(scale, zero point): real = (stored - zero point) * scale."""
+
+
+class Adapter(BaseModel):
+    """The file is given `raw * scale + offset`, laid out and typed as it wants it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    scale: float | tuple[float, ...] = 1.0
+    """One number, or one per channel; so is `offset`."""
+    offset: float | tuple[float, ...] = 0.0
+    channels_first: bool = False
+    shape: tuple[int, ...]
+    """One sample as the file takes it, without the batch dimension."""
+    input_quantization: Quantization | None = None
+    """Of an integer input that is given `raw * scale + offset` quantized; null: raw as it is."""
+    output_index: int = 0
+    """Which of the file's outputs holds [batch, classes]."""
+    output_quantization: Quantization | None = None
+    output: Literal["logits", "probabilities"] = "logits"
+    order: tuple[int, ...] | None = None
+    """For each class of the data set its position in the output; null: the same order."""
+
+    def logits(self, outputs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """What the file gave, [n, classes], as float32 logits in the data set's class order."""
+        values, floor = outputs.astype(np.float32), PROBABILITY_FLOOR
+        if self.output_quantization is not None:
+            step, zero = self.output_quantization
+            # A stored zero means: less than half a step.
+            values, floor = (values - np.float32(zero)) * np.float32(step), step / 2
+        if self.output == "probabilities":
+            values = np.log(np.maximum(values, np.float32(floor)))
+        ordered = values if self.order is None else values[:, list(self.order)]
+        return np.ascontiguousarray(ordered, dtype=np.float32)
