@@ -47,7 +47,10 @@ def _measure(
     settings = cfg.model_dump(exclude={"enabled", "devices"})
     protocol = Protocol(seed=job.recipe.seed, **settings)
     bench = Bench(link=LocalLink(), samples=samples, folder=job.scratch, protocol=protocol)
-    subjects = [Subject(name=m.name, format=m.format, path=exports.path(m)) for m in exports.models]
+    subjects = [
+        Subject(name=m.name, format=m.format, path=exports.path(m), adapter=m.adapter)
+        for m in exports.models
+    ]
     probed = probe_local()
     blocks = bench.latency(subjects, say=job.console.say)
     job.console.say(f"bench     top-1 of {len(subjects)} models over {len(test)} test samples")
@@ -56,6 +59,7 @@ def _measure(
         blocks=blocks,
         logits={name: logits for name, (logits, _) in outputs.items()},
         labels=test.labels,
+        teacher_logits=_teacher_logits(exports),
     )
     rows = [_row(device, model, _teacher_of(model, exports), seen) for model in exports.models]
     document = result.document(
@@ -82,6 +86,8 @@ class Seen:
     blocks: list[dict[str, Any]]
     logits: "dict[str, npt.NDArray[np.float32]]"
     labels: "npt.NDArray[np.int64]"
+    teacher_logits: "npt.NDArray[np.float32] | None"
+    """Of a teacher that is no file: its logits were computed before."""
 
     def samples_ns(self, name: str) -> list[list[int]]:
         """Of one model, by process."""
@@ -91,37 +97,82 @@ class Seen:
         runtime: dict[str, Any] = next(b for b in self.blocks if b["model"] == name)["runtime"]
         return runtime
 
-
-def _teacher_of(model: ExportedModel, exports: Exports) -> ExportedModel:
-    """The teacher in the same format, and so in the same runtime."""
-    return next(m for m in exports.models if m.role == "teacher" and m.format == model.format)
+    def runtime_name(self, name: str) -> str:
+        return "{name} {version}".format(**self.runtime(name))
 
 
-def _row(device: str, model: ExportedModel, teacher: ExportedModel, seen: Seen) -> Measured:
+def _teacher_of(model: ExportedModel, exports: Exports) -> ExportedModel | None:
+    """The teacher in the same format, and so in the same runtime; else its own file in another.
+
+    None where no file is the teacher: its logits were computed before.
+    """
+    teachers = [m for m in exports.models if m.role == "teacher"]
+    # A stable sort: the same format comes first, and within it the order of the exports.
+    return next(iter(sorted(teachers, key=lambda m: m.format != model.format)), None)
+
+
+def _teacher_logits(exports: Exports) -> "npt.NDArray[np.float32] | None":
+    """Those over the test split that came without a file that could be measured."""
+    import numpy as np
+
+    if exports.teacher_logits is None:
+        return None
+    logits: npt.NDArray[np.float32] = np.load(
+        exports.folder / exports.teacher_logits, allow_pickle=False
+    )
+    return logits
+
+
+def _row(device: str, model: ExportedModel, teacher: ExportedModel | None, seen: Seen) -> Measured:
     from targets import metrics
-    from targets.bench.stats import speedup, summarise
+    from targets.bench.stats import summarise
 
-    runtime = seen.runtime(model.name)
     latency = summarise(seen.samples_ns(model.name))
-    faster = speedup(baseline=seen.samples_ns(teacher.name), candidate=seen.samples_ns(model.name))
-    logits, baseline = seen.logits[model.name], seen.logits[teacher.name]
+    logits = seen.logits[model.name]
     share = metrics.top1(logits, seen.labels)
     return Measured(
         name=model.name,
         device=device,
-        runtime=f"{runtime['name']} {runtime['version']}",
-        threads=runtime["threads"],
+        runtime=seen.runtime_name(model.name),
+        threads=seen.runtime(model.name)["threads"],
         top1=share,
         top1_ci=metrics.wilson_interval(share, len(seen.labels)),
-        agreement_with_teacher=metrics.agreement(logits, baseline),
-        kl_to_teacher=metrics.kl_divergence(reference=baseline, model=logits),
         ece=metrics.expected_calibration_error(logits, seen.labels),
         median_ns=latency.median_ns,
         median_ci=_ends(latency),
         p90_ns=latency.p90_ns,
-        speedup_vs_teacher=faster.ratio,
-        speedup_ci=_ends(faster),
+        **_fidelity(logits, teacher, seen),
+        **_speed(model, teacher, seen),
     )
+
+
+def _fidelity(
+    logits: "npt.NDArray[np.float32]", teacher: ExportedModel | None, seen: Seen
+) -> dict[str, Any]:
+    """Against the teacher's logits; nothing where there are none over the test split."""
+    from targets import metrics
+
+    baseline = seen.teacher_logits if teacher is None else seen.logits[teacher.name]
+    if baseline is None:
+        return {}
+    return {
+        "agreement_with_teacher": metrics.agreement(logits, baseline),
+        "kl_to_teacher": metrics.kl_divergence(reference=baseline, model=logits),
+    }
+
+
+def _speed(model: ExportedModel, teacher: ExportedModel | None, seen: Seen) -> dict[str, Any]:
+    """Against the teacher's file in its runtime; nothing where it has no file."""
+    from targets.bench.stats import speedup
+
+    if teacher is None:
+        return {}
+    faster = speedup(baseline=seen.samples_ns(teacher.name), candidate=seen.samples_ns(model.name))
+    return {
+        "speedup_vs_teacher": faster.ratio,
+        "speedup_ci": _ends(faster),
+        "teacher_runtime": seen.runtime_name(teacher.name),
+    }
 
 
 def _ends(measured: "LatencySummary | Speedup") -> tuple[float, float] | None:
@@ -141,10 +192,12 @@ def _summary(row: Measured, seen: Seen) -> dict[str, Any]:
     }
 
 
-def _comparison(row: Measured, teacher: ExportedModel) -> dict[str, Any]:
+def _comparison(row: Measured, teacher: ExportedModel | None) -> dict[str, Any]:
     return {
-        "baseline": teacher.name,
+        "baseline": None if teacher is None else teacher.name,
+        "baseline_runtime": row.teacher_runtime,
         "candidate": row.name,
+        "candidate_runtime": row.runtime,
         "ratio": row.speedup_vs_teacher,
         "ratio_ci": row.speedup_ci,
     }

@@ -1,0 +1,184 @@
+"""Before anything trains: does the teacher know the data?
+
+A network that sees wrongly scaled pixels, or whose classes stand in another order, still answers;
+a student would learn its nonsense for hours. So its accuracy on the validation split is measured,
+and where it is no better than chance, the causes that can be tried are tried.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.datasets.splits import Dataset, Labels, Split
+from pipeline.teachers import open_teacher
+from pipeline.teachers.source import Logits, OpenTeacher, split_logits
+from targets import metrics
+from targets.errors import InputError
+
+if TYPE_CHECKING:
+    from pipeline.recipe import TeacherConfig
+
+SCALINGS = {
+    "raw pixels": (1.0, 0.0),
+    "pixels from 0 to 1": (1 / 255, 0.0),
+    "pixels from -1 to 1": (1 / 127.5, -1.0),
+}
+"""What networks for images are commonly trained on, as (scale, offset)."""
+
+SUM_TOLERANCE = 0.05
+"""Of probabilities from 1; quantized ones are rounded."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accuracy:
+    top1: float
+    low: float
+    """Lower end of Wilson's 95 % interval; `high` is the upper one."""
+    high: float
+    samples: int
+
+    def __str__(self) -> str:
+        return f"{100 * self.top1:.1f} % of {self.samples} validation images"
+
+
+def require_teaches(teacher: OpenTeacher, data: Dataset) -> Accuracy:
+    """Its accuracy on the validation split, or an `InputError` that says what is wrong with it."""
+    labels = data[Split.VAL].labels
+    logits = split_logits(teacher, data, Split.VAL)
+    assert logits is not None
+    _require_logits(logits, teacher, data)
+    seen = _accuracy(logits, labels)
+    chance = float(np.bincount(labels).max() / len(labels))
+    _require_order(logits, labels, seen, chance, teacher, data)
+    if seen.low <= chance:
+        raise InputError(_at_chance(teacher, data, seen, chance))
+    return seen
+
+
+def _require_logits(logits: Logits, teacher: OpenTeacher, data: Dataset) -> None:
+    place, expected = f"teacher {teacher.path}", (len(data[Split.VAL]), len(data.classes))
+    if logits.shape != expected:
+        raise InputError(
+            f"{place}: gives {list(logits.shape)} for the validation split, not {list(expected)}."
+        )
+    bad = ~np.isfinite(logits).all(axis=1)
+    if bad.any():
+        raise InputError(
+            f"{place}: gives NaN or infinity for {int(bad.sum())} of {len(bad)} validation images. "
+            "Its weights are damaged, or the pixels it is given are too large: see teacher.scale."
+        )
+    if teacher.cfg is not None:
+        _require_kind(logits, teacher, teacher.cfg)
+
+
+def _require_kind(logits: Logits, teacher: OpenTeacher, cfg: "TeacherConfig") -> None:
+    """Logits and probabilities tell themselves apart: every row of the one sums to 1."""
+    place = f"teacher {teacher.path}"
+    quantization = teacher.adapter.output_quantization if teacher.adapter else None
+    rounding = logits.shape[1] * quantization[0] if quantization else 0.0
+    values = np.exp(logits) if cfg.output == "probabilities" else logits
+    sums_to_1 = abs(values.sum(axis=1) - 1) <= max(SUM_TOLERANCE, rounding)
+    if cfg.output == "probabilities" and not sums_to_1.all():
+        raise InputError(
+            f'{place}: teacher.output is "probabilities", but they do not sum to 1 for '
+            f"{int((~sums_to_1).sum())} of {len(logits)} validation images. If it gives logits, "
+            'leave it at "logits".'
+        )
+    if cfg.output == "logits" and sums_to_1.all() and logits.min() >= 0 and logits.max() <= 1:
+        raise InputError(
+            f"{place}: gives probabilities (none below 0, and each row sums to 1), which were "
+            'taken for logits. Set teacher.output = "probabilities".'
+        )
+
+
+def _accuracy(logits: Logits, labels: Labels) -> Accuracy:
+    share = metrics.top1(logits, labels)
+    low, high = metrics.wilson_interval(share, len(labels))
+    return Accuracy(top1=share, low=low, high=high, samples=len(labels))
+
+
+def _require_order(
+    logits: Logits,
+    labels: Labels,
+    seen: Accuracy,
+    chance: float,
+    teacher: OpenTeacher,
+    data: Dataset,
+) -> None:
+    """Refuse a teacher that would be right under other names.
+
+    Also where it is above chance: sorted as text, class "10" stands before "2", and some are right.
+    """
+    order = best_order(logits[::2], labels[::2])
+    # On the other half: an order always fits the samples a little that it was found on.
+    reordered = _accuracy(logits[1::2][:, order], labels[1::2])
+    if reordered.low <= max(seen.high, chance + (1 - chance) / 3):
+        return
+    mapped = teacher.cfg is not None and teacher.cfg.classes is not None
+    names = _in_order_of_outputs(order, teacher, data)
+    raise InputError(
+        f"teacher {teacher.path}: its classes are in another order: right for {seen}, and for "
+        f"{100 * reordered.top1:.1f} % when its outputs are matched with the labels. "
+        f"{'Correct' if mapped else 'Set'} teacher.classes; what fits the labels is "
+        f"[{', '.join(names)}]."
+    )
+
+
+def best_order(logits: Logits, labels: Labels) -> list[int]:
+    """For each class the output that is right most often, each output once (Kuhn-Munkres)."""
+    from scipy.optimize import linear_sum_assignment
+
+    classes = logits.shape[1]
+    confusion = np.zeros((classes, classes), np.int64)
+    np.add.at(confusion, (labels, logits.argmax(axis=1)), 1)
+    _, outputs = linear_sum_assignment(confusion, maximize=True)
+    found: list[int] = outputs.tolist()
+    return found
+
+
+def _in_order_of_outputs(order: list[int], teacher: OpenTeacher, data: Dataset) -> list[str]:
+    """The class names as `teacher.classes` wants them: in the order of the file's own outputs."""
+    given = teacher.cfg.classes if teacher.cfg is not None else None
+    own = list(given or data.classes)
+    names = [""] * len(own)
+    for wanted, output in enumerate(order):
+        names[own.index(data.classes[output])] = f'"{data.classes[wanted]}"'
+    return names
+
+
+def _at_chance(teacher: OpenTeacher, data: Dataset, seen: Accuracy, chance: float) -> str:
+    said = (
+        f"teacher {teacher.path}: no better than chance: right for {seen}, and always naming the "
+        f"most frequent class is for {100 * chance:.1f} %."
+    )
+    better = _better_scaling(teacher, data, chance)
+    if better is not None:
+        name, (scale, offset), accuracy = better
+        return (
+            f"{said} It is the normalisation: given {name} it is right for "
+            f"{100 * accuracy.top1:.1f} %. Set teacher.scale = {scale:.9g} and teacher.offset = "
+            f"{offset:g}."
+        )
+    return (
+        f"{said} Likely causes, in this order: the label order (list its classes in the order of "
+        "its outputs in teacher.classes); the normalisation (it is given raw * teacher.scale + "
+        "teacher.offset); the order of the colour channels; another task than this data set's."
+    )
+
+
+def _better_scaling(
+    teacher: OpenTeacher, data: Dataset, chance: float
+) -> tuple[str, tuple[float, float], Accuracy] | None:
+    """The common scaling under which it is best, if that is above chance."""
+    if teacher.cfg is None or not teacher.scalable:
+        return None
+    tried: list[tuple[str, tuple[float, float], Accuracy]] = []
+    val = data[Split.VAL]
+    for name, (scale, offset) in SCALINGS.items():
+        if (scale, offset) != (teacher.cfg.scale, teacher.cfg.offset):
+            cfg = teacher.cfg.model_copy(update={"scale": scale, "offset": offset})
+            logits = open_teacher(teacher.path, cfg, data).logits(val.images)
+            tried.append((name, (scale, offset), _accuracy(np.nan_to_num(logits), val.labels)))
+    best = max(tried, key=lambda one: one[2].top1)
+    return best if best[2].low > chance else None

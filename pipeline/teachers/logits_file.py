@@ -1,0 +1,177 @@
+"""Logits that you computed yourself, in an `.npz` keyed to the split; any framework will do.
+
+With `network` any function of raw uint8 images [n, height, width, channels] to logits
+[n, classes] (with PyTorch: permute, scale, call, `.numpy()`):
+
+    from pipeline import datasets, recipe, teachers
+    data = datasets.load(recipe.load("mine.toml").dataset)
+    split = {part.value: network(samples.images) for part, samples in data.splits.items()}
+    from pipeline.teachers.logits_file import save_logits
+    save_logits("teacher.npz", data=data, **split)
+
+They are of the images as they are: views that change an image need a network.
+"""
+
+import hashlib
+import zipfile
+import zlib
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.datasets.splits import Dataset, Images, Split
+from pipeline.teachers.source import Logits, OpenTeacher, is_raw, make_adapter
+from targets.adapter import Adapter
+from targets.errors import InputError
+
+if TYPE_CHECKING:
+    from pipeline.recipe import TeacherConfig
+
+KEY = "split_sha256"
+
+Given = dict[str, npt.NDArray[Any]]
+
+
+def open_file(path: Path, cfg: "TeacherConfig", data: Dataset, *, threads: int) -> OpenTeacher:
+    """`threads` decides nothing here: nothing is computed."""
+    if not is_raw(cfg):
+        raise InputError(
+            f"teacher {path}: logits are there already, so that nothing can be scaled; leave out "
+            "teacher.scale and teacher.offset."
+        )
+    given = _read(path)
+    _require_same_split(given, data, path)
+    for part in (Split.TRAIN, Split.VAL):
+        if part.value not in given:
+            raise InputError(f"teacher {path}: no array '{part}' in it. {_remedy()}")
+    adapter = make_adapter(data.input.shape, cfg, data, path)
+    splits = {
+        part: _logits(given[part.value], adapter, data, part, path)
+        for part in Split
+        if part.value in given
+    }
+    return OpenTeacher(
+        kind="logits", path=path, logits=_by_image(splits, data, path), cfg=cfg, splits=splits
+    )
+
+
+def save_logits(
+    path: Path | str,
+    *,
+    data: Dataset,
+    train: npt.ArrayLike,
+    val: npt.ArrayLike,
+    test: npt.ArrayLike | None = None,
+) -> None:
+    """Write the logits [n, classes] of each split's images, in the order of `data[split]`.
+
+    Without `test` nothing is known of the teacher on the test split, and the report says null.
+    """
+    path = Path(path)
+    if path.suffix != ".npz":
+        raise InputError(f"teacher {path}: name it .npz, by which it is known as logits.")
+    arrays = {"train": train, "val": val} | ({} if test is None else {"test": test})
+    given = {name: np.asarray(array) for name, array in arrays.items()}
+    for name, array in given.items():
+        _check(array, data, Split(name), path)
+    np.savez(path, **given, split_sha256=np.array(split_sha256(data)))
+
+
+def split_sha256(data: Dataset) -> str:
+    """Over the images and labels of all three splits, in their order."""
+    digest = hashlib.sha256()
+    for part in Split:
+        samples = data[part]
+        digest.update(f"{part} {samples.images.shape}".encode())
+        digest.update(np.ascontiguousarray(samples.images).data)
+        digest.update(np.ascontiguousarray(samples.labels, dtype="<i8").data)
+    return digest.hexdigest()
+
+
+def _read(path: Path) -> Given:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: np.asarray(file[name]) for name in file.files}
+    except ValueError as error:
+        if "allow_pickle" in str(error) or "pickle" in str(error):
+            raise InputError(
+                f"teacher {path}: holds Python objects, which would run code when read. {_remedy()}"
+            ) from error
+        raise _unreadable(path, error) from error
+    except (OSError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    return InputError(
+        f"teacher {path}: cannot be read as .npz: {error or type(error).__name__}. {_remedy()}"
+    )
+
+
+def _require_same_split(given: Given, data: Dataset, path: Path) -> None:
+    expected, found = split_sha256(data), str(given.get(KEY, "none"))
+    if found != expected:
+        raise InputError(
+            f"teacher {path}: computed for another split ({KEY} {found[:12]}, this one is "
+            f"{expected[:12]}): other data, or another dataset.split_seed, validation or test. "
+            f"{_remedy()}"
+        )
+
+
+def _logits(
+    given: npt.NDArray[Any], adapter: Adapter, data: Dataset, part: Split, path: Path
+) -> Logits:
+    _check(given, data, part, path)
+    return adapter.logits(given)
+
+
+def _check(given: npt.NDArray[Any], data: Dataset, part: Split, path: Path) -> None:
+    expected = (len(data[part]), len(data.classes))
+    if given.shape != expected or not np.issubdtype(given.dtype, np.floating):
+        raise InputError(
+            f"teacher {path}: '{part}' must be floats {list(expected)}, one row per image and one "
+            f"column per class, not {given.dtype} {list(given.shape)}."
+        )
+    bad = ~np.isfinite(given).all(axis=1)
+    if bad.any():
+        raise InputError(
+            f"teacher {path}: '{part}' holds NaN or infinity in {int(bad.sum())} of {len(bad)} "
+            f"rows, first in row {int(bad.argmax())}."
+        )
+
+
+def _by_image(splits: dict[Split, Logits], data: Dataset, path: Path) -> Any:
+    """A function of raw images that are in the splits as they are."""
+
+    @cache
+    def rows() -> dict[bytes, Logits]:
+        return {
+            _name(image): row
+            for part, logits in splits.items()
+            for image, row in zip(data[part].images, logits, strict=True)
+        }
+
+    def logits(raw: Images) -> Logits:
+        known = rows()
+        found = [known.get(_name(image)) for image in raw]
+        missing = sum(row is None for row in found)
+        if missing:
+            raise InputError(
+                f"teacher {path}: has no logits for {missing} of {len(raw)} images. They are of "
+                "the images as they are: set views.shift = 0, views.flip = false and "
+                "views.cutout = 0, or give the network itself."
+            )
+        return np.stack([row for row in found if row is not None])
+
+    return logits
+
+
+def _name(image: Images) -> bytes:
+    return hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
+
+
+def _remedy() -> str:
+    return "Write it with pipeline.teachers.logits_file.save_logits."

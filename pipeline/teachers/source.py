@@ -1,0 +1,181 @@
+"""What every source of logits gives, and what they share in opening a file."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.datasets.splits import Dataset, Images, Split
+from targets.adapter import Adapter, Quantization
+from targets.errors import InputError, unknown
+from targets.inputs import InputSpec
+
+if TYPE_CHECKING:
+    from pipeline.recipe import TeacherConfig
+
+Logits = npt.NDArray[np.float32]
+Tensor = Any
+
+BATCH = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenTeacher:
+    """A network that answers for raw images."""
+
+    kind: str
+    path: Path
+    """Named in errors; of the network trained here its weights."""
+    logits: Callable[[Images], Logits]
+    """Raw images [n, height, width, channels] to [n, classes], in the data set's class order."""
+    parameters: int | None = None
+    """Null where the file does not say: precomputed logits, quantized weights."""
+    cfg: "TeacherConfig | None" = None
+    """What was said about the file; null for the network trained here."""
+    scalable: bool = False
+    """Whether it would take the pixels with another scale and offset."""
+    adapter: Adapter | None = None
+    """Of a file that a runtime executes: what lies between it and raw images."""
+    serve: Callable[[Tensor], Tensor] | None = None
+    """Of a TensorFlow network: normalised images (`InputSpec`) to logits, can be traced."""
+    serve_raw: Callable[[Tensor], Tensor] | None = None
+    """The same from raw images as float32. Export this with `raw_input`: the file then holds no
+    normalisation that the teacher would have to undo first."""
+    splits: Mapping[Split, Logits] | None = None
+    """Of precomputed logits: those that there are."""
+
+
+def split_logits(teacher: OpenTeacher, data: Dataset, split: Split) -> Logits | None:
+    """For the images of a split as they are; None where logits were precomputed without it."""
+    if teacher.splits is not None:
+        return teacher.splits.get(split)
+    return teacher.logits(data[split].images)
+
+
+def raw_input(spec: InputSpec) -> InputSpec:
+    """`spec` without a normalisation: what `OpenTeacher.serve_raw` is exported with."""
+    return spec.model_copy(update={"scale": 1.0, "zero_point": 0})
+
+
+def in_batches(compute: Callable[[Any], Any], size: int) -> Callable[[Images], Any]:
+    """`compute` over any number of images, at most `size` at once."""
+
+    def over_all(raw: Images) -> Any:
+        return np.concatenate([compute(raw[i : i + size]) for i in range(0, len(raw), size)])
+
+    return over_all
+
+
+def batch_size(batch: int | None, path: Path) -> int:
+    """How many images a file takes at once: any number (None or -1), or one."""
+    if batch in (None, -1):
+        return BATCH
+    if batch != 1:
+        raise InputError(
+            f"teacher {path}: takes {batch} images at once. Export it with an open batch "
+            "dimension, or with one of 1."
+        )
+    return 1
+
+
+def make_adapter(
+    dims: Sequence[int | None],
+    cfg: "TeacherConfig",
+    data: Dataset,
+    path: Path,
+    *,
+    quantization: Quantization | None = None,
+) -> Adapter:
+    """What lies between raw images and a file that takes `dims` (without the batch)."""
+    channels_first, shape = layout_of(dims, data.input.shape, path)
+    for key in ("scale", "offset"):
+        values = getattr(cfg, key)
+        if isinstance(values, tuple) and len(values) not in (1, data.input.shape[-1]):
+            raise InputError(
+                f"teacher.{key}: {len(values)} values for images of {data.input.shape[-1]} "
+                "channels; give one, or one per channel."
+            )
+    return Adapter(
+        scale=cfg.scale,
+        offset=cfg.offset,
+        channels_first=channels_first,
+        shape=shape,
+        input_quantization=quantization,
+        output=cfg.output,
+        order=class_order(cfg.classes, data.classes),
+    )
+
+
+def is_raw(cfg: "TeacherConfig") -> bool:
+    """Whether the file is to be given the pixels as they are."""
+    return set(np.ravel(cfg.scale)) == {1.0} and set(np.ravel(cfg.offset)) == {0.0}
+
+
+def layout_of(
+    dims: Sequence[int | None], image: tuple[int, ...], path: Path
+) -> tuple[bool, tuple[int, ...]]:
+    """(channels first, shape of one sample) of a file for images [height, width, channels]."""
+    height, width, channels = image
+    layouts: list[tuple[bool, tuple[int, ...]]] = [
+        (False, (height, width, channels)),
+        (True, (channels, height, width)),
+    ]
+    if channels == 1:  # one channel is in no order
+        layouts += [(False, (height, width)), (False, (height * width,))]
+    fitting = [
+        layout
+        for layout in layouts
+        if len(layout[1]) == len(dims)
+        and all(dim in (None, size) for dim, size in zip(dims, layout[1], strict=True))
+    ]
+    shown = f"[{', '.join('?' if dim is None else str(dim) for dim in dims)}]"
+    if not fitting:
+        raise InputError(
+            f"teacher {path}: takes images of {shown}, and the data set's are {list(image)} "
+            "[height, width, channels]. Give a network for this size, channels first or last."
+        )
+    if len(fitting) > 1:
+        raise InputError(
+            f"teacher {path}: takes images of {shown}, which can be channels first or last. Export "
+            f"it with the sizes of {list(image)} filled in."
+        )
+    return fitting[0]
+
+
+def class_order(given: tuple[str, ...] | None, wanted: tuple[str, ...]) -> tuple[int, ...] | None:
+    """For each class of the data set its place in the teacher's outputs; None: the same."""
+    if given is None:
+        return None
+    for name in given:
+        if name not in wanted:
+            raise unknown("class", name, wanted, place="teacher.classes")
+    if len(given) != len(wanted) or len(set(given)) != len(given):
+        left_out = ", ".join(name for name in wanted if name not in given) or "none"
+        raise InputError(
+            f"teacher.classes: {len(given)} names, and the data set has {len(wanted)} classes; "
+            f"each must be there once. Left out: {left_out}."
+        )
+    order = tuple(given.index(name) for name in wanted)
+    return None if order == tuple(range(len(order))) else order
+
+
+def class_output(outputs: Sequence[npt.NDArray[Any]], data: Dataset, path: Path) -> int:
+    """Which of a file's outputs for one image is [1, classes]: the first, or the first other."""
+    scores = {i: o for i, o in enumerate(outputs) if o.ndim == 2 and o.dtype != np.int64}
+    for index, output in scores.items():
+        if output.shape[1] == len(data.classes):
+            return index
+    shapes = ", ".join(str(list(output.shape)) for output in outputs)
+    raise InputError(
+        f"teacher {path}: gives {shapes} for one image, and the data set has "
+        f"{len(data.classes)} classes ({', '.join(data.classes[:8])}"
+        f"{', …' if len(data.classes) > 8 else ''}): an output [1, {len(data.classes)}] is needed."
+    )
+
+
+def cannot_open(path: Path, error: BaseException) -> InputError:
+    said = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+    return InputError(f"teacher {path}: cannot be opened: {said.rstrip('.')[:300]}.")

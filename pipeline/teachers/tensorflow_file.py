@@ -1,0 +1,78 @@
+"""A teacher in a `.keras` or `.h5` file or a SavedModel folder, run by TensorFlow."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.datasets.splits import Dataset
+from pipeline.teachers.loading import LoadedNetwork, load_network
+from pipeline.teachers.source import OpenTeacher, batch_size, in_batches, make_adapter
+from targets.adapter import PROBABILITY_FLOOR, Adapter
+from targets.errors import InputError
+
+if TYPE_CHECKING:
+    from pipeline.recipe import TeacherConfig
+
+Tensor = Any
+
+
+def open_file(path: Path, cfg: "TeacherConfig", data: Dataset, *, threads: int) -> OpenTeacher:
+    """`threads` decides nothing here: TensorFlow has those of the session."""
+    import tensorflow as tf
+
+    network = load_network(path)
+    size = batch_size(network.batch, path)
+    adapter = make_adapter(network.input_shape, cfg, data, path)
+    (scores,) = network.output_shape
+    if scores not in (None, len(data.classes)):
+        raise InputError(
+            f"teacher {path}: gives {scores} classes, and the data set has {len(data.classes)}: "
+            f"{', '.join(data.classes[:8])}{', …' if len(data.classes) > 8 else ''}."
+        )
+    spec = data.input
+
+    def serve_raw(raw: Tensor) -> Tensor:
+        return _logits(network, adapter, raw)
+
+    def serve(normalised: Tensor) -> Tensor:
+        # Exact: the scale is a power of two, and the zero point an integer.
+        return serve_raw(normalised / spec.scale + float(spec.zero_point))
+
+    batch = None if size > 1 else 1
+    traced = tf.function(
+        lambda raw: serve_raw(tf.cast(raw, tf.float32)),
+        input_signature=[tf.TensorSpec([batch, *spec.shape], tf.uint8)],
+    )
+    return OpenTeacher(
+        kind="saved_model" if path.is_dir() else "keras",
+        path=path,
+        logits=in_batches(lambda raw: traced(tf.constant(raw)).numpy(), size),
+        parameters=_parameters(traced),
+        cfg=cfg,
+        scalable=True,
+        serve=serve,
+        serve_raw=serve_raw,
+    )
+
+
+def _logits(network: LoadedNetwork, adapter: Adapter, raw: Tensor) -> Tensor:
+    """The arithmetic of `prepare` and of `Adapter.logits`, as a graph."""
+    import tensorflow as tf
+
+    scale, offset = (np.asarray(v, np.float32) for v in (adapter.scale, adapter.offset))
+    image = raw * scale + offset
+    if adapter.channels_first:
+        image = tf.transpose(image, [0, 3, 1, 2])
+    if tuple(image.shape[1:]) != adapter.shape:
+        image = tf.reshape(image, [-1, *adapter.shape])
+    given = network(image)
+    if adapter.output == "probabilities":
+        given = tf.math.log(tf.maximum(given, PROBABILITY_FLOOR))
+    return given if adapter.order is None else tf.gather(given, list(adapter.order), axis=1)
+
+
+def _parameters(traced: Any) -> int:
+    """Elements of the variables that one answer reads."""
+    variables = traced.get_concrete_function().graph.variables
+    return sum(int(np.prod(variable.shape)) for variable in variables)
