@@ -1,15 +1,16 @@
 """Logits that you computed yourself, in an `.npz` keyed to the split; any framework will do.
 
-With `network` any function of raw uint8 images [n, height, width, channels] to logits
-[n, classes] (with PyTorch: permute, scale, call, `.numpy()`):
+With `net` a PyTorch module in evaluation mode (of another framework only the first line differs):
 
-    from pipeline import datasets, recipe, teachers
-    data = datasets.load(recipe.load("mine.toml").dataset)
-    split = {part.value: network(samples.images) for part, samples in data.splits.items()}
+    network = lambda images: net(torch.tensor(images).permute(0, 3, 1, 2) / 255).detach().numpy()
+    from pipeline import datasets, recipe
     from pipeline.teachers.logits_file import save_logits
-    save_logits("teacher.npz", data=data, **split)
+    data = datasets.load(recipe.load("mine.toml").dataset)
+    logits = {part.value: network(samples.images) for part, samples in data.splits.items()}
+    save_logits("teacher.npz", data=data, **logits)
 
-They are of the images as they are: views that change an image need a network.
+Images are raw uint8 [n, height, width, channels], logits [n, classes]. They are of the images as
+they are: views that change an image need a network.
 """
 
 import hashlib

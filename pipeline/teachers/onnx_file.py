@@ -39,6 +39,7 @@ def open_file(path: Path, cfg: "TeacherConfig", data: Dataset, *, threads: int) 
     (source,) = session.get_inputs()
     dtype = _dtype(source.type, cfg, path)
     batch, *dims = [size if isinstance(size, int) else None for size in source.shape]
+    size = batch_size(batch, path)
     adapter = make_adapter(dims, cfg, data, path)
     described = adapter.model_dump()
 
@@ -51,7 +52,7 @@ def open_file(path: Path, cfg: "TeacherConfig", data: Dataset, *, threads: int) 
     except _failures() as error:
         raise cannot_open(path, error) from error
     wanted = [session.get_outputs()[index].name]
-    every = in_batches(lambda raw: outputs(raw, wanted)[0], batch_size(batch, path))
+    every = in_batches(lambda raw: outputs(raw, wanted)[0], size)
     adapter = adapter.model_copy(update={"output_index": index})
     return OpenTeacher(
         kind="onnx",
