@@ -1,0 +1,95 @@
+"""A teacher that cannot be used is refused before anything trains, with the remedy."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx import helper
+
+from pipeline.datasets.splits import Dataset, Samples
+from pipeline.recipe import TeacherConfig
+from pipeline.teachers import SUFFIXES, open_teacher
+from targets.errors import InputError
+from tests.teacher_files import TO_1, coloured, onnx_file
+
+
+@pytest.fixture
+def colours() -> Dataset:
+    return coloured()
+
+
+def test_other_images_and_other_classes_are_refused(colours: Dataset, tmp_path: Path) -> None:
+    path = onnx_file(tmp_path / "t.onnx", colours)
+    grey = replace(
+        colours,
+        splits={
+            part: Samples(images=samples.images[..., :1], labels=samples.labels)
+            for part, samples in colours.splits.items()
+        },
+    )
+    with pytest.raises(InputError, match=r"takes images of \[10, 12, 3\], .* \[10, 12, 1\]"):
+        open_teacher(path, TO_1, grey)
+    more = replace(colours, classes=("across", "down", "slanted", "dotted"))
+    with pytest.raises(InputError, match=r"gives \[1, 3\] for one image.* 4 classes"):
+        open_teacher(path, TO_1, more)
+
+
+def test_sizes_left_open_that_fit_both_layouts_are_ambiguous(
+    colours: Dataset, tmp_path: Path
+) -> None:
+    path = onnx_file(tmp_path / "t.onnx", colours, dims=("n", "a", "b", "c"))
+    with pytest.raises(InputError, match=r"\[\?, \?, \?\], which can be channels first or last"):
+        open_teacher(path, TO_1, colours)
+
+
+def test_a_fixed_batch_is_refused(stripes_data: Dataset, tmp_path: Path) -> None:
+    path = onnx_file(tmp_path / "t.onnx", stripes_data, dims=(32, 12, 12, 1))
+    with pytest.raises(InputError, match="takes 32 images at once"):
+        open_teacher(path, TO_1, stripes_data)
+
+
+def test_weights_in_other_files_are_told_with_the_remedy(
+    stripes_data: Dataset, tmp_path: Path
+) -> None:
+    model = onnx.load(onnx_file(tmp_path / "t.onnx", stripes_data))
+    onnx.save_model(model, tmp_path / "two.onnx", save_as_external_data=True, size_threshold=0)
+    with pytest.raises(InputError, match=r"weights are in files beside it\. Write one file"):
+        open_teacher(tmp_path / "two.onnx", TO_1, stripes_data)
+
+
+def test_operators_of_ones_own_are_named(stripes_data: Dataset, tmp_path: Path) -> None:
+    model = onnx.load(onnx_file(tmp_path / "t.onnx", stripes_data))
+    model.graph.node[0].op_type, model.graph.node[0].domain = "Sharpen", "my.lab"
+    model.opset_import.append(helper.make_opsetid("my.lab", 1))
+    onnx.save(model, tmp_path / "t.onnx")
+    with pytest.raises(InputError, match=r"only a library of your own can run: my\.lab\.Sharpen"):
+        open_teacher(tmp_path / "t.onnx", TO_1, stripes_data)
+
+
+@pytest.mark.parametrize("suffix", sorted(SUFFIXES))
+@pytest.mark.parametrize("content", [b"", b"no network", b"\x1c\0\0\0TFL3" + bytes(99)], ids=len)
+def test_a_file_that_is_no_network_is_one_clear_error(
+    suffix: str, content: bytes, stripes_data: Dataset, tmp_path: Path
+) -> None:
+    path = tmp_path / f"broken{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=rf"broken\{suffix}: "):
+        open_teacher(path, TeacherConfig(), stripes_data)
+
+
+@pytest.mark.parametrize(
+    ("classes", "why"),
+    [
+        (("across", "down", "slant"), r"unknown class 'slant'; did you mean 'slanted'\?"),
+        (("across", "down"), "2 names, and the data set has 3 classes.* Left out: slanted"),
+        (("across", "down", "down"), "3 names.* Left out: slanted"),
+    ],
+)
+def test_classes_that_are_not_the_data_sets_are_refused(
+    classes: tuple[str, ...], why: str, stripes_data: Dataset, tmp_path: Path
+) -> None:
+    path = onnx_file(tmp_path / "t.onnx", stripes_data)
+    cfg = TO_1.model_copy(update={"classes": classes})
+    with pytest.raises(InputError, match=rf"teacher\.classes: .*{why}"):
+        open_teacher(path, cfg, stripes_data)
