@@ -87,8 +87,9 @@ def onnx_file(
         nodes.append(helper.make_node("Softmax", ["s"], ["scores"], axis=1))
     outputs = [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [dims[0], 3])]
     if label_first:
-        nodes.append(helper.make_node("ArgMax", ["scores"], ["label"], axis=1, keepdims=0))
-        outputs.insert(0, helper.make_tensor_value_info("label", TensorProto.INT64, [dims[0]]))
+        nodes.append(helper.make_node("ArgMax", ["scores"], ["found"], axis=1, keepdims=0))
+        nodes.append(helper.make_node("Cast", ["found"], ["label"], to=TensorProto.FLOAT))
+        outputs.insert(0, helper.make_tensor_value_info("label", TensorProto.FLOAT, [dims[0]]))
     graph = helper.make_graph(
         nodes,
         "teacher",

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import onnx
 import pytest
@@ -65,6 +66,22 @@ def test_operators_of_ones_own_are_named(stripes_data: Dataset, tmp_path: Path) 
     onnx.save(model, tmp_path / "t.onnx")
     with pytest.raises(InputError, match=r"only a library of your own can run: my\.lab\.Sharpen"):
         open_teacher(tmp_path / "t.onnx", TO_1, stripes_data)
+
+
+def test_operators_that_litert_lacks_are_named(stripes_data: Dataset, tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    @tf.function(input_signature=[tf.TensorSpec([1, 12, 12, 1], tf.float32)])
+    def net(image: Any) -> Any:
+        return tf.linalg.det(tf.reshape(image, [1, 1, 12, 12])) * tf.ones([1, 3])
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([net.get_concrete_function()], net)
+    known = tf.lite.OpsSet
+    converter.target_spec.supported_ops = [known.TFLITE_BUILTINS, known.SELECT_TF_OPS]
+    path = tmp_path / "t.tflite"
+    path.write_bytes(converter.convert())
+    with pytest.raises(InputError, match=r"an operator that LiteRT does not have: FlexMatrixDet"):
+        open_teacher(path, TO_1, stripes_data)
 
 
 @pytest.mark.parametrize("suffix", sorted(SUFFIXES))

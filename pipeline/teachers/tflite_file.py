@@ -1,5 +1,6 @@
 """A teacher in a `.tflite` file, run by LiteRT."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,13 @@ from pipeline.teachers.source import (
 from targets.adapter import Quantization
 from targets.bench.agent import prepare
 from targets.errors import InputError
+from targets.quiet import quiet_stderr
 
 if TYPE_CHECKING:
     from pipeline.recipe import TeacherConfig
+
+FOREIGN_OPERATOR = re.compile(r"(?:custom op|Select TensorFlow op).*\((\w+)\)", re.DOTALL)
+"""LiteRT says the reason, then the node: 'Node number 1 (FlexErf) failed to prepare.'"""
 
 
 def open_file(path: Path, cfg: "TeacherConfig", data: Dataset, *, threads: int) -> OpenTeacher:
@@ -76,18 +81,19 @@ def _interpreter(path: Path, threads: int) -> Any:
     from ai_edge_litert.interpreter import Interpreter
 
     try:
-        interpreter = Interpreter(model_path=str(path), num_threads=threads)
-        interpreter.allocate_tensors()
+        with quiet_stderr():
+            interpreter = Interpreter(model_path=str(path), num_threads=threads)
+            interpreter.allocate_tensors()
     except ValueError as error:
         raise cannot_open(path, error) from error
     except RuntimeError as error:
-        if "custom op" in str(error) or "Select TensorFlow op" in str(error):
-            raise InputError(
-                f"teacher {path}: holds operators that LiteRT does not have: "
-                f"{str(error).splitlines()[0].rstrip('.')}. Convert it with TFLite's own "
-                "operators, or give its logits as .npz."
-            ) from error
-        raise cannot_open(path, error) from error
+        foreign = FOREIGN_OPERATOR.search(str(error))
+        if foreign is None:
+            raise cannot_open(path, error) from error
+        raise InputError(
+            f"teacher {path}: holds an operator that LiteRT does not have: {foreign[1]}. Convert "
+            "it with TFLite's own operators only, or give its logits as .npz."
+        ) from error
     return interpreter
 
 
