@@ -60,6 +60,36 @@ def test_the_digest_of_a_folder_is_of_all_its_files(tmp_path: Path) -> None:
     assert file_sha256(tmp_path / "a") != before
 
 
+def test_the_network_trained_here_teaches_as_its_checkpoint_says(
+    stripes_data: Dataset, tmp_path: Path
+) -> None:
+    import tensorflow as tf
+
+    from pipeline.artifacts import Checkpoint
+    from pipeline.models.network import NetworkSpec, build, save_weights
+    from pipeline.teachers.trained import open_checkpoint
+
+    spec = stripes_data.input
+    arguments = {"widths": [4, 8], "blocks": 1}
+    network = NetworkSpec(
+        role="teacher", family="resnet", arguments=arguments, input=spec, classes=3
+    )
+    model = build(network)
+    save_weights(model, tmp_path / Checkpoint.WEIGHTS)
+    checkpoint = Checkpoint(folder=tmp_path, network=network, parameters=7, macs=1)
+    teacher = open_checkpoint(checkpoint, stripes_data)
+    normalised = (
+        tf.cast(stripes_data[Split.VAL].images, tf.float32) - spec.zero_point
+    ) * spec.scale
+    wanted = model(normalised, training=False).numpy()
+    np.testing.assert_allclose(answers(teacher, stripes_data), wanted, atol=1e-5)
+    assert teacher.serve is not None
+    np.testing.assert_allclose(teacher.serve(normalised), wanted, atol=1e-5)
+    assert teacher.parameters == 7
+    with pytest.raises(InputError, match="chance"):  # nobody has trained it
+        require_teaches(teacher, stripes_data)
+
+
 @pytest.fixture(scope="module")
 def recurrent(stripes_data: Dataset) -> Any:
     """An LSTM over image rows: its own weights random, what reads them fitted."""
