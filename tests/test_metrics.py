@@ -28,3 +28,27 @@ def test_wilson_interval_is_the_published_one() -> None:
     # Newcombe 1998, Statistics in Medicine 17, table I: 81 of 263.
     low, high = metrics.wilson_interval(81 / 263, 263)
     assert (round(low, 4), round(high, 4)) == (0.2553, 0.3662)
+
+
+def logits_of(*classes: int) -> metrics.Logits:
+    """Logits [samples, 4] whose largest is of these classes."""
+    return np.eye(4)[list(classes)]
+
+
+FLIPS = dict(
+    before=logits_of(0, 0, 0, 1, 1, 2),
+    after=logits_of(0, 1, 2, 1, 1, 3),
+    labels=np.array([0, 0, 0, 1, 0, 3]),
+)
+
+
+def test_a_negative_flip_was_right_and_is_wrong() -> None:
+    assert metrics.negative_flip_rate(**FLIPS) == pytest.approx(2 / 6)
+    back = {**FLIPS, "before": FLIPS["after"], "after": FLIPS["before"]}
+    assert metrics.negative_flip_rate(**back) == pytest.approx(1 / 6)
+
+
+def test_the_worst_class_is_named_and_absent_classes_do_not_count() -> None:
+    assert metrics.worst_class_change(**FLIPS) == (-2 / 4, 0)
+    gained = {**FLIPS, "before": FLIPS["after"], "after": FLIPS["before"]}
+    assert metrics.worst_class_change(**gained) == (-1.0, 3)
