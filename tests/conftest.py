@@ -94,10 +94,10 @@ def recipe_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def stripes_data() -> Dataset:
-    from pipeline.datasets import npz
+    from pipeline.datasets.arrays import check
 
     arrays = stripes()
-    samples = npz._check(arrays, Path("stripes.npz"))
+    samples = check(arrays, Path("stripes.npz"))
     return Dataset(
         name="stripes",
         classes=("across", "down", "slanted"),

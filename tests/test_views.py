@@ -71,3 +71,14 @@ def test_every_epoch_sees_every_image_once_in_an_order_of_its_own() -> None:
     assert sorted(first) == sorted(second) == list(range(100))
     assert (first != second).any()
     np.testing.assert_array_equal(first, epoch_order(100, seed=0, epoch=0))
+
+
+def test_a_small_table_holds_the_numbers_that_a_wide_one_held() -> None:
+    """Trained bytes and cached logits hold on to them: drawn as int64, then made narrow."""
+    seen = view_table(
+        ViewsConfig(shift=3, flip=True, cutout=8), images=1000, size=(28, 32), seed=5, view=3,
+        grey=GREY,
+    ).rows  # fmt: skip
+    assert seen.nbytes == 10 * 1000
+    assert seen[:2].tolist() == [[6, 4, 1, 5, 23], [1, 0, 0, 9, 3]]
+    assert seen.sum(axis=0).tolist() == [3018, 3015, 513, 13994, 15286]

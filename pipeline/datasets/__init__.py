@@ -12,6 +12,7 @@ DATASETS = {
     "digits": "pipeline.datasets.digits",
     "fashion-mnist": "pipeline.datasets.fashion_mnist",
     "npz": "pipeline.datasets.npz",
+    "npy": "pipeline.datasets.npy",
 }
 """Name of a data set -> its module, imported when it is read."""
 
@@ -25,6 +26,6 @@ def source_digest(cfg: "DatasetConfig") -> str:
 
 @lru_cache(maxsize=2)
 def load(cfg: "DatasetConfig") -> "Dataset":
-    """The data set in memory; read once per process."""
+    """The data set, in memory or mapped to it; read once per process."""
     dataset: Dataset = import_module(DATASETS[cfg.name]).load(cfg)
     return dataset

@@ -1,8 +1,10 @@
 """What every data set gives: samples in three roles that are never mixed."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -22,10 +24,41 @@ class Split(StrEnum):
     TEST = "test"
 
 
+class MappedImages:
+    """Images of a file, chosen by an index, and read when they are asked for.
+
+    It stands for the array [samples, height, width, channels] where that would not fit into memory:
+    len, shape, dtype, slices and index arrays give what the array gives. `np.asarray` reads all.
+    """
+
+    def __init__(self, file: Images, index: npt.NDArray[np.int64]) -> None:
+        self.file, self.index = file, index
+        self.shape = (len(index), *file.shape[1:])
+        self.dtype, self.ndim = file.dtype, file.ndim
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, key: Any) -> Images:
+        return np.asarray(self.file[self.index[key]])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        return np.asarray(self[:], dtype)
+
+    def pick(self, index: npt.NDArray[np.int64]) -> Images:
+        """The part of it that `index` names; reads nothing."""
+        return cast(Images, MappedImages(self.file, self.index[index]))
+
+
+def mapped(file: Images) -> Images:
+    """All images of a memory-mapped array, as what the pipeline takes for an array."""
+    return cast(Images, MappedImages(file, np.arange(len(file))))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Samples:
     images: Images
-    """Raw, [samples, height, width, channels]."""
+    """Raw, [samples, height, width, channels]; may be `MappedImages`."""
     labels: Labels
     """Class indices, [samples]."""
 
@@ -33,7 +66,9 @@ class Samples:
         return len(self.labels)
 
     def take(self, index: npt.NDArray[np.int64]) -> "Samples":
-        return Samples(images=self.images[index], labels=self.labels[index])
+        held = cast("Images | MappedImages", self.images)
+        images = held.pick(index) if isinstance(held, MappedImages) else held[index]
+        return Samples(images=images, labels=self.labels[index])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,21 +88,60 @@ class Dataset:
 
 def hold_out(samples: Samples, share: float, *, seed: int, name: str) -> tuple[Samples, Samples]:
     """`samples` as (rest, held out), stratified by label; the same for the same seed."""
-    from sklearn.model_selection import train_test_split
-
-    try:
-        rest, held = train_test_split(
-            np.arange(len(samples)),
-            test_size=share,
-            stratify=samples.labels,
-            random_state=seed,
-        )
-    except ValueError as error:
+    count = math.ceil(share * len(samples))
+    sizes = np.bincount(samples.labels)
+    why = _too_few(sizes[sizes > 0], min(count, len(samples) - count))
+    if why:
         raise InputError(
             f"data set {name}: {len(samples)} samples cannot be split with a share of {share:g} "
-            f"held out by class ({error}). Give more samples of every class, or a larger share."
-        ) from error
-    return samples.take(np.sort(rest)), samples.take(np.sort(held))
+            f"held out by class ({why}). Give more samples of every class, or a larger share."
+        )
+    held = _held_out(samples.labels, count, seed)
+    return samples.take(np.flatnonzero(~held)), samples.take(np.flatnonzero(held))
+
+
+def _too_few(sizes: npt.NDArray[np.int64], smaller: int) -> str | None:
+    if sizes.min() < 2:
+        return "a class has only one sample"
+    if smaller < len(sizes):
+        return f"{len(sizes)} classes, and {smaller} samples in the smaller part"
+    return None
+
+
+def _held_out(labels: Labels, count: int, seed: int) -> npt.NDArray[np.bool_]:
+    """Which `count` of the samples are held out.
+
+    Chosen as scikit-learn 1.6-1.9 chooses in `train_test_split(stratify=labels)`, to the sample,
+    without its lists of Python integers: 8 bytes per sample at a time where those took 80.
+    """
+    random = np.random.RandomState(seed)
+    classes = np.flatnonzero(np.bincount(labels))
+    sizes = np.bincount(labels)[classes]
+    kept = _apportion(sizes, len(labels) - count, random)
+    taken = _apportion(sizes - kept, count, random)
+    held = np.zeros(len(labels), bool)
+    for label, size, first, more in zip(classes, sizes, kept, taken, strict=True):
+        members = np.flatnonzero(labels == label)
+        held[members[random.permutation(size)[first : first + more]]] = True
+    return held
+
+
+def _apportion(
+    sizes: npt.NDArray[np.int64], total: int, random: np.random.RandomState
+) -> npt.NDArray[np.int64]:
+    """`total` seats over the classes in proportion; the largest rests win, equal ones by lot."""
+    exact = sizes / sizes.sum() * total
+    seats = np.floor(exact)
+    rests, missing = exact - seats, int(total - seats.sum())
+    for rest in np.unique(rests)[::-1]:
+        if missing == 0:
+            break
+        tied = np.flatnonzero(rests == rest)
+        chosen = random.choice(tied, size=min(len(tied), missing), replace=False)
+        seats[chosen] += 1
+        missing -= len(chosen)
+    counts: npt.NDArray[np.int64] = seats.astype(np.int64)
+    return counts
 
 
 def three_way(

@@ -1,0 +1,96 @@
+"""Your own images in a folder of numpy's `.npy` files, however many: they are memory-mapped.
+
+`images.npy` is uint8 [samples, height, width] or [samples, height, width, channels], `labels.npy`
+is integer [samples] from 0, `classes.txt`, if there, is their names, one a line. They are split as
+an `.npz` is. The images are never in memory as a whole: a split is an index into the file.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.datasets.arrays import UNREADABLE, Arrays, check, class_names
+from pipeline.datasets.splits import Dataset, Samples, mapped, three_way
+from pipeline.recipe import DatasetConfig
+from targets.errors import InputError
+
+IMAGES, LABELS, CLASSES = "images.npy", "labels.npy", "classes.txt"
+
+
+def source_digest(cfg: DatasetConfig) -> str:
+    """Over the files' own digests, each read in small pieces."""
+    folder = _folder(cfg)
+    digest = hashlib.sha256()
+    for path in filter(Path.is_file, (folder / IMAGES, folder / LABELS, folder / CLASSES)):
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def load(cfg: DatasetConfig) -> Dataset:
+    folder = _folder(cfg)
+    arrays = _read(folder)
+    found = check(arrays, folder)
+    samples = Samples(images=mapped(found.images), labels=found.labels)
+    return Dataset(
+        name=folder.resolve().name,
+        classes=class_names(arrays, samples, folder),
+        splits=three_way(
+            samples,
+            validation=cfg.validation,
+            test=cfg.test,
+            seed=cfg.split_seed,
+            name=str(folder),
+        ),
+        sha256=source_digest(cfg),
+    )
+
+
+def _folder(cfg: DatasetConfig) -> Path:
+    if cfg.path is None:
+        raise InputError("data set npy: say where the folder is: --data FOLDER.")
+    for name in (IMAGES, LABELS):
+        if not (cfg.path / name).is_file():
+            raise InputError(
+                f"data set npy: {cfg.path} is not a folder with {IMAGES} and {LABELS}: there is no "
+                f"{name}. Give that folder with --data; for one .npz file the data set is npz."
+            )
+    return cfg.path
+
+
+def _read(folder: Path) -> Arrays:
+    arrays = {
+        "images": _array(folder / IMAGES, mapped=True),
+        "labels": _array(folder / LABELS, mapped=False),
+    }
+    names = folder / CLASSES
+    if names.is_file():
+        try:
+            arrays["classes"] = np.array(names.read_text(encoding="utf-8").splitlines(), str)
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(
+                f"data set npy: {names} cannot be read as UTF-8 text: {error}. Write one name a "
+                "line, in the order of the labels."
+            ) from error
+    return arrays
+
+
+def _array(path: Path, *, mapped: bool) -> npt.NDArray[Any]:
+    # Not np.load: it would open an archive too, and leave its file open.
+    numpy_format: Any = np.lib.format
+    found: npt.NDArray[Any]
+    try:
+        if mapped:
+            found = numpy_format.open_memmap(path, mode="r")
+        else:
+            with path.open("rb") as file:
+                found = numpy_format.read_array(file, allow_pickle=False)
+    except UNREADABLE as error:
+        raise InputError(
+            f"data set npy: {path} cannot be read as .npy: {error}. Write it with numpy.save, or "
+            "piece by piece with numpy.lib.format.open_memmap."
+        ) from error
+    return found

@@ -1,0 +1,201 @@
+"""Memory-mapped data is the data, without the memory."""
+
+import shutil
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.model_selection import train_test_split
+
+from pipeline import datasets
+from pipeline.datasets import npy
+from pipeline.datasets.splits import Dataset, MappedImages, Samples, Split, hold_out, mapped
+from pipeline.recipe import DatasetConfig, ViewsConfig
+from pipeline.training.views import view_table
+from targets.errors import InputError
+from tests.conftest import stripes
+
+
+def write(folder: Path, **changes: Any) -> DatasetConfig:
+    """The striped images as a folder; what is None is left out."""
+    folder.mkdir(exist_ok=True)
+    arrays = {**stripes(), **changes}
+    for name in ("images", "labels"):
+        if arrays[name] is not None:
+            np.save(folder / f"{name}.npy", arrays[name])
+    if arrays["classes"] is not None:
+        (folder / "classes.txt").write_text("\n".join(arrays["classes"]) + "\n", encoding="utf-8")
+    return DatasetConfig(name="npy", path=folder)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Dataset:
+    return datasets.load(write(tmp_path / "stripes"))
+
+
+def test_a_folder_gives_what_an_npz_of_the_same_arrays_gives(
+    data: Dataset, data_file: Path
+) -> None:
+    archive = datasets.load(DatasetConfig(name="npz", path=data_file))
+    assert (data.name, data.classes, data.input) == (archive.name, archive.classes, archive.input)
+    for split in Split:
+        np.testing.assert_array_equal(data[split].images, archive[split].images)
+        np.testing.assert_array_equal(data[split].labels, archive[split].labels)
+
+
+def test_without_names_classes_are_numbers(tmp_path: Path) -> None:
+    assert datasets.load(write(tmp_path / "x", classes=None)).classes == ("0", "1", "2")
+
+
+def test_mapped_images_stand_for_an_array(data: Dataset) -> None:
+    images = data[Split.VAL].images
+    whole = np.asarray(images)
+    assert isinstance(images, MappedImages)
+    assert (len(images), images.shape, images.dtype) == (36, (36, 12, 12, 1), np.uint8)
+    keys: list[Any] = [slice(3, 9), slice(-4, None), np.array([7, 0, 7]), -1, whole[:, 0, 0, 0] > 9]
+    for key in keys:
+        np.testing.assert_array_equal(images[key], whole[key])
+    np.testing.assert_array_equal(data[Split.VAL].take(np.array([5, 2])).images, whole[[5, 2]])
+    assert [image.tobytes() for image in images] == [image.tobytes() for image in whole]
+
+
+def test_what_is_read_can_be_written_to_and_the_file_stays(data: Dataset) -> None:
+    images = data[Split.TRAIN].images
+    before = images[:2]
+    images[:2][...] = 0
+    np.testing.assert_array_equal(images[:2], before)
+
+
+def test_views_of_mapped_images_are_those_of_an_array(data: Dataset) -> None:
+    images = data[Split.TRAIN].images
+    cfg = ViewsConfig(shift=2, flip=True, cutout=3)
+    table = view_table(cfg, images=len(images), size=(12, 12), seed=1, view=2, grey=128)
+    index = np.array([9, 3, 3, 100])
+    seen, expected = table.render(images, index), table.render(np.asarray(images), index)
+    np.testing.assert_array_equal(seen, expected)
+
+
+def test_the_images_are_never_in_memory_as_a_whole(tmp_path: Path) -> None:
+    count = 40_000
+    numpy_format: Any = np.lib.format
+    file = numpy_format.open_memmap(
+        tmp_path / "images.npy", mode="w+", dtype=np.uint8, shape=(count, 28, 28)
+    )
+    np.save(tmp_path / "labels.npy", np.arange(count) % 10)
+    tracemalloc.start()
+    loaded = npy.load(DatasetConfig(name="npy", path=tmp_path))
+    images = loaded[Split.TRAIN].images
+    table = view_table(ViewsConfig(), images=len(images), size=(28, 28), seed=0, view=0, grey=128)
+    for start in range(0, len(images), 512):
+        table.render(images, np.arange(start, min(start + 512, len(images))))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 0.25 * file.nbytes
+
+
+def test_the_digest_is_of_the_contents_alone(tmp_path: Path) -> None:
+    first = npy.source_digest(write(tmp_path / "a"))
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    assert npy.source_digest(DatasetConfig(name="npy", path=tmp_path / "b")) == first
+    assert npy.load(DatasetConfig(name="npy", path=tmp_path / "b")).sha256 == first
+    changes: list[dict[str, Any]] = [
+        {"images": stripes(seed=1)["images"]},
+        {"labels": stripes()["labels"][::-1]},
+        {"classes": ["a", "b", "c"]},
+        {"classes": None},
+    ]
+    others = [npy.source_digest(write(tmp_path / f"{i}", **c)) for i, c in enumerate(changes)]
+    assert len({first, *others}) == 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"images": None}, r"no images\.npy"),
+        ({"labels": None}, r"no labels\.npy"),
+        ({"images": np.zeros((240, 4, 4), np.float32)}, "Do not normalise them"),
+        ({"images": np.empty(240, object)}, r"cannot be read as \.npy"),
+        ({"labels": np.arange(10)}, "one per image"),
+        ({"labels": np.zeros(240, int)}, "at least two classes"),
+        ({"labels": np.arange(240), "classes": None}, "Give more samples of every class"),
+        ({"classes": ["a", "b"]}, "3 different names"),
+    ],
+)
+def test_each_mistake_in_a_folder_is_told(
+    tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    cfg = write(tmp_path / "broken", **changes)
+    with pytest.raises(InputError, match=said) as error:
+        npy.load(cfg)
+    assert "broken" in str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"not an array", b"PK\x03\x04", b"cut"])
+@pytest.mark.parametrize("name", ["images.npy", "labels.npy"])
+def test_a_file_that_is_no_npy_is_told(tmp_path: Path, name: str, content: bytes) -> None:
+    cfg = write(tmp_path / "broken")
+    path = tmp_path / "broken" / name
+    path.write_bytes(path.read_bytes()[:500] if content == b"cut" else content)
+    with pytest.raises(InputError, match=rf"{name} cannot be read as \.npy"):
+        npy.load(cfg)
+
+
+def test_an_archive_under_the_name_of_an_array_is_told(tmp_path: Path) -> None:
+    cfg = write(tmp_path / "broken")
+    with (tmp_path / "broken" / "images.npy").open("wb") as file:
+        np.savez(file, images=stripes()["images"])
+    with pytest.raises(InputError, match=r"images\.npy cannot be read as \.npy"):
+        npy.load(cfg)
+
+
+def test_names_that_are_no_text_are_told(tmp_path: Path) -> None:
+    cfg = write(tmp_path / "broken")
+    (tmp_path / "broken" / "classes.txt").write_bytes(b"\xff\xfe")
+    with pytest.raises(InputError, match=r"classes\.txt cannot be read as UTF-8"):
+        npy.load(cfg)
+
+
+def test_no_folder_and_no_data_are_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--data FOLDER"):
+        npy.load(DatasetConfig(name="npy"))
+    with pytest.raises(InputError, match="is not a folder with"):
+        npy.source_digest(DatasetConfig(name="npy", path=tmp_path / "none"))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    labels=st.lists(st.integers(0, 6), min_size=2, max_size=300),
+    share=st.floats(0.01, 0.99),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_the_split_is_the_one_that_scikit_learn_makes(
+    labels: list[int], share: float, seed: int
+) -> None:
+    """Published figures hold on to it, to the sample."""
+    classes = np.array(labels)
+    try:
+        rest, held = train_test_split(
+            np.arange(len(labels)), test_size=share, stratify=classes, random_state=seed
+        )
+    except ValueError:
+        with pytest.raises(InputError, match="cannot be split"):
+            hold_out(numbered(classes), share, seed=seed, name="x")
+        return
+    seen = hold_out(numbered(classes), share, seed=seed, name="x")
+    assert numbers(seen[0]) == sorted(rest)
+    assert numbers(seen[1]) == sorted(held)
+
+
+def numbered(labels: Any) -> Samples:
+    """Samples whose pixels are their number."""
+    images = np.arange(len(labels), dtype=np.uint32).view(np.uint8).reshape(-1, 2, 2, 1)
+    return Samples(images=mapped(images), labels=labels)
+
+
+def numbers(samples: Samples) -> list[int]:
+    found: list[int] = np.asarray(samples.images).reshape(-1).view(np.uint32).tolist()
+    return found
