@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
+from pipeline.table import points
 from targets import significance
 from targets.significance import Mean
 
@@ -169,9 +170,3 @@ def words(step: Table) -> str:
         if p is not None and p > LEVEL
     ]
     return f"{seen}: not shown to differ from no change; {' or '.join(doubts)} could reverse it"
-
-
-def points(share: float) -> str:
-    """A difference of shares as percentage points, with its sign; a plain 0.00 has none."""
-    text = f"{100 * share:+.2f}"
-    return text[1:] if float(text) == 0 else text.replace("-", "−")

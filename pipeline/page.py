@@ -1,100 +1,86 @@
-"""`report.html`: one file that a person reads; the plot is inline SVG, nothing is fetched."""
+"""`report.html`: one file that a person reads; the pictures are inline SVG, nothing is fetched."""
 
-import io
-import re
 from importlib import resources
 from typing import Any
 
-from pipeline import table
+from pipeline import plots, table
 
-ROLES = {"teacher": "#8c564b", "student": "#1f77b4", "student_qat": "#2ca02c"}
-MARKERS = {"tflite": "o", "onnx": "s"}
+Row = dict[str, Any]
 
 
-def render(report: dict[str, Any]) -> str:
-    from jinja2 import Environment
+def render(report: Row) -> str:
+    from jinja2 import Environment, FunctionLoader
 
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=FunctionLoader(_template)
+    )
     environment.filters |= {
         "percent": table.percent,
+        "points": table.points,
         "us": table.microseconds,
         "times": table.times,
         "kb": table.kilobytes,
+        "p_value": _p_value,
+        "numbers": _numbers,
     }
-    source = (resources.files("pipeline") / "page.html.j2").read_text(encoding="utf-8")
     measured = [row for row in report["models"] if row["median_ns"] is not None]
-    return environment.from_string(source).render(
+    header, rows = table.models(report)
+    return environment.get_template("page.html.j2").render(
         report=report,
         measured=measured,
         headlines=[_headline(row, report["models"]) for row in measured if _is_deliverable(row)],
-        plot=_plot(measured) if measured else None,
-        header=table.HEADER,
-        rows=[table.cells(row) for row in report["models"]],
+        plot=plots.latency(measured) if measured else None,
+        bought=plots.bought(measured) if len(measured) > 1 else None,
+        header=header,
+        rows=rows,
+        ablation=_ablation(report),
     )
 
 
-def _is_deliverable(row: dict[str, Any]) -> bool:
+def _template(name: str) -> str:
+    return (resources.files("pipeline") / name).read_text(encoding="utf-8")
+
+
+def _is_deliverable(row: Row) -> bool:
     return bool(row["precision"] == "int8")
 
 
-def _headline(row: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
-    teacher = next(r for r in rows if r["role"] == "teacher" and r["format"] == row["format"])
-    return {"row": row, "teacher": teacher, "smaller": teacher["size_bytes"] / row["size_bytes"]}
+def _headline(row: Row, rows: list[Row]) -> Row:
+    """A file beside the teacher that its speed-up is over, or none."""
+    teachers = [r for r in rows if r["role"] == "teacher"]
+    runtime = row.get("teacher_runtime") or row["runtime"]
+    teachers.sort(key=lambda t: (t["runtime"] != runtime, t["format"] != row["format"]))
+    teacher = teachers[0] if teachers else None
+    smaller = teacher["size_bytes"] / row["size_bytes"] if teacher else None
+    return {"row": row, "teacher": teacher, "smaller": smaller}
 
 
-def _plot(rows: list[dict[str, Any]]) -> str:
-    """Top-1 against median latency, each with its interval; the area of a mark is the file size."""
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    from matplotlib import pyplot as plt
-    from matplotlib import ticker
-
-    # Fixed ids and no date: the same numbers give the same picture.
-    with mpl.rc_context({"svg.hashsalt": "edge-distill", "svg.fonttype": "none"}):
-        figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
-        for row in rows:
-            _mark(axes, row)
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
-        axes.xaxis.set_minor_formatter(ticker.NullFormatter())
-        axes.set_xlabel("median latency, µs (one query, log scale)")
-        axes.set_ylabel("top-1 on the test split, %")
-        legend = figure.legend(loc="outside right upper", fontsize=8, frameon=False)
-        for handle in legend.legend_handles:
-            handle.set_sizes([40])  # the marks' own sizes would cover one another
-        axes.grid(visible=True, which="both", alpha=0.2)
-        axes.margins(x=0.2, y=0.15)
-        axes.spines[["top", "right"]].set_visible(False)
-        text = io.StringIO()
-        figure.savefig(text, format="svg", metadata={"Date": None})
-        plt.close(figure)
-    svg = text.getvalue()
-    return re.sub(r' width="[^"]*" height="[^"]*"', "", svg[svg.index("<svg") :], count=1)
+def _ablation(report: Row) -> Row | None:
+    found: Row | None = report.get("ablation")
+    if found is None:
+        return None
+    header, rows = table.variants(found, report["dataset"]["classes"])
+    corrupted = any(variant["corrupted"] for variant in found["variants"])
+    return {
+        **found,
+        "header": header,
+        "rows": rows,
+        "gains": plots.gains(found["steps"]) if found["steps"] else None,
+        "curves": plots.corruptions(found["variants"]) if corrupted else None,
+    }
 
 
-def _mark(axes: Any, row: dict[str, Any]) -> None:
-    x, y = row["median_ns"] / 1000, 100 * row["top1"]
-    low, high = row["median_ci"] or (row["median_ns"], row["median_ns"])
-    floor, ceiling = row["top1_ci"]
-    colour = ROLES.get(row["role"], "#555555")
-    axes.errorbar(
-        x,
-        y,
-        xerr=[[x - low / 1000], [high / 1000 - x]],
-        yerr=[[y - 100 * floor], [100 * ceiling - y]],
-        color=colour,
-        alpha=0.5,
-        linewidth=1,
-    )
-    axes.scatter(
-        x,
-        y,
-        s=30 + row["size_bytes"] / 5000,
-        marker=MARKERS.get(row["format"], "D"),
-        color=colour,
-        alpha=0.75,
-        edgecolors="none",
-        label=f"{row['name']} ({table.kilobytes(row['size_bytes'])})",
-    )
+def _p_value(p: float | None) -> str:
+    if p is None:
+        return table.NOT_MEASURED
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _numbers(value: Any) -> str:
+    """A number, or the range of many: the scales of a tensor's channels."""
+    if value is None:
+        return table.NOT_MEASURED
+    if not isinstance(value, list | tuple):
+        return f"{value:.6g}"
+    ends = sorted({min(value), max(value)})
+    return " to ".join(f"{end:.4g}" for end in ends)

@@ -1,6 +1,7 @@
-"""A report's models as a table on the terminal, and the words that the page uses too."""
+"""A report's tables on the terminal, and the words that the page uses too."""
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +12,51 @@ SCHEMA = "report/1"
 Row = dict[str, Any]
 
 NOT_MEASURED = "-"
-HEADER = (
-    "model", "size", "params", "top-1 %", "95 % interval", "agrees %", "median", "p90", "speed-up",
-)  # fmt: skip
+Column = Callable[[Row], str]
 
 
-def cells(row: Row) -> tuple[str, ...]:
-    """One model's values as text, in the order of `HEADER`."""
-    return (
-        row["name"],
-        kilobytes(row["size_bytes"]),
-        f"{row['parameters']:,}",
-        percent(row["top1"]),
-        span(row["top1_ci"], percent),
-        percent(row["agreement_with_teacher"]),
-        microseconds(row["median_ns"]),
-        microseconds(row["p90_ns"]),
-        times(row["speedup_vs_teacher"]),
-    )
+def models(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Header and cells of the report's models; without the columns that no model has values for."""
+    rows, classes = report["models"], report["dataset"]["classes"]
+    columns = _columns(classes)
+    for name, key in (("flips %", "negative_flip_rate"), ("worst class", "worst_class_change")):
+        if all(row.get(key) is None for row in rows):
+            del columns[name]
+    return list(columns), [[cell(row) for cell in columns.values()] for row in rows]
+
+
+def _columns(classes: Sequence[str]) -> dict[str, Column]:
+    return {
+        "model": lambda row: str(row["name"]),
+        "size": lambda row: kilobytes(row["size_bytes"]),
+        "params": lambda row: f"{row['parameters']:,}",
+        "top-1 %": lambda row: percent(row["top1"]),
+        "95 % interval": lambda row: span(row["top1_ci"], percent),
+        "agrees %": lambda row: percent(row["agreement_with_teacher"]),
+        "flips %": lambda row: percent(row.get("negative_flip_rate")),
+        "worst class": lambda row: worst_class(row.get("worst_class_change"), classes),
+        "median": lambda row: microseconds(row["median_ns"]),
+        "p90": lambda row: microseconds(row["p90_ns"]),
+        "speed-up": speed_up,
+    }
+
+
+def speed_up(row: Row) -> str:
+    """Over the teacher, whose runtime is named where it is another one."""
+    other = row.get("teacher_runtime") not in (None, row["runtime"])
+    versus = f" (teacher: {row['teacher_runtime']})" if other else ""
+    return times(row["speedup_vs_teacher"]) + (versus if row["speedup_vs_teacher"] else "")
+
+
+def worst_class(change: Sequence[Any] | None, classes: Sequence[str]) -> str:
+    """Of (change of its accuracy, class index)."""
+    return NOT_MEASURED if change is None else f"{points(change[0])} ({classes[change[1]]})"
+
+
+def points(share: float) -> str:
+    """A difference of shares as percentage points, with its sign; a plain 0.00 has none."""
+    text = f"{100 * share:+.2f}"
+    return text[1:] if float(text) == 0 else text.replace("-", "−")
 
 
 def percent(share: float | None) -> str:
@@ -41,6 +69,10 @@ def microseconds(ns: float | None) -> str:
 
 def times(ratio: float | None) -> str:
     return NOT_MEASURED if ratio is None else f"{ratio:.2f}x"
+
+
+def three_digits(value: float | None) -> str:
+    return NOT_MEASURED if value is None else f"{value:.3f}"
 
 
 def kilobytes(size: int) -> str:
@@ -90,17 +122,57 @@ def _converted(row: Row) -> tuple[str, ...]:
 
 def print_models(report: dict[str, Any]) -> None:
     """To stdout; without bars and colours where that is no terminal."""
-    _print(HEADER, [cells(row) for row in report["models"]])
+    _print(*models(report))
 
 
-def _print(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def print_ablation(report: dict[str, Any]) -> None:
+    """The report's variants, then what each step showed; nothing without an ablation."""
+    table = report.get("ablation")
+    if table is None:
+        return
+    _print(*variants(table, report["dataset"]["classes"]))
+    print()
+    header = ["step", "gain in top-1, its 95 % interval, and what they show"]
+    _print(header, [[step["adds"], step["words"]] for step in table["steps"]], left=2)
+
+
+def variants(table: Row, classes: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+    """Header and cells of an ablation's variants: means over seeds."""
+    header = [
+        "variant", "seeds", "top-1 %", "95 % interval", "agrees %", "KL", "ECE", "flips %",
+        "worst class", "corrupted %",
+    ]  # fmt: skip
+    return header, [
+        [
+            row["is"],
+            str(len(row["seeds"])),
+            percent(row["top1"]),
+            span(row["top1_interval"], percent),
+            percent(row["agreement_with_teacher"]),
+            three_digits(row["kl_to_teacher"]),
+            three_digits(row["ece"]),
+            percent(row["negative_flip_rate"]),
+            worst_class(row["worst_class_change"], classes),
+            percent(corrupted(row)),
+        ]
+        for row in table["variants"]
+    ]
+
+
+def corrupted(variant: Row) -> float | None:
+    """Mean accuracy over all kinds and severities, or None."""
+    seen = [accuracy for curve in variant["corrupted"].values() for accuracy in curve]
+    return sum(seen) / len(seen) if seen else None
+
+
+def _print(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
     for index, name in enumerate(header):
-        table.add_column(name, justify="left" if index == 0 else "right", no_wrap=True)
+        table.add_column(name, justify="left" if index < left else "right", no_wrap=True)
     for row in rows:
         table.add_row(*row)
     # Wide enough for every column: a narrow terminal folds lines, which loses nothing.
-    Console(highlight=False, width=140).print(table)
+    Console(highlight=False, markup=False, width=200).print(table)

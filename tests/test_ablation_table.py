@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp
 
-from pipeline.ablation_table import STEPS, VARIANTS, AblationRow, Right, points, tabulate
+from pipeline.ablation_table import STEPS, VARIANTS, AblationRow, Right, tabulate
+from pipeline.table import points
 
 SAMPLES = 2000
 WRONG = {
