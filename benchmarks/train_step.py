@@ -5,48 +5,21 @@ measurements of one round only. What other jobs disturbed is measured again: PyT
 through whole time slices once it has fewer cores than threads, and falls to a tenth.
 """
 
-import json
-import os
-import platform
 import statistics
-import subprocess
-import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from importlib import metadata, util
+from importlib import util
 from pathlib import Path
 from typing import Any
 
 import click
+import fresh
 from contestants import CONTESTANTS, WARM_UP_STEPS, Settings, Stopwatch, Timing
 
 from pipeline.models import STUDENTS
-from targets.devices import available_cpus, probe_local
+from targets.devices import available_cpus
 
 TARGETS = {"keras_fit": 1.3, "torch_loop": 1.0}
 """Peer -> how many times its images per second ours is meant to reach."""
-QUIET_CORES = 0.1
-"""What others may take before a measurement counts as disturbed."""
-
-
-def undisturbed(contestant: str, family: str, cfg: Settings, *, tries: int) -> Timing:
-    """The first measurement that others left alone, else the least disturbed of `tries`."""
-    timings: list[Timing] = []
-    while len(timings) < tries:
-        timings.append(in_a_fresh_process(contestant, family, cfg))
-        if timings[-1].cores_taken_by_others <= QUIET_CORES:
-            break
-    return min(timings, key=lambda timing: timing.cores_taken_by_others)
-
-
-def in_a_fresh_process(contestant: str, family: str, cfg: Settings) -> Timing:
-    """On CPUs only; raises `click.ClickException` with what the process said when it fails."""
-    env = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    argv = [sys.executable, __file__, "--measure", contestant, family, cfg.model_dump_json()]
-    done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=900)
-    if done.returncode:
-        raise click.ClickException(f"{contestant}, {family}: {done.stderr.strip()[-2000:]}")
-    return Timing.model_validate_json(done.stdout.splitlines()[-1])
 
 
 def compare(
@@ -54,11 +27,10 @@ def compare(
 ) -> dict[str, Any]:
     """`rounds` rounds of all contestants, each round led by another one."""
     seen: dict[str, list[Timing]] = {name: [] for name in names}
-    for number in range(rounds):
-        lead = number % len(names)
-        for name in (*names[lead:], *names[:lead]):
-            seen[name].append(undisturbed(name, family, cfg, tries=tries))
-        click.echo(f"{family}: round {number + 1}/{rounds}", err=True)
+    for number, name in fresh.in_turns(names, rounds):
+        given = (name, family, cfg.model_dump_json())
+        seen[name].append(Timing.model_validate(fresh.undisturbed(__file__, *given, tries=tries)))
+        click.echo(f"{family}: round {number + 1}/{rounds}: {name}", err=True)
     sizes = {name: timings[0].parameters for name, timings in seen.items()}
     if len(set(sizes.values())) != 1:
         raise click.ClickException(f"{family}: not the same network: parameters {sizes}.")
@@ -76,37 +48,14 @@ def ratio(mine: Sequence[Timing], peer: Sequence[Timing], target: float) -> dict
     return {**seen, "target": target, "reached": median >= target}
 
 
-def describe(cfg: Settings, *, rounds: int, tries: int) -> dict[str, Any]:
-    machine = probe_local()
-    packages = {name: version(name) for name in ("tensorflow", "tf-keras", "torch")}
-    settings = {"rounds": rounds, "tries": tries, "warm_up_steps": WARM_UP_STEPS}
-    return {
-        "schema": "train-step/1",
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {"python": platform.python_version(), **packages},
-        "cpu": {"model": machine["model"], "abi": machine["abi"], "count": len(machine["cpus"])},
-        "settings": {**settings, **cfg.model_dump()},
-    }
-
-
-def version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def print_table(result: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for name in ("network", "contestant", "images/s", "disturbed", "ours is", "target", ""):
-        table.add_column(name, no_wrap=True)
-    for family, seen in result["networks"].items():
-        for name in CONTESTANTS:
-            table.add_row(family, name, *cells(name, **seen))
-    Console(highlight=False, width=110).print(table)
+def report(result: dict[str, Any]) -> None:
+    rows = [
+        [family, name, *cells(name, **seen)]
+        for family, seen in result["networks"].items()
+        for name in CONTESTANTS
+    ]
+    header = ["network", "contestant", "images/s", "disturbed", "ours is", "target", ""]
+    fresh.print_table(header, rows)
 
 
 def cells(name: str, timings: Any, ours_to: Any, parameters: int) -> list[str]:
@@ -114,7 +63,7 @@ def cells(name: str, timings: Any, ours_to: Any, parameters: int) -> list[str]:
     if name not in timings:
         return ["not installed"]
     rate = statistics.median(timing["images_per_s"] for timing in timings[name])
-    loud = sum(timing["cores_taken_by_others"] > QUIET_CORES for timing in timings[name])
+    loud = sum(timing["cores_taken_by_others"] > fresh.QUIET_CORES for timing in timings[name])
     rates = [f"{rate:,.0f}", f"{loud} of {len(timings[name])}"]
     if name not in ours_to:
         return rates
@@ -159,16 +108,15 @@ def main(
         return
     cfg = Settings(threads=threads or len(available_cpus()), **options)
     names = [n for n in CONTESTANTS if n != "torch_loop" or util.find_spec("torch") is not None]
-    result = describe(cfg, rounds=rounds, tries=tries)
+    settings = {"rounds": rounds, "tries": tries, "warm_up_steps": WARM_UP_STEPS}
+    packages = ("tensorflow", "tf-keras", "torch")
+    result = fresh.describe("train-step/1", packages, {**settings, **cfg.model_dump()})
     result["networks"] = {f: compare(f, names, cfg, rounds=rounds, tries=tries) for f in STUDENTS}
-    text = json.dumps(result, indent=1)
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text + "\n", encoding="utf-8")
+    text = fresh.publish(result, out=out)
     if as_json:
         click.echo(text)
     else:
-        print_table(result)
+        report(result)
 
 
 if __name__ == "__main__":

@@ -104,7 +104,11 @@ def _mark(axes: Any, row: dict[str, Any]) -> None:
 
 
 def bought(rows: Sequence[Row]) -> str:
-    """Top-1 of each network from the teacher on, with Wilson's interval, a line per format."""
+    """Top-1 of each network from the teacher on, with Wilson's interval, a line per format.
+
+    Of the first device, where there are several.
+    """
+    rows = list({(row["format"], _network(row)): row for row in reversed(rows)}.values())[::-1]
     networks = list(dict.fromkeys(_network(row) for row in rows))
     formats = list(dict.fromkeys(row["format"] for row in rows))
     with _picture("bought", 8, 3) as picture:

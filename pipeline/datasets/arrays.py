@@ -42,7 +42,7 @@ def check(arrays: Arrays, path: Path) -> Samples:
         )
     if images.ndim == 3:
         images = images[..., np.newaxis]
-    return Samples(images=images, labels=labels.astype(np.int64))
+    return Samples(images=images, labels=labels.astype(np.int64, copy=False))
 
 
 def class_names(arrays: Arrays, samples: Samples, path: Path) -> tuple[str, ...]:

@@ -1,0 +1,103 @@
+"""What a step with the teacher's cached logits costs: against no teacher, and against a live one.
+
+Each measurement is a fresh process, the contestants take turns within a round, and a ratio compares
+the seconds per step of one round only. The cache is warm: filling it costs one pass of the teacher
+per view, once for all epochs, students and stages that see the view, and is not in these figures.
+"""
+
+import statistics
+from pathlib import Path
+from typing import Any
+
+import click
+import fresh
+from contestants import WARM_UP_STEPS, Settings, Stopwatch
+from distill_contestants import CONTESTANTS
+
+from targets.devices import available_cpus
+
+AT_MOST = {"alone": 1.15, "keras_live": 0.5}
+"""Peer -> how many times its seconds per step a cached step may take."""
+
+
+def compare(cfg: Settings, *, rounds: int, tries: int) -> dict[str, Any]:
+    seen: dict[str, list[dict[str, Any]]] = {name: [] for name in CONTESTANTS}
+    for number, name in fresh.in_turns(list(CONTESTANTS), rounds):
+        given = (name, cfg.model_dump_json())
+        seen[name].append(fresh.undisturbed(__file__, *given, tries=tries))
+        click.echo(f"round {number + 1}/{rounds}: {name}", err=True)
+    sizes = {timing["parameters"] for timings in seen.values() for timing in timings}
+    if len(sizes) != 1:
+        raise click.ClickException(f"not the same student: parameters {sorted(sizes)}.")
+    return {
+        "parameters": sizes.pop(),
+        "timings": seen,
+        "cached_to": {peer: against(seen, peer) for peer in AT_MOST},
+    }
+
+
+def against(seen: dict[str, list[dict[str, Any]]], peer: str) -> dict[str, Any]:
+    """Seconds of a cached step over those of a peer's, round by round."""
+    pairs = zip(seen["cached"], seen[peer], strict=True)
+    rounds = [theirs["images_per_s"] / ours["images_per_s"] for ours, theirs in pairs]
+    return fresh.ratio(rounds, at_most=AT_MOST[peer])
+
+
+def report(result: dict[str, Any]) -> None:
+    rows = []
+    for name, timings in result["timings"].items():
+        rate = statistics.median(timing["images_per_s"] for timing in timings)
+        loud = sum(timing["cores_taken_by_others"] > fresh.QUIET_CORES for timing in timings)
+        judged = fresh.verdict(result["cached_to"][name]) if name in AT_MOST else []
+        rows.append([name, f"{rate:,.0f}", f"{loud} of {len(timings)}", *judged])
+    fresh.print_table(["", "images/s", "disturbed", "a cached step takes", "at most", ""], rows)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.option("--rounds", type=click.IntRange(min=1), default=5, help="Of all contestants.")
+@click.option("--tries", type=click.IntRange(min=1), default=3, help="At a quiet measurement.")
+@click.option("--steps", type=click.IntRange(min=1), default=50, help="Timed ones, after warm-up.")
+@click.option("--batch-size", type=click.IntRange(min=1), default=128, help="Images per step.")
+@click.option("--side", type=click.IntRange(min=4), default=28, help="Pixels of an image.")
+@click.option("--threads", type=click.IntRange(min=1), help="[default: CPUs of this process]")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write that document there too."
+)
+@click.option("--measure", nargs=2, hidden=True)
+def main(
+    *,
+    rounds: int,
+    tries: int,
+    threads: int | None,
+    as_json: bool,
+    out: Path | None,
+    measure: tuple[str, str] | None,
+    **options: int,
+) -> None:
+    """Compare a distillation step on cached logits with no teacher and with a live one.
+
+    \b
+    Example:
+      python benchmarks/distill_step.py --rounds 3 --json
+    """
+    if measure is not None:
+        contestant, given = measure
+        watch = Stopwatch(cfg=Settings.model_validate_json(given))
+        parameters = CONTESTANTS[contestant](watch.cfg, watch)
+        click.echo(watch.timing(parameters).model_dump_json())
+        return
+    cfg = Settings(threads=threads or len(available_cpus()), **options)
+    settings = {"rounds": rounds, "tries": tries, "warm_up_steps": WARM_UP_STEPS}
+    packages = ("tensorflow", "tf-keras")
+    result = fresh.describe("distill-step/1", packages, {**settings, **cfg.model_dump()})
+    result |= compare(cfg, rounds=rounds, tries=tries)
+    text = fresh.publish(result, out=out)
+    if as_json:
+        click.echo(text)
+    else:
+        report(result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""What the benchmarks share: a fresh process per measurement, ratios, and a JSON document."""
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import click
+
+from targets.devices import probe_local
+
+QUIET_CORES = 0.1
+"""What others may take before a measurement counts as disturbed."""
+
+
+def measure(script: str, *argv: str, timeout_s: float = 900) -> dict[str, Any]:
+    """The last line that `script --measure *argv` prints, as JSON; on CPUs only.
+
+    Raises `click.ClickException` with what the process said when it fails.
+    """
+    env = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(
+        [sys.executable, script, "--measure", *argv],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+    )
+    if done.returncode:
+        raise click.ClickException(f"{' '.join(argv)}: {done.stderr.strip()[-2000:]}")
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def undisturbed(script: str, *argv: str, tries: int) -> dict[str, Any]:
+    """The first measurement that other jobs left alone, else the least disturbed of `tries`."""
+    seen: list[dict[str, Any]] = []
+    while len(seen) < tries:
+        seen.append(measure(script, *argv))
+        if seen[-1]["cores_taken_by_others"] <= QUIET_CORES:
+            break
+    return min(seen, key=lambda one: float(one["cores_taken_by_others"]))
+
+
+def in_turns(names: Sequence[str], rounds: int) -> Iterator[tuple[int, str]]:
+    """(round, name) of all names in every round, each round led by another one."""
+    for number in range(rounds):
+        lead = number % len(names)
+        for name in (*names[lead:], *names[:lead]):
+            yield number, name
+
+
+def ratio(rounds: Sequence[float], *, at_most: float | None) -> dict[str, Any]:
+    """Ratios of one round each, their median and range, and whether a target was reached."""
+    median = statistics.median(rounds)
+    seen = {"median": median, "min": min(rounds), "max": max(rounds), "rounds": list(rounds)}
+    return {**seen, "at_most": at_most, "reached": None if at_most is None else median <= at_most}
+
+
+def describe(schema: str, packages: Sequence[str], settings: dict[str, Any]) -> dict[str, Any]:
+    machine = probe_local()
+    versions = {name: version(name) for name in packages}
+    return {
+        "schema": schema,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {"python": platform.python_version(), **versions},
+        "cpu": {"model": machine["model"], "abi": machine["abi"], "count": len(machine["cpus"])},
+        "settings": settings,
+    }
+
+
+def version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def publish(result: dict[str, Any], *, out: Path | None) -> str:
+    """The document as text, written to `out` too."""
+    text = json.dumps(result, indent=1)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text + "\n", encoding="utf-8")
+    return text
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name in header:
+        table.add_column(name, no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    Console(highlight=False, width=120).print(table)
+
+
+def verdict(seen: dict[str, Any]) -> list[str]:
+    """A ratio, its range, and, where it has one, its target and whether it was reached."""
+    span = f"{seen['median']:.3f}x ({seen['min']:.3f} to {seen['max']:.3f})"
+    if seen["at_most"] is None:
+        return [span]
+    return [span, f"{seen['at_most']}x", "reached" if seen["reached"] else "not reached"]
