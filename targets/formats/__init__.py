@@ -1,5 +1,9 @@
 """The deliverable formats: what each writes, and how it is shown to be what was asked for."""
 
+from collections.abc import Sized
+
+from targets.errors import InputError
+
 FORMATS = {
     "tflite": "targets.formats.tflite",
     "onnx": "targets.formats.onnx_qdq",
@@ -19,3 +23,12 @@ CALIBRATED = ("int8_ptq", "int16x8")
 
 MIN_CALIBRATION_SAMPLES = 256
 """Fewer real samples say too little about the extremes of an activation."""
+
+
+def require_enough(samples: Sized, *, what: str) -> None:
+    """Raise `InputError` where `samples` are too few to calibrate with."""
+    if len(samples) < MIN_CALIBRATION_SAMPLES:
+        raise InputError(
+            f"{what}: {len(samples)} samples are too few to calibrate with; at least "
+            f"{MIN_CALIBRATION_SAMPLES} real ones are needed, from the training data."
+        )

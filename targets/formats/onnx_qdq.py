@@ -1,16 +1,24 @@
 """ONNX export. int8 is made from the int8 TFLite file: one quantized graph, two formats.
 
-tf2onnx turns that file into QuantizeLinear/DequantizeLinear pairs with the same scales. Two exact
-rewrites follow, without which ONNX Runtime keeps convolutions in float (onnxruntime#14707): int8
-activations become uint8 (zero point + 128), and the pair behind the raw input goes away.
+tf2onnx turns that file into QuantizeLinear/DequantizeLinear pairs with the same scales. Exact
+rewrites follow (`onnx_rewrite`), without which ONNX Runtime keeps operators in float
+(onnxruntime#14707).
 """
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from targets.errors import ProofError
 from targets.formats.onnx_inspect import Inspection, inspect, require_int8
+from targets.formats.onnx_rewrite import (
+    drop_requantized_input,
+    int8_to_uint8,
+    pad_integers,
+    subtract_by_adding,
+)
 from targets.formats.onnx_scales import require_equal_scales, scale_table
 from targets.formats.tflite_inspect import read
 from targets.inputs import InputSpec
@@ -18,9 +26,11 @@ from targets.quiet import quiet_stderr
 
 __all__ = [
     "Inspection",
+    "drop_requantized_input",
     "export_float",
     "export_int8",
     "inspect",
+    "int8_to_uint8",
     "require_equal_scales",
     "require_int8",
     "scale_table",
@@ -44,9 +54,9 @@ def export_float(model: Callable[[Tensor], Tensor], spec: InputSpec, path: Path)
     def serve(image: Tensor) -> Tensor:
         return model(spec.real(image))
 
-    with quiet_stderr(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _converting(path):
         proto, _ = tf2onnx.convert.from_function(serve, input_signature=signature, opset=OPSET)
+    _require_plain(proto, path)
     _write(canonical(proto), path)
 
 
@@ -58,15 +68,45 @@ def export_int8(tflite: Path, path: Path) -> None:
     """
     import tf2onnx
 
-    with quiet_stderr(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _converting(path):
         proto, _ = tf2onnx.convert.from_tflite(str(tflite), opset=OPSET)
+    _require_plain(proto, path)
     labels = tflite_names(proto, {t.name.decode() for t in read(tflite).subgraphs[0].tensors})
+    subtract_by_adding(proto)
     int8_to_uint8(proto)
     drop_requantized_input(proto)
+    pad_integers(proto)
     _write(canonical(proto, labels), path)
     require_int8(path)
     require_equal_scales(scale_table(tflite, path))
+
+
+@contextmanager
+def _converting(path: Path) -> Iterator[None]:
+    """tf2onnx, quiet; what it cannot convert is a `ProofError`."""
+    try:
+        with quiet_stderr(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except (ValueError, RuntimeError, KeyError, NotImplementedError, AssertionError) as error:
+        said = next(iter(str(error).splitlines()), "") or type(error).__name__
+        raise ProofError(
+            f"{path.name}: the network has no form in ONNX: {said.rstrip('.')[:300]}. Nothing was "
+            "published."
+        ) from error
+
+
+def _require_plain(model: Model, path: Path) -> None:
+    """Refuse what `canonical` does not know: graphs in nodes, and operators beyond the standard."""
+    from onnx import AttributeProto
+
+    for node in model.graph.node:
+        holds_graph = any(a.type == AttributeProto.GRAPH for a in node.attribute)
+        if holds_graph or node.domain not in ("", "ai.onnx"):
+            raise ProofError(
+                f"{path.name}: {node.op_type} ({node.name}) is a loop, a condition or no standard "
+                "operator of ONNX. Nothing was published."
+            )
 
 
 def tflite_names(model: Model, known: set[str]) -> dict[str, str]:
@@ -89,63 +129,6 @@ def tflite_names(model: Model, known: set[str]) -> dict[str, str]:
             if name in known:
                 names[output] = name
     return names
-
-
-def int8_to_uint8(model: Model) -> None:
-    """Every per-tensor int8 activation becomes uint8 with zero point + 128: exact.
-
-    Weights stay int8 per channel and biases int32. ONNX Runtime's own pass handles only pairs
-    with a single consumer, so that residual branches would stay float on x86.
-    """
-    import numpy as np
-    from onnx import numpy_helper
-
-    graph = model.graph
-    constants = {i.name: i for i in graph.initializer}
-    moved: dict[str, str] = {}
-    for node in graph.node:
-        if node.op_type not in ("QuantizeLinear", "DequantizeLinear") or len(node.input) < 3:
-            continue
-        name = node.input[2]
-        if node.input[0] in constants or name not in constants:
-            continue
-        zero_point = numpy_helper.to_array(constants[name])
-        if zero_point.dtype != np.int8 or zero_point.ndim > 0:
-            continue
-        if name not in moved:
-            moved[name] = f"{name}_uint8"
-            shifted = (zero_point.astype(np.int16) + 128).astype(np.uint8)
-            graph.initializer.append(numpy_helper.from_array(shifted, moved[name]))
-        node.input[2] = moved[name]
-    del graph.value_info[:]  # states the old types
-
-
-def drop_requantized_input(model: Model) -> None:
-    """Remove a QuantizeLinear behind a DequantizeLinear of the same scale and zero point.
-
-    TFLite turns the raw uint8 input into int8 first; as uint8 on both sides it changes nothing.
-    """
-    from onnx import numpy_helper
-
-    graph = model.graph
-    constants = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
-    made_by = {output: node for node in graph.node for output in node.output}
-    same: dict[str, str] = {}
-    for node in graph.node:
-        before = made_by.get(node.input[0])
-        if node.op_type != "QuantizeLinear" or before is None:
-            continue
-        if before.op_type != "DequantizeLinear" or before.input[0] in constants:
-            continue
-        pairs = zip(before.input[1:], node.input[1:], strict=True)
-        if all(
-            constants[a].dtype == constants[b].dtype and constants[a] == constants[b]
-            for a, b in pairs
-        ):
-            same[node.output[0]] = before.input[0]
-    for node in graph.node:
-        for slot, name in enumerate(node.input):
-            node.input[slot] = same.get(name, name)
 
 
 def canonical(model: Model, labels: Mapping[str, str] | None = None) -> Model:
@@ -176,7 +159,7 @@ def canonical(model: Model, labels: Mapping[str, str] | None = None) -> Model:
             names.setdefault(name, f"{label}_out{slot}")
         attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
         inputs = [names[name] if name else "" for name in node.input]
-        outputs = [names[name] for name in node.output]
+        outputs = [names[name] if name else "" for name in node.output]
         nodes.append(
             helper.make_node(node.op_type, inputs, outputs, name=title or label, **attributes)
         )

@@ -5,7 +5,7 @@ DequantizeLinear of a constant, after the TFLite tensor that it stands for. Thre
 have no node of their own:
 
 - the raw input, which is the ONNX graph's input;
-- what a TFLite operator only moves (RESHAPE, CONCATENATION, the QUANTIZE that turns raw uint8 into
+- what a TFLite operator only moves (RESHAPE, PAD, the QUANTIZE that turns raw uint8 into
   int8): it is compared through the tensor that is moved, if TFLite gives both the same scale and
   zero point;
 - an activation function that TFLite fuses: it has no tensor there, and in ONNX no quantization.
@@ -27,6 +27,7 @@ from targets.formats.tflite_inspect import is_constant, operator_name, read
 
 MOVES = {
     "RESHAPE", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE", "QUANTIZE", "MAX_POOL_2D", "CONCATENATION",
+    "PAD",
 }  # fmt: skip
 """TFLite operators whose output holds values of their input."""
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from targets.errors import InputError, ProofError
-from targets.formats import MIN_CALIBRATION_SAMPLES
+from targets.formats import require_enough
 from targets.formats.tflite_inspect import (
     Inspection,
     inspect,
@@ -99,7 +99,7 @@ def export_int8_ptq(model: Model, spec: InputSpec, samples: Samples, path: Path)
     """
     import tensorflow as tf
 
-    converter = _converter(model, spec)
+    converter = _converter(model, spec, calibrated=True)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = _representative(with_both_ends(samples), spec, path)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
@@ -118,7 +118,7 @@ def export_int16x8(model: Model, spec: InputSpec, samples: Samples, path: Path) 
     import tensorflow as tf
 
     raw = InputSpec(shape=spec.shape, dtype=spec.dtype, scale=1.0, zero_point=0)
-    converter = _float_converter(model, spec)
+    converter = _float_converter(model, spec, calibrated=True)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = _representative(with_both_ends(samples), raw, path)
     converter.target_spec.supported_ops = [
@@ -145,11 +145,7 @@ def with_both_ends(samples: Samples) -> Samples:
 def _representative(
     samples: Samples, spec: InputSpec, path: Path
 ) -> Callable[[], Iterator[list[Samples]]]:
-    if len(samples) < MIN_CALIBRATION_SAMPLES:
-        raise InputError(
-            f"{path.name}: {len(samples)} samples are too few to calibrate with; at least "
-            f"{MIN_CALIBRATION_SAMPLES} real ones are needed, from the training data."
-        )
+    require_enough(samples, what=path.name)
 
     def each() -> Iterator[list[Samples]]:
         for sample in samples:
@@ -158,16 +154,16 @@ def _representative(
     return each
 
 
-def _float_converter(model: Model, spec: InputSpec) -> Any:
+def _float_converter(model: Model, spec: InputSpec, *, calibrated: bool = False) -> Any:
     def serve(image: Tensor) -> Tensor:
         # As operators in the graph: folding them into the first convolution is wrong at the
         # padded borders.
         return model(spec.real(image))
 
-    return _converter(serve, spec)
+    return _converter(serve, spec, calibrated=calibrated)
 
 
-def _converter(serve: Model, spec: InputSpec) -> Any:
+def _converter(serve: Model, spec: InputSpec, *, calibrated: bool = False) -> Any:
     import tensorflow as tf
 
     signature = [tf.TensorSpec([1, *spec.shape], tf.float32, name="image")]
@@ -178,15 +174,30 @@ def _converter(serve: Model, spec: InputSpec) -> Any:
         return tf.identity(serve(image), name="logits")
 
     concrete = logits.get_concrete_function()
+    if calibrated and _has_loop(concrete.graph.as_graph_def()):
+        raise InputError(
+            "the network holds a loop (a recurrent layer), and TFLite's calibration ends the whole "
+            "process on loops: ask for float32, float16 or dynamic."
+        )
     return tf.lite.TFLiteConverter.from_concrete_functions([concrete], logits)
 
 
+def _has_loop(graph: Any) -> bool:
+    functions = [graph.node, *(function.node_def for function in graph.library.function)]
+    return any("While" in node.op for nodes in functions for node in nodes)
+
+
 def _write(converter: Any, path: Path, precision: str) -> None:
+    from tensorflow.lite.python.convert_phase import ConverterError
+
     try:
         with quiet_stderr():
             content: bytes = converter.convert()
-    except (ValueError, RuntimeError) as error:  # also its word for a model without ranges
-        said = next(iter(str(error).splitlines()), "").rstrip(".")
+    except (ValueError, RuntimeError, ConverterError) as error:
+        # A ValueError is also its word for a model without ranges.
+        said = next(iter(str(error).splitlines()), "").rstrip(".")[-300:]
+        if "TensorList" in said:
+            said += " (the loops of a recurrent SavedModel keep their open batch size: save .keras)"
         raise ProofError(
             f"{path.name}: {precision} was asked for, but TFLite refuses: {said}. Nothing was "
             "published."

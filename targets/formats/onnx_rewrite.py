@@ -1,0 +1,164 @@
+"""Rewrites of a quantized ONNX graph that change no result, and let ONNX Runtime calculate in int8.
+
+Each takes the model that tf2onnx made and changes it in place.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Model = Any
+Node = Any
+
+WEIGHT_READERS = {"Conv", "ConvTranspose", "MatMul", "Gemm"}
+"""Operators whose second operand is int8 in ONNX Runtime's kernels for uint8 activations."""
+
+
+def int8_to_uint8(model: Model) -> None:
+    """Every per-tensor int8 activation becomes uint8 with zero point + 128.
+
+    Weights stay int8 per channel and biases int32; the constant of an addition or multiplication
+    moves with the activation, because the kernels want both operands alike. ONNX Runtime's own
+    pass handles only pairs with a single consumer, so that residual branches would stay float on
+    x86.
+    """
+    from onnx import numpy_helper
+
+    graph = model.graph
+    constants = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
+    readers = _readers(graph)
+
+    def moved(name: str) -> str:
+        """The initializer `name` + 128 as uint8, made once."""
+        new = f"{name}_uint8"
+        if new not in constants:
+            constants[new] = (constants[name].astype(np.int16) + 128).astype(np.uint8)
+            graph.initializer.append(numpy_helper.from_array(constants[new], new))
+        return new
+
+    for node in graph.node:
+        if node.op_type not in ("QuantizeLinear", "DequantizeLinear") or len(node.input) < 3:
+            continue
+        zero_point = constants.get(node.input[2])
+        if zero_point is None or zero_point.dtype != np.int8 or zero_point.ndim > 0:
+            continue
+        if node.input[0] in constants:
+            read_by = {reader.op_type for reader in readers.get(node.output[0], ())}
+            if read_by & WEIGHT_READERS:
+                continue
+            node.input[0] = moved(node.input[0])
+        node.input[2] = moved(node.input[2])
+    del graph.value_info[:]  # states the old types
+
+
+def subtract_by_adding(model: Model) -> None:
+    """`x - c` with a quantized constant becomes `x + c'`, with c' = -c on the same scale.
+
+    ONNX Runtime has an int8 addition and no int8 subtraction. With real = (q - z) * scale, -c is
+    2z - q; where that is no int8, the node stays.
+    """
+    from onnx import numpy_helper
+
+    graph = model.graph
+    constants = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
+    made_by = {output: node for node in graph.node for output in node.output}
+    readers = _readers(graph)
+    for node in graph.node:
+        constant = made_by.get(node.input[1]) if node.op_type == "Sub" else None
+        if constant is None or constant.op_type != "DequantizeLinear":
+            continue
+        if constant.input[0] not in constants or len(readers[constant.output[0]]) > 1:
+            continue
+        negated = _negated(constants[constant.input[0]], constants[constant.input[2]])
+        if negated is None:
+            continue
+        name = f"{constant.input[0]}_{constant.output[0]}_negated"
+        graph.initializer.append(numpy_helper.from_array(negated, name))
+        constant.input[0] = name
+        node.op_type = "Add"
+
+
+def _negated(values: npt.NDArray[Any], zero_point: npt.NDArray[Any]) -> npt.NDArray[np.int8] | None:
+    if values.dtype != np.int8 or zero_point.ndim > 0:
+        return None
+    negated = 2 * zero_point.astype(np.int16) - values.astype(np.int16)
+    return negated.astype(np.int8) if np.abs(negated).max() <= 127 else None
+
+
+def pad_integers(model: Model) -> None:
+    """Padding with zero between a DequantizeLinear and a QuantizeLinear of the same scale and zero
+    point becomes padding of the integers with the zero point, which stands for zero."""
+    from onnx import numpy_helper
+
+    graph = model.graph
+    constants = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
+    made_by = {output: node for node in graph.node for output in node.output}
+    readers = _readers(graph)
+    replaced: dict[str, str] = {}
+    for node in graph.node:
+        before, after = made_by.get(node.input[0]), readers.get(node.output[0], [])
+        if node.op_type != "Pad" or before is None or len(after) != 1 or not _zero(node, constants):
+            continue
+        if not _same_pair(before, after[0], constants):
+            continue
+        replaced[after[0].output[0]] = node.output[0]
+        node.input[0] = before.input[0]
+        del node.input[2:]
+        node.input.append(before.input[2])
+    _rename_inputs(graph, replaced)
+
+
+def _zero(pad: Node, constants: dict[str, Any]) -> bool:
+    """Whether a Pad is constant and pads with zero."""
+    mode = next((a.s for a in pad.attribute if a.name == "mode"), b"constant")
+    given = [name for name in pad.input[2:3] if name]
+    return (
+        mode == b"constant"
+        and len(pad.input) < 4
+        and all(name in constants and not np.any(constants[name]) for name in given)
+    )
+
+
+def drop_requantized_input(model: Model) -> None:
+    """Remove a QuantizeLinear behind a DequantizeLinear of the same scale and zero point.
+
+    TFLite turns the raw uint8 input into int8 first; as uint8 on both sides it changes nothing.
+    """
+    from onnx import numpy_helper
+
+    graph = model.graph
+    constants = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
+    made_by = {output: node for node in graph.node for output in node.output}
+    same: dict[str, str] = {}
+    for node in graph.node:
+        before = made_by.get(node.input[0])
+        if before is not None and _same_pair(before, node, constants):
+            same[node.output[0]] = before.input[0]
+    _rename_inputs(graph, same)
+
+
+def _same_pair(before: Node, after: Node, constants: dict[str, Any]) -> bool:
+    """Whether a DequantizeLinear of an activation and a QuantizeLinear undo each other."""
+    if before.op_type != "DequantizeLinear" or after.op_type != "QuantizeLinear":
+        return False
+    pairs = [
+        (constants[a], constants[b]) for a, b in zip(before.input[1:], after.input[1:], strict=True)
+    ]
+    return before.input[0] not in constants and all(
+        a.dtype == b.dtype and np.array_equal(a, b) for a, b in pairs
+    )
+
+
+def _readers(graph: Any) -> dict[str, list[Node]]:
+    readers: dict[str, list[Node]] = {}
+    for node in graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+    return readers
+
+
+def _rename_inputs(graph: Any, names: dict[str, str]) -> None:
+    for node in graph.node:
+        for slot, name in enumerate(node.input):
+            node.input[slot] = names.get(name, name)
