@@ -27,19 +27,22 @@ def conv_bn(x: Tensor, filters: int, kernel: int, *, strides: int = 1, name: str
     return layers.BatchNormalization(momentum=BN_MOMENTUM, name=f"{name}_bn")(x)
 
 
-def depthwise_bn_relu6(x: Tensor, *, strides: int = 1, name: str) -> Tensor:
+def depthwise_bn(x: Tensor, kernel: int = 3, *, strides: int = 1, name: str) -> Tensor:
     from tf_keras import layers
 
     x = layers.DepthwiseConv2D(
-        3,
+        kernel,
         strides=strides,
         padding="same",
         use_bias=False,
         depthwise_initializer="he_normal",
         name=f"{name}_conv",
     )(x)
-    x = layers.BatchNormalization(momentum=BN_MOMENTUM, name=f"{name}_bn")(x)
-    return relu6(x, name=name)
+    return layers.BatchNormalization(momentum=BN_MOMENTUM, name=f"{name}_bn")(x)
+
+
+def depthwise_bn_relu6(x: Tensor, *, strides: int = 1, name: str) -> Tensor:
+    return relu6(depthwise_bn(x, strides=strides, name=name), name=name)
 
 
 def relu6(x: Tensor, *, name: str) -> Tensor:

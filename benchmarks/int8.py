@@ -1,0 +1,287 @@
+"""Latency and size of the int8 files against the float32 ones, per runtime and network.
+
+Measured by the product's own protocol: fresh processes that import one runtime, all files in
+seeded random order within a block, ratios taken within a block. The networks are untrained, which
+changes no latency; their accuracy comes from elsewhere (`--accuracy`) or is left out.
+"""
+
+import json
+import platform
+import shlex
+import sys
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import click
+import numpy as np
+from int8_files import (
+    CLASSES,
+    DEFAULT,
+    DEPTHWISE,
+    NAIVE,
+    NETWORKS,
+    RESIDUAL,
+    TEACHER,
+    Network,
+    describe,
+    images,
+    write,
+)
+
+from targets.bench.protocol import Bench, Protocol
+from targets.bench.stats import speedup
+from targets.devices import probe_local
+from targets.links.local import LocalLink
+
+SAMPLES = 64
+PACKAGES = (
+    "tensorflow", "tf-keras", "tensorflow-model-optimization", "tf2onnx", "onnx", "onnxruntime",
+    "ai-edge-litert", "numpy",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A ratio of two files that is meant to be at most, or at least, `limit`."""
+
+    of: str
+    to: str
+    limit: float
+    at_least: bool = False
+    what: str = "latency"
+
+    def reached(self, ratio: float) -> bool:
+        return ratio >= self.limit if self.at_least else ratio <= self.limit
+
+
+def int8_to_float(family: str, kind: str, limit: float, what: str = "latency") -> Target:
+    return Target(
+        of=f"{family}.int8.{kind}", to=f"{family}.float32.{kind}", limit=limit, what=what
+    )
+
+
+def teacher_to_student(kind: str, limit: float) -> Target:
+    teacher, student = f"{TEACHER}.float32.{kind}", f"{DEFAULT}.int8.{kind}"
+    return Target(of=teacher, to=student, limit=limit, at_least=True)
+
+
+TARGETS = (
+    int8_to_float(DEFAULT, "onnx", 1.0),
+    int8_to_float(TEACHER, "onnx", 0.45),
+    Target(of=f"{RESIDUAL}.int8.onnx", to=NAIVE, limit=0.35),
+    *(int8_to_float(family, "tflite", 1.1) for family in DEPTHWISE),
+    int8_to_float(TEACHER, "tflite", 0.35),
+    teacher_to_student("tflite", 12.0),
+    teacher_to_student("onnx", 8.0),
+    int8_to_float(DEFAULT, "tflite", 0.42, what="size"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """All blocks of one run, and the files."""
+
+    blocks: list[dict[str, Any]]
+    files: dict[str, dict[str, Any]]
+
+    def samples_ns(self, name: str) -> list[list[int]]:
+        """Of one file, by process."""
+        return [block["samples_ns"] for block in self.blocks if block["model"] == name]
+
+    def median_us(self, name: str) -> float:
+        return median(median(samples) for samples in self.samples_ns(name)) / 1e3
+
+    def ratio(self, of: str, to: str, what: str = "latency") -> dict[str, Any]:
+        if what == "size":
+            sizes = [self.files[name]["size_bytes"] for name in (of, to)]
+            return {"ratio": sizes[0] / sizes[1], "interval": None}
+        seen = speedup(baseline=self.samples_ns(of), candidate=self.samples_ns(to))
+        ends = seen.interval and (seen.interval.low, seen.interval.high)
+        return {"ratio": seen.ratio, "interval": ends}
+
+
+def measure(networks: list[Network], folder: Path, protocol: Protocol, side: int) -> Seen:
+    samples = folder / "samples.npy"
+    np.save(samples, images((side, side, 1), SAMPLES))
+    subjects = [subject for network in networks for subject in network.subjects]
+    bench = Bench(link=LocalLink(), samples=samples, folder=folder, protocol=protocol)
+    blocks = bench.latency(subjects, say=lambda text: click.echo(text, err=True))
+    return Seen(blocks=blocks, files={s.name: describe(s.path) for s in subjects})
+
+
+def network_rows(network: Network, seen: Seen, accuracy: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row per runtime: medians, int8 to float32, sizes, and the accuracy that was given."""
+    rows = []
+    for kind in ("tflite", "onnx"):
+        names = [f"{network.family}.{precision}.{kind}" for precision in ("float32", "int8")]
+        rows.append(
+            {
+                "network": network.family,
+                "parameters": network.parameters,
+                "macs": network.macs,
+                "format": kind,
+                "median_us": [seen.median_us(name) for name in names],
+                "latency": seen.ratio(names[1], names[0]),
+                "size_bytes": [seen.files[name]["size_bytes"] for name in names],
+                "size": seen.ratio(names[1], names[0], "size"),
+                "top1": [accuracy.get(network.family, {}).get(p) for p in ("float32", "int8")],
+            }
+        )
+    return rows
+
+
+def judged(seen: Seen, *, runtime_ratios: bool) -> list[dict[str, Any]]:
+    """Every target whose files were measured; `reached` is null where it is not judged."""
+    judgements = []
+    for target in TARGETS:
+        if target.of in seen.files and target.to in seen.files:
+            ratio = seen.ratio(target.of, target.to, target.what)
+            judge = runtime_ratios or target.what == "size"
+            reached = target.reached(ratio["ratio"]) if judge else None
+            judgements.append({**asdict(target), **ratio, "reached": reached})
+    return judgements
+
+
+def has_vnni() -> bool | None:
+    """Whether this x86 has int8 dot products; None where that cannot be read."""
+    info = Path("/proc/cpuinfo")
+    if platform.machine() not in ("x86_64", "AMD64") or not info.exists():
+        return None
+    return bool({"avx512_vnni", "avx_vnni"} & set(info.read_text().split()))
+
+
+def about(protocol: Protocol, side: int) -> dict[str, Any]:
+    machine = probe_local()
+    versions = {name: metadata.version(name) for name in PACKAGES}
+    return {
+        "schema": "int8/1",
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": shlex.join(["python", "benchmarks/int8.py", *sys.argv[1:]]),
+        "versions": {"python": platform.python_version(), **versions},
+        "cpu": {
+            "model": machine["model"],
+            "abi": machine["abi"],
+            "count": len(machine["cpus"]),
+            "vnni": has_vnni(),
+            "loadavg1": machine["loadavg1"],
+        },
+        "settings": {"side": side, "channels": 1, "classes": CLASSES, **asdict(protocol)},
+        "trained": False,
+    }
+
+
+def measured(block: dict[str, Any]) -> dict[str, Any]:
+    """One process, without its raw samples."""
+    samples = block["samples_ns"]
+    kept = {key: block[key] for key in ("model", "index", "order", "runtime", "stop_reason")}
+    return {**kept, "queries": len(samples), "median_ns": median(samples)}
+
+
+def print_tables(result: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False, width=118)
+    table = Table(box=None, pad_edge=False)
+    for name in ("network", "params", "MMAC", "format", "float32 µs", "int8 µs", "int8/float32",
+                 "kB", "size", "top-1 float", "int8"):  # fmt: skip
+        table.add_column(name, no_wrap=True)
+    for row in result["networks"]:
+        table.add_row(*cells(row))
+    console.print(table)
+    judgements = Table(box=None, pad_edge=False)
+    for name in ("ratio", "", "to", "seen", "target", ""):
+        judgements.add_column(name, no_wrap=True)
+    said = {True: "reached", False: "NOT reached", None: "not judged here"}
+    for seen in result["targets"]:
+        sign = "≥" if seen["at_least"] else "≤"
+        judgements.add_row(
+            seen["what"], seen["of"], seen["to"], span(seen), f"{sign} {seen['limit']:g}",
+            said[seen["reached"]],
+        )  # fmt: skip
+    console.print("", judgements)
+
+
+def cells(row: dict[str, Any]) -> list[str]:
+    return [
+        row["network"],
+        f"{row['parameters']:,}",
+        f"{row['macs'] / 1e6:.1f}",
+        row["format"],
+        *(f"{us:,.0f}" for us in row["median_us"]),
+        span(row["latency"]),
+        f"{row['size_bytes'][1] / 1e3:.1f}",
+        f"{row['size']['ratio']:.3f}",
+        *("-" if share is None else f"{100 * share:.2f} %" for share in row["top1"]),
+    ]
+
+
+def span(seen: dict[str, Any]) -> str:
+    ends = seen["interval"]
+    shown = f"{seen['ratio']:.3f}"
+    return shown if ends is None else f"{shown} ({ends[0]:.2f}-{ends[1]:.2f})"
+
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.option("--network", "families", multiple=True, type=click.Choice(list(NETWORKS)))
+@click.option("--processes", type=click.IntRange(min=1), default=6, help="Fresh ones per file.")
+@click.option("--seconds", type=float, default=0.5, help="Measured in each of them.")
+@click.option("--side", type=click.IntRange(min=8), default=28, help="Pixels of an image.")
+@click.option("--threads", type=click.IntRange(min=1), default=1, help="Of the runtimes.")
+@click.option(
+    "--accuracy", type=FILE, help='Top-1 to show: {"mobilenet_v1": {"float32": 0.9, "int8": 0.9}}.'
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+@click.option("--out", type=FILE, help="Write that document there too.")
+def main(
+    *,
+    families: tuple[str, ...],
+    processes: int,
+    seconds: float,
+    side: int,
+    threads: int,
+    accuracy: Path | None,
+    as_json: bool,
+    out: Path | None,
+) -> None:
+    """Compare int8 with float32 in LiteRT and ONNX Runtime.
+
+    \b
+    Example:
+      python benchmarks/int8.py --processes 6 --out benchmarks/results/int8.json
+    """
+    protocol = Protocol(
+        processes=processes, min_queries=64 * processes, min_duration_s=seconds * processes,
+        max_duration_s=60.0 * processes, warmup_runs=20, warmup_s=0.2, threads=threads, seed=0,
+        timeout_s=600.0,
+    )  # fmt: skip
+    known = json.loads(accuracy.read_text(encoding="utf-8")) if accuracy else {}
+    result = about(protocol, side)
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        networks = [write(f, folder, side=side, threads=1) for f in families or NETWORKS]
+        seen = measure(networks, folder, protocol, side)
+    result["files"] = seen.files
+    result["networks"] = [row for n in networks for row in network_rows(n, seen, known)]
+    result["targets"] = judged(seen, runtime_ratios=bool(has_vnni()))
+    result["processes"] = [measured(block) for block in seen.blocks]
+    text = json.dumps(result, indent=1)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text + "\n", encoding="utf-8")
+    if as_json:
+        click.echo(text)
+    else:
+        print_tables(result)
+
+
+if __name__ == "__main__":
+    main()

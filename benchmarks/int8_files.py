@@ -1,0 +1,110 @@
+"""The files that `int8.py` measures: each network as float32 and int8, in both formats.
+
+Untrained: a convolution takes as long with random weights as with trained ones. The ranges are
+calibrated on random images, because uncalibrated ones would leave convolutions in float.
+"""
+
+import hashlib
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.models.network import NetworkSpec, build, count_macs, count_parameters
+from pipeline.quantization.qat import QuantizedNetwork
+from pipeline.training import session
+from targets.bench.protocol import Subject
+from targets.formats import onnx_qdq, tflite
+from targets.inputs import InputSpec, image_input
+from targets.quiet import quiet_stderr
+
+CLASSES = 10
+CALIBRATION_IMAGES = 64
+
+TEACHER, DEFAULT, RESIDUAL = "resnet", "mobilenet_v1", "mobilenet_v2"
+"""The teacher, the default student, and the one whose branches naive exports leave in float."""
+DEPTHWISE = (DEFAULT, RESIDUAL, "mobilenet_v4")
+NETWORKS: dict[str, dict[str, Any]] = {
+    **{family: {"width_multiplier": 1.0} for family in (*DEPTHWISE, "fused")},
+    TEACHER: {"widths": [32, 64, 128], "blocks": 2},
+}
+NAIVE = f"{RESIDUAL}.naive.onnx"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    family: str
+    parameters: int
+    macs: int
+    subjects: tuple[Subject, ...]
+
+
+def subject(path: Path) -> Subject:
+    return Subject(name=path.name, format=path.suffix[1:], path=path)
+
+
+def describe(path: Path) -> dict[str, Any]:
+    content = path.read_bytes()
+    return {"sha256": hashlib.sha256(content).hexdigest(), "size_bytes": len(content)}
+
+
+def images(shape: tuple[int, ...], count: int) -> Any:
+    return np.random.default_rng(0).integers(0, 256, (count, *shape), np.uint8)
+
+
+def write(family: str, folder: Path, *, side: int, threads: int) -> Network:
+    """Build `family` for square grey images and write its files into `folder`."""
+    session.start(seed=0, threads=threads)
+    spec = image_input(side, side, 1)
+    model = build(
+        NetworkSpec(
+            role="network",
+            family=family,
+            arguments=NETWORKS[family],
+            input=spec,
+            classes=CLASSES,
+        )
+    )
+    paths = [*_float(model, family, spec, folder), *_int8(model, family, spec, folder)]
+    if family == RESIDUAL:
+        paths.append(_naive(model, spec, folder / NAIVE))
+    return Network(
+        family=family,
+        parameters=count_parameters(model),
+        macs=count_macs(model),
+        subjects=tuple(subject(path) for path in paths),
+    )
+
+
+def _float(model: Any, family: str, spec: InputSpec, folder: Path) -> list[Path]:
+    paths = [folder / f"{family}.float32.{kind}" for kind in ("tflite", "onnx")]
+    tflite.export_float(lambda image: model(image, training=False), spec, paths[0])
+    onnx_qdq.export_float(lambda image: model(image, training=False), spec, paths[1])
+    return paths
+
+
+def _int8(model: Any, family: str, spec: InputSpec, folder: Path) -> list[Path]:
+    paths = [folder / f"{family}.int8.{kind}" for kind in ("tflite", "onnx")]
+    quantized = QuantizedNetwork(model, spec)
+    quantized.calibrate(images(spec.shape, CALIBRATION_IMAGES))
+    tflite.export_int8(lambda image: quantized.model(image, training=False), spec, paths[0])
+    onnx_qdq.export_int8(paths[0], paths[1])
+    return paths
+
+
+def _naive(model: Any, spec: InputSpec, path: Path) -> Path:
+    """What a search finds first: tfmot's defaults straight into tf2onnx; normalised images in."""
+    import tensorflow as tf
+    import tensorflow_model_optimization as tfmot
+    import tf2onnx
+
+    quantized = tfmot.quantization.keras.quantize_model(model)
+    signature = [tf.TensorSpec([1, *spec.shape], tf.float32, name="image")]
+    with quiet_stderr(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tf2onnx.convert.from_keras(
+            quantized, signature, opset=onnx_qdq.OPSET, output_path=str(path)
+        )
+    return path
