@@ -60,9 +60,7 @@ class Target:
 
 
 def int8_to_float(family: str, kind: str, limit: float, what: str = "latency") -> Target:
-    return Target(
-        of=f"{family}.int8.{kind}", to=f"{family}.float32.{kind}", limit=limit, what=what
-    )
+    return Target(of=f"{family}.int8.{kind}", to=f"{family}.float32.{kind}", limit=limit, what=what)
 
 
 def teacher_to_student(kind: str, limit: float) -> Target:

@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.models.network import NetworkSpec
-from targets.formats.record import ExportedModel, Parity
+from pipeline.recipe import TeacherConfig
+from targets.formats.record import ExportedModel, Parity, ScaleRow
 from targets.inputs import InputSpec
 
 FILE = "artifact.json"
@@ -48,15 +49,42 @@ class Checkpoint(Artifact):
         return self.folder / self.WEIGHTS
 
 
+class Teacher(Artifact):
+    """Who teaches: the network that was trained here, or a file of the user's."""
+
+    kind: str
+    """`trained`, or one of `pipeline.teachers.SOURCES`."""
+    file: str
+    """In the artifact's folder: the weights, or a copy of the user's file."""
+    network: NetworkSpec | None = None
+    """Of the network that was trained here."""
+    asked: TeacherConfig | None = None
+    """What was said of the user's file."""
+    parameters: int | None = None
+    macs: int | None = None
+    """Both null where nobody knows."""
+
+    @property
+    def path(self) -> Path:
+        return self.folder / self.file
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """Of the network that was trained here."""
+        assert self.network is not None
+        assert self.parameters is not None
+        assert self.macs is not None
+        return Checkpoint(
+            folder=self.folder, network=self.network, parameters=self.parameters, macs=self.macs
+        )
+
+
 class TeacherLogits(Artifact):
-    """What the teacher says of the training images: of each in several views."""
+    """What the teacher says of every training image, in several views of it."""
 
     FILE: ClassVar[str] = "logits.npy"
 
     views: int
-    validation_top1: float
-    parameters: int | None
-    """Of the teacher; null where nobody knows."""
 
     @property
     def path(self) -> Path:
@@ -82,6 +110,10 @@ class Exports(Artifact):
     dataset: DatasetSummary
     models: tuple[ExportedModel, ...]
     parity: tuple[Parity, ...]
+    scales: tuple[ScaleRow, ...] = ()
+    """Every quantized tensor of the int8 TFLite file beside that of the ONNX file."""
+    teacher_logits: str | None = None
+    """Of a teacher that is no file that could be measured: .npy [test images, classes]."""
 
     def path(self, model: ExportedModel) -> Path:
         return self.folder / model.file
@@ -101,11 +133,16 @@ class Measured(BaseModel):
     agreement_with_teacher: float | None = None
     kl_to_teacher: float | None = None
     ece: float | None = None
+    negative_flip_rate: float | None = None
+    worst_class_change: tuple[float, int] | None = None
+    """Against what the model was made from: the student against the teacher, int8 against float."""
     median_ns: float | None = None
     median_ci: tuple[float, float] | None = None
     p90_ns: int | None = None
     speedup_vs_teacher: float | None = None
     speedup_ci: tuple[float, float] | None = None
+    teacher_runtime: str | None = None
+    """What the teacher ran in, against which the speed-up is."""
 
 
 class Measurements(Artifact):

@@ -23,6 +23,11 @@ JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document o
 RECIPE_OPTIONS: Sequence[Callable[[Any], Any]] = (
     click.option("--target", "targets", multiple=True, help="Format to write: tflite, onnx."),
     click.option("--device", "devices", multiple=True, help="Where to measure: local."),
+    click.option(
+        "--teacher",
+        type=click.Path(path_type=Path),
+        help="Your own teacher: .keras, .h5, SavedModel, .onnx, .tflite or .npz of logits.",
+    ),
     click.option("--data", type=click.Path(path_type=Path), help="The data set's file or folder."),
     click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change a recipe key."),
     click.option("--seed", type=int, help="Seed of everything random."),
@@ -181,6 +186,7 @@ def prepare(
     recipe: str,
     targets: Sequence[str],
     devices: Sequence[str],
+    teacher: Path | None,
     data: Path | None,
     sets: Sequence[str],
     seed: int | None,
@@ -199,6 +205,7 @@ def prepare(
     given = {
         "--target": ("convert.targets", tuple(targets) or None),
         "--device": ("bench.devices", tuple(devices) or None),
+        "--teacher": ("teacher.file", teacher),
         "--data": ("dataset.path", data),
         "--seed": ("seed", seed),
     }

@@ -48,7 +48,7 @@ def document(
 ) -> Document:
     """Everything that decides the result of `stage`; `inputs` are the digests of what it needs."""
     tree = recipe.model_dump(mode="json")
-    own = tree.get(stage.name, {})
+    own = _by_contents(tree.get(stage.name, {}))
     read = {name: tree[name] for name in stage.reads}
     if "dataset" in read:
         # Where the file lies decides nothing: its contents are in the digest.
@@ -61,6 +61,16 @@ def document(
         "code": code(stage.module),
         "libraries": {name: _version(name, stage.name) for name in stage.libraries},
     }
+
+
+def _by_contents(table: dict[str, Any]) -> dict[str, Any]:
+    """A file that a stage reads counts by what is in it, wherever it lies."""
+    if table.get("file") is None:
+        return {key: value for key, value in table.items() if key != "file"}
+    from pipeline.teachers import file_sha256, kind_of
+
+    path = Path(table["file"])
+    return {**table, "file": {"kind": kind_of(path), "sha256": file_sha256(path)}}
 
 
 def digest(content: Document) -> str:

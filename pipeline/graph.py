@@ -1,16 +1,25 @@
 """The architecture on one screen: what runs, from what, decided by what.
 
-teacher -> distill -> quantize -> convert -> bench -> report
+teacher -> logits -> distill -> quantize -> convert -> bench -> report
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.artifacts import Artifact, Checkpoint, Exports, Measurements, Report
-from pipeline.stages import bench, convert, distill, quantize, report, teacher
+from pipeline.artifacts import (
+    Artifact,
+    Checkpoint,
+    Exports,
+    Measurements,
+    Report,
+    Teacher,
+    TeacherLogits,
+)
+from pipeline.stages import bench, convert, distill, logits, quantize, report, teacher
 
 TRAINING = ("tensorflow", "tf-keras", "numpy", "scikit-learn", "pillow")
+TEACHER = (*TRAINING, "onnxruntime", "ai-edge-litert")
 QAT = (*TRAINING, "tensorflow-model-optimization")
 EXPORT = (*QAT, "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert")
 
@@ -42,9 +51,10 @@ class Stage:
 SEEN = ("dataset", "views", "seed", "threads")
 
 STAGES = (
-    Stage("teacher", teacher.run, Checkpoint, (), SEEN, TRAINING),
-    Stage("distill", distill.run, Checkpoint, ("teacher",), SEEN, TRAINING),
-    Stage("quantize", quantize.run, Checkpoint, ("teacher", "distill"), SEEN, QAT),
+    Stage("teacher", teacher.run, Teacher, (), SEEN, TEACHER),
+    Stage("logits", logits.run, TeacherLogits, ("teacher",), SEEN, TEACHER),
+    Stage("distill", distill.run, Checkpoint, ("teacher", "logits"), SEEN, TRAINING),
+    Stage("quantize", quantize.run, Checkpoint, ("logits", "distill"), SEEN, QAT),
     # The seed and the threads set up its session, and decide no byte.
     Stage(
         "convert", convert.run, Exports, ("teacher", "distill", "quantize"), ("dataset",), EXPORT

@@ -90,6 +90,11 @@ class ViewsConfig(Section):
     cutout: Annotated[int, Field(ge=0)] = 0
     """Side of a square that is greyed out, in pixels; hurts runs of fewer than 15 epochs."""
 
+    @property
+    def changes(self) -> bool:
+        """Whether a view can be another image than the one it is of."""
+        return bool(self.shift or self.flip or self.cutout)
+
 
 class TrainingConfig(Section):
     """What the one training loop needs."""
@@ -145,11 +150,11 @@ class DistillationConfig(TrainingConfig):
         if name not in LOSSES:
             return given
         named = LOSSES[name]
-        published = {"temperature": named.temperature, "alpha": named.alpha}
+        filled = {"temperature": named.temperature, "alpha": named.alpha, **given}
         parameters = given.get("parameters", {})
         if isinstance(parameters, dict):
-            published["parameters"] = {**named.parameters, **parameters}
-        return {**given, **published, **{k: v for k, v in given.items() if k != "parameters"}}
+            filled["parameters"] = {**named.parameters, **parameters}
+        return filled
 
     @model_validator(mode="after")
     def _fits_the_loss(self) -> Self:

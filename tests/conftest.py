@@ -36,8 +36,11 @@ shift = 1
 widths = [8, 16]
 blocks = 1
 epochs = 3
-batch_size = 32
+batch_size = 64
 learning_rate = 0.05
+
+[logits]
+views = 4
 
 [distill]
 width_multiplier = 0.25
@@ -47,7 +50,7 @@ batch_size = 16
 [quantize]
 epochs = 2
 batch_size = 32
-calibration_samples = 64
+calibration_samples = 256
 
 [bench]
 processes = 2
@@ -58,7 +61,7 @@ warmup_s = 0.001
 """
 
 
-def stripes(samples: int = 240, side: int = 12, seed: int = 0) -> dict[str, Any]:
+def stripes(samples: int = 480, side: int = 12, seed: int = 0) -> dict[str, Any]:
     """Three classes of noisy uint8 images: horizontal, vertical and diagonal stripes."""
     random = np.random.default_rng(seed)
     labels = np.arange(samples) % 3

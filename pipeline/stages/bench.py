@@ -61,7 +61,10 @@ def _measure(
         labels=test.labels,
         teacher_logits=_teacher_logits(exports),
     )
-    rows = [_row(device, model, _teacher_of(model, exports), seen) for model in exports.models]
+    rows = [
+        _row(device, model, _teacher_of(model, exports), _before(model, exports), seen)
+        for model in exports.models
+    ]
     document = result.document(
         device=probed,
         protocol=protocol,
@@ -123,7 +126,24 @@ def _teacher_logits(exports: Exports) -> "npt.NDArray[np.float32] | None":
     return logits
 
 
-def _row(device: str, model: ExportedModel, teacher: ExportedModel | None, seen: Seen) -> Measured:
+def _before(model: ExportedModel, exports: Exports) -> ExportedModel | None:
+    """What the model was made from: the teacher before the student, the float student before its
+    quantized files."""
+    if model.role == "teacher":
+        return None
+    floats = [m for m in exports.models if (m.role, m.precision) == ("student", "float32")]
+    if (model.role == "student" and model.precision == "float32") or not floats:
+        return _teacher_of(model, exports)
+    return min(floats, key=lambda m: m.format != model.format)
+
+
+def _row(
+    device: str,
+    model: ExportedModel,
+    teacher: ExportedModel | None,
+    before: ExportedModel | None,
+    seen: Seen,
+) -> Measured:
     from targets import metrics
     from targets.bench.stats import summarise
 
@@ -142,6 +162,7 @@ def _row(device: str, model: ExportedModel, teacher: ExportedModel | None, seen:
         median_ci=_ends(latency),
         p90_ns=latency.p90_ns,
         **_fidelity(logits, teacher, seen),
+        **_regressions(logits, before, seen),
         **_speed(model, teacher, seen),
     )
 
@@ -158,6 +179,25 @@ def _fidelity(
     return {
         "agreement_with_teacher": metrics.agreement(logits, baseline),
         "kl_to_teacher": metrics.kl_divergence(reference=baseline, model=logits),
+    }
+
+
+def _regressions(
+    logits: "npt.NDArray[np.float32]", before: ExportedModel | None, seen: Seen
+) -> dict[str, Any]:
+    """What was right before and is wrong now, and the class that lost most."""
+    from targets import metrics
+
+    if before is None:
+        return {}
+    baseline, labels = seen.logits[before.name], seen.labels
+    return {
+        "negative_flip_rate": metrics.negative_flip_rate(
+            before=baseline, after=logits, labels=labels
+        ),
+        "worst_class_change": metrics.worst_class_change(
+            before=baseline, after=logits, labels=labels
+        ),
     }
 
 

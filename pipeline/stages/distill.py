@@ -1,18 +1,21 @@
 """Train the student on the labels and on the teacher's logits of the same views."""
 
 from pathlib import Path
+from typing import Any
 
-from pipeline.artifacts import Checkpoint
+from pipeline.artifacts import Checkpoint, Teacher, TeacherLogits
 from pipeline.recipe import DistillConfig
 from pipeline.stages.job import Job
 
 
-def run(cfg: DistillConfig, out: Path, *, job: Job, teacher: Checkpoint) -> Checkpoint:
+def run(
+    cfg: DistillConfig, out: Path, *, job: Job, teacher: Teacher, logits: TeacherLogits
+) -> Checkpoint:
     from pipeline.models.network import NetworkSpec, build
     from pipeline.stages import training
-    from pipeline.training.loop import Task, one_cycle, sgd
+    from pipeline.training.loop import one_cycle, sgd
 
-    training.start(job)
+    training.start(job, cfg)
     data = job.dataset()
     network = NetworkSpec(
         role="student",
@@ -21,17 +24,47 @@ def run(cfg: DistillConfig, out: Path, *, job: Job, teacher: Checkpoint) -> Chec
         input=data.input,
         classes=len(data.classes),
     )
-    model = build(network)
-    task = Task(
-        stage="distill",
-        model=model,
-        teacher=training.restore(teacher),
-        objective=training.distillation(cfg),
-        optimizer=sgd(cfg),
-        schedule=one_cycle,
-        data=data,
-        cfg=cfg,
-        views=job.recipe.views,
-        seed=job.recipe.seed,
+    student = build(network)
+    told: dict[str, Any] = {"model": student, "objective": training.distillation(cfg)}
+    told |= training.taught_by(cfg, logits)
+    if cfg.features != "none":
+        told |= _with_features(cfg, job, teacher, student)
+    elif cfg.mixup:
+        told |= _live(job, teacher)
+    task = training.task(
+        "distill", job, cfg, optimizer=sgd(cfg), schedule=one_cycle, mixup=cfg.mixup, **told
     )
-    return training.train(task, out, job=job, network=network, sized=model)
+    return training.train(task, out, job=job, network=network, counted=student, kept=student)
+
+
+def _live(job: Job, teacher: Teacher) -> dict[str, Any]:
+    """The teacher itself: of mixed images nobody has asked it before."""
+    from pipeline.stages import training
+
+    opened = training.open_teacher(teacher, job)
+
+    def targets(*, view: int, index: Any, raw: Any) -> list[Any]:
+        return [opened.logits(raw)]
+
+    return {"targets": targets, "cycle": None}
+
+
+def _with_features(cfg: DistillConfig, job: Job, teacher: Teacher, student: Any) -> dict[str, Any]:
+    """Both networks tapped for a feature loss; the teacher runs live for its features."""
+    from pipeline.stages import training
+    from pipeline.training.hints import HINTS, hinted, with_features
+    from pipeline.training.loop import make_features
+
+    hint = hinted(cfg.features, student=student, teacher=training.restore(teacher.checkpoint))
+    features = make_features(hint.teacher, job.dataset().input)
+    weight = HINTS[cfg.features] if cfg.feature_weight is None else cfg.feature_weight
+
+    def targets(*, view: int, index: Any, raw: Any) -> list[Any]:
+        return features(raw)
+
+    return {
+        "model": hint.student,
+        "objective": with_features(training.distillation(cfg), hint, weight=weight),
+        "targets": targets,
+        "cycle": None,
+    }

@@ -12,6 +12,7 @@ from pipeline.artifacts import Exports, Measured, Measurements, Report
 from pipeline.recipe import Recipe
 from pipeline.stages.job import Job, Step
 from pipeline.table import SCHEMA
+from targets.formats.record import ScaleRow, Scales
 
 LIBRARIES = (
     "edge-distill",
@@ -40,6 +41,7 @@ def run(cfg: Recipe, out: Path, *, job: Job, bench: Measurements) -> Report:
         "dataset": exports.dataset.model_dump(mode="json"),
         "models": [_row(row, exports, cfg.seed) for row in bench.rows],
         "parity": [parity.model_dump(mode="json") for parity in exports.parity],
+        "scales": [_scale(row) for row in exports.scales],
         "gates": [],
     }
     text = json.dumps(report, indent=1) + "\n"
@@ -77,7 +79,8 @@ def _stage(step: Step) -> dict[str, Any]:
 def _row(row: Measured, exports: Exports, seed: int) -> dict[str, Any]:
     """One model on one device, in `report/1`; what is not measured yet is null."""
     model = next(m for m in exports.models if m.name == row.name)
-    parity = next(p for p in exports.parity if p.name == row.name)
+    # The user's own file was made from nothing that is here.
+    agreement = next((p.agreement for p in exports.parity if p.name == row.name), None)
     return {
         "name": row.name,
         "role": model.role,
@@ -93,10 +96,11 @@ def _row(row: Measured, exports: Exports, seed: int) -> dict[str, Any]:
         "top1": row.top1,
         "top1_ci": row.top1_ci,
         "agreement_with_teacher": row.agreement_with_teacher,
-        "agreement_with_source": parity.agreement,
+        "agreement_with_source": agreement,
         "kl_to_teacher": row.kl_to_teacher,
         "ece": row.ece,
-        "negative_flip_rate": None,
+        "negative_flip_rate": row.negative_flip_rate,
+        "worst_class_change": row.worst_class_change,
         "device": row.device,
         "runtime": row.runtime,
         "threads": row.threads,
@@ -106,6 +110,31 @@ def _row(row: Measured, exports: Exports, seed: int) -> dict[str, Any]:
         "peak_memory_bytes": None,
         "speedup_vs_teacher": row.speedup_vs_teacher,
         "speedup_ci": row.speedup_ci,
+        "teacher_runtime": row.teacher_runtime,
         "valid": None,
         "invalid_reasons": [],
     }
+
+
+def _scale(row: ScaleRow) -> dict[str, Any]:
+    """A tensor of the scale table; the ends of the range where it has a scale per channel."""
+    ours, theirs = row.tflite_scales, row.onnx_scales
+    return {
+        "tensor": row.tflite,
+        "kind": row.kind,
+        "channels": next((side.channels for side in (ours, theirs) if side is not None), None),
+        "tflite_scale": _ends(ours),
+        "tflite_zero_point": ours.zero_point if ours else None,
+        "onnx_tensor": row.onnx,
+        "onnx_scale": _ends(theirs),
+        "onnx_zero_point": theirs.zero_point if theirs else None,
+        "equal": row.equal,
+        "note": row.note,
+    }
+
+
+def _ends(scales: Scales | None) -> float | list[float] | None:
+    if scales is None:
+        return None
+    one = scales.smallest == scales.largest
+    return scales.smallest if one else [scales.smallest, scales.largest]

@@ -1,19 +1,68 @@
-"""Train the teacher on the labels."""
+"""Train the teacher on the labels, or take the user's own once it has shown what it knows."""
 
+import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipeline.artifacts import Checkpoint
-from pipeline.recipe import TeacherConfig
+from pipeline.artifacts import Teacher
+from pipeline.recipe import TeacherConfig, ViewsConfig
 from pipeline.stages.job import Job
+from targets.errors import InputError
+
+if TYPE_CHECKING:
+    from pipeline.datasets.splits import Dataset
 
 
-def run(cfg: TeacherConfig, out: Path, *, job: Job) -> Checkpoint:
+def run(cfg: TeacherConfig, out: Path, *, job: Job) -> Teacher:
+    from pipeline.stages import training
+
+    training.start(job, cfg)
+    if cfg.file is not None:
+        return _bring(cfg.file, cfg, out, job)
+    return _train(cfg, out, job)
+
+
+def _bring(file: Path, cfg: TeacherConfig, out: Path, job: Job) -> Teacher:
+    from pipeline.teachers import open_teacher
+    from pipeline.teachers.check import require_teaches
+
+    data = job.dataset()
+    opened = open_teacher(file, cfg, data, threads=job.recipe.threads)
+    if opened.splits is not None:
+        _require_plain(job.recipe.views, file)
+    seen = require_teaches(opened, data)
+    job.console.say(f"teacher   {file.name}: right for {seen}")
+    copy = out / f"teacher{file.suffix.lower()}"
+    if file.is_dir():
+        shutil.copytree(file, copy)
+    else:
+        shutil.copyfile(file, copy)
+    return Teacher(
+        folder=out,
+        kind=opened.kind,
+        file=copy.name,
+        asked=cfg.model_copy(update={"file": None}),
+        parameters=opened.parameters,
+    )
+
+
+def _require_plain(views: ViewsConfig, file: Path) -> None:
+    if views.changes:
+        raise InputError(
+            f"teacher {file}: logits that were computed before are of the images as they are, and "
+            "the recipe shows the student changed ones: a student that is given other pixels than "
+            "its teacher saw learns less. Set views.shift = 0, views.flip = false and views.cutout "
+            "= 0, or give the network itself."
+        )
+
+
+def _train(cfg: TeacherConfig, out: Path, job: Job) -> Teacher:
     from pipeline.models.network import NetworkSpec, build
     from pipeline.stages import training
-    from pipeline.training.loop import Task, one_cycle, sgd
+    from pipeline.training.loop import one_cycle, sgd
+    from pipeline.training.objectives import hard_labels
 
-    training.start(job)
-    data = job.dataset()
+    data: Dataset = job.dataset()
     network = NetworkSpec(
         role="teacher",
         family=cfg.family,
@@ -22,15 +71,23 @@ def run(cfg: TeacherConfig, out: Path, *, job: Job) -> Checkpoint:
         classes=len(data.classes),
     )
     model = build(network)
-    task = Task(
-        stage="teacher",
+    views = job.recipe.views
+    task = training.task(
+        "teacher",
+        job,
+        cfg,
         model=model,
-        objective=training.hard_labels,
+        objective=hard_labels,
         optimizer=sgd(cfg),
         schedule=one_cycle,
-        data=data,
-        cfg=cfg,
-        views=job.recipe.views,
-        seed=job.recipe.seed,
+        views=views if cfg.cutout is None else views.model_copy(update={"cutout": cfg.cutout}),
     )
-    return training.train(task, out, job=job, network=network, sized=model)
+    trained = training.train(task, out, job=job, network=network, counted=model)
+    return Teacher(
+        folder=out,
+        kind="trained",
+        file=trained.WEIGHTS,
+        network=network,
+        parameters=trained.parameters,
+        macs=trained.macs,
+    )

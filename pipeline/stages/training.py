@@ -1,11 +1,11 @@
-"""What the three training stages share: a session, a fit, a checkpoint published."""
+"""What the training stages share: a session, a teacher, a fit, a checkpoint published."""
 
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import Checkpoint
+from pipeline.artifacts import Checkpoint, Teacher, TeacherLogits
 from pipeline.models.network import (
     NetworkSpec,
     build,
@@ -14,14 +14,34 @@ from pipeline.models.network import (
     load_weights,
     save_weights,
 )
-from pipeline.recipe import DistillationConfig
+from pipeline.recipe import DistillationConfig, TrainingConfig, ViewsConfig
 from pipeline.stages.job import Job
-from pipeline.training import losses, session
-from pipeline.training.loop import Objective, Task, fit
+from pipeline.teachers.source import OpenTeacher
+from pipeline.training import objectives, session
+from pipeline.training.loop import Targets, Task, fit
+from pipeline.training.objectives import Objective
 
 
-def start(job: Job) -> None:
-    session.start(seed=job.recipe.seed, threads=job.recipe.threads)
+def seed_of(cfg: Any, job: Job) -> int:
+    """The stage's own seed, or the recipe's."""
+    own: int | None = getattr(cfg, "seed", None)
+    return job.recipe.seed if own is None else own
+
+
+def start(job: Job, cfg: Any = None) -> None:
+    session.start(seed=seed_of(cfg, job), threads=job.recipe.threads)
+
+
+def open_teacher(teacher: Teacher, job: Job) -> OpenTeacher:
+    """The teacher as a function of raw images, wherever it came from."""
+    from pipeline import teachers
+    from pipeline.teachers.trained import open_checkpoint
+
+    if teacher.asked is None:
+        return open_checkpoint(teacher.checkpoint, job.dataset())
+    return teachers.open_teacher(
+        teacher.path, teacher.asked, job.dataset(), threads=job.recipe.threads
+    )
 
 
 def restore(checkpoint: Checkpoint) -> Any:
@@ -31,39 +51,89 @@ def restore(checkpoint: Checkpoint) -> Any:
     return model
 
 
+def task(
+    stage: str, job: Job, cfg: TrainingConfig, *, views: ViewsConfig | None = None, **rest: Any
+) -> Task:
+    """A task on the job's data, with the seeds and views of its recipe."""
+    return Task(
+        stage=stage,
+        data=job.dataset(),
+        cfg=cfg,
+        views=job.recipe.views if views is None else views,
+        seed=seed_of(cfg, job),
+        view_seed=job.recipe.seed,
+        **rest,
+    )
+
+
 def train(
     task: Task,
     out: Path,
     *,
     job: Job,
     network: NetworkSpec,
-    sized: Any,
+    counted: Any,
+    kept: Any = None,
     quantized: bool = False,
     finish: Callable[[], None] = lambda: None,
 ) -> Checkpoint:
-    """Run the task and write its checkpoint to `out`; `sized` is the network that is counted."""
+    """Run the task and write its checkpoint to `out`.
+
+    `counted` is the network whose size is told, `kept` the one whose weights are written where it
+    is not the task's.
+    """
     records = fit(
         task,
         checkpoint=job.scratch / f"{task.stage}.npz",
         progress=partial(job.console.epochs, task.stage),
     )
     finish()
-    save_weights(task.model, out / Checkpoint.WEIGHTS)
+    save_weights(task.model if kept is None else kept, out / Checkpoint.WEIGHTS)
     lines = [record.model_dump_json() for record in records]
     (out / "history.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return Checkpoint(
         folder=out,
         network=network,
         quantized=quantized,
-        parameters=count_parameters(sized),
-        macs=count_macs(sized),
+        parameters=count_parameters(counted),
+        macs=count_macs(counted),
     )
 
 
-def hard_labels(*, student: Any, teacher: Any, labels: Any) -> Any:
-    """The objective of a network that has no teacher."""
-    return losses.cross_entropy(student=student, labels=labels)
-
-
 def distillation(cfg: DistillationConfig) -> Objective:
-    return partial(losses.distillation, temperature=cfg.temperature, alpha=cfg.alpha)
+    return objectives.distillation(
+        cfg.loss, temperature=cfg.temperature, alpha=cfg.alpha, parameters=cfg.parameters
+    )
+
+
+def cached(logits: TeacherLogits) -> Targets:
+    """The teacher's words on a batch, from disk."""
+    import numpy as np
+
+    kept = np.load(logits.path, mmap_mode="r", allow_pickle=False)
+
+    def targets(*, view: int, index: Any, raw: Any) -> list[Any]:
+        return [kept[view, index].astype(np.float32)]
+
+    return targets
+
+
+def taught_by(cfg: DistillationConfig, logits: TeacherLogits) -> dict[str, Any]:
+    """The part of a task that is about the teacher; nothing where its weight is 0."""
+    if cfg.alpha == 0:
+        return {"cycle": logits.views}  # the same views as with a teacher: an equal comparison
+    return {"targets": cached(logits), "cycle": logits.views}
+
+
+def calibration(job: Job, samples: int) -> Any:
+    """Raw training images for the ranges of activations: `samples` of them, drawn by the seed."""
+    import numpy as np
+
+    from pipeline.datasets.splits import Split
+    from pipeline.training.views import epoch_order
+    from targets.formats import require_enough
+
+    images = job.dataset()[Split.TRAIN].images
+    require_enough(images, what="calibration")
+    chosen = epoch_order(len(images), seed=job.recipe.seed, epoch=0)[:samples]
+    return np.asarray(images[chosen])

@@ -42,7 +42,7 @@ def hinted(name: str, *, student: Keras, teacher: Keras) -> Hinted:
     if not sizes:
         raise InputError(
             f"distill.features: {name} compares feature maps of equal size, and student "
-            f"({_show(mine)}) and teacher ({_show(taught)}) have none. Use features = \"rkd\"."
+            f'({_show(mine)}) and teacher ({_show(taught)}) have none. Use features = "rkd".'
         )
     if name == "attention":
         return Hinted(

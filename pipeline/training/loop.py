@@ -159,12 +159,11 @@ def _require_converging(
 
 
 def _make_step(task: Task) -> Callable[..., Tensor]:
-    """A step over host arrays: all batches have one size, so that it is traced once."""
+    """A step over host arrays, traced once: any size of batch is the same graph."""
     import tensorflow as tf
 
     model, optimizer, spec = task.model, task.optimizer, task.data.input
 
-    @tf.function
     def step(
         raw: Tensor, labels: list[Tensor], share: Tensor, targets: list[Tensor], rate: Tensor
     ) -> Tensor:
@@ -180,22 +179,23 @@ def _make_step(task: Task) -> Callable[..., Tensor]:
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         return loss
 
-    def call(
-        raw: npt.NDArray[Any],
-        labels: list[npt.NDArray[Any]],
-        share: float,
-        targets: list[npt.NDArray[Any]],
-        rate: float,
-    ) -> Tensor:
-        return step(
-            tf.constant(raw),
-            [tf.constant(one) for one in labels],
-            tf.constant(share, tf.float32),
-            [tf.constant(one) for one in targets],
-            tf.constant(rate, tf.float32),
-        )
+    traced: Callable[..., Tensor] | None = None
+
+    def call(*arguments: Any) -> Tensor:
+        nonlocal traced
+        tensors = tf.nest.map_structure(tf.constant, list(arguments))
+        if traced is None:
+            signature = tf.nest.map_structure(_any_batch, tensors)
+            traced = tf.function(step, input_signature=signature)
+        return traced(*tensors)
 
     return call
+
+
+def _any_batch(tensor: Tensor) -> Any:
+    import tensorflow as tf
+
+    return tf.TensorSpec([None, *tensor.shape[1:]] if tensor.shape.rank else [], tensor.dtype)
 
 
 def _said(targets: list[Tensor]) -> Any:
@@ -230,9 +230,11 @@ def make_features(
 
     @tf.function(input_signature=[tf.TensorSpec([None, *spec.shape], spec.dtype)])
     def predict(raw: Tensor) -> list[Tensor]:
-        return tf.nest.flatten(model(normalise(raw, spec), training=False))
+        outputs: list[Tensor] = tf.nest.flatten(model(normalise(raw, spec), training=False))
+        return outputs
 
     def call(raw: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+        raw = np.asarray(raw)  # of memory-mapped images the batch alone is read
         return [output.numpy() for output in predict(tf.constant(raw))]
 
     return call

@@ -19,14 +19,15 @@ class ExportedModel(BaseModel):
     """Relative to the folder of the export."""
     sha256: str
     size_bytes: int
-    parameters: int
-    macs: int
+    parameters: int | None
+    macs: int | None
+    """Both null where the file of somebody else does not say."""
     adapter: Adapter | None = None
     """Of a file that somebody else made: what it takes and gives."""
 
 
 class Parity(BaseModel):
-    """How an exported file compares with what it was made from, on the validation split."""
+    """How an exported file compares with what it was made from."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,6 +36,8 @@ class Parity(BaseModel):
     precision: str
     source: str
     samples: int
+    """Of the validation split; of the test split (without its labels) where two files of one
+    quantized graph are compared."""
     agreement: float
     """Share of samples with the same top-1 label."""
     max_abs_diff: float
