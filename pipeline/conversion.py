@@ -4,22 +4,21 @@ What is written takes raw uint8 values (0-255): `raw * scale + offset` is inside
 file is compared with the network in the runtime that will load it, or nothing is published.
 """
 
-import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from pipeline.converted_file import Logits, Raw, Source, Work, calibration, top1, write_file
 from pipeline.progress import Console
-from targets.errors import InputError, ProofError, unknown
+from targets.errors import InputError, unknown
 from targets.formats import (
     CALIBRATED,
     FORMATS,
@@ -29,13 +28,7 @@ from targets.formats import (
 )
 
 if TYPE_CHECKING:
-    from pipeline.datasets.images import ImagesFile
     from pipeline.teachers.loading import LoadedNetwork
-    from targets.formats.record import ScaleRow
-    from targets.inputs import InputSpec
-
-Raw = npt.NDArray[np.uint8]
-Logits = npt.NDArray[np.floating[Any]]
 
 SCHEMA = "convert/1"
 DOCUMENT = "convert.json"
@@ -43,14 +36,6 @@ DOCUMENT = "convert.json"
 NOISE = "seeded uniform uint8 noise, because no --data was given: it says that the files calculate \
 what the network does, and nothing about images"
 NOISE_SAMPLES = 256
-CALIBRATION_SAMPLES = 1024
-"""At most, evenly spaced over the data."""
-FLOAT_TOLERANCE = 1e-4
-"""Largest difference of a float32 file's output, times the largest output where that is above 1."""
-AGREEMENT = 0.95
-"""Least share of equal labels of the other precisions: the upper end of its interval counts."""
-FORMATS_AGREEMENT = 0.999
-"""Least share of equal labels of the two int8 files, which are one quantized graph."""
 BATCH = 64
 LIBRARIES = ("ai-edge-litert", "keras", "onnxruntime", "tensorflow", "tf2onnx", "tf-keras")
 
@@ -66,32 +51,6 @@ class Request:
     scale: float
     offset: float
     out: Path
-
-
-@dataclass(frozen=True)
-class Source:
-    """What is exported: a raw input, and the network as a function of what that stands for."""
-
-    input: "InputSpec"
-    serve: Callable[[Any], Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Work:
-    """A loaded network with what its files are made from and compared with."""
-
-    name: str
-    network: "LoadedNetwork"
-    exact: "Source"
-    quantized: "Source"
-    """For the int8 files."""
-    samples: Raw
-    data: "ImagesFile | None"
-    expected: Logits
-    folder: Path
-    scratch: Path
-    outputs: dict[str, Logits] = field(default_factory=dict)
-    """Of every file that was compared, by its name."""
 
 
 def convert(request: Request, *, console: Console) -> dict[str, Any]:
@@ -115,7 +74,7 @@ def convert(request: Request, *, console: Console) -> dict[str, Any]:
         files = []
         for target, precision in jobs:
             console.say(f"convert   {work.name} to {target} {precision}")
-            files.append(_file(work, target, precision))
+            files.append(write_file(work, target, precision))
         document = _document(request, work, files)
         text = json.dumps(document, indent=1)
         (folder / DOCUMENT).write_text(f"{text}\n", encoding="utf-8")
@@ -237,129 +196,6 @@ def _predict(network: "LoadedNetwork", samples: Raw, request: Request) -> Logits
     return outputs
 
 
-def _file(work: Work, target: str, precision: str) -> dict[str, Any]:
-    """Write one file, prove it, and say what it is."""
-    from targets.bench.protocol import logits_of
-
-    path = work.folder / "models" / f"{work.name}.{precision}.{target}"
-    made_from = _export(work, target, precision, path)
-    seen = work.outputs[path.name] = logits_of(path, target, work.samples, work.scratch)
-    parity = _parity(work, path, precision, seen)
-    scales: Sequence[ScaleRow] = ()
-    if made_from is not None:
-        scales = _same_graph(work, path, made_from)
-    int8_ops, float_ops = _operators(target, path)
-    return {
-        "name": path.name,
-        "format": target,
-        "precision": precision,
-        "file": path.relative_to(work.folder).as_posix(),
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "size_bytes": path.stat().st_size,
-        **parity,
-        "top1": _top1(work, seen),
-        "int8_ops": int8_ops,
-        "float_ops": float_ops,
-        "scales": [row.model_dump() for row in scales],
-    }
-
-
-def _export(work: Work, target: str, precision: str, path: Path) -> Path | None:
-    """Write the file; for an ONNX file that is made from a TFLite file, the latter."""
-    from targets.formats import onnx_qdq, tflite
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    plain: dict[tuple[str, str], Callable[..., None]] = {
-        ("tflite", "float32"): tflite.export_float,
-        ("tflite", "float16"): tflite.export_float16,
-        ("tflite", "dynamic"): tflite.export_dynamic,
-        ("onnx", "float32"): onnx_qdq.export_float,
-    }
-    calibrated: dict[tuple[str, str], Callable[..., None]] = {
-        ("tflite", "int8_ptq"): tflite.export_int8_ptq,
-        ("tflite", "int16x8"): tflite.export_int16x8,
-    }
-    if (target, precision) in plain:
-        plain[target, precision](work.exact.serve, work.exact.input, path)
-        return None
-    if (target, precision) in calibrated:
-        source = work.quantized if precision == "int8_ptq" else work.exact
-        calibrated[target, precision](source.serve, source.input, _calibration(work), path)
-        return None
-    made_from = work.folder / "models" / f"{work.name}.{precision}.tflite"
-    if not made_from.exists():
-        made_from = work.scratch / made_from.name
-        _export(work, "tflite", precision, made_from)
-    onnx_qdq.export_int8(made_from, path)
-    return made_from
-
-
-def _calibration(work: Work) -> Raw:
-    step = max(1, len(work.samples) // CALIBRATION_SAMPLES)
-    return work.samples[::step][:CALIBRATION_SAMPLES]
-
-
-def _parity(work: Work, path: Path, precision: str, seen: Logits) -> dict[str, Any]:
-    """The file in its runtime against the network: within the bounds, or a `ProofError`."""
-    from targets import metrics
-
-    agreement = metrics.agreement(work.expected, seen)
-    difference = float(np.max(np.abs(work.expected - seen)))
-    tolerance = FLOAT_TOLERANCE * max(1.0, float(np.max(np.abs(work.expected))))
-    if precision == "float32":
-        proved = difference <= tolerance and _only_ties(work.expected, seen, tolerance)
-    else:
-        proved = metrics.wilson_interval(agreement, len(seen))[1] >= AGREEMENT
-    if not proved:
-        raise ProofError(
-            f"{path.name}: differs from the network it was made from: {100 * agreement:.2f} % "
-            f"equal labels on {len(seen)} samples, outputs up to {difference:.3g} apart. Nothing "
-            "was published."
-        )
-    return {"agreement": agreement, "max_abs_diff": difference}
-
-
-def _only_ties(expected: Logits, seen: Logits, tolerance: float) -> bool:
-    """Whether labels differ only where the network itself does not separate the two classes."""
-    rows = np.arange(len(seen))
-    lost = expected.max(axis=1) - expected[rows, seen.argmax(axis=1)]
-    return bool(np.all(lost <= 2 * tolerance))
-
-
-def _same_graph(work: Work, path: Path, made_from: Path) -> "Sequence[ScaleRow]":
-    """The scale table of the two int8 files, which must give the same labels."""
-    from targets import metrics
-    from targets.bench.protocol import logits_of
-    from targets.formats import onnx_qdq
-
-    if made_from.name not in work.outputs:
-        seen = logits_of(made_from, "tflite", work.samples, work.scratch)
-        work.outputs[made_from.name] = seen
-    share = metrics.agreement(work.outputs[made_from.name], work.outputs[path.name])
-    if share < FORMATS_AGREEMENT:
-        raise ProofError(
-            f"{path.name}: gives the same labels as {made_from.name} for {100 * share:.2f} % of "
-            f"{len(work.samples)} samples only, though both are one quantized graph. Nothing was "
-            "published."
-        )
-    return onnx_qdq.scale_table(made_from, path)
-
-
-def _operators(target: str, path: Path) -> tuple[int, int]:
-    from targets.formats import onnx_qdq, tflite
-
-    seen = tflite.inspect(path) if target == "tflite" else onnx_qdq.inspect(path)
-    return seen.int8_ops, seen.float_ops
-
-
-def _top1(work: Work, outputs: Logits) -> float | None:
-    from targets import metrics
-
-    if work.data is None or work.data.labels is None:
-        return None
-    return metrics.top1(outputs, work.data.labels)
-
-
 def _document(request: Request, work: Work, files: list[dict[str, Any]]) -> dict[str, Any]:
     calibrated = any(file["precision"] in CALIBRATED for file in files)
     return {
@@ -369,14 +205,14 @@ def _document(request: Request, work: Work, files: list[dict[str, Any]]) -> dict
             "kind": work.network.kind,
             "input_shape": work.samples.shape[1:],
             "classes": work.expected.shape[1],
-            "top1": _top1(work, work.expected),
+            "top1": top1(work, work.expected),
         },
         "input": {"raw": "uint8 0-255", "scale": request.scale, "offset": request.offset},
         "compared_on": {
             "what": request.data.name if request.data else NOISE,
             "sha256": work.data.sha256 if work.data else None,
             "samples": len(work.samples),
-            "calibration_samples": len(_calibration(work)) if calibrated else None,
+            "calibration_samples": len(calibration(work)) if calibrated else None,
         },
         "files": files,
         "libraries": {name: metadata.version(name) for name in LIBRARIES},

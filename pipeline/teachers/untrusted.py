@@ -1,0 +1,136 @@
+"""What a file of somebody else's network may hold, so that loading it runs no code.
+
+A Keras file is data only as long as its configuration names nothing but Keras' own layers (tf_keras
+imports whatever module the configuration names), and a SavedModel is a program: so both are read
+and checked before any loader sees them.
+"""
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from targets.errors import InputError
+
+KERAS_MODULES = {
+    "activations", "constraints", "dtype_policies", "engine", "initializers", "layers",
+    "mixed_precision", "models", "ops", "regularizers",
+}  # fmt: skip
+"""What a configuration may name below `keras` and `tf_keras`: nothing that reads files."""
+
+CODE_LAYERS = {
+    "Lambda", "__lambda__", "ClassMethod", "InstanceMethod", "TensorFlowOpLayer", "TFSMLayer",
+    "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "StringLookup", "IntegerLookup",
+    "TextVectorization",
+}  # fmt: skip
+"""Layers that hold Python code or a program, or that read a file which they name."""
+
+TF_FUNCTIONS = {
+    "cast", "clip_by_value", "concat", "convert_to_tensor", "expand_dims", "gather", "identity",
+    "pad", "reshape", "reverse", "shape", "slice", "split", "squeeze", "stack", "strided_slice",
+    "tile", "transpose", "unstack",
+}  # fmt: skip
+TF_NAMESPACES = ("math.", "nn.", "__operators__.")
+"""TensorFlow functions in a tf_keras graph (TFOpLambda) that only calculate."""
+
+OUTSIDE = (
+    "PyFunc", "File", "Reader", "Dataset", "Summary", "Print", "Debug", "ImmutableConst",
+    "Save", "Restore", "Checkpoint", "Send", "Recv",
+)  # fmt: skip
+"""Parts of the names of TensorFlow operators that run Python or reach outside the graph."""
+
+WRONG_FILE = (
+    ValueError, TypeError, KeyError, AttributeError, IndexError, OSError, ImportError,
+    RuntimeError, zipfile.BadZipFile,
+)  # fmt: skip
+"""What the loaders raise for a file that is damaged, or of a version that they do not know."""
+
+
+def refuse_code(config: Any, path: Path) -> None:
+    """Raise `InputError` where a Keras configuration names anything but Keras' own layers."""
+    for item in _named(config):
+        kind, module = str(item["class_name"]), item.get("module")
+        inner = item.get("config")
+        name = inner.get("name", kind) if isinstance(inner, dict) else inner or kind
+        if kind in CODE_LAYERS:
+            raise _refused(path, f"layer '{name}' is a {kind}, which can run code or read files")
+        if not _is_keras_own(module) or ">" in str(item.get("registered_name") or ""):
+            raise _refused(path, f"'{name}' is a custom {kind} of {module or 'your own'}")
+        function = inner.get("function") if isinstance(inner, dict) else None
+        if kind == "TFOpLambda" and not _calculates(str(function)):
+            raise _refused(path, f"layer '{name}' calls tf.{function}, which can do anything")
+
+
+def _named(config: Any) -> Iterator[dict[str, Any]]:
+    """Every object in a configuration; how it was trained is not loaded, and so not asked."""
+    if isinstance(config, dict):
+        if "class_name" in config:
+            yield config
+        for key, value in config.items():
+            if key != "compile_config":
+                yield from _named(value)
+    elif isinstance(config, list):
+        for value in config:
+            yield from _named(value)
+
+
+def _is_keras_own(module: object) -> bool:
+    if module in (None, "builtins", "keras", "tf_keras"):
+        return True
+    package, *below = [part for part in str(module).split(".") if part != "src"]
+    return package in ("keras", "tf_keras") and bool(below) and below[0] in KERAS_MODULES
+
+
+def _calculates(function: str) -> bool:
+    return function in TF_FUNCTIONS or function.startswith(TF_NAMESPACES)
+
+
+def refuse_outside_operators(path: Path) -> None:
+    """Raise `InputError` where a SavedModel holds operators that run Python or reach outside.
+
+    All functions are looked at, because some run while it is loaded, but for the two that write
+    and read checkpoints: every SavedModel has them, and nothing that is loaded calls them.
+    """
+    from google.protobuf.message import DecodeError
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    file = path / "saved_model.pb"
+    if not file.is_file():
+        raise InputError(f"model {path}: a folder without saved_model.pb is no SavedModel.")
+    content = saved_model_pb2.SavedModel()
+    try:
+        content.ParseFromString(file.read_bytes())
+    except DecodeError as error:
+        raise unreadable(path, error) from error
+    for graph in content.meta_graphs:
+        saver = _saver_functions(graph)
+        nodes = [(node, "the graph") for node in graph.graph_def.node]
+        for function in graph.graph_def.library.function:
+            if function.signature.name not in saver:
+                nodes += [(node, function.signature.name) for node in function.node_def]
+        for node, place in nodes:
+            if any(part in node.op for part in OUTSIDE):
+                raise _refused(path, f"operator {node.op} in {place} reaches outside the network")
+
+
+def _saver_functions(graph: Any) -> set[str]:
+    """The functions that only the saver calls."""
+    saver = {graph.saver_def.save_tensor_name.partition(":")[0], graph.saver_def.restore_op_name}
+    called = {n.attr["f"].func.name for n in graph.graph_def.node if n.name in saver}
+    elsewhere = {n.attr["f"].func.name for n in graph.graph_def.node if n.name not in saver}
+    for function in graph.graph_def.library.function:
+        for node in function.node_def:
+            elsewhere |= {a.func.name for a in node.attr.values() if a.HasField("func")}
+    return called - elsewhere - set(graph.object_graph_def.concrete_functions)
+
+
+def _refused(path: Path, reason: str) -> InputError:
+    return InputError(
+        f"model {path}: {reason}. Loading executes no code of a file: replace it by Keras' own "
+        "layers and save the network again."
+    )
+
+
+def unreadable(path: Path, error: BaseException) -> InputError:
+    said = next(iter(str(error).splitlines()), "") or type(error).__name__
+    return InputError(f"model {path}: cannot be loaded: {said.rstrip('.')[:300]}.")
