@@ -93,9 +93,9 @@ def student(family: str, cfg: Settings) -> Any:
 
 def ours(family: str, cfg: Settings, watch: Stopwatch) -> int:
     from pipeline.recipe import TrainingConfig, ViewsConfig
-    from pipeline.stages.training import hard_labels
     from pipeline.training import session
     from pipeline.training.loop import Task, fit, one_cycle, sgd
+    from pipeline.training.objectives import hard_labels
 
     session.start(seed=0, threads=cfg.threads)
     samples, model = noise(cfg), student(family, cfg)
@@ -111,6 +111,7 @@ def ours(family: str, cfg: Settings, watch: Stopwatch) -> int:
         cfg=training,
         views=ViewsConfig(shift=0),
         seed=0,
+        view_seed=0,
     )
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = Path(folder) / "checkpoint.npz"

@@ -9,7 +9,7 @@ beforehand.
 import tempfile
 from collections.abc import Callable
 from contextlib import nullcontext
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,20 +28,18 @@ Loss = Callable[..., Any]
 
 
 def kd() -> Loss:
-    from pipeline.training import losses
+    from pipeline.training.objectives import distillation
 
-    return partial(losses.distillation, temperature=TEMPERATURE, alpha=ALPHA)
+    return distillation("kd", temperature=TEMPERATURE, alpha=ALPHA, parameters={})
 
 
 def alone(cfg: Settings, watch: Stopwatch) -> int:
     """Our loop on labels."""
-    from pipeline.stages.training import hard_labels
-    from pipeline.training.loop import fit
+    from pipeline.training.objectives import hard_labels
 
     task = _task(cfg, hard_labels)
     with tempfile.TemporaryDirectory() as folder:
-        checkpoint = Path(folder) / "checkpoint.npz"
-        fit(task, checkpoint=checkpoint, progress=lambda first, total: nullcontext(watch))
+        _fit(task, Path(folder), watch)
     return int(task.model.count_params())
 
 
@@ -58,8 +56,15 @@ def cached(cfg: Settings, watch: Stopwatch) -> int:
         def targets(*, view: int, index: Any, raw: Any) -> list[Any]:
             return [cache[view, index].astype(np.float32)]
 
-        _epoch(task, targets, watch)
+        _fit(replace(task, targets=targets, cycle=1), Path(folder), watch)
     return int(task.model.count_params())
+
+
+def _fit(task: Any, folder: Path, watch: Stopwatch) -> None:
+    from pipeline.training.loop import fit
+
+    checkpoint = folder / "checkpoint.npz"
+    fit(task, checkpoint=checkpoint, progress=lambda first, total: nullcontext(watch))
 
 
 def _task(cfg: Settings, objective: Loss) -> Any:
@@ -79,47 +84,13 @@ def _task(cfg: Settings, objective: Loss) -> Any:
         cfg=training,
         views=ViewsConfig(shift=2, flip=True),
         seed=0,
+        view_seed=0,
     )
 
 
 def _data(samples: Samples, cfg: Settings) -> Dataset:
     splits = {Split.TRAIN: samples, Split.VAL: samples.take(np.arange(cfg.batch_size))}
     return Dataset(name="noise", classes=CLASSES, splits=splits, sha256="")
-
-
-def _epoch(task: Any, targets: Callable[..., list[Any]], watch: Stopwatch) -> None:
-    """`loop.fit` with `targets`, until its `Task` takes them: the same work, step by step."""
-    import tensorflow as tf
-
-    from pipeline.training.loop import normalise
-    from pipeline.training.views import epoch_order, view_table
-
-    train, spec = task.data[Split.TRAIN], task.data.input
-    model, optimizer = task.model, task.optimizer
-    optimizer.build(model.trainable_variables)
-    order = epoch_order(len(train), seed=0, epoch=0)
-    table = view_table(
-        task.views, images=len(train), size=spec.shape[:2], seed=0, view=0, grey=spec.zero_point
-    )
-
-    @tf.function
-    def step(raw: Any, labels: Any, teacher: Any, rate: Any) -> Any:
-        with tf.GradientTape() as tape:
-            logits = model(normalise(raw, spec), training=True)
-            loss = task.objective(student=logits, teacher=teacher, labels=labels)
-        variables = model.trainable_variables
-        optimizer.learning_rate.assign(rate)
-        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-        return loss
-
-    size = task.cfg.batch_size
-    for number in range(len(train) // size):
-        index = order[number * size : (number + 1) * size]
-        raw = table.render(train.images, index)
-        (logits,) = targets(view=0, index=index, raw=raw)
-        rate = tf.constant(task.cfg.learning_rate * task.schedule(0.5), tf.float32)
-        step(tf.constant(raw), tf.constant(train.labels[index]), tf.constant(logits), rate)
-        watch.step()
 
 
 def keras_live(cfg: Settings, watch: Stopwatch) -> int:

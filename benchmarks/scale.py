@@ -118,9 +118,9 @@ def training(folder: Path, steps: int) -> dict[str, float]:
     from pipeline.models.network import NetworkSpec, build
     from pipeline.progress import SilentEpochs
     from pipeline.recipe import DatasetConfig, TrainingConfig, ViewsConfig
-    from pipeline.stages.training import hard_labels
     from pipeline.training import session
     from pipeline.training.loop import Task, fit, one_cycle, sgd
+    from pipeline.training.objectives import hard_labels
 
     session.start(seed=0, threads=1)
     peak = Peak()
@@ -143,6 +143,7 @@ def training(folder: Path, steps: int) -> dict[str, float]:
         cfg=cfg,
         views=ViewsConfig(shift=2, flip=True),
         seed=0,
+        view_seed=0,
     )
     readings: list[float] = []
 

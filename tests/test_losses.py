@@ -1,7 +1,6 @@
 """Known values: computed once in float64 with a reference implementation, tolerance 1e-6."""
 
 import math
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from pipeline.training import losses
+from pipeline.training.objectives import LOSSES, distillation
 
 STUDENT = np.array([[1, 2, 0.5, -1], [0.2, -0.3, 1.5, 0.7], [-0.5, 0, 0.4, 2.2]])
 TEACHER = np.array([[2, 3.5, -0.5, 0], [0.1, 0.2, 2.5, -1], [-1, 0.3, 1.2, 3]])
@@ -33,15 +33,96 @@ def test_kl_divergence_has_its_known_value(temperature: float, known: float) -> 
     assert float(kd(temperature)) == pytest.approx(known, abs=1e-6)
 
 
-def test_distillation_weighs_labels_and_teacher() -> None:
-    loss = losses.distillation(
+def objective(name: str, **changed: Any) -> Any:
+    named = LOSSES[name]
+    settings = {"temperature": named.temperature, "alpha": named.alpha, **changed}
+    return distillation(name, parameters=named.parameters, **settings)
+
+
+def value(name: str, **changed: Any) -> float:
+    loss = objective(name, **changed)(
+        student=tf.constant(STUDENT), teacher=tf.constant(TEACHER), labels=tf.constant(LABELS)
+    )
+    return float(loss)
+
+
+def test_kd_weighs_labels_and_teacher() -> None:
+    assert value("kd") == pytest.approx(0.3410994165, abs=1e-6)
+
+
+def test_without_weight_only_one_of_them_counts() -> None:
+    assert value("kd", alpha=0.0) == pytest.approx(0.4751298880, abs=1e-6)
+    assert value("function_matching") == pytest.approx(0.3262071419, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "known"),
+    [
+        ("dkd", {}, 2.6692623091),
+        ("dkd", {"temperature": 1.0}, 1.8237802040),
+        ("dist", {}, 6.0312942285),
+        ("logit_standardization", {}, 0.1062536749),
+        ("mse", {}, 0.9183333333),
+    ],
+)
+def test_the_named_terms_have_their_known_values(
+    name: str, changed: dict[str, float], known: float
+) -> None:
+    assert value(name, alpha=1.0, **changed) == pytest.approx(known, abs=1e-6)
+
+
+def test_dkd_takes_the_divergence_apart() -> None:
+    tckd, nckd = losses.decoupled(
         student=tf.constant(STUDENT),
         teacher=tf.constant(TEACHER),
         labels=tf.constant(LABELS),
         temperature=4.0,
-        alpha=0.9,
     )
-    assert float(loss) == pytest.approx(0.3410994165, abs=1e-6)
+    assert float(tckd) == pytest.approx(0.1361113349, abs=1e-6)
+    assert float(nckd) == pytest.approx(0.3166438718, abs=1e-6)
+    tckd, nckd = losses.decoupled(
+        student=tf.constant(STUDENT[:1]),
+        teacher=tf.constant(TEACHER[:1]),
+        labels=tf.constant(LABELS[:1]),
+        temperature=4.0,
+    )
+    p_target = float(tf.nn.softmax(TEACHER[0] / 4)[1])
+    assert (float(tckd) + (1 - p_target) * float(nckd)) / 16 == pytest.approx(0.02400188, abs=1e-6)
+
+
+def test_dist_compares_samples_and_classes() -> None:
+    inter, intra = losses.correlation(
+        student=tf.constant(STUDENT), teacher=tf.constant(TEACHER), temperature=1.0
+    )
+    assert float(inter) == pytest.approx(0.0311272274, abs=1e-6)
+    assert float(intra) == pytest.approx(0.0183651205, abs=1e-6)
+
+
+FEATURES = np.array(
+    [[0.13, -0.13, 0.64], [0.1, -0.54, 0.36], [1.3, 0.95, -0.7], [-1.27, -0.62, 0.04]]
+)
+TAUGHT = np.array(
+    [
+        [-2.33, -0.22, -1.25, -0.73, -0.54],
+        [-0.32, 0.41, 1.04, -0.13, 1.37],
+        [-0.67, 0.35, 0.9, 0.09, -0.74],
+        [-0.92, -0.46, 0.22, -1.01, -0.21],
+    ]
+)
+
+
+def test_relations_between_samples_have_their_known_values() -> None:
+    distance, angle = losses.relations(student=tf.constant(FEATURES), teacher=tf.constant(TAUGHT))
+    assert float(distance) == pytest.approx(0.1677513064, abs=1e-6)
+    assert float(angle) == pytest.approx(0.1472315114, abs=1e-6)
+    assert float(25 * distance + 50 * angle) == pytest.approx(11.5553582290, abs=1e-5)
+
+
+def test_attention_has_its_known_value() -> None:
+    student = np.arange(1, 25).reshape(2, 2, 2, 3) / 10
+    teacher = np.cos(np.arange(40)).reshape(2, 2, 2, 5)
+    loss = losses.attention(student=tf.constant(student), teacher=tf.constant(teacher))
+    assert float(loss) == pytest.approx(0.0682581530, abs=1e-6)
 
 
 def test_the_gradient_of_the_student_has_its_known_value_and_the_teacher_gets_none() -> None:
@@ -69,14 +150,47 @@ def test_temperature_hardly_changes_the_size_of_the_gradient() -> None:
     assert size(8.0) == pytest.approx(size(4.0), rel=0.2)
 
 
+EXTREME = np.array([[1e4, -1e4, 0.0, 1e4], [-1e4, 1e4, 1e4, -1e4], [1e4] * 4], np.float32)
+
+
 @pytest.mark.parametrize("temperature", [0.5, 4.0])
-def test_extreme_logits_give_numbers(temperature: float) -> None:
-    extreme = np.array([[1e4, -1e4, 0.0, 1e4], [-1e4, 1e4, 1e4, -1e4]], np.float32)
-    objective = partial(losses.distillation, temperature=temperature, alpha=0.9)
-    student = tf.Variable(extreme)
+@pytest.mark.parametrize("name", LOSSES)
+def test_extreme_logits_give_numbers_and_the_teacher_no_gradient(
+    name: str, temperature: float
+) -> None:
+    student, teacher = tf.Variable(EXTREME), tf.Variable(EXTREME[::-1].copy())
     with tf.GradientTape() as tape:
-        loss = objective(
-            student=student, teacher=tf.constant(extreme[::-1]), labels=tf.constant([0, 1])
+        loss = objective(name, temperature=temperature)(
+            student=student, teacher=teacher, labels=tf.constant([0, 1, 3])
         )
+    of_student, of_teacher = tape.gradient(loss, [student, teacher])
     assert math.isfinite(float(loss))
-    assert np.isfinite(tape.gradient(loss, student).numpy()).all()
+    assert np.isfinite(of_student.numpy()).all()
+    assert of_teacher is None
+
+
+def _squared(student: Any, teacher: Any) -> Any:
+    return losses.squared_error(student=student, teacher=teacher)
+
+
+def _relations(student: Any, teacher: Any) -> Any:
+    return sum(losses.relations(student=student, teacher=teacher))
+
+
+def _attention(student: Any, teacher: Any) -> Any:
+    maps = [tf.reshape(features, [-1, 2, 2, 1]) for features in (student, teacher)]
+    return losses.attention(student=maps[0], teacher=maps[1])
+
+
+@pytest.mark.parametrize("loss_of", [_squared, _relations, _attention])
+@pytest.mark.parametrize("size", [0.0, 1e4])
+def test_extreme_features_give_numbers_and_the_teacher_no_gradient(
+    loss_of: Any, size: float
+) -> None:
+    student, teacher = tf.Variable(size * EXTREME / 1e4), tf.Variable(size * EXTREME[::-1] / 1e4)
+    with tf.GradientTape() as tape:
+        loss = loss_of(student, teacher)
+    of_student, of_teacher = tape.gradient(loss, [student, teacher])
+    assert math.isfinite(float(loss))
+    assert np.isfinite(of_student.numpy()).all()
+    assert of_teacher is None

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.datasets.npz import Arrays, read
+from pipeline.datasets.arrays import Arrays
+from pipeline.datasets.npz import read
 from targets.errors import InputError
 
 

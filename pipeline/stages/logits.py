@@ -20,7 +20,7 @@ def run(cfg: LogitsConfig, out: Path, *, job: Job, teacher: Teacher) -> TeacherL
 
     from pipeline.datasets.splits import Split
     from pipeline.stages import training
-    from pipeline.training.views import require_fit, view_table
+    from pipeline.training.views import require_fit, training_view
 
     training.start(job, cfg)
     data, views = job.dataset(), job.recipe.views
@@ -34,7 +34,7 @@ def run(cfg: LogitsConfig, out: Path, *, job: Job, teacher: Teacher) -> TeacherL
     kept = open_memmap(made.path, "w+", np.float16, shape)  # type: ignore[no-untyped-call]
     for view in range(count):
         job.console.say(f"logits    view {view + 1}/{count} of {len(images)} images")
-        table = view_table(views, data=data, seed=job.recipe.seed, view=view)
+        table = training_view(views, data, seed=job.recipe.seed, view=view)
         for start in range(0, len(images), CHUNK):
             index = np.arange(start, min(start + CHUNK, len(images)))
             with np.errstate(over="ignore"):

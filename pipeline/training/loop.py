@@ -21,7 +21,7 @@ from pipeline.progress import EpochProgress
 from pipeline.recipe import TrainingConfig, ViewsConfig
 from pipeline.training.checkpoint import EpochRecord, TrainingState
 from pipeline.training.objectives import Objective
-from pipeline.training.views import epoch_order, mixup, require_fit, view_table
+from pipeline.training.views import epoch_order, mixup, require_fit, training_view
 from targets import metrics
 from targets.errors import EdgeDistillError
 from targets.inputs import InputSpec
@@ -130,7 +130,7 @@ def _run_epoch(task: Task, epoch: int, step: Callable[..., Tensor], seen: EpochP
     steps = len(train) // batch
     order = epoch_order(len(train), seed=task.seed, epoch=epoch)
     view = epoch if task.cycle is None else epoch % task.cycle
-    table = view_table(task.views, data=task.data, seed=task.view_seed, view=view)
+    table = training_view(task.views, task.data, seed=task.view_seed, view=view)
     losses = []
     for number in range(steps):
         index = order[number * batch : (number + 1) * batch]

@@ -53,15 +53,29 @@ class ViewTable:
         return np.where(square[..., None], np.uint8(self.grey), view)
 
 
-def view_table(cfg: ViewsConfig, *, data: Dataset, seed: int, view: int) -> ViewTable:
-    """The table of view number `view` of the training images."""
-    images, (height, width) = len(data[Split.TRAIN]), data.input.shape[:2]
-    highs = [2 * cfg.shift + 1, 2 * cfg.shift + 1, 2 if cfg.flip else 1, height + 1, width + 1]
+def view_table(
+    cfg: ViewsConfig, *, images: int, size: tuple[int, int], seed: int, view: int, grey: int
+) -> ViewTable:
+    """The table of view number `view` for a split of `images` images of `size` pixels."""
+    highs = [2 * cfg.shift + 1, 2 * cfg.shift + 1, 2 if cfg.flip else 1, size[0] + 1, size[1] + 1]
     random = generator(seed, VIEW_STREAM, view)
-    rows = np.empty((images, len(highs)), np.int16)
+    rows = np.empty((images, len(highs)), np.int16)  # 10 bytes per image; one column is drawn wide
     for column, high in enumerate(highs):
         rows[:, column] = random.integers(0, high, images)
-    return ViewTable(cfg=cfg, rows=rows, grey=data.input.zero_point)
+    return ViewTable(cfg=cfg, rows=rows, grey=grey)
+
+
+def training_view(cfg: ViewsConfig, data: Dataset, *, seed: int, view: int) -> ViewTable:
+    """How the training images of `data` look in view number `view`."""
+    height, width = data.input.shape[:2]
+    return view_table(
+        cfg,
+        images=len(data[Split.TRAIN]),
+        size=(height, width),
+        seed=seed,
+        view=view,
+        grey=data.input.zero_point,
+    )
 
 
 def require_fit(cfg: ViewsConfig, data: Dataset) -> None:
