@@ -39,6 +39,7 @@ RECIPE_OPTIONS: Sequence[Callable[[Any], Any]] = (
         help="Where stages are kept for reuse [default: OUT/.store].",
     ),
     click.option("--force", multiple=True, metavar="STAGE", help="Make a stage again."),
+    click.option("--ablation", is_flag=True, help="Also show what each stage buys, over seeds."),
 )
 
 
@@ -78,9 +79,10 @@ def run(as_json: bool, **options: Any) -> None:
     if as_json:
         click.echo(report, nl=False)
         return
-    from pipeline.table import print_models
+    from pipeline.table import print_ablation, print_models
 
     print_models(json.loads(report))
+    print_ablation(json.loads(report))
     click.echo(f"\n{results / 'report.html'}")
 
 
@@ -133,13 +135,14 @@ def report(run: Path, as_json: bool) -> None:
     Example:
       pipeline report runs/digits
     """
-    from pipeline.table import print_models, read_report
+    from pipeline.table import print_ablation, print_models, read_report
 
     content = read_report(run / "report.json")
     if as_json:
         click.echo(json.dumps(content, indent=1))
     else:
         print_models(content)
+        print_ablation(content)
 
 
 @main.command()
@@ -193,6 +196,7 @@ def prepare(
     out: Path,
     store: Path | None,
     force: Sequence[str],
+    ablation: bool,
 ) -> "tuple[Recipe, Runner]":
     """The checked recipe with the command line laid on top, and a runner for it."""
     from pipeline.graph import NAMES
@@ -208,6 +212,7 @@ def prepare(
         "--teacher": ("teacher.file", teacher),
         "--data": ("dataset.path", data),
         "--seed": ("seed", seed),
+        "--ablation": ("ablation.enabled", ablation or None),
     }
     overrides = [parse_override(text) for text in sets]
     overrides += [

@@ -64,3 +64,10 @@ STAGES = (
 )
 
 NAMES = tuple(stage.name for stage in STAGES)
+
+
+def needed(recipe: Any) -> tuple[Stage, ...]:
+    """The stages that a recipe uses: without an int8 file, nothing is quantization-aware."""
+    if "int8" in recipe.convert.precisions:
+        return STAGES
+    return tuple(stage for stage in STAGES if stage.name != "quantize")

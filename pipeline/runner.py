@@ -6,10 +6,11 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from pipeline import datasets, fingerprint
-from pipeline.artifacts import Artifact
-from pipeline.graph import STAGES, Stage
+from pipeline.artifacts import Artifact, Exports
+from pipeline.graph import STAGES, Stage, needed
 from pipeline.progress import Console, clock
 from pipeline.recipe import Recipe
 from pipeline.results import deliver, workplace
@@ -31,8 +32,10 @@ class Runner:
         it depends on whether the new result has other bytes."""
         steps: list[Step] = []
         inputs: dict[str, str] = {}
-        for stage in STAGES:
-            waiting = [need for need in stage.needs if need not in inputs]
+        stages = needed(self.recipe)
+        planned = {stage.name for stage in stages}
+        for stage in stages:
+            waiting = [need for need in stage.needs if need in planned - inputs.keys()]
             if not stage.reusable:
                 steps.append(Step(name=stage.name, reused=False, reason=ALWAYS))
             elif waiting:
@@ -49,25 +52,46 @@ class Runner:
         """Run what is not there yet, and publish the folder `results`; what was done."""
         begun = time.monotonic()
         datasets.source_digest(self.recipe.dataset)  # missing data is told before a place is made
+        with workplace(results, store=self.store.root) as work:
+            steps, artifacts = self.make()
+            ablation = self._ablate() if self.recipe.ablation.enabled else None
+            for stage in STAGES:
+                if stage.reusable:
+                    continue
+                upstream = {need: artifacts[need] for need in stage.needs}
+                started = time.monotonic()
+                history = History(steps=tuple(steps), begun=begun, ablation=ablation)
+                artifacts[stage.name] = self._observe(stage, work, upstream, history)
+                wall_s = time.monotonic() - started
+                steps.append(Step(name=stage.name, reused=False, reason=ALWAYS, wall_s=wall_s))
+            deliver(artifacts, steps, self.recipe, work / "results", results)
+        return steps
+
+    def make(self) -> tuple[list[Step], dict[str, Artifact]]:
+        """Everything that can be kept: all that comes before the measurements."""
         steps: list[Step] = []
         artifacts: dict[str, Artifact] = {}
         inputs: dict[str, str] = {}
-        with workplace(results, store=self.store.root) as work:
-            for stage in STAGES:
-                upstream = {need: artifacts[need] for need in stage.needs}
-                if stage.reusable:
-                    step, stored = self._make_or_reuse(stage, inputs, upstream)
-                    inputs[stage.name] = stored.manifest.digest
-                    artifacts[stage.name] = stage.makes.read(stored.folder)
-                else:
-                    started = time.monotonic()
-                    history = History(steps=tuple(steps), begun=begun)
-                    artifacts[stage.name] = self._observe(stage, work, upstream, history)
-                    wall_s = time.monotonic() - started
-                    step = Step(name=stage.name, reused=False, reason=ALWAYS, wall_s=wall_s)
+        for stage in needed(self.recipe):
+            if stage.reusable:
+                upstream = {need: artifacts[need] for need in stage.needs if need in artifacts}
+                step, stored = self._make_or_reuse(stage, inputs, upstream)
+                inputs[stage.name] = stored.manifest.digest
+                artifacts[stage.name] = stage.makes.read(stored.folder)
                 steps.append(step)
-            deliver(artifacts, steps, self.recipe, work / "results", results)
-        return steps
+        return steps, artifacts
+
+    def _ablate(self) -> dict[str, Any]:
+        from pipeline import ablation
+
+        def make(recipe: Recipe) -> Exports:
+            _, artifacts = replace(self, recipe=recipe, force=()).make()
+            exports = artifacts["convert"]
+            assert isinstance(exports, Exports)
+            return exports
+
+        data = datasets.load(self.recipe.dataset)
+        return ablation.run(self.recipe, make=make, data=data, say=self.console.say)
 
     def _look(self, stage: Stage, inputs: dict[str, str]) -> tuple[Step, Stored | None]:
         document = self._document(stage, inputs)
@@ -153,6 +177,6 @@ class Runner:
         return fingerprint.document(
             stage,
             self.recipe,
-            inputs={need: inputs[need] for need in stage.needs},
+            inputs={need: inputs[need] for need in stage.needs if need in inputs},
             dataset_sha256=datasets.source_digest(self.recipe.dataset),
         )

@@ -63,7 +63,7 @@ def run(
     job: Job,
     teacher: Teacher,
     distill: Checkpoint,
-    quantize: Checkpoint,
+    quantize: Checkpoint | None = None,
 ) -> Exports:
     from pipeline.stages import training
 
@@ -73,7 +73,7 @@ def run(
     opened = training.open_teacher(teacher, job)
     teacher_source = _teacher(teacher, opened, work)
     student = _student("student", distill, work)
-    quantized = _student("student_qat", quantize, work)
+    quantized = student if quantize is None else _student("student_qat", quantize, work)
     for target in dict.fromkeys(cfg.targets):
         if teacher_source is not None:
             _write(target, "float32", teacher_source, work)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.progress import Console
 from pipeline.recipe import Recipe
@@ -31,6 +31,8 @@ class History:
     steps: tuple[Step, ...]
     begun: float
     """`time.monotonic()` at the start of the run."""
+    ablation: dict[str, Any] | None = None
+    """What each stage bought, where that was asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,6 +42,7 @@ def run(cfg: Recipe, out: Path, *, job: Job, bench: Measurements) -> Report:
         "models": [_row(row, exports, cfg.seed) for row in bench.rows],
         "parity": [parity.model_dump(mode="json") for parity in exports.parity],
         "scales": [_scale(row) for row in exports.scales],
+        "ablation": job.history.ablation,
         "gates": [],
     }
     text = json.dumps(report, indent=1) + "\n"

@@ -1,0 +1,81 @@
+"""The ablation: variants of one recipe that share a teacher, over seeds."""
+
+import json
+import shutil
+from typing import Any
+
+import pytest
+
+from pipeline.ablation import variant
+from pipeline.progress import SilentConsole
+from tests.conftest import Lane
+
+SMALL = (
+    ("bench.enabled", False),
+    ("ablation.enabled", True),
+    ("ablation.seeds", [0, 1]),
+    ("ablation.distill_epochs", 2),
+    ("ablation.corrupted_samples", 20),
+)
+
+
+@pytest.fixture(scope="module")
+def ablated(
+    finished: Lane, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Lane, dict[str, Any]]:
+    out = tmp_path_factory.mktemp("ablated")
+    shutil.copytree(finished.out / ".store", out / ".store")
+    console = SilentConsole()
+    lane = Lane(finished.recipe_file, finished.data_file, out, console)
+    results, _ = lane.run(*SMALL)
+    return lane, json.loads((results / "report.json").read_text())["ablation"]
+
+
+def test_every_variant_is_there_with_every_seed(ablated: tuple[Lane, dict[str, Any]]) -> None:
+    seeds = {row["name"]: row["seeds"] for row in ablated[1]["variants"]}
+    students = ("student_scratch", "student_kd", "kd_ptq", "kd_qat", "kd_qat_hard")
+    assert seeds == {"teacher": [0], **{name: [0, 1] for name in students}}
+    for row in ablated[1]["variants"]:
+        assert 0 <= row["top1"] <= 1
+        assert set(row["corrupted"]) == {"noise", "blur", "shift", "contrast"}
+        assert {len(curve) for curve in row["corrupted"].values()} == {5}
+
+
+def test_every_step_has_a_gain_an_interval_and_a_test(
+    ablated: tuple[Lane, dict[str, Any]],
+) -> None:
+    rows = {row["name"]: row["top1"] for row in ablated[1]["variants"]}
+    assert len(ablated[1]["steps"]) == 5
+    for step in ablated[1]["steps"]:
+        assert step["gain"] == pytest.approx(rows[step["after"]] - rows[step["before"]])
+        assert step["interval"][0] <= step["gain"] <= step["interval"][1]
+        assert 0 <= step["p_images"] <= 1
+
+
+def test_the_teacher_is_trained_once_and_the_student_with_kd_once_per_seed(
+    ablated: tuple[Lane, dict[str, Any]],
+) -> None:
+    store = ablated[0].out / ".store"
+    made = {stage: len(list(store.glob(f"{stage}-*"))) for stage in ("teacher", "logits")}
+    assert made == {"teacher": 1, "logits": 1}
+    # Of the recipe itself; alone and with KD for two seeds.
+    assert len(list(store.glob("distill-*"))) == 1 + 2 * 2
+    assert len(list(store.glob("quantize-*"))) == 1 + 2 * 2
+
+
+def test_the_page_shows_it(ablated: tuple[Lane, dict[str, Any]]) -> None:
+    page = (ablated[0].out / "tiny" / "report.html").read_text()
+    for row in ablated[1]["variants"]:
+        assert row["is"] in page
+
+
+def test_variants_differ_in_nothing_but_what_they_are_about(lane: Lane) -> None:
+    recipe = lane.recipe(("distill.loss", "dkd"))
+    scratch, kd, hard = (variant(recipe, chain, 1) for chain in ("scratch", "kd", "hard"))
+    assert (scratch.distill.alpha, kd.distill.alpha) == (0.0, 0.5)
+    assert kd.distill.loss == hard.distill.loss == "dkd"
+    budget = {"epochs", "batch_size", "learning_rate", "weight_decay", "seed", "family"}
+    assert scratch.distill.model_dump(include=budget) == kd.distill.model_dump(include=budget)
+    assert hard.distill == kd.distill
+    assert (kd.quantize.alpha, hard.quantize.alpha) == (0.9, 0.0)
+    assert {recipe.teacher, scratch.teacher, kd.teacher, hard.teacher} == {recipe.teacher}
