@@ -170,10 +170,18 @@ def convert(as_json: bool, model: Path, out: Path | None, **options: Any) -> Non
     """
     from pipeline.conversion import Request, convert
     from pipeline.progress import console
+    from targets.devices import available_cpus
 
     targets, precisions = options.pop("targets") or ("tflite",), options.pop("precisions")
     place = out or Path("converted") / model.resolve().stem
-    request = Request(model=model, targets=targets, precisions=precisions, out=place, **options)
+    request = Request(
+        model=model,
+        targets=targets,
+        precisions=precisions,
+        out=place,
+        threads=len(available_cpus()),
+        **options,
+    )
     document = convert(request, console=console())
     if as_json:
         click.echo(json.dumps(document, indent=1))

@@ -51,6 +51,7 @@ class Request:
     scale: float
     offset: float
     out: Path
+    threads: int
 
 
 def convert(request: Request, *, console: Console) -> dict[str, Any]:
@@ -59,13 +60,13 @@ def convert(request: Request, *, console: Console) -> dict[str, Any]:
     Raises `InputError` for what cannot be asked for, `ProofError` for a file that is not shown to
     be what was asked for; then nothing is published.
     """
-    from pipeline.teachers.loading import load_network
+    from pipeline.teachers.loading import load_network, require_there
     from pipeline.training import session
-    from targets.devices import available_cpus
 
     jobs = list(_jobs(request))
+    require_there(request.model)
     _require_replaceable(request.out)
-    session.start(seed=0, threads=len(available_cpus()))
+    session.start(seed=0, threads=request.threads)
     network = load_network(request.model)
     with _workplace(request.out) as (folder, scratch):
         work = _work(request, network, folder, scratch)

@@ -48,10 +48,9 @@ def load_network(path: Path) -> LoadedNetwork:
     Raises `InputError` for what is not there, is no such file, holds code, or has not exactly one
     input and one output [batch, classes].
     """
+    require_there(path)
     if path.is_dir():
         return _saved_model(path)
-    if not path.is_file():
-        raise InputError(f"model {path}: not there; give a .keras or .h5 file or a SavedModel.")
     if zipfile.is_zipfile(path):
         return _keras(path, *_keras_zip(path))
     if path.read_bytes()[:8] == b"\x89HDF\r\n\x1a\n":
@@ -60,6 +59,12 @@ def load_network(path: Path) -> LoadedNetwork:
         f"model {path}: neither a .keras nor a .h5 file nor a SavedModel folder. Save the trained "
         "network with model.save('model.keras')."
     )
+
+
+def require_there(path: Path) -> None:
+    """The check that needs no TensorFlow, for before it is imported."""
+    if not path.exists():
+        raise InputError(f"model {path}: not there; give a .keras or .h5 file or a SavedModel.")
 
 
 def _keras_zip(path: Path) -> tuple[str, Any]:

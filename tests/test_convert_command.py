@@ -1,0 +1,310 @@
+"""A classifier that is there already is converted with the same proofs, or refused with a reason."""
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from pipeline import conversion
+from pipeline.conversion import Request
+from pipeline.progress import SilentConsole
+from pipeline.teachers.loading import load_network
+from targets.bench.protocol import logits_of
+from targets.errors import InputError, ProofError
+from targets.formats import tflite
+from tests.conftest import THREADS, Command
+
+IMAGES = np.random.default_rng(0).integers(9, 240, (256, 8, 8), np.uint8)
+SCALE, OFFSET = 1 / 127.5, -1.0
+
+
+def classifier(library: Any) -> Any:
+    """A small network of `tf_keras` or Keras 3 with softmax, as many have it."""
+    layers = library.layers
+    library.utils.set_random_seed(0)
+    image = library.Input((8, 8, 1))
+    x = layers.ZeroPadding2D(1)(image)
+    x = layers.Conv2D(8, 3, strides=2, activation="relu", name="conv")(x)
+    x = layers.MaxPooling2D()(x)
+    x = layers.Flatten()(x)
+    return library.Model(image, layers.Dense(3, activation="softmax", name="scores")(x))
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import keras
+    import tf_keras
+
+    folder = tmp_path_factory.mktemp("saved")
+    model = classifier(tf_keras)
+    model.save(folder / "mine.keras")
+    with pytest.warns(UserWarning, match="HDF5"):
+        model.save(folder / "mine.h5")
+    model.save(folder / "mine_saved")
+    classifier(keras).save(folder / "keras3.keras")
+    classifier(keras).export(folder / "keras3_saved", verbose=False)
+    np.savez(folder / "images.npz", images=IMAGES, labels=np.arange(256) % 3)
+    np.savez(folder / "few.npz", images=IMAGES[1:])
+    np.savez(folder / "float.npz", images=IMAGES / 255)
+    np.savez(folder / "large.npz", images=np.zeros((300, 9, 9), np.uint8))
+    np.savez(folder / "classes.npz", images=IMAGES, labels=np.arange(256) % 4)
+    np.savez(folder / "unnamed.npz", IMAGES)
+    return folder
+
+
+def request(model: Path, out: Path, **changes: Any) -> Request:
+    asked = {
+        "targets": ("tflite",), "precisions": (), "data": None, "scale": SCALE, "offset": OFFSET,
+    }  # fmt: skip
+    return Request(model=model, out=out, threads=THREADS, **{**asked, **changes})
+
+
+def convert(model: Path, out: Path, **changes: Any) -> dict[str, Any]:
+    return conversion.convert(request(model, out, **changes), console=SilentConsole())
+
+
+def test_files_take_raw_pixels_and_are_what_the_network_is(saved: Path, tmp_path: Path) -> None:
+    out, data = tmp_path / "out", saved / "images.npz"
+    document = convert(saved / "mine.keras", out, targets=("tflite", "onnx"), data=data)
+    assert json.loads((out / "convert.json").read_text()) == json.loads(json.dumps(document))
+    names = [file["name"] for file in document["files"]]
+    assert names == [f"mine.{p}.{t}" for t in ("tflite", "onnx") for p in ("float32", "int8_ptq")]
+    assert {path.name for path in (out / "models").iterdir()} == set(names)
+    expected = load_network(saved / "mine.keras")(
+        IMAGES[..., np.newaxis].astype(np.float32) * np.float32(SCALE) + OFFSET
+    )
+    raw = IMAGES[..., np.newaxis]
+    for file in document["files"]:
+        seen = logits_of(out / file["file"], file["format"], raw, tmp_path)
+        difference = np.abs(seen - expected).max()
+        assert difference == pytest.approx(file["max_abs_diff"], abs=1e-6)
+        assert difference <= (1e-4 if file["precision"] == "float32" else 0.05)
+        assert file["agreement"] >= (1.0 if file["precision"] == "float32" else 0.95)
+        assert file["top1"] is not None
+    int8 = {f["format"]: f for f in document["files"] if f["precision"] == "int8_ptq"}
+    assert int8["tflite"]["float_ops"] == int8["onnx"]["float_ops"] == 0
+    assert all(row["equal"] for row in int8["onnx"]["scales"])
+    assert tflite.inspect(out / int8["tflite"]["file"]).input_dtype == "UINT8"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("mine.h5", "tf_keras"),
+        ("mine_saved", "saved_model"),
+        ("keras3.keras", "keras"),
+        ("keras3_saved", "saved_model"),
+    ],
+)
+def test_every_kind_of_file_is_converted(saved: Path, tmp_path: Path, name: str, kind: str) -> None:
+    document = convert(saved / name, tmp_path / "out")
+    assert document["model"]["kind"] == kind
+    assert document["files"][0]["agreement"] == 1.0
+    assert document["compared_on"]["what"].startswith("seeded uniform uint8 noise")
+
+
+def test_the_command_gives_the_same_bytes_in_every_process(
+    command: Command, saved: Path, tmp_path: Path
+) -> None:
+    argv = [
+        "convert", str(saved / "keras3_saved"), "--data", str(saved / "images.npz"),
+        "--target", "tflite", "--target", "onnx", "--precision", "int8_ptq",
+        "--scale", "0.5", "--json",
+    ]  # fmt: skip
+    first, second = (command(*argv) for _ in range(2))
+    assert first.returncode == 0, first.stderr
+    assert first.stdout == second.stdout
+    assert len(json.loads(first.stdout)["files"]) == 2
+    assert (tmp_path / "converted" / "keras3_saved" / "convert.json").is_file()
+
+
+def test_a_recurrent_network_is_converted_for_one_sample(tmp_path: Path) -> None:
+    import tf_keras
+
+    tf_keras.utils.set_random_seed(0)
+    layers = [tf_keras.layers.LSTM(4), tf_keras.layers.Dense(3, name="scores")]
+    tf_keras.Sequential([tf_keras.layers.Input((8, 8)), *layers]).save(tmp_path / "rows.keras")
+    document = convert(tmp_path / "rows.keras", tmp_path / "out", targets=("tflite", "onnx"))
+    assert [file["agreement"] for file in document["files"]] == [1.0, 1.0]
+    np.savez(tmp_path / "rows.npz", images=IMAGES)
+    with pytest.raises(InputError, match="holds a loop"):
+        convert(tmp_path / "rows.keras", tmp_path / "out", data=tmp_path / "rows.npz")
+    assert (tmp_path / "out" / "convert.json").is_file()  # the first result is still there
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"targets": ("tflit",)}, "--target: unknown target 'tflit'; did you mean 'tflite'"),
+        ({"precisions": ("int7",)}, "--precision: unknown precision 'int7'"),
+        ({"precisions": ("float16",), "targets": ("onnx",)}, "onnx cannot hold it"),
+        ({"precisions": ("int8",)}, "quantization-aware training"),
+        ({"precisions": ("int8_ptq",)}, "needs --data"),
+        ({"scale": 0.0}, "scale above 0"),
+        ({"offset": float("nan")}, "must be numbers"),
+        ({"data": "few.npz"}, "255 samples are too few"),
+        ({"data": "float.npz"}, "must be uint8"),
+        ({"data": "large.npz"}, "[samples, 8, 8, 1]"),
+        ({"data": "classes.npz"}, "the network has 3 classes"),
+        ({"data": "unnamed.npz"}, "no array 'images'"),
+        ({"data": "mine.keras"}, "no array 'images'"),
+        ({"data": "nowhere.npz"}, "not a file"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_told_and_writes_nothing(
+    saved: Path, tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    if "data" in changes:
+        changes = {**changes, "data": saved / changes["data"]}
+    with pytest.raises(InputError) as error:
+        convert(saved / "mine.keras", tmp_path / "out", **changes)
+    assert said in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def with_lambda(folder: Path) -> Path:
+    import tf_keras
+
+    layers = [tf_keras.layers.Input((3,)), tf_keras.layers.Lambda(lambda x: x * 2, name="double")]
+    tf_keras.Sequential(layers).save(folder / "x.keras")
+    return folder / "x.keras"
+
+
+def with_module(folder: Path) -> Path:
+    """A configuration that names a function of another module, which tf_keras would import."""
+    return changed(folder, '"module": "keras.layers", "class_name": "Flatten"',
+                   '"module": "antigravity", "class_name": "Flatten"')  # fmt: skip
+
+
+def with_custom_layer(folder: Path) -> Path:
+    return changed(folder, '"class_name": "Flatten"', '"class_name": "Twice", "module": "mine"')
+
+
+def changed(folder: Path, old: str, new: str) -> Path:
+    import tf_keras
+
+    classifier(tf_keras).save(folder / "good.keras")
+    with (
+        zipfile.ZipFile(folder / "good.keras") as good,
+        zipfile.ZipFile(folder / "x.keras", "w") as bad,
+    ):
+        for name in good.namelist():
+            content = good.read(name)
+            if name == "config.json":
+                assert old.encode() in content
+                content = content.replace(old.encode(), new.encode())
+            bad.writestr(name, content)
+    return folder / "x.keras"
+
+
+def with_python(folder: Path) -> Path:
+    import tensorflow as tf
+
+    class Network(tf.Module):  # type: ignore[misc]
+        @tf.function(input_signature=[tf.TensorSpec([None, 3], tf.float32)])
+        def serve(self, x: Any) -> Any:
+            return tf.numpy_function(np.tanh, [x], tf.float32)
+
+    tf.saved_model.save(Network(), str(folder / "x"))
+    return folder / "x"
+
+
+def with_two_inputs(folder: Path) -> Path:
+    import tf_keras
+
+    inputs = [tf_keras.Input((3,)), tf_keras.Input((3,))]
+    tf_keras.Model(inputs, tf_keras.layers.Add()(inputs)).save(folder / "x.keras")
+    return folder / "x.keras"
+
+
+def with_weights_only(folder: Path) -> Path:
+    import tf_keras
+
+    classifier(tf_keras).save_weights(folder / "x.h5")
+    return folder / "x.h5"
+
+
+def with_an_image_as_output(folder: Path) -> Path:
+    import tf_keras
+
+    tf_keras.Sequential([tf_keras.layers.Input((8, 8, 1)), tf_keras.layers.ReLU()]).save(
+        folder / "x.keras"
+    )
+    return folder / "x.keras"
+
+
+def with_text(folder: Path) -> Path:
+    (folder / "x.keras").write_text("weights")
+    return folder / "x.keras"
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (with_lambda, "layer 'double' is a Lambda"),
+        (with_module, "'flatten' is a custom Flatten of antigravity"),
+        (with_custom_layer, "is a custom Twice of mine"),
+        (with_python, "operator PyFunc in __inference_serve"),
+        (with_two_inputs, "has 2 inputs"),
+        (with_weights_only, "holds weights only"),
+        (with_an_image_as_output, "no classifier"),
+        (with_text, "neither a .keras nor a .h5 file"),
+        (lambda folder: folder / "nowhere.keras", "not there"),
+    ],
+)
+def test_a_file_that_holds_code_or_no_classifier_is_refused(
+    tmp_path: Path, make: Callable[[Path], Path], said: str
+) -> None:
+    import sys
+
+    with pytest.raises(InputError) as error:
+        load_network(make(tmp_path))
+    assert said in str(error.value)
+    assert "antigravity" not in sys.modules
+
+
+def test_a_mistake_is_one_paragraph_and_exit_2(command: Command, tmp_path: Path) -> None:
+    done = command("convert", "nowhere.keras")
+    assert done.returncode == 2
+    assert "Error: model nowhere.keras: not there" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_holds_something_else_is_not_replaced(saved: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(InputError, match="it would be replaced"):
+        convert(saved / "mine.keras", tmp_path)
+    assert (tmp_path / "thesis.txt").exists()
+
+
+def test_a_file_that_differs_publishes_nothing(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The export of another network, under this one's name."""
+
+    def other(model: Any, spec: Any, path: Path) -> None:
+        export(lambda image: 1.0 - model(image), spec, path)
+
+    export = tflite.export_float
+    monkeypatch.setattr(tflite, "export_float", other)
+    with pytest.raises(ProofError, match="differs from the network it was made from"):
+        convert(saved / "mine.keras", tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_labels_may_differ_only_where_the_network_does_not_decide() -> None:
+    from pipeline.converted_file import _only_ties
+
+    expected = outputs([[1.0, 1.0 + 1e-6, 0.0], [0.0, 0.5, 1.0]])
+    assert _only_ties(expected, outputs([[2.0, 1.0, 0.0], [0.0, 0.5, 1.0]]), 1e-4)
+    assert not _only_ties(expected, outputs([[1.0, 2.0, 0.0], [0.0, 2.0, 1.0]]), 1e-4)
+
+
+def outputs(rows: list[list[float]]) -> npt.NDArray[np.float32]:
+    return np.array(rows, np.float32)
