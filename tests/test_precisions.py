@@ -1,0 +1,318 @@
+"""Every precision is what it says in the produced file, and every runtime answers with it."""
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from targets.bench.protocol import Bench, Protocol, Subject, logits_of
+from targets.errors import InputError, ProofError
+from targets.formats import CALIBRATED, MIN_CALIBRATION_SAMPLES, PRECISIONS, onnx_qdq, tflite
+from targets.formats.onnx_rewrite import int8_to_uint8, pad_integers, subtract_by_adding
+from targets.formats.onnx_scales import require_equal_scales, scale_table
+from targets.formats.tflite_inspect import require_dynamic, require_float16, require_int16x8
+from targets.inputs import InputSpec, image_input
+from targets.links.local import LocalLink
+from targets.runtimes import RUNTIMES, Runtime
+
+SPEC = image_input(12, 12, 1)
+FAMILIES = ("mobilenet_v1", "mobilenet_v2")
+# Neither end of the range occurs: the exports must see to it.
+IMAGES = np.random.default_rng(0).integers(9, 240, (MIN_CALIBRATION_SAMPLES, 12, 12, 1), np.uint8)
+HAS_TFLITE_RUNTIME = find_spec("tflite_runtime") is not None
+
+
+def network(family: str) -> Any:
+    """A student with random weights whose activations are of a usual size."""
+    import tf_keras
+
+    from pipeline.models.network import NetworkSpec, build
+    from pipeline.training.loop import normalise
+
+    tf_keras.utils.set_random_seed(0)
+    arguments = {"width_multiplier": 0.25}
+    model = build(
+        NetworkSpec(role="student", family=family, arguments=arguments, input=SPEC, classes=3)
+    )
+    for _ in range(20):  # batch normalisation learns the statistics
+        model(normalise(IMAGES, SPEC), training=True)
+    return model
+
+
+def write(model: Any, precision: str, folder: Path) -> Path:
+    from pipeline.quantization.qat import QuantizedNetwork
+
+    path = folder / f"student.{precision}.tflite"
+    name = "float" if precision == "float32" else precision
+    export = getattr(tflite, f"export_{name}")
+    if precision == "int8":
+        quantized = QuantizedNetwork(model, SPEC)
+        quantized.calibrate(IMAGES)
+        model = quantized.model
+    samples = (IMAGES,) if precision in CALIBRATED else ()
+    export(lambda image: model(image, training=False), SPEC, *samples, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder with every file of a family."""
+    made: dict[str, Path] = {}
+
+    def folder(family: str) -> Path:
+        if family not in made:
+            made[family] = out = tmp_path_factory.mktemp(family)
+            model = network(family)
+            files = {p: write(model, p, out) for p in PRECISIONS["tflite"]}
+            onnx_qdq.export_float(
+                lambda image: model(image, training=False), SPEC, out / "student.float32.onnx"
+            )
+            for precision in ("int8", "int8_ptq"):
+                onnx_qdq.export_int8(files[precision], out / f"student.{precision}.onnx")
+        return made[family]
+
+    return folder
+
+
+class InRuntime(Subject):
+    """A file in a runtime that is not its format's default; the name says which."""
+
+    @property
+    def runtime(self) -> Runtime:
+        return RUNTIMES[self.name.partition(":")[0]]
+
+
+ONCE = Protocol(
+    processes=1, min_queries=1, min_duration_s=0, max_duration_s=0, warmup_runs=0,
+    warmup_s=0, threads=1, seed=0, timeout_s=60,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "runtime",
+    [
+        "ai_edge_litert",
+        "onnxruntime",
+        pytest.param(
+            "tflite_runtime",
+            marks=pytest.mark.skipif(
+                not HAS_TFLITE_RUNTIME, reason="tflite-runtime is not installed: Python 3.11 only"
+            ),
+        ),
+    ],
+)
+def test_every_file_loads_and_answers_in_every_runtime(
+    written: Callable[[str], Path], tmp_path: Path, runtime: str, family: str
+) -> None:
+    samples = tmp_path / "samples.npy"
+    np.save(samples, IMAGES[:16])
+    bench = Bench(link=LocalLink(), samples=samples, folder=tmp_path, protocol=ONCE)
+    (kind,) = RUNTIMES[runtime].formats
+    expected = logits_of(written(family) / f"student.float32.{kind}", kind, IMAGES[:16], tmp_path)
+    for precision in PRECISIONS[kind]:
+        path = written(family) / f"student.{precision}.{kind}"
+        subject = InRuntime(name=f"{runtime}:{path.name}", format=kind, path=path)
+        seen, record = bench.outputs(subject)
+        assert record["runtime"]["name"] == runtime
+        assert not record["tensorflow_imported"]
+        limit = {"float32": 1e-4, "float16": 0.02}.get(precision, 0.1)
+        assert np.abs(seen - expected).max() <= limit * np.abs(expected).max(), precision
+
+
+def test_every_precision_has_its_function_and_its_types(written: Callable[[str], Path]) -> None:
+    folder = written("mobilenet_v1")
+    held = {
+        p: {c.dtype for c in tflite.inspect(folder / f"student.{p}.tflite").constants}
+        for p in PRECISIONS["tflite"]
+    }
+    assert "FLOAT16" in held["float16"]
+    assert "INT8" in held["dynamic"]
+    assert "FLOAT32" in held["dynamic"]  # small weights and biases
+    for precision in ("int8", "int8_ptq"):
+        assert held[precision] <= {"INT8", "INT32"}
+    assert held["int16x8"] <= {"INT8", "INT16", "INT32", "INT64"}
+
+
+def test_calibration_gives_the_input_exactly_the_assigned_scale(
+    written: Callable[[str], Path],
+) -> None:
+    seen = tflite.inspect(written("mobilenet_v1") / "student.int8_ptq.tflite")
+    assert (seen.input_dtype, seen.input_scale) == ("UINT8", (1 / 128, 128))
+    assert seen.output_dtype == "FLOAT32"
+    assert seen.float_ops == 0
+
+
+def test_both_ends_are_set_only_where_they_do_not_occur() -> None:
+    changed = tflite.with_both_ends(IMAGES)
+    assert (changed.min(), changed.max()) == (0, 255)
+    assert np.count_nonzero(changed != IMAGES) == 2
+    assert IMAGES.min() == 9  # the caller's array is its own
+    assert tflite.with_both_ends(changed) is changed
+
+
+@pytest.mark.parametrize("precision", CALIBRATED)
+def test_a_calibration_set_that_is_too_small_is_refused(tmp_path: Path, precision: str) -> None:
+    export = getattr(tflite, f"export_{precision}")
+    with pytest.raises(InputError, match=r"255 samples are too few.* at least 256"):
+        export(lambda image: image, SPEC, IMAGES[1:], tmp_path / "x.tflite")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("proof", [require_float16, require_dynamic, require_int16x8])
+def test_a_file_of_another_precision_is_not_taken(
+    written: Callable[[str], Path], proof: Callable[[Path], Any]
+) -> None:
+    with pytest.raises(ProofError, match="was asked for, but"):
+        proof(written("mobilenet_v1") / "student.float32.tflite")
+
+
+def dense(units: int) -> Callable[[Any], Any]:
+    """A network of one matrix [144, units]."""
+    import tensorflow as tf
+
+    matrix = np.random.default_rng(0).normal(size=(144, units)).astype(np.float32)
+    return lambda image: tf.matmul(tf.reshape(image, [1, 144]), matrix)
+
+
+def test_a_network_without_a_large_matrix_cannot_be_dynamic(tmp_path: Path) -> None:
+    tflite.export_dynamic(dense(8), SPEC, tmp_path / "large.tflite")  # 1,152 elements
+    with pytest.raises(ProofError, match="no weight tensor of the network has 1,024 elements"):
+        tflite.export_dynamic(dense(7), SPEC, tmp_path / "small.tflite")
+
+
+def test_a_loop_is_refused_before_the_calibrator_that_dies_of_it(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    def looped(image: Any) -> Any:
+        return tf.while_loop(
+            lambda x: tf.reduce_sum(x) < 5.0, lambda x: [x + 1.0], [tf.reduce_mean(image, [1, 2])]
+        )[0]
+
+    with pytest.raises(InputError, match="holds a loop"):
+        tflite.export_int8_ptq(looped, SPEC, IMAGES, tmp_path / "x.tflite")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("precision", ["int8", "int8_ptq"])
+def test_the_scale_table_covers_every_quantized_tensor(
+    written: Callable[[str], Path], family: str, precision: str
+) -> None:
+    stem = written(family) / f"student.{precision}"
+    rows = scale_table(stem.with_name(f"{stem.name}.tflite"), stem.with_name(f"{stem.name}.onnx"))
+    require_equal_scales(rows)
+    seen = tflite.inspect(stem.with_name(f"{stem.name}.tflite"))
+    assert set(seen.scales) <= {row.tflite for row in rows}
+    layers = len([op for op in seen.operators if op.weights == "INT8"])
+    by_kind = {kind: [r for r in rows if r.kind == kind] for kind in ("weights", "bias")}
+    assert len(by_kind["weights"]) == layers
+    assert len(by_kind["bias"]) == layers - 1  # the classifier's is zero, and TFLite drops it
+    assert max(r.tflite_scales.channels for r in rows if r.tflite_scales) > 1
+    assert [r.note for r in rows if r.note] == ["holds the values of image"]
+
+
+@pytest.mark.parametrize("op", ["QuantizeLinear", "DequantizeLinear"])
+def test_a_changed_scale_is_told_with_the_tensors_name(
+    written: Callable[[str], Path], tmp_path: Path, op: str
+) -> None:
+    folder = written("mobilenet_v1")
+    model = onnx.load(folder / "student.int8.onnx")
+    constants = {i.name for i in model.graph.initializer}
+    node = next(n for n in model.graph.node if n.op_type == op and n.input[0] not in constants)
+    wrong = numpy_helper.from_array(np.float32(0.123), "wrong")
+    model.graph.initializer.append(wrong)
+    node.input[1] = "wrong"
+    onnx.save(model, tmp_path / "x.onnx")
+    rows = scale_table(folder / "student.int8.tflite", tmp_path / "x.onnx")
+    name = node.name if op == "QuantizeLinear" else "image"
+    with pytest.raises(ProofError, match=r"activation .*0\.123") as error:
+        require_equal_scales(rows)
+    assert name in str(error.value)
+
+
+def test_a_tensor_that_one_file_lacks_is_not_equal(
+    written: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = written("mobilenet_v1")
+    model = onnx.load(folder / "student.int8.onnx")
+    node = next(n for n in model.graph.node if n.op_type == "QuantizeLinear")
+    before, node.name = node.name, "somebody"
+    onnx.save(model, tmp_path / "x.onnx")
+    rows = scale_table(folder / "student.int8.tflite", tmp_path / "x.onnx")
+    said = {row.tflite or row.onnx: row.note for row in rows if not row.equal}
+    assert said[before] == "has no counterpart in the ONNX file"
+    assert "has no counterpart in the TFLite file" in said.values()
+    with pytest.raises(ProofError, match="has no counterpart"):
+        require_equal_scales(rows)
+
+
+def quantized_graph(op: str, *operands: str, **attributes: Any) -> Any:
+    """x -> Q -> DQ -> op (with a quantized constant) -> Q -> DQ."""
+    constants = {
+        "scale": np.float32(0.05),
+        "zero": np.int8(-3),
+        "c": np.int8(-7),
+        "c_zero": np.int8(0),
+        "c_scale": np.float32(0.02),
+        "pads": np.array([0, 0, 1, 1, 0, 0, 1, 1]),
+    }
+    steps = [
+        ("QuantizeLinear", ["x", "scale", "zero"], "q", {}),
+        ("DequantizeLinear", ["q", "scale", "zero"], "d", {}),
+        ("DequantizeLinear", ["c", "c_scale", "c_zero"], "k", {}),
+        (op, ["d", *operands], "o", attributes),
+        ("QuantizeLinear", ["o", "scale", "zero"], "qo", {}),
+        ("DequantizeLinear", ["qo", "scale", "zero"], "y", {}),
+    ]
+    shapes = {"x": [1, 2, 4, 4], "y": [1, 2, None, None]}
+    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in shapes.items()]
+    graph = helper.make_graph(
+        [helper.make_node(o, i, [out], **a) for o, i, out, a in steps],
+        "x",
+        ends[:1],
+        ends[1:],
+        [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
+
+
+@pytest.mark.parametrize(
+    ("op", "operand"), [("Sub", "k"), ("Add", "k"), ("Mul", "k"), ("Pad", "pads")]
+)
+def test_the_rewrites_change_no_result_and_leave_nothing_in_float(
+    tmp_path: Path, op: str, operand: str
+) -> None:
+    import onnxruntime
+
+    x = np.random.default_rng(0).uniform(-3, 3, (1, 2, 4, 4)).astype(np.float32)
+    model = quantized_graph(op, operand)
+    before = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x})[0]
+    for rewrite in (subtract_by_adding, int8_to_uint8, pad_integers):
+        rewrite(model)
+    onnx.save(onnx_qdq.canonical(model), tmp_path / "x.onnx")
+    after = onnxruntime.InferenceSession(tmp_path / "x.onnx").run(None, {"image": x})[0]
+    np.testing.assert_array_equal(before, after)
+    assert onnx_qdq.inspect(tmp_path / "x.onnx").float_op_names == ()
+
+
+def test_what_stays_float_in_onnx_is_named_by_its_tensor(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    model = dense(8)
+    source = tmp_path / "x.tflite"
+    tflite.export_int8_ptq(lambda image: tf.math.tanh(model(image)), SPEC, IMAGES, source)
+    (name,) = [op.output for op in tflite.inspect(source).operators if op.name == "TANH"]
+    with pytest.raises(ProofError, match=rf"in float on this machine: Tanh \({name}\)"):
+        onnx_qdq.export_int8(source, tmp_path / "x.onnx")
+
+
+def test_an_input_that_needs_no_arithmetic_gets_none(tmp_path: Path) -> None:
+    raw = InputSpec(shape=(12, 12, 1), scale=1.0, zero_point=0)
+    tflite.export_float(dense(8), raw, tmp_path / "x.tflite")
+    names = {op.name for op in tflite.inspect(tmp_path / "x.tflite").operators}
+    assert not names & {"SUB", "MUL"}
