@@ -159,7 +159,7 @@ def report(run: Path, as_json: bool) -> None:
 @click.option("--offset", type=float, default=0.0, show_default=True, help="raw * SCALE + OFFSET.")
 @click.option("--out", type=click.Path(path_type=Path), help="[default: converted/<model's name>]")
 @JSON
-def convert(as_json: bool, model: Path, out: Path | None, **options: Any) -> None:
+def convert(as_json: bool, **options: Any) -> None:
     """Write MODEL, a trained classifier (.keras, .h5 or a SavedModel folder), for a device.
 
     Every file takes raw uint8 values and is compared with the network in its runtime.
@@ -168,28 +168,18 @@ def convert(as_json: bool, model: Path, out: Path | None, **options: Any) -> Non
     Example:
       pipeline convert model.keras --target tflite --target onnx --data images.npz
     """
-    from pipeline.conversion import Request, convert
+    from pipeline.conversion import convert, request
     from pipeline.progress import console
-    from targets.devices import available_cpus
 
-    targets, precisions = options.pop("targets") or ("tflite",), options.pop("precisions")
-    place = out or Path("converted") / model.resolve().stem
-    request = Request(
-        model=model,
-        targets=targets,
-        precisions=precisions,
-        out=place,
-        threads=len(available_cpus()),
-        **options,
-    )
-    document = convert(request, console=console())
+    asked = request(**options)
+    document = convert(asked, console=console())
     if as_json:
         click.echo(json.dumps(document, indent=1))
         return
     from pipeline.table import print_converted
 
     print_converted(document)
-    click.echo(f"\n{place / 'convert.json'}")
+    click.echo(f"\n{asked.out / 'convert.json'}")
 
 
 def prepare(

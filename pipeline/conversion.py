@@ -18,6 +18,7 @@ import numpy as np
 
 from pipeline.converted_file import Logits, Raw, Source, Work, calibration, top1, write_file
 from pipeline.progress import Console
+from targets.devices import available_cpus
 from targets.errors import InputError, unknown
 from targets.formats import (
     CALIBRATED,
@@ -52,6 +53,17 @@ class Request:
     offset: float
     out: Path
     threads: int
+
+
+def request(*, model: Path, targets: tuple[str, ...], out: Path | None, **options: Any) -> Request:
+    """The command's options with their defaults: TFLite, a folder named after the model."""
+    return Request(
+        model=model,
+        targets=targets or ("tflite",),
+        out=out or Path("converted") / model.resolve().stem,
+        threads=len(available_cpus()),
+        **options,
+    )
 
 
 def convert(request: Request, *, console: Console) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A classifier that is there already is converted with the same proofs, or refused with a reason."""
+"""A classifier that is there already is converted with the same proofs, or refused."""
 
 import json
 import zipfile

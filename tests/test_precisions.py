@@ -125,6 +125,12 @@ def test_every_file_loads_and_answers_in_every_runtime(
         assert np.abs(seen - expected).max() <= limit * np.abs(expected).max(), precision
 
 
+def test_a_dynamic_dense_layer_is_of_a_version_that_tflite_runtime_knows(tmp_path: Path) -> None:
+    tflite.export_dynamic(dense(8), SPEC, tmp_path / "x.tflite")
+    versions = {op.name: op.version for op in tflite.inspect(tmp_path / "x.tflite").operators}
+    assert versions["FULLY_CONNECTED"] <= 9  # 12 where each output has a scale of its own
+
+
 def test_every_precision_has_its_function_and_its_types(written: Callable[[str], Path]) -> None:
     folder = written("mobilenet_v1")
     held = {
