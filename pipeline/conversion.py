@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.converted_file import Logits, Raw, Source, Work, calibration, top1, write_file
+from pipeline.converted_file import Logits, Raw, Work, calibration, top1, write_file
 from pipeline.progress import Console
 from targets.devices import available_cpus
 from targets.errors import InputError, unknown
@@ -27,6 +27,7 @@ from targets.formats import (
     PRECISIONS,
     require_enough,
 )
+from targets.formats.export import Source
 
 if TYPE_CHECKING:
     from pipeline.teachers.loading import LoadedNetwork

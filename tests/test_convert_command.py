@@ -299,7 +299,7 @@ def test_a_file_that_differs_publishes_nothing(
 
 
 def test_labels_may_differ_only_where_the_network_does_not_decide() -> None:
-    from pipeline.converted_file import _only_ties
+    from targets.parity import _only_ties
 
     expected = outputs([[1.0, 1.0 + 1e-6, 0.0], [0.0, 0.5, 1.0]])
     assert _only_ties(expected, outputs([[2.0, 1.0, 0.0], [0.0, 0.5, 1.0]]), 1e-4)

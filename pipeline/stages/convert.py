@@ -10,35 +10,20 @@ from typing import TYPE_CHECKING, Any
 from pipeline.artifacts import Checkpoint, DatasetSummary, Exports, Teacher
 from pipeline.recipe import ConvertConfig
 from pipeline.stages.job import Job
-from targets.errors import ProofError
+from targets.formats.export import Source
 from targets.formats.record import ExportedModel, Parity, ScaleRow
-from targets.inputs import InputSpec
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from pipeline.datasets.splits import Dataset
     from pipeline.teachers.source import OpenTeacher
 
-FLOAT_TOLERANCE = 1e-4
-"""Largest difference of a float export's logits from its source's, where these are 1 or less."""
-INT8_AGREEMENT = 0.95
-"""Least share of equal labels between an int8 file and the network it came from. Fake quantization
-and the integer kernels round in different places (99.4-99.7 % in practice): a share that is shown
-to be below this (the upper end of its interval is) is not rounding."""
-SAME_GRAPH_AGREEMENT = 0.999
-"""Least share of equal labels between the int8 files of both formats, over the test split."""
-CALIBRATION_SAMPLES = 1024
-
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
-    """A network to export: what it takes, as a graph and as a function of raw samples."""
+class Network:
+    """A network to export: as a graph, and as a function of raw samples."""
 
     role: str
-    input: InputSpec
-    serve: Callable[[Any], Any]
+    source: Source
     logits: Callable[[Any], Any]
     parameters: int | None
     macs: int | None
@@ -92,7 +77,7 @@ def run(
     )
 
 
-def _teacher(teacher: Teacher, opened: "OpenTeacher", work: Work) -> Source | None:
+def _teacher(teacher: Teacher, opened: "OpenTeacher", work: Work) -> Network | None:
     """The teacher as a network to export; None where it is a file, or no network at all."""
     from pipeline.teachers.source import raw_input
 
@@ -101,17 +86,16 @@ def _teacher(teacher: Teacher, opened: "OpenTeacher", work: Work) -> Source | No
         serve, spec = opened.serve_raw, raw_input(spec)
     if serve is None:
         return None
-    return Source(
+    return Network(
         role="teacher",
-        input=spec,
-        serve=serve,
+        source=Source(spec, serve),
         logits=opened.logits,
         parameters=teacher.parameters,
         macs=teacher.macs,
     )
 
 
-def _student(role: str, checkpoint: Checkpoint, work: Work) -> Source:
+def _student(role: str, checkpoint: Checkpoint, work: Work) -> Network:
     from pipeline.models.network import build, load_weights
     from pipeline.quantization.qat import QuantizedNetwork
     from pipeline.training.loop import make_predict
@@ -121,85 +105,48 @@ def _student(role: str, checkpoint: Checkpoint, work: Work) -> Source:
     if checkpoint.quantized:
         model = QuantizedNetwork(model, spec).model
     load_weights(model, checkpoint.weights)
-    return Source(
+    return Network(
         role=role,
-        input=spec,
-        serve=lambda image: model(image, training=False),
+        source=Source(spec, lambda image: model(image, training=False)),
         logits=make_predict(model, spec),
         parameters=checkpoint.parameters,
         macs=checkpoint.macs,
     )
 
 
-def _write(target: str, precision: str, source: Source, work: Work) -> None:
+def _write(target: str, precision: str, network: Network, work: Work) -> None:
     """Write one file, prove it, and note it down."""
-    name = f"{source.role.removesuffix('_qat')}.{precision}"
+    from pipeline.datasets.splits import Split
+    from targets.formats.export import evenly, export
+
+    name = f"{network.role.removesuffix('_qat')}.{precision}"
     work.job.console.say(f"convert   {name} to {target}")
     path = work.out / "models" / f"{name}.{target}"
-    made_from = _export(target, precision, source, path, work)
-    _note(source, path, target, precision, work)
-    work.parity.append(_parity(source, work.models[-1], work))
+    samples = evenly(work.data[Split.TRAIN].images)
+    made_from = export(
+        target, precision, network.source, path, samples=samples, scratch=work.job.scratch
+    )
+    _note(network, path, target, precision, work)
+    work.parity.append(_against_network(network, work.models[-1], work))
     if made_from is not None:
-        rows, parity = _same_graph(path, made_from, work)
+        rows, parity = _against_tflite(work.models[-1], made_from, work)
         work.parity.append(parity)
         if precision == "int8":
             work.scales.extend(rows)
 
 
-def _export(target: str, precision: str, source: Source, path: Path, work: Work) -> Path | None:
-    """Write the file; for an ONNX file that is made from a TFLite file, the latter."""
-    from targets.formats import onnx_qdq, tflite
-
-    model, spec = source.serve, source.input
-    match target, precision:
-        case "tflite", "float32":
-            tflite.export_float(model, spec, path)
-        case "tflite", "float16":
-            tflite.export_float16(model, spec, path)
-        case "tflite", "dynamic":
-            tflite.export_dynamic(model, spec, path)
-        case "tflite", "int8":
-            tflite.export_int8(model, spec, path)
-        case "tflite", "int8_ptq":
-            tflite.export_int8_ptq(model, spec, _calibration(work), path)
-        case "tflite", "int16x8":
-            tflite.export_int16x8(model, spec, _calibration(work), path)
-        case "onnx", "float32":
-            onnx_qdq.export_float(model, spec, path)
-        case _:
-            # The same quantized graph: from the TFLite file, also where that is not asked for.
-            made_from = path.with_suffix(".tflite")
-            if not made_from.exists():
-                made_from = work.job.scratch / made_from.name
-                _export("tflite", precision, source, made_from, work)
-            onnx_qdq.export_int8(made_from, path)
-            return made_from
-    return None
-
-
-def _calibration(work: Work) -> "npt.NDArray[np.uint8]":
-    """Training images, evenly spaced: the seed is not among what decides a conversion."""
-    import numpy as np
-
-    from pipeline.datasets.splits import Split
-
-    images = work.data[Split.TRAIN].images
-    chosen = np.linspace(0, len(images) - 1, min(CALIBRATION_SAMPLES, len(images))).astype(int)
-    return np.asarray(images[chosen])
-
-
-def _note(source: Source, path: Path, target: str, precision: str, work: Work) -> None:
+def _note(network: Network, path: Path, target: str, precision: str, work: Work) -> None:
     work.models.append(
         ExportedModel(
             name=path.name,
-            role=source.role,
+            role=network.role,
             format=target,
             precision=precision,
             file=str(path.relative_to(work.out)),
             sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
             size_bytes=path.stat().st_size,
-            parameters=source.parameters,
-            macs=source.macs,
+            parameters=network.parameters,
+            macs=network.macs,
         )
     )
 
@@ -237,88 +184,67 @@ def _precomputed(opened: "OpenTeacher", work: Work) -> str | None:
     return "teacher_logits.npy"
 
 
-def _parity(source: Source, model: ExportedModel, work: Work) -> Parity:
+def _against_network(network: Network, model: ExportedModel, work: Work) -> Parity:
     """The file in its runtime against the network it came from, on the validation split."""
     from pipeline.datasets.splits import Split
+    from targets.parity import require_parity
 
     images = work.data[Split.VAL].images
-    parity = _compared(
-        model.name, model.format, model.precision, source.role, source.logits(images), images, work
+    agreement, difference = require_parity(
+        model.name,
+        model.precision,
+        expected=network.logits(images),
+        seen=_answers(work.out / model.file, model.format, images, work),
     )
-    largest = max(1.0, float(abs(source.logits(images)).max()))
-    if model.precision == "float32":
-        proved = parity.max_abs_diff <= FLOAT_TOLERANCE * largest and parity.agreement == 1.0
-    else:
-        from targets import metrics
-
-        proved = metrics.wilson_interval(parity.agreement, len(images))[1] >= INT8_AGREEMENT
-    if not proved:
-        raise ProofError(
-            f"{parity.name}: differs from the network it was made from: "
-            f"{100 * parity.agreement:.2f} % equal labels on {parity.samples} validation samples, "
-            f"logits up to {parity.max_abs_diff:.3g} apart. Nothing was published."
-        )
-    return parity
+    return _parity(model, network.role, len(images), agreement, difference, work)
 
 
-def _same_graph(path: Path, made_from: Path, work: Work) -> tuple[tuple[ScaleRow, ...], Parity]:
-    """Both int8 files are one quantized graph: the same scales, and the same labels."""
+def _against_tflite(
+    model: ExportedModel, made_from: Path, work: Work
+) -> tuple[tuple[ScaleRow, ...], Parity]:
+    """Both int8 files are one quantized graph: the same scales, and the same labels of the test
+    split, whose own labels nobody looks at."""
     from pipeline.datasets.splits import Split
-    from targets.bench.protocol import logits_of
     from targets.formats import onnx_qdq
+    from targets.parity import require_same_labels
 
+    path = work.out / model.file
     rows = onnx_qdq.scale_table(made_from, path)
-    # Without its labels: nothing is chosen by this.
     images = work.data[Split.TEST].images
-    expected = logits_of(made_from, "tflite", images, work.job.scratch)
-    parity = _compared(
-        path.name, "onnx", path.stem.rpartition(".")[2], made_from.name, expected, images, work
-    ).model_copy(update={"scales_equal": all(row.equal for row in rows)})
-    if parity.agreement < SAME_GRAPH_AGREEMENT:
-        raise ProofError(
-            f"{path.name}: gives the labels of {made_from.name} for {100 * parity.agreement:.2f} % "
-            f"of {parity.samples} test images only, though both are one quantized graph. Nothing "
-            "was published."
-        )
-    return rows, parity
+    agreement, difference = require_same_labels(
+        model.name,
+        made_from.name,
+        expected=_answers(made_from, "tflite", images, work),
+        seen=_answers(path, model.format, images, work),
+    )
+    parity = _parity(model, made_from.name, len(images), agreement, difference, work)
+    return rows, parity.model_copy(update={"scales_equal": all(row.equal for row in rows)})
 
 
-def _compared(
-    name: str,
-    target: str,
-    precision: str,
-    source: str,
-    expected: "npt.NDArray[np.float32]",
-    images: Any,
-    work: Work,
-) -> Parity:
-    import numpy as np
-
-    from targets import metrics
+def _answers(path: Path, target: str, images: Any, work: Work) -> Any:
     from targets.bench.protocol import logits_of
 
-    path = work.out / "models" / name
-    seen = logits_of(path, target, images, work.job.scratch)
-    int8_ops, float_ops = _operators(target, path)
+    return logits_of(path, target, images, work.job.scratch)
+
+
+def _parity(
+    model: ExportedModel, source: str, samples: int, agreement: float, difference: float, work: Work
+) -> Parity:
+    from targets.formats.export import operators
+
+    int8_ops, float_ops = operators(model.format, work.out / model.file)
     return Parity(
-        name=name,
-        format=target,
-        precision=precision,
+        name=model.name,
+        format=model.format,
+        precision=model.precision,
         source=source,
-        samples=len(images),
-        agreement=metrics.agreement(expected, seen),
-        max_abs_diff=float(np.max(np.abs(expected - seen))),
+        samples=samples,
+        agreement=agreement,
+        max_abs_diff=difference,
         int8_ops=int8_ops,
         float_ops=float_ops,
         scales_equal=None,
     )
-
-
-def _operators(target: str, path: Path) -> tuple[int, int]:
-    from targets.formats import onnx_qdq, tflite
-
-    seen = tflite.inspect(path) if target == "tflite" else onnx_qdq.inspect(path)
-    return seen.int8_ops, seen.float_ops
 
 
 def _summary(data: "Dataset") -> DatasetSummary:

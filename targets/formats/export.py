@@ -1,0 +1,75 @@
+"""One call for every format and precision: a file is written, and proved to be what was asked."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from targets.inputs import InputSpec
+
+Samples = npt.NDArray[np.uint8]
+
+CALIBRATION_SAMPLES = 1024
+"""At most, for the precisions that are calibrated while they are exported."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is exported: a raw input, and the network as a function of what that stands for."""
+
+    input: InputSpec
+    serve: Callable[[Any], Any]
+
+
+def export(
+    target: str, precision: str, source: Source, path: Path, *, samples: Samples, scratch: Path
+) -> Path | None:
+    """Write `path`; for an ONNX file that is made from a TFLite file, the place of the latter.
+
+    That is the file of this name beside it, or else one that is made in `scratch`. `samples` are
+    raw ones that ranges are calibrated with.
+    """
+    from targets.formats import onnx_qdq, tflite
+
+    match target, precision:
+        case "tflite", "float32":
+            tflite.export_float(source.serve, source.input, path)
+        case "tflite", "float16":
+            tflite.export_float16(source.serve, source.input, path)
+        case "tflite", "dynamic":
+            tflite.export_dynamic(source.serve, source.input, path)
+        case "tflite", "int8":
+            tflite.export_int8(source.serve, source.input, path)
+        case "tflite", "int8_ptq":
+            tflite.export_int8_ptq(source.serve, source.input, samples, path)
+        case "tflite", "int16x8":
+            tflite.export_int16x8(source.serve, source.input, samples, path)
+        case "onnx", "float32":
+            onnx_qdq.export_float(source.serve, source.input, path)
+        case "onnx", "int8" | "int8_ptq":
+            made_from = path.with_name(f"{path.name.removesuffix('.onnx')}.tflite")
+            if not made_from.exists():
+                made_from = scratch / made_from.name
+                export("tflite", precision, source, made_from, samples=samples, scratch=scratch)
+            onnx_qdq.export_int8(made_from, path)
+            return made_from
+        case _:
+            raise ValueError(f"{target} cannot be {precision}")
+    return None
+
+
+def evenly(samples: Any, count: int = CALIBRATION_SAMPLES) -> Samples:
+    """At most `count` of `samples`, evenly spaced: no seed decides what a file is."""
+    chosen = np.linspace(0, len(samples) - 1, min(count, len(samples))).astype(int)
+    return np.asarray(samples[chosen])
+
+
+def operators(target: str, path: Path) -> tuple[int, int]:
+    """How many operators of a file calculate in int8, and how many in floating point."""
+    from targets.formats import onnx_qdq, tflite
+
+    seen = tflite.inspect(path) if target == "tflite" else onnx_qdq.inspect(path)
+    return seen.int8_ops, seen.float_ops
