@@ -18,15 +18,10 @@ import numpy as np
 
 from pipeline.converted_file import Logits, Raw, Work, calibration, top1, write_file
 from pipeline.progress import Console
+from targets.calibration import CALIBRATED, MIN_CALIBRATION_SAMPLES, require_enough
 from targets.devices import available_cpus
 from targets.errors import InputError, unknown
-from targets.formats import (
-    CALIBRATED,
-    FORMATS,
-    MIN_CALIBRATION_SAMPLES,
-    PRECISIONS,
-    require_enough,
-)
+from targets.formats import FORMATS, PRECISIONS
 from targets.formats.export import Source
 
 if TYPE_CHECKING:

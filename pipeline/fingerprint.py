@@ -15,7 +15,10 @@ from typing import Any
 
 from typing_extensions import TypedDict  # pydantic needs this one below Python 3.12
 
+from pipeline import plugins
+from pipeline.datasets import DATASETS
 from pipeline.graph import Stage
+from pipeline.models import STUDENTS, TEACHERS
 from pipeline.recipe import Recipe
 from targets.errors import missing_package
 
@@ -24,6 +27,8 @@ PACKAGES = ("pipeline", "targets")
 # The recipe's values are in the document themselves, and these decide no bytes.
 UNREAD = {
     "pipeline",
+    "pipeline.plugins",
+    "pipeline.quantization.preflight",  # refuses, and changes nothing
     "pipeline.recipe",
     "pipeline.progress",
     "pipeline.stages",
@@ -59,7 +64,10 @@ def document(
         "recipe": {stage.name: own, **read},
         "inputs": dict(inputs),
         "code": code(stage.module),
-        "libraries": {name: _version(name, stage.name) for name in stage.libraries},
+        "libraries": {
+            **{name: _version(name, stage.name) for name in stage.libraries},
+            **dict(_plugins(stage, recipe)),
+        },
     }
 
 
@@ -71,6 +79,21 @@ def _by_contents(table: dict[str, Any]) -> dict[str, Any]:
 
     path = Path(table["file"])
     return {**table, "file": {"kind": kind_of(path), "sha256": file_sha256(path)}}
+
+
+def _plugins(stage: Stage, recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """Name and version of the other distributions whose code a stage runs."""
+    used: list[tuple[plugins.Kind, str, Mapping[str, str]]] = []
+    if "dataset" in stage.reads:
+        used.append(("datasets", recipe.dataset.name, DATASETS))
+    if stage.name == "teacher":
+        used.append(("teachers", recipe.teacher.family, TEACHERS))
+    if stage.name in ("distill", "quantize", "convert"):
+        used.append(("students", recipe.distill.family, STUDENTS))
+    for kind, name, built_in in used:
+        owner = plugins.distribution_of(kind, name, built_in)
+        if owner is not None:
+            yield owner
 
 
 def digest(content: Document) -> str:

@@ -6,7 +6,7 @@ spelling. Nothing behind this edge checks a value again.
 """
 
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
@@ -22,13 +22,15 @@ from pydantic import (
     model_validator,
 )
 
+from pipeline import plugins
 from pipeline.datasets import DATASETS
 from pipeline.models import STUDENTS, TEACHERS
 from pipeline.training.hints import HINTS
 from pipeline.training.objectives import LOSSES
+from targets.calibration import MIN_CALIBRATION_SAMPLES
 from targets.devices import DEVICES, available_cpus
 from targets.errors import InputError, unknown
-from targets.formats import FORMATS, MIN_CALIBRATION_SAMPLES, PRECISIONS
+from targets.formats import FORMATS, PRECISIONS
 
 
 def _one_of(kind: str, known: Iterable[str]) -> BeforeValidator:
@@ -37,6 +39,17 @@ def _one_of(kind: str, known: Iterable[str]) -> BeforeValidator:
     def check(value: object) -> object:
         if isinstance(value, str) and value not in names:
             raise ValueError(str(unknown(kind, value, names)))
+        return value
+
+    return BeforeValidator(check)
+
+
+def _plugin(kind: plugins.Kind, word: str, built_in: Mapping[str, str]) -> BeforeValidator:
+    """One of ours, or of another distribution that is installed."""
+
+    def check(value: object) -> object:
+        if isinstance(value, str) and plugins.find(kind, value, built_in) is None:
+            raise ValueError(str(unknown(word, value, plugins.known(kind, built_in))))
         return value
 
     return BeforeValidator(check)
@@ -66,7 +79,7 @@ class AboutConfig(Section):
 
 
 class DatasetConfig(Section):
-    name: Annotated[str, _one_of("dataset", DATASETS)] = "digits"
+    name: Annotated[str, _plugin("datasets", "dataset", DATASETS)] = "digits"
     path: Path | None = None
     """Where the data is, from the current folder, where it is not embedded (`--data`)."""
     size: PositiveInt | None = None
@@ -110,7 +123,7 @@ class TrainingConfig(Section):
 
 
 class TeacherConfig(TrainingConfig):
-    family: Annotated[str, _one_of("teacher family", TEACHERS)] = "resnet"
+    family: Annotated[str, _plugin("teachers", "teacher family", TEACHERS)] = "resnet"
     widths: Annotated[tuple[PositiveInt, ...], Field(min_length=2)] = (32, 64, 128)
     """Channels of the stem, then of each stage, which halves the image."""
     blocks: PositiveInt = 2
@@ -169,7 +182,7 @@ class DistillationConfig(TrainingConfig):
 
 
 class DistillConfig(DistillationConfig):
-    family: Annotated[str, _one_of("student family", STUDENTS)] = "mobilenet_v1"
+    family: Annotated[str, _plugin("students", "student family", STUDENTS)] = "mobilenet_v1"
     width_multiplier: PositiveFloat = 1.0
     mixup: Annotated[float, Field(ge=0)] = 0.0
     """Both parameters of mixup's Beta distribution; 0 is off. The teacher then runs live."""

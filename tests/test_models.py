@@ -1,30 +1,40 @@
 """Contract of every network family."""
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tf_keras
 
-from pipeline.models import STUDENTS, TEACHERS
+from pipeline.models import STUDENTS, TEACHERS, mobilenet_v4
 from pipeline.models.layers import scaled
 from pipeline.models.network import NetworkSpec, build, count_macs, count_parameters
+from pipeline.quantization.qat import QuantizedNetwork
+from targets.bench.protocol import logits_of
+from targets.formats import onnx_qdq, tflite
 from targets.inputs import image_input
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "resnet": {"widths": [32, 64, 128], "blocks": 2},
     "mobilenet_v1": {"width_multiplier": 1.0},
     "mobilenet_v2": {"width_multiplier": 1.0},
+    "mobilenet_v4": {"width_multiplier": 1.0},
+    "fused": {"width_multiplier": 1.0},
+    "wrn": {"widths": [32, 64, 128], "blocks": 2},
 }
+SMALL = 60_000
+"""Parameters of a student of MLPerf Tiny's size."""
 FAMILIES = sorted({**TEACHERS, **STUDENTS})
 
 
-def network(family: str, **arguments: Any) -> Any:
+def network(family: str, *, shape: tuple[int, int, int] = (28, 28, 1), **arguments: Any) -> Any:
     return build(
         NetworkSpec(
             role="network",
             family=family,
             arguments=arguments or ARGUMENTS[family],
-            input=image_input(28, 28, 1),
+            input=image_input(*shape),
             classes=10,
         )
     )
@@ -37,6 +47,19 @@ def test_a_family_gives_logits_for_images(family: str) -> None:
     assert model.output_shape == (None, 10)
     assert type(model.layers[-1]).__name__ == "Dense"
     assert model.layers[-1].activation is tf_keras.activations.linear
+
+
+SHAPES = [(28, 28, 3), (32, 32, 3), (8, 8, 1), (9, 20, 1)]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_family_takes_small_and_oblong_images(family: str, shape: tuple[int, int, int]) -> None:
+    small = {"widths": [8, 16, 8], "blocks": 1} if family in TEACHERS else {"width_multiplier": 0.1}
+    model = network(family, shape=shape, **small)
+    last = model.get_layer("pool").input_shape
+    assert last[1:3] == (-(-shape[0] // 4), -(-shape[1] // 4))
+    assert model(np.zeros((2, *shape), np.float32)).shape == (2, 10)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -56,16 +79,61 @@ def test_batch_norm_follows_a_short_schedule(family: str) -> None:
 def test_a_student_is_a_tenth_of_the_teacher_and_shrinks_with_its_width(family: str) -> None:
     teacher, whole = network("resnet"), network(family)
     half = network(family, width_multiplier=0.5)
-    if family == "mobilenet_v1":  # the default; the other has 94k
-        assert 10 * count_parameters(whole) <= count_parameters(teacher)
+    if family != "mobilenet_v2":  # 94k
+        assert count_parameters(whole) <= SMALL <= count_parameters(teacher) / 10
     assert count_parameters(half) < count_parameters(whole)
     assert count_macs(half) < count_macs(whole)
 
 
-def test_the_teacher_has_the_size_that_its_documentation_says() -> None:
-    model = network("resnet")
-    assert round(count_parameters(model) / 1000) == 661
-    assert round(count_macs(model) / 1e6, 1) == 51.6
+@pytest.mark.parametrize(
+    ("family", "parameters", "macs"),
+    [
+        ("resnet", 661, 51.6),
+        ("wrn", 660, 51.6),
+        ("mobilenet_v4", 59, 4.6),
+        ("fused", 57, 5.4),
+    ],
+)
+def test_a_family_has_the_size_that_its_documentation_says(
+    family: str, parameters: int, macs: float
+) -> None:
+    model = network(family)
+    assert round(count_parameters(model) / 1000) == parameters
+    assert round(count_macs(model) / 1e6, 1) == macs
+
+
+def test_macs_of_a_fused_network_are_counted_by_hand() -> None:
+    dense = 14 * 14 * 9 * (32 + 2 * 32 * 32) + 7 * 7 * 9 * 32 * 64
+    separable = sum(7 * 7 * (9 * before + before * after) for before, after in ((64, 96), (96, 96)))
+    assert count_macs(network("fused")) == dense + separable + 96 * 10
+
+
+def test_a_bottleneck_has_the_depthwise_convolutions_that_its_line_says() -> None:
+    kernels = {
+        layer.name.removesuffix("_conv"): layer.kernel_size[0]
+        for layer in network("mobilenet_v4").layers
+        if isinstance(layer, tf_keras.layers.DepthwiseConv2D)
+    }
+    said = {
+        f"block{index}_{place}": kernel
+        for index, block in enumerate(mobilenet_v4.BLOCKS)
+        for place, kernel in (("start", block.start), ("middle", block.middle))
+        if kernel
+    }
+    assert kernels == said
+
+
+def test_mobilenet_v4_has_no_activation_but_relu() -> None:
+    relus = [x for x in network("mobilenet_v4").layers if isinstance(x, tf_keras.layers.ReLU)]
+    assert relus
+    assert {relu.max_value for relu in relus} == {None}
+
+
+def test_a_wide_resnet_activates_in_front_of_its_convolutions() -> None:
+    model = network("wrn")
+    convolutions = [x for x in model.layers if isinstance(x, tf_keras.layers.Conv2D)]
+    before = {type(x.inbound_nodes[0].inbound_layers).__name__ for x in convolutions[1:]}
+    assert before == {"ReLU"}
 
 
 def test_macs_of_a_known_network_are_counted_by_hand() -> None:
@@ -87,3 +155,25 @@ def test_channels_round_to_eights_and_never_far_down(
     channels: int, width: float, expected: int
 ) -> None:
     assert scaled(channels, width) == expected
+
+
+@pytest.mark.parametrize("family", sorted(STUDENTS))
+def test_a_student_is_int8_in_both_formats_with_equal_logits(family: str, tmp_path: Path) -> None:
+    """`export_int8` fails where an operator stayed in float."""
+    model = network(family, shape=(12, 8, 3), width_multiplier=0.25)
+    spec = image_input(12, 8, 3)
+    images = np.random.default_rng(0).integers(0, 256, (48, 12, 8, 3), np.uint8)
+    quantized = QuantizedNetwork(model, spec)
+    quantized.calibrate(images)
+    in_tflite, in_onnx = tmp_path / "student.tflite", tmp_path / "student.onnx"
+    tflite.export_int8(lambda image: quantized.model(image, training=False), spec, in_tflite)
+    onnx_qdq.export_int8(in_tflite, in_onnx)
+    convolutions = sum("Conv2D" in type(layer).__name__ for layer in model.layers)
+    assert onnx_qdq.inspect(in_onnx).int8_convolutions == convolutions
+    logits = [logits_of(path, path.suffix[1:], images, tmp_path) for path in (in_tflite, in_onnx)]
+    step = np.diff(np.unique(logits[0])).min()
+    apart = np.abs(logits[0] - logits[1]).max()
+    # A sum is where the runtimes differ: XNNPACK rescales its terms in fixed point, ONNX Runtime
+    # in floating point.
+    has_sums = any(isinstance(layer, tf_keras.layers.Add) for layer in model.layers)
+    assert apart <= (1.001 * step if has_sums else 0)

@@ -11,8 +11,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from targets.bench.protocol import Bench, Protocol, Subject, logits_of
+from targets.calibration import CALIBRATED, MIN_CALIBRATION_SAMPLES
 from targets.errors import InputError, ProofError
-from targets.formats import CALIBRATED, MIN_CALIBRATION_SAMPLES, PRECISIONS, onnx_qdq, tflite
+from targets.formats import PRECISIONS, onnx_qdq, tflite
 from targets.formats.onnx_rewrite import int8_to_uint8, pad_integers, subtract_by_adding
 from targets.formats.onnx_scales import require_equal_scales, scale_table
 from targets.formats.tflite_inspect import require_dynamic, require_float16, require_int16x8

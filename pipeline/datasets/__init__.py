@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.datasets.splits import Dataset
@@ -20,12 +20,18 @@ DATASETS = {
 @lru_cache(maxsize=2)
 def source_digest(cfg: "DatasetConfig") -> str:
     """sha256 over the contents of the source files; does not import the library that ships them."""
-    digest: str = import_module(DATASETS[cfg.name]).source_digest(cfg)
+    digest: str = _module(cfg).source_digest(cfg)
     return digest
 
 
 @lru_cache(maxsize=2)
 def load(cfg: "DatasetConfig") -> "Dataset":
     """The data set, in memory or mapped to it; read once per process."""
-    dataset: Dataset = import_module(DATASETS[cfg.name]).load(cfg)
+    dataset: Dataset = _module(cfg).load(cfg)
     return dataset
+
+
+def _module(cfg: "DatasetConfig") -> Any:
+    from pipeline import plugins
+
+    return import_module(plugins.require("datasets", cfg.name, DATASETS, word="dataset"))

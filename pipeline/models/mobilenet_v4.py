@@ -42,7 +42,7 @@ HEAD = 96
 
 
 def build(shape: tuple[int, ...], classes: int, *, name: str, width_multiplier: float) -> Any:
-    """28x28x1 at width 1.0: 54k parameters, 4.2 million MACs."""
+    """28x28x1 at width 1.0: 59k parameters, 4.6 million MACs."""
     from tf_keras import Model
 
     widths = [scaled(channels, width_multiplier) for channels in (STEM, *DOWN)]

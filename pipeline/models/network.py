@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from pipeline import plugins
 from pipeline.models import STUDENTS, TEACHERS
 from targets.inputs import InputSpec
 
@@ -31,7 +32,9 @@ def build(spec: NetworkSpec) -> Keras:
     Every layer is named by its family: automatic names count up with each model that a process
     builds, and would change the bytes of the exported file.
     """
-    module = import_module({**TEACHERS, **STUDENTS}[spec.family])
+    kind: plugins.Kind = "teachers" if spec.role == "teacher" else "students"
+    built_in = {**TEACHERS, **STUDENTS}
+    module = import_module(plugins.require(kind, spec.family, built_in, word="network family"))
     return module.build(spec.input.shape, spec.classes, name=spec.role, **spec.arguments)
 
 

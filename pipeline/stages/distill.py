@@ -11,19 +11,12 @@ from pipeline.stages.job import Job
 def run(
     cfg: DistillConfig, out: Path, *, job: Job, teacher: Teacher, logits: TeacherLogits
 ) -> Checkpoint:
-    from pipeline.models.network import NetworkSpec, build
+    from pipeline.models.network import build
     from pipeline.stages import training
     from pipeline.training.loop import one_cycle, sgd
 
-    training.start(job, cfg)
-    data = job.dataset()
-    network = NetworkSpec(
-        role="student",
-        family=cfg.family,
-        arguments={"width_multiplier": cfg.width_multiplier},
-        input=data.input,
-        classes=len(data.classes),
-    )
+    training.start(job, cfg, trains=True)
+    network = training.student_network(job)
     student = build(network)
     told: dict[str, Any] = {"model": student, "objective": training.distillation(cfg)}
     told |= training.taught_by(cfg, logits)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def run(cfg: TeacherConfig, out: Path, *, job: Job) -> Teacher:
     from pipeline.stages import training
 
-    training.start(job, cfg)
+    training.start(job, cfg, trains=True)
     if cfg.file is not None:
         return _bring(cfg.file, cfg, out, job)
     return _train(cfg, out, job)

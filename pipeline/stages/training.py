@@ -28,8 +28,38 @@ def seed_of(cfg: Any, job: Job) -> int:
     return job.recipe.seed if own is None else own
 
 
-def start(job: Job, cfg: Any = None) -> None:
+def start(job: Job, cfg: Any = None, *, trains: bool = False) -> None:
+    """A fresh session; before a training, with a look at what comes after it."""
     session.start(seed=seed_of(cfg, job), threads=job.recipe.threads)
+    if trains:
+        preflight(job)
+        session.start(seed=seed_of(cfg, job), threads=job.recipe.threads)
+
+
+def preflight(job: Job) -> None:
+    """What would fail only after hours of training, told before it."""
+    from pipeline.datasets.splits import Split
+    from pipeline.quantization.preflight import require_quantizable
+    from pipeline.training.views import require_fit
+    from targets.calibration import CALIBRATED, require_enough
+
+    recipe, data = job.recipe, job.dataset()
+    require_fit(recipe.views, data)
+    if {"int8", *CALIBRATED} & set(recipe.convert.precisions):
+        require_enough(data[Split.TRAIN], what="calibration")
+    if "int8" in recipe.convert.precisions:
+        require_quantizable(build(student_network(job)), family=recipe.distill.family)
+
+
+def student_network(job: Job) -> NetworkSpec:
+    cfg, data = job.recipe.distill, job.dataset()
+    return NetworkSpec(
+        role="student",
+        family=cfg.family,
+        arguments={"width_multiplier": cfg.width_multiplier},
+        input=data.input,
+        classes=len(data.classes),
+    )
 
 
 def open_teacher(teacher: Teacher, job: Job) -> OpenTeacher:
@@ -131,7 +161,7 @@ def calibration(job: Job, samples: int) -> Any:
 
     from pipeline.datasets.splits import Split
     from pipeline.training.views import epoch_order
-    from targets.formats import require_enough
+    from targets.calibration import require_enough
 
     images = job.dataset()[Split.TRAIN].images
     require_enough(images, what="calibration")

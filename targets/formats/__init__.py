@@ -1,9 +1,5 @@
 """The deliverable formats: what each writes, and how it is shown to be what was asked for."""
 
-from collections.abc import Sized
-
-from targets.errors import InputError
-
 FORMATS = {
     "tflite": "targets.formats.tflite",
     "onnx": "targets.formats.onnx_qdq",
@@ -17,18 +13,3 @@ PRECISIONS = {
 }
 """Name of a format -> the precisions that it can hold. `int8` comes from a quantization-aware
 network, the others from a float one; `int8_ptq` and `int16x8` need real samples."""
-
-CALIBRATED = ("int8_ptq", "int16x8")
-"""Precisions whose activation ranges are read from samples while they are exported."""
-
-MIN_CALIBRATION_SAMPLES = 256
-"""Fewer real samples say too little about the extremes of an activation."""
-
-
-def require_enough(samples: Sized, *, what: str) -> None:
-    """Raise `InputError` where `samples` are too few to calibrate with."""
-    if len(samples) < MIN_CALIBRATION_SAMPLES:
-        raise InputError(
-            f"{what}: {len(samples)} samples are too few to calibrate with; at least "
-            f"{MIN_CALIBRATION_SAMPLES} real ones are needed, from the training data."
-        )

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from targets.calibration import require_enough
 from targets.errors import InputError, ProofError
-from targets.formats import require_enough
 from targets.formats.tflite_inspect import (
     Inspection,
     inspect,

@@ -1,0 +1,168 @@
+"""What quantization-aware training cannot do with a network, said before anything trains.
+
+tfmot finds out only when the trained network is wrapped, and then names one layer. What it
+supports is asked of its own registry; the rest, which it accepts and gets wrong, is listed here.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import groupby
+from typing import Any
+
+from targets.errors import InputError
+
+Model = Any
+Layer = Any
+
+FOLDED = ("Conv2D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D", "Dense")
+"""What a batch norm is folded into."""
+NORMS = ("BatchNormalization", "SyncBatchNormalization")
+SPLIT = ("SeparableConv1D", "SeparableConv2D")
+"""Not in the registry: tfmot takes them apart into layers that are."""
+
+FLATTEN = "build the network of layers of its own"
+NO_QAT = "leave it out, or ask for the precision dynamic or float16, which need no retraining"
+REMEDIES = {
+    "Rescaling": "leave it out: raw pixels are normalised in front of the network",
+    "Normalization": "leave it out: raw pixels are normalised in front of the network",
+    "Multiply": "leave it out (squeeze-and-excite), or scale by a convolution",
+    "Lambda": "write it with layers that tfmot knows",
+    "TFOpLambda": "write it with layers that tfmot knows",
+    "SlicingOpLambda": "write it with layers that tfmot knows",
+    "Conv1D": "take Conv2D over [steps, 1, channels] with a kernel of [n, 1]",
+    "LayerNormalization": "take BatchNormalization behind each convolution",
+}
+"""Kind of layer -> what to do instead; `NO_QAT` for any other."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    layer: str
+    kind: str
+    why: str
+    remedy: str
+
+
+def problems(model: Model) -> tuple[Problem, ...]:
+    """Everything of a tf_keras `model` that cannot be quantized or would be wrong, in its order."""
+    import tf_keras
+
+    functional = isinstance(model, tf_keras.Sequential) or model._is_graph_network
+    if not functional:
+        why = "only functional and sequential models can be quantized"
+        return (_problem(model, why=why, remedy="build it with tf_keras.Model(inputs, outputs)"),)
+    return tuple(problem for layer in model.layers for problem in _of(layer, model))
+
+
+def require_quantizable(model: Model, *, family: str) -> None:
+    """Raise one `InputError` that names every layer of `problems`, with what to do about it."""
+    found = sorted(problems(model), key=_said)
+    if not found:
+        return
+    parts = []
+    for (kind, why, remedy), group in groupby(found, key=_said):
+        names = ", ".join(f"'{problem.layer}'" for problem in group)
+        parts.append(f"{kind} {names}: {why}; {remedy}.")
+    raise InputError(f"family {family}: cannot be quantized to int8 as it is. {' '.join(parts)}")
+
+
+def _said(problem: Problem) -> tuple[str, str, str]:
+    return problem.kind, problem.why, problem.remedy
+
+
+def _problem(layer: Layer, *, why: str, remedy: str, kind: str | None = None) -> Problem:
+    kind = kind or type(layer).__name__
+    return Problem(layer=layer.name, kind=kind, why=why, remedy=remedy)
+
+
+def _of(layer: Layer, model: Model) -> Iterator[Problem]:
+    import tf_keras
+
+    kind = type(layer).__name__
+    if layer.compute_dtype != layer.dtype:
+        policy = layer.dtype_policy.name
+        remedy = "build it under the policy float32"
+        yield _problem(layer, why=f"its policy is {policy}, which fails in training", remedy=remedy)
+    if isinstance(layer, tf_keras.layers.InputLayer):
+        return
+    if isinstance(layer, tf_keras.Model):
+        yield _problem(layer, why="a model inside a model is not taken apart", remedy=FLATTEN)
+    elif kind in NORMS:
+        yield from _batch_norm(layer, model)
+    elif kind not in SPLIT and not _registry().supports(layer):
+        remedy = REMEDIES.get(kind, NO_QAT)
+        yield _problem(layer, why="tfmot has no quantization for it", remedy=remedy)
+    else:
+        yield from _activation(layer)
+
+
+@cache
+def _registry() -> Any:
+    from pipeline.quantization.scheme import PerChannelRegistry
+
+    return PerChannelRegistry()
+
+
+def _batch_norm(layer: Layer, model: Model) -> Iterator[Problem]:
+    """tfmot knows a batch norm only as the end of a pattern with what it can be folded into."""
+    before = [source for node in layer.inbound_nodes for source in _sources(node)]
+    if len(before) == 1 and _feeds_only_one(before[0], model):
+        source = before[0]
+        if type(source).__name__ in FOLDED and _name(source.activation) == "linear":
+            return
+    yield _problem(
+        layer,
+        why="it can be folded only into a convolution or dense layer directly in front of it that "
+        "has no activation and feeds nothing else",
+        remedy="put it there, as in Conv-BN-ReLU",
+    )
+
+
+def _sources(node: Any) -> list[Layer]:
+    inbound = node.inbound_layers
+    return list(inbound) if isinstance(inbound, list) else [inbound]
+
+
+def _feeds_only_one(layer: Layer, model: Model) -> bool:
+    inside = {id(other) for other in model.layers}
+    consumers = [node for node in layer.outbound_nodes if id(node.outbound_layer) in inside]
+    is_output = any(layer.output is output for output in model.outputs)
+    return len(layer.inbound_nodes) == 1 and len(consumers) == 1 and not is_output
+
+
+def _activation(layer: Layer) -> Iterator[Problem]:
+    """Activations that tfmot refuses, and relu6 as a function, which it takes and gets wrong."""
+    name = _name(getattr(layer, "activation", None))
+    kind = f"{type(layer).__name__}({name})"
+    behind = "a linear activation and a layer tf_keras.layers.ReLU(6.0) or ReLU() behind it"
+    if name == "relu6" and type(layer).__name__ == "Activation":
+        why = "it is quantized a second time in front, and int8 runtimes cannot fuse it"
+        yield _problem(layer, kind=kind, why=why, remedy="take the layer tf_keras.layers.ReLU(6.0)")
+    elif not _accepted(layer):
+        yield _problem(
+            layer, kind=kind, why="tfmot refuses this activation", remedy=f"take {behind}"
+        )
+
+
+def _accepted(layer: Layer) -> bool:
+    """Whether tfmot finds quantizers for the activations of a layer."""
+    from tensorflow_model_optimization.python.core.quantization.keras import (
+        quantize_aware_activation as activations,
+    )
+
+    aware = activations.QuantizeAwareActivation
+    known = aware._PRE_QUANT_ACTIVATIONS | aware._POST_QUANT_ACTIVATIONS
+    if type(layer).__name__ in SPLIT:
+        return _name(layer.activation) in known
+    config = _registry().get_quantize_config(layer)
+    try:
+        config.get_output_quantizers(layer)
+    except ValueError:  # its answer for an Activation that it does not know
+        return False
+    return all(_name(used) in known for used, _ in config.get_activations_and_quantizers(layer))
+
+
+def _name(activation: Any) -> str:
+    """As tfmot calls it."""
+    return str(getattr(activation, "__name__", type(activation).__name__))
