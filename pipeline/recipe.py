@@ -271,11 +271,16 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _teacher_can(self) -> Self:
-        features = self.distill.features
-        if self.teacher.file is not None and features != "none":
+        features, file = self.distill.features, self.teacher.file
+        if file is not None and features != "none":
             raise ValueError(
                 f"distill.features: {features} needs the teacher's layers, and teacher.file gives "
                 "logits only; leave features out, or train the teacher here"
+            )
+        if file is not None and file.suffix.lower() == ".npz" and self.distill.mixup:
+            raise ValueError(
+                "distill.mixup: nobody can be asked about mixed images where teacher.file holds "
+                "logits that were computed before; set it to 0, or give the network itself"
             )
         return self
 

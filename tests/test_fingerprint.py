@@ -23,6 +23,11 @@ def document(stage: str, *sets: str, sha256: str = "d") -> fingerprint.Document:
     ("stage", "change"),
     [
         ("distill", "distill.temperature=2"),
+        ("logits", "views.shift=1"),
+        ("logits", "views.cutout=3"),
+        ("logits", "seed=1"),
+        ("logits", "logits.views=3"),
+        ("logits", "dataset.split_seed=3"),
         ("distill", "views.shift=1"),
         ("distill", "seed=1"),
         ("distill", "threads=1"),
@@ -38,6 +43,10 @@ def test_what_decides_the_result_changes_the_key(stage: str, change: str) -> Non
     ("stage", "change"),
     [
         ("teacher", "distill.temperature=2"),
+        ("teacher", "logits.views=3"),
+        ("logits", "distill.seed=1"),
+        ("logits", "distill.loss=dkd"),
+        ("logits", "teacher.epochs=1"),
         ("distill", "quantize.epochs=9"),
         ("distill", "bench.enabled=false"),
         ("distill", "name=other"),
@@ -58,6 +67,9 @@ def test_the_contents_of_the_data_decide() -> None:
     ("stage", "holds", "lacks"),
     [
         ("teacher", "pipeline/training/loop.py", "targets/formats/onnx_qdq.py"),
+        ("teacher", "pipeline/teachers/onnx_file.py", "targets/formats/tflite.py"),
+        ("logits", "pipeline/training/views.py", "pipeline/quantization/qat.py"),
+        ("logits", "pipeline/teachers/tflite_file.py", "targets/formats/tflite.py"),
         ("distill", "pipeline/models/mobilenet_v1.py", "pipeline/quantization/qat.py"),
         ("quantize", "pipeline/quantization/scheme.py", "pipeline/stages/bench.py"),
         ("convert", "targets/formats/onnx_qdq.py", "pipeline/cli.py"),
@@ -100,7 +112,7 @@ def test_changed_code_is_said_by_file() -> None:
 
 def test_a_changed_library_and_input_are_said() -> None:
     libraries = {**document("distill")["libraries"], "tensorflow": "1.0"}
-    said = changed(libraries=libraries, inputs={"teacher": "y"})
+    said = changed(libraries=libraries, inputs={"teacher": "y", "logits": "x"})
     assert said == "version of tensorflow; another result of teacher"
 
 

@@ -23,7 +23,7 @@ def run(
     if cfg.features != "none":
         told |= _with_features(cfg, job, teacher, student)
     elif cfg.mixup:
-        told |= _live(job, teacher)
+        told |= _live(job, teacher) if cfg.alpha else {"cycle": None}
     task = training.task(
         "distill", job, cfg, optimizer=sgd(cfg), schedule=one_cycle, mixup=cfg.mixup, **told
     )
