@@ -76,7 +76,7 @@ def test_recipes_say_what_they_cost_and_reach(command: Command) -> None:
 
 def test_a_plan_is_data_too(command: Command, tmp_path: Path) -> None:
     steps = json.loads(command("plan", "--json").stdout)
-    assert [step["name"] for step in steps][:2] == ["teacher", "distill"]
+    assert [step["name"] for step in steps][:3] == ["teacher", "logits", "distill"]
     assert steps[0]["reason"] == "not made yet"
     assert list(tmp_path.iterdir()) == []  # planning writes nothing
 

@@ -67,7 +67,7 @@ def test_a_digest_needs_no_library_of_the_data_set() -> None:
 def test_an_npz_is_split_and_named(data_file: Path) -> None:
     data = datasets.load(DatasetConfig(name="npz", path=data_file))
     assert data.classes == ("across", "down", "slanted")
-    assert [len(data[split]) for split in Split] == [144, 36, 60]
+    assert [len(data[split]) for split in Split] == [288, 72, 120]
     assert data.input.shape == (12, 12, 1)
 
 
@@ -82,21 +82,21 @@ def broken(tmp_path: Path, **changes: Any) -> DatasetConfig:
     [
         ({"images": None}, "no array 'images'"),
         ({"labels": None}, "no array 'labels'"),
-        ({"images": np.zeros((240, 4, 4), np.float32)}, "Do not normalise them"),
-        ({"images": np.full((240, 4, 4), np.nan)}, "must be uint8"),
-        ({"labels": np.zeros(240)}, "must be integers"),
+        ({"images": np.zeros((480, 4, 4), np.float32)}, "Do not normalise them"),
+        ({"images": np.full((480, 4, 4), np.nan)}, "must be uint8"),
+        ({"labels": np.zeros(480)}, "must be integers"),
         ({"labels": np.arange(10)}, "one per image"),
-        ({"labels": np.zeros(240, int)}, "at least two classes"),
-        ({"labels": np.arange(240) % 3 - 1}, "numbered from 0"),
-        ({"labels": np.arange(240) % 3 * 2}, "without gaps"),
-        ({"labels": (np.arange(240) % 3).astype(np.uint64) + 2**63}, "numbered from 0"),
-        ({"images": np.zeros((240, 0, 4), np.uint8)}, "must be uint8"),
-        ({"images": np.empty(240, object)}, "cannot be read"),
+        ({"labels": np.zeros(480, int)}, "at least two classes"),
+        ({"labels": np.arange(480) % 3 - 1}, "numbered from 0"),
+        ({"labels": np.arange(480) % 3 * 2}, "without gaps"),
+        ({"labels": (np.arange(480) % 3).astype(np.uint64) + 2**63}, "numbered from 0"),
+        ({"images": np.zeros((480, 0, 4), np.uint8)}, "must be uint8"),
+        ({"images": np.empty(480, object)}, "cannot be read"),
         ({"classes": np.array("one")}, "it holds 1: one"),
         ({"classes": np.array(["a", "a", "b"])}, "3 different names"),
         ({"classes": np.array(["a", "b", "c\nd"])}, "one line each"),
         ({"classes": np.array(["a", "b", "c", "d"])}, "it holds 4"),
-        ({"labels": np.arange(240), "classes": None}, "Give more samples of every class"),
+        ({"labels": np.arange(480), "classes": None}, "Give more samples of every class"),
         ({"classes": np.array(["one"])}, "must be 3 different names"),
     ],
 )

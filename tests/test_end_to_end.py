@@ -55,8 +55,11 @@ def test_the_report_has_a_measured_row_for_every_model(results: Path) -> None:
         assert row["median_ns"] > 0
         assert row["p90_ns"] > 0
         assert row["runtime"].startswith("ai_edge" if row["format"] == "tflite" else "onnxruntime")
-        for absent in ("variant", "negative_flip_rate", "peak_memory_bytes", "valid", "median_ci"):
+        assert row["teacher_runtime"] == row["runtime"]
+        for absent in ("variant", "peak_memory_bytes", "valid", "median_ci"):
             assert row[absent] is None  # two processes are too few for an interval
+        for regression in ("negative_flip_rate", "worst_class_change"):
+            assert (row[regression] is None) == (row["role"] == "teacher")  # made from nothing
 
 
 def test_the_teacher_is_its_own_baseline_in_each_runtime(results: Path) -> None:
@@ -108,7 +111,7 @@ def test_the_page_shows_every_model_and_fetches_nothing(results: Path) -> None:
 
 def test_provenance_names_what_each_stage_was_made_from(results: Path) -> None:
     stages = json.loads((results / "provenance.json").read_text())["stages"]
-    assert set(stages) == {"teacher", "distill", "quantize", "convert"}
+    assert set(stages) == {"teacher", "logits", "distill", "quantize", "convert"}
     assert stages["distill"]["made_from"]["recipe"]["distill"]["temperature"] == 4.0
     assert stages["convert"]["files"]["models/student.int8.onnx"]
 
@@ -119,6 +122,7 @@ def test_a_second_run_reuses_everything_but_bench_and_report(finished: Lane) -> 
     results, steps = again.run(BOTH)
     assert [name for name, step in steps.items() if step.reused] == [
         "teacher",
+        "logits",
         "distill",
         "quantize",
         "convert",
@@ -134,7 +138,7 @@ def test_a_plan_says_why(finished: Lane) -> None:
     assert said["quantize"][1].startswith("waits for distill")
     assert said["bench"] == (False, "always made again")
     forced = finished.runner(BOTH, force=("distill",)).plan()
-    assert forced[1].reason == "--force"
+    assert {step.name: step.reason for step in forced}["distill"] == "--force"
 
 
 def test_a_forced_stage_is_made_again_to_the_same_bytes(lane: Lane, finished: Lane) -> None:

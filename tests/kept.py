@@ -1,0 +1,52 @@
+"""Single stages, made again from what the finished lane has kept."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import TypeVar
+
+from pipeline.artifacts import Artifact, Checkpoint, Teacher, TeacherLogits
+from pipeline.progress import Console, SilentConsole
+from pipeline.stages import distill
+from pipeline.stages.job import Job
+from tests.conftest import Lane
+
+Kept = TypeVar("Kept", bound=Artifact)
+Setting = tuple[str, object]
+
+
+def kept(lane: Lane, stage: str, kind: type[Kept]) -> Kept:
+    (folder,) = (lane.out / ".store").glob(f"{stage}-*")
+    return kind.read(folder)
+
+
+def job(lane: Lane, scratch: Path, *overrides: Setting, console: Console | None = None) -> Job:
+    scratch.mkdir(parents=True, exist_ok=True)
+    return Job(recipe=lane.recipe(*overrides), scratch=scratch, console=console or SilentConsole())
+
+
+def distil(
+    lane: Lane,
+    folder: Path,
+    *overrides: Setting,
+    console: Console | None = None,
+    teacher: Teacher | None = None,
+    logits: TeacherLogits | None = None,
+) -> Checkpoint:
+    """A student in `folder`; what an interrupted one left there is gone on with."""
+    given = job(lane, folder / "scratch", *overrides, console=console)
+    out = folder / "out"
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
+    return distill.run(
+        given.recipe.distill,
+        out,
+        job=given,
+        teacher=teacher or kept(lane, "teacher", Teacher),
+        logits=logits or kept(lane, "logits", TeacherLogits),
+    )
+
+
+def losses(student: Checkpoint) -> list[float]:
+    lines = (student.folder / "history.jsonl").read_text().splitlines()
+    return [json.loads(line)["loss"] for line in lines]

@@ -1,0 +1,136 @@
+"""Every wrong teacher, recipe or amount of data ends the real command before anything trains."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from pipeline import datasets
+from pipeline.datasets.splits import Dataset, Split
+from pipeline.teachers.logits_file import save_logits
+from tests.conftest import Command, Lane, stripes
+from tests.teacher_files import expected, onnx_file
+
+TO_1 = ["--set", f"teacher.scale={1 / 255}"]
+
+
+@pytest.fixture(scope="module")
+def data(finished: Lane) -> Dataset:
+    return datasets.load(finished.recipe().dataset)
+
+
+def refused(command: Command, lane: Lane, *argv: str, data_file: Path | None = None) -> str:
+    """The one paragraph that the command ends in, with nothing trained."""
+    given = ["run", str(lane.recipe_file), "--data", str(data_file or lane.data_file)]
+    done = command(*given, *argv)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert "epoch" not in done.stderr
+    errors = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    assert done.stderr.splitlines()[-1:] == errors
+    return errors[0]
+
+
+def nothing_kept(folder: Path) -> bool:
+    kept = {path.name for path in (folder / "runs").rglob("*-*") if path.parent.name == ".store"}
+    return not kept and not (folder / "runs" / "tiny").exists()
+
+
+def damaged(path: Path, name: str, value: float) -> Path:
+    """The file with every number of one of its constants replaced."""
+    model = onnx.load(path)
+    (old,) = [tensor for tensor in model.graph.initializer if tensor.name == name]
+    filled = np.full_like(numpy_helper.to_array(old), value)
+    old.CopyFrom(numpy_helper.from_array(filled, name))
+    onnx.save(model, path)
+    return path
+
+
+def test_a_teacher_of_other_classes(
+    command: Command, finished: Lane, data: Dataset, tmp_path: Path
+) -> None:
+    arrays: dict[str, Any] = stripes()
+    arrays["labels"] = np.arange(480) % 4
+    np.savez(tmp_path / "four.npz", **{**arrays, "classes": ["a", "b", "c", "d"]})
+    teacher = onnx_file(tmp_path / "t.onnx", data)
+    said = refused(
+        command, finished, "--teacher", str(teacher), *TO_1, data_file=tmp_path / "four.npz"
+    )
+    assert "gives [1, 3] for one image, and the data set has 4 classes" in said
+    assert nothing_kept(tmp_path)
+
+
+def test_a_teacher_of_nan(command: Command, finished: Lane, data: Dataset, tmp_path: Path) -> None:
+    teacher = damaged(onnx_file(tmp_path / "t.onnx", data), "b", np.nan)
+    said = refused(command, finished, "--teacher", str(teacher), *TO_1)
+    assert "gives NaN or infinity for 72 of 72 validation images" in said
+    assert nothing_kept(tmp_path)
+
+
+def test_a_teacher_at_chance_level(
+    command: Command, finished: Lane, data: Dataset, tmp_path: Path
+) -> None:
+    teacher = damaged(onnx_file(tmp_path / "t.onnx", data), "w", 0.0)
+    said = refused(command, finished, "--teacher", str(teacher), *TO_1)
+    assert "no better than chance" in said
+    assert re.search(r"Likely causes.*label order.*normalisation", said)
+    assert nothing_kept(tmp_path)
+
+
+def test_pixels_that_the_teacher_was_not_made_for(
+    command: Command, finished: Lane, data: Dataset, tmp_path: Path
+) -> None:
+    said = refused(command, finished, "--teacher", str(onnx_file(tmp_path / "t.onnx", data)))
+    assert "Set teacher.scale = 0.00392156863 and teacher.offset = 0." in said
+    assert nothing_kept(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        ([], "the recipe shows the student changed ones"),
+        (["--set", "views.shift=0", "--set", "distill.mixup=0.2"], "asked about mixed images"),
+        (["--set", "views.shift=0", "--set", "distill.features=rkd"], "gives logits only"),
+        (["--set", "views.shift=0", "--set", "dataset.split_seed=1"], "for another split"),
+    ],
+)
+def test_precomputed_logits_that_do_not_fit_the_recipe(
+    command: Command, finished: Lane, data: Dataset, tmp_path: Path, argv: list[str], said: str
+) -> None:
+    of = {part.value: expected(data, part) for part in Split}
+    save_logits(tmp_path / "said.npz", data=data, **of)
+    assert said in refused(command, finished, "--teacher", str(tmp_path / "said.npz"), *argv)
+    assert nothing_kept(tmp_path)
+
+
+def test_too_few_images_to_calibrate_with(command: Command, finished: Lane, tmp_path: Path) -> None:
+    np.savez(tmp_path / "few.npz", **stripes(samples=400))
+    said = refused(command, finished, data_file=tmp_path / "few.npz")
+    assert "calibration: 240 samples are too few to calibrate with; at least 256" in said
+    assert nothing_kept(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (
+            ["--target", "onnx", "--set", 'convert.precisions=["float16"]'],
+            "onnx cannot be float16; it can be: float32, int8, int8_ptq",
+        ),
+        (["--teacher", "missing.onnx"], "teacher missing.onnx: not there"),
+        (["--teacher", "/dev/null"], "unknown kind of file"),
+        (["--teacher", "."], "a folder without saved_model.pb"),
+        (["--set", "quantize.calibration_samples=100"], "greater than or equal to 256"),
+        (["--set", "distill.loss=function_matching", "--set", "distill.alpha=0.5"], "no labels"),
+    ],
+)
+def test_what_the_recipe_or_a_look_at_the_place_can_tell(
+    command: Command, finished: Lane, tmp_path: Path, argv: list[str], said: str
+) -> None:
+    assert said in refused(command, finished, *argv)
+    assert nothing_kept(tmp_path)

@@ -1,0 +1,227 @@
+"""Somebody else's network teaches in the whole lane, and is measured as the file that it is."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline import datasets
+from pipeline.artifacts import Teacher
+from pipeline.datasets.splits import Dataset, Split
+from pipeline.stages import training
+from pipeline.stages.job import Step
+from pipeline.teachers.logits_file import save_logits
+from pipeline.teachers.trained import open_checkpoint
+from tests.conftest import Lane
+from tests.kept import Setting, kept
+from tests.test_end_to_end import BOTH, digest, report
+
+QUICK: tuple[Setting, ...] = (
+    ("distill.epochs", 4),
+    ("distill.batch_size", 32),
+    ("quantize.epochs", 1),
+)
+PLAIN: Setting = ("views.shift", 0)
+
+
+def exported(lane: Lane, suffix: str) -> Path:
+    """The finished lane's teacher as it was exported there: it takes raw pixels."""
+    return lane.out / "tiny" / "models" / f"teacher.float32.{suffix}"
+
+
+def keras_file(path: Path, lane: Lane) -> Path:
+    """The finished lane's teacher as Keras saves it: it takes pixels from -1 to 127/128."""
+    network = training.restore(kept(lane, "teacher", Teacher).checkpoint)
+    network.save(path)
+    return path
+
+
+def logits_file(path: Path, lane: Lane, *, test: bool = True) -> Path:
+    data: Dataset = datasets.load(lane.recipe().dataset)
+    teacher = open_checkpoint(kept(lane, "teacher", Teacher).checkpoint, data)
+    said = {part.value: teacher.logits(np.asarray(data[part].images)) for part in Split}
+    if not test:
+        del said["test"]
+    save_logits(path, data=data, **said)
+    return path
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished lane with a teacher of somebody else."""
+
+    lane: Lane
+    settings: tuple[Setting, ...]
+    results: Path
+    steps: dict[str, Step]
+
+    @property
+    def rows(self) -> dict[str, dict[str, Any]]:
+        return {row["name"]: row for row in report(self.results)["models"]}
+
+    def plan(self, *overrides: Setting) -> dict[str, Step]:
+        steps = self.lane.runner(*self.settings, *overrides).plan()
+        return {step.name: step for step in steps}
+
+
+Taught = Callable[..., Run]
+
+
+@pytest.fixture(scope="module")
+def taught(finished: Lane, tmp_path_factory: pytest.TempPathFactory) -> Taught:
+    """The whole lane, once for each teacher and settings."""
+
+    @cache
+    def run(teacher: Path, *overrides: Setting) -> Run:
+        lane = replace(finished, out=tmp_path_factory.mktemp("own"))
+        settings = (("teacher.file", teacher), *QUICK, *overrides)
+        results, steps = lane.run(*settings)
+        return Run(lane, settings, results, steps)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def onnx_taught(taught: Taught, finished: Lane) -> Run:
+    return taught(exported(finished, "onnx"), ("convert.targets", ("tflite", "onnx")))
+
+
+@pytest.fixture(scope="module")
+def logits_taught(taught: Taught, finished: Lane, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    path = logits_file(tmp_path_factory.mktemp("logits") / "said.npz", finished)
+    return taught(path, PLAIN)
+
+
+def test_an_onnx_teacher_is_measured_as_its_own_file_beside_both_formats(
+    onnx_taught: Run, finished: Lane
+) -> None:
+    rows = onnx_taught.rows
+    students = {f"student.{p}.{f}" for p in ("float32", "int8") for f in ("tflite", "onnx")}
+    assert set(rows) == students | {"teacher.onnx"}
+    teacher = rows["teacher.onnx"]
+    assert digest(onnx_taught.results / teacher["file"]) == digest(exported(finished, "onnx"))
+    assert teacher["sha256"] == digest(exported(finished, "onnx"))
+    assert (teacher["format"], teacher["precision"]) == ("onnx", "float32")
+    assert teacher["parameters"] > 1000
+    assert teacher["macs"] is None  # nobody knows
+    original = next(r for r in report(finished.out / "tiny")["models"] if r["role"] == "teacher")
+    assert teacher["top1"] == original["top1"]
+
+
+def test_the_speed_up_names_the_runtimes_of_both(onnx_taught: Run) -> None:
+    rows = onnx_taught.rows
+    assert {row["teacher_runtime"] for row in rows.values()} == {rows["teacher.onnx"]["runtime"]}
+    for row in rows.values():
+        prefix = "ai_edge_litert" if row["format"] == "tflite" else "onnxruntime"
+        assert row["runtime"].startswith(prefix)
+        assert row["speedup_vs_teacher"] > 0
+        assert row["agreement_with_teacher"] > 0.5
+
+
+def test_a_tflite_teacher_is_measured_as_its_own_file(taught: Taught, finished: Lane) -> None:
+    rows = taught(exported(finished, "tflite")).rows
+    assert set(rows) == {"teacher.tflite", "student.float32.tflite", "student.int8.tflite"}
+    assert rows["teacher.tflite"]["sha256"] == digest(exported(finished, "tflite"))
+    for row in rows.values():
+        assert row["runtime"] == row["teacher_runtime"]
+        assert row["speedup_vs_teacher"] > 0
+
+
+def test_a_keras_teacher_is_exported_to_every_target(
+    taught: Taught, finished: Lane, tmp_path: Path
+) -> None:
+    path = keras_file(tmp_path / "mine.keras", finished)
+    spec = datasets.load(finished.recipe().dataset).input
+    run = taught(
+        path,
+        ("teacher.scale", spec.scale),
+        ("teacher.offset", -spec.zero_point * spec.scale),
+        ("convert.targets", ("tflite", "onnx")),
+        ("bench.enabled", False),
+    )
+    parity = {row["name"]: row for row in report(run.results)["parity"]}
+    for target in ("tflite", "onnx"):
+        assert run.rows[f"teacher.float32.{target}"]["role"] == "teacher"
+        assert parity[f"teacher.float32.{target}"]["agreement"] == 1.0
+    trained = kept(finished, "teacher", Teacher)
+    stored = kept(run.lane, "teacher", Teacher)
+    assert (stored.kind, stored.file, stored.parameters) == (
+        "keras",
+        "teacher.keras",
+        trained.parameters,
+    )
+
+
+def test_precomputed_logits_teach_and_are_no_model_to_time(logits_taught: Run) -> None:
+    rows = logits_taught.rows
+    assert set(rows) == {"student.float32.tflite", "student.int8.tflite"}
+    for row in rows.values():
+        assert row["median_ns"] > 0
+        assert row["agreement_with_teacher"] > 0.5
+        assert row["kl_to_teacher"] > 0
+        for absent in ("speedup_vs_teacher", "speedup_ci", "teacher_runtime"):
+            assert row[absent] is None
+    measured = json.loads((logits_taught.results / "bench" / "local.json").read_text())
+    assert all(compared["baseline"] is None for compared in measured["comparison"])
+
+
+def test_without_logits_of_the_test_split_nothing_is_compared_with_the_teacher(
+    taught: Taught, finished: Lane, logits_taught: Run, tmp_path: Path
+) -> None:
+    path = logits_file(tmp_path / "no_test.npz", finished, test=False)
+    lane = replace(finished, out=tmp_path)
+    shutil.copytree(logits_taught.lane.out / ".store", tmp_path / ".store")
+    settings = (*logits_taught.settings, ("teacher.file", path))
+    results, steps = lane.run(*settings)
+    assert not steps["teacher"].reused
+    assert {row["agreement_with_teacher"] for row in report(results)["models"]} == {None}
+    assert {row["kl_to_teacher"] for row in report(results)["models"]} == {None}
+
+
+@pytest.mark.parametrize("run", ["onnx_taught", "logits_taught"])
+def test_a_teacher_that_moved_is_the_same_teacher(
+    run: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    done: Run = request.getfixturevalue(run)
+    before = Path(str(dict(done.settings)["teacher.file"]))
+    moved = tmp_path / f"elsewhere{before.suffix}"
+    shutil.copyfile(before, moved)
+    plan = done.plan(("teacher.file", moved))
+    reused = {name for name, step in plan.items() if step.reused}
+    assert reused == {"teacher", "logits", "distill", "quantize", "convert"}
+
+
+def test_other_contents_at_the_same_place_are_another_teacher(
+    finished: Lane, tmp_path: Path
+) -> None:
+    import onnx
+
+    path = tmp_path / "mine.onnx"
+    shutil.copyfile(exported(finished, "onnx"), path)
+    lane = replace(finished, out=tmp_path)
+    lane.runner(("teacher.file", path))
+    first = lane.runner(("teacher.file", path)).plan()[0].key
+    network = onnx.load(path)
+    network.producer_version = "tuned"
+    onnx.save(network, path)
+    assert lane.runner(("teacher.file", path)).plan()[0].key != first
+
+
+def test_the_plan_says_that_the_teachers_file_changed(onnx_taught: Run, finished: Lane) -> None:
+    step = onnx_taught.plan(("teacher.file", exported(finished, "tflite")))["teacher"]
+    assert not step.reused
+    assert "teacher.file.kind onnx → tflite" in step.reason
+    assert "teacher.file.sha256" in step.reason
+
+
+def test_the_trained_teacher_and_a_file_of_it_are_not_taken_for_one(
+    finished: Lane,
+) -> None:
+    runner = finished.runner(BOTH, ("teacher.file", exported(finished, "onnx")))
+    assert [step.reused for step in runner.plan()] == [False] * 7

@@ -1,0 +1,133 @@
+"""Every precision of every format comes out of one lane, each shown to be what was asked for."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from targets.formats import PRECISIONS, onnx_inspect, tflite_inspect
+from tests.conftest import Lane
+from tests.kept import Setting
+from tests.test_end_to_end import report
+
+OFF: Setting = ("bench.enabled", False)
+Content = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def tflite(finished: Lane, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Content]:
+    """The six of TFLite, of the finished lane's networks."""
+    return converted(finished, tmp_path_factory.mktemp("six"), "tflite")
+
+
+@pytest.fixture(scope="module")
+def both(finished: Lane, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Content]:
+    """The three that both formats can hold."""
+    return converted(finished, tmp_path_factory.mktemp("three"), "tflite", "onnx")
+
+
+def converted(finished: Lane, out: Path, *targets: str) -> tuple[Path, Content]:
+    shutil.copytree(finished.out / ".store", out / ".store")
+    precisions = [p for p in PRECISIONS["tflite"] if all(p in PRECISIONS[t] for t in targets)]
+    results, steps = replace(finished, out=out).run(
+        ("convert.targets", list(targets)), ("convert.precisions", precisions), OFF
+    )
+    assert [name for name, step in steps.items() if step.reused] == [
+        "teacher", "logits", "distill", "quantize",
+    ]  # fmt: skip
+    return results, report(results)
+
+
+def students(content: Content, target: str) -> dict[str, Content]:
+    """The students' files of a format by their precision."""
+    return {
+        row["precision"]: row
+        for row in content["models"]
+        if row["role"] != "teacher" and row["format"] == target
+    }
+
+
+def test_the_report_has_every_precision_of_tflite(tflite: tuple[Path, Content]) -> None:
+    results, content = tflite
+    rows = students(content, "tflite")
+    assert set(rows) == set(PRECISIONS["tflite"])
+    for precision, row in rows.items():
+        assert row["name"] == f"student.{precision}.tflite"
+        assert row["size_bytes"] == (results / row["file"]).stat().st_size
+        assert row["role"] == ("student_qat" if precision == "int8" else "student")
+    assert rows["float16"]["size_bytes"] < rows["float32"]["size_bytes"]
+
+
+def test_the_report_has_every_precision_of_onnx(both: tuple[Path, Content]) -> None:
+    assert set(students(both[1], "onnx")) == set(PRECISIONS["onnx"])
+    assert set(students(both[1], "tflite")) == set(PRECISIONS["onnx"])
+
+
+def test_each_file_is_compared_with_the_network_it_came_from(
+    tflite: tuple[Path, Content], both: tuple[Path, Content]
+) -> None:
+    for _, content in (tflite, both):
+        first = {row["name"]: row for row in reversed(content["parity"])}
+        assert set(first) == {row["name"] for row in content["models"]}
+        for row in content["models"]:
+            compared = first[row["name"]]
+            assert compared["source"] == row["role"]
+            assert compared["samples"] == content["dataset"]["val"]
+            assert row["agreement_with_source"] == compared["agreement"] > 0.9
+            if row["precision"] == "float32":
+                assert compared["agreement"] == 1.0
+                assert compared["max_abs_diff"] < 1e-3
+
+
+def test_the_operators_that_are_told_are_those_in_the_files(
+    tflite: tuple[Path, Content], both: tuple[Path, Content]
+) -> None:
+    for results, content in (tflite, both):
+        for row in content["parity"]:
+            path = results / "models" / row["name"]
+            look = tflite_inspect.inspect if row["format"] == "tflite" else onnx_inspect.inspect
+            seen = look(path)
+            assert (row["int8_ops"], row["float_ops"]) == (seen.int8_ops, seen.float_ops)
+            if row["precision"] in ("int8", "int8_ptq"):
+                assert row["float_ops"] == 0
+                assert row["int8_ops"] > 5
+            if row["precision"] in ("float32", "float16"):
+                assert row["float_ops"] > 5
+
+
+def test_each_tflite_file_is_what_was_asked_for(tflite: tuple[Path, Content]) -> None:
+    results, _ = tflite
+    models = results / "models"
+    tflite_inspect.require_float16(models / "student.float16.tflite")
+    tflite_inspect.require_dynamic(models / "student.dynamic.tflite")
+    tflite_inspect.require_int16x8(models / "student.int16x8.tflite")
+
+
+def test_both_formats_agree_over_the_whole_test_split(both: tuple[Path, Content]) -> None:
+    _, content = both
+    across = {row["name"]: row for row in content["parity"] if row["source"].endswith(".tflite")}
+    assert set(across) == {"student.int8.onnx", "student.int8_ptq.onnx"}
+    for name, row in across.items():
+        assert row["source"] == name.replace(".onnx", ".tflite")
+        assert row["samples"] == content["dataset"]["test"] == 120
+        assert row["agreement"] >= 0.999
+        assert row["scales_equal"] is True
+
+
+def test_the_scale_table_has_every_tensor_of_both_files(both: tuple[Path, Content]) -> None:
+    scales = both[1]["scales"]
+    assert {row["kind"] for row in scales} == {"activation", "weights", "bias"}
+    assert all(row["equal"] for row in scales)
+    paired = [row for row in scales if row["tensor"] and row["onnx_tensor"]]
+    assert len(paired) > 20
+    for row in paired:
+        assert row["tflite_scale"] == row["onnx_scale"]
+        assert row["tflite_zero_point"] == row["onnx_zero_point"]
+    assert max(row["channels"] for row in scales) > 1
+
+
+def test_without_onnx_there_is_no_scale_table(tflite: tuple[Path, Content]) -> None:
+    assert tflite[1]["scales"] == []
+    assert {row["scales_equal"] for row in tflite[1]["parity"]} == {None}
