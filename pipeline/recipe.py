@@ -83,7 +83,7 @@ class DatasetConfig(Section):
     path: Path | None = None
     """Where the data is, from the current folder, where it is not embedded (`--data`)."""
     size: PositiveInt | None = None
-    """Pixels of the shorter side, resized to; as the data has it where it is not given."""
+    """Pixels of the longer side, to which images are scaled; as they are where it is not given."""
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.15
     """Share of the labelled data that steers training; of the training part where the test split
     is given by the data set."""
