@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from pipeline import datasets
-from pipeline.datasets import fashion_mnist
-from pipeline.datasets.splits import Dataset, Split
+from pipeline.datasets import fashion_mnist, size
+from pipeline.datasets.splits import Dataset, Samples, Split
 from pipeline.progress import SilentConsole
 from pipeline.recipe import DatasetConfig
 from pipeline.stages.job import Job
@@ -132,6 +132,63 @@ def test_data_that_changes_while_it_is_read_is_told(lane: Lane, tmp_path: Path) 
 def test_shares_that_leave_nothing_to_train_on_are_told(data_file: Path) -> None:
     with pytest.raises(InputError, match="leave nothing to train"):
         datasets.load(DatasetConfig(name="npz", path=data_file, validation=0.5, test=0.6))
+
+
+def test_the_size_of_the_recipe_is_that_of_every_split() -> None:
+    data = digits(size=32)
+    assert {data[split].images.shape[1:] for split in Split} == {(32, 32, 1)}
+    assert all(data[split].images.dtype == np.uint8 for split in Split)
+    assert data.input.shape == (32, 32, 1)
+
+
+def test_another_size_changes_neither_roles_nor_digest() -> None:
+    data, small = digits(), digits(size=14)
+    assert small.sha256 == data.sha256
+    for split in Split:
+        np.testing.assert_array_equal(small[split].labels, data[split].labels)
+        np.testing.assert_array_equal(
+            small[split].images[0], size.resized(data, 14)[split].images[0]
+        )
+    assert not rows(small, Split.TRAIN) & rows(small, Split.TEST)
+
+
+def held(values: Any) -> Dataset:
+    samples = Samples(images=values, labels=np.arange(len(values)))
+    splits = dict.fromkeys(Split, samples)
+    return Dataset(name="x", classes=tuple("abcd"), splits=splits, sha256="0")
+
+
+def images_of(*shape: int) -> Dataset:
+    return held(np.random.default_rng(0).integers(0, 256, (4, *shape), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("shape", "longer", "expected"),
+    [
+        ((20, 10, 3), 40, (40, 20, 3)),
+        ((10, 20, 1), 5, (2, 5, 1)),
+        ((3, 300, 2), 30, (1, 30, 2)),
+        ((9, 9, 5), 9, (9, 9, 5)),
+    ],
+)
+def test_an_oblong_image_keeps_its_aspect(
+    shape: tuple[int, ...], longer: int, expected: tuple[int, ...]
+) -> None:
+    assert size.resized(images_of(*shape), longer).input.shape == expected
+
+
+def test_a_smaller_image_averages_and_channels_stay_apart() -> None:
+    y, x = np.mgrid[:16, :16]
+    board = (x + y) % 2 * 200
+    whole = held(np.stack([board, board // 2, 255 - board], axis=-1)[None].astype(np.uint8))
+    small = size.resized(whole, 4)[Split.VAL].images
+    np.testing.assert_allclose(small, np.broadcast_to([100, 50, 155], small.shape), atol=2)
+
+
+def test_the_same_size_is_the_same_images() -> None:
+    whole = images_of(8, 6, 1)
+    same = size.resized(whole, 8)[Split.TRAIN].images
+    np.testing.assert_array_equal(same, whole[Split.TRAIN].images)
 
 
 @pytest.fixture

@@ -26,9 +26,11 @@ def source_digest(cfg: "DatasetConfig") -> str:
 
 @lru_cache(maxsize=2)
 def load(cfg: "DatasetConfig") -> "Dataset":
-    """The data set, in memory or mapped to it; read once per process."""
+    """The data set, in memory or mapped to it, at the recipe's size; read once per process."""
+    from pipeline.datasets.size import resized
+
     dataset: Dataset = _module(cfg).load(cfg)
-    return dataset
+    return dataset if cfg.size is None else resized(dataset, cfg.size)
 
 
 def _module(cfg: "DatasetConfig") -> Any:

@@ -1,0 +1,37 @@
+"""Images at another size."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from pipeline.datasets.splits import Dataset, Images, Samples
+
+
+def resized(dataset: Dataset, size: int) -> Dataset:
+    """`dataset` with `size` pixels along the longer side of its images, bilinear, in all roles.
+
+    The aspect is kept: a stretched image would have to be stretched on the device too. The digest
+    stays that of the source; the size is in the recipe, and so in every key.
+    """
+    height, width, _ = dataset.input.shape
+    scale = size / max(height, width)
+    sides = max(1, round(height * scale)), max(1, round(width * scale))
+    splits = {
+        split: Samples(images=_scaled(samples.images, sides), labels=samples.labels)
+        for split, samples in dataset.splits.items()
+    }
+    return replace(dataset, splits=splits)
+
+
+def _scaled(images: Images, sides: tuple[int, int]) -> Images:
+    """[n, h, w, channels] to [n, *sides, channels]; a smaller image averages what it leaves out."""
+    from PIL import Image
+
+    if images.shape[1:3] == sides:
+        return images
+    scaled: Images = np.empty((len(images), *sides, images.shape[3]), np.uint8)
+    for number, image in enumerate(images):
+        for channel in range(images.shape[3]):  # Pillow knows no image of two or five channels
+            plane = Image.fromarray(np.ascontiguousarray(image[..., channel]))
+            scaled[number, ..., channel] = plane.resize(sides[::-1], Image.Resampling.BILINEAR)
+    return scaled
