@@ -23,7 +23,7 @@ from tests.conftest import stripes
 def write(folder: Path, **changes: Any) -> DatasetConfig:
     """The striped images as a folder; what is None is left out."""
     folder.mkdir(exist_ok=True)
-    arrays = {**stripes(), **changes}
+    arrays = {**stripes(samples=240), **changes}
     for name in ("images", "labels"):
         if arrays[name] is not None:
             np.save(folder / f"{name}.npy", arrays[name])
