@@ -22,7 +22,7 @@ from pipeline.training import loop
 from pipeline.training.hints import HINTS
 from pipeline.training.loop import Task, fit, one_cycle, sgd
 from pipeline.training.objectives import LOSSES
-from pipeline.training.views import mixup, training_view
+from pipeline.training.views import epoch_order, mixup, training_view
 from tests.conftest import Lane
 from tests.kept import Setting, distil, kept, losses
 from tests.test_end_to_end import digest
@@ -138,7 +138,7 @@ def test_every_image_is_mixed_with_the_one_whose_label_it_is_given(
     per_epoch = len(steps) // 2
     for number, step in enumerate(steps):
         epoch = number // per_epoch
-        order = loop.epoch_order(len(train), seed=recipe.seed, epoch=epoch)
+        order = epoch_order(len(train), seed=recipe.seed, epoch=epoch)
         index = order[(number % per_epoch) * 64 :][:64]
         table = training_view(
             recipe.views, datasets.load(recipe.dataset), seed=recipe.seed, view=epoch
