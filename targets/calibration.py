@@ -1,6 +1,7 @@
 """How many samples activation ranges are read from.
 
-Apart from `formats`: training needs it too, and a change to an export must not train anything again.
+Apart from `formats`: training needs it too, and a change to an export must not train anything
+again.
 """
 
 from collections.abc import Sized

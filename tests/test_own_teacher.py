@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 
 from pipeline import datasets
-from pipeline.artifacts import Teacher
+from pipeline.artifacts import Checkpoint, Teacher
 from pipeline.datasets.splits import Dataset, Split
-from pipeline.stages import training
+from pipeline.stages import convert, teacher, training
 from pipeline.stages.job import Step
 from pipeline.teachers.logits_file import save_logits
 from pipeline.teachers.trained import open_checkpoint
 from tests.conftest import Lane
-from tests.kept import Setting, kept
+from tests.kept import Setting, job, kept
+from tests.teacher_files import onnx_file, tflite_file
 from tests.test_end_to_end import BOTH, digest, report
 
 QUICK: tuple[Setting, ...] = (
@@ -44,8 +45,8 @@ def keras_file(path: Path, lane: Lane) -> Path:
 
 def logits_file(path: Path, lane: Lane, *, test: bool = True) -> Path:
     data: Dataset = datasets.load(lane.recipe().dataset)
-    teacher = open_checkpoint(kept(lane, "teacher", Teacher).checkpoint, data)
-    said = {part.value: teacher.logits(np.asarray(data[part].images)) for part in Split}
+    network = open_checkpoint(kept(lane, "teacher", Teacher).checkpoint, data)
+    said = {part.value: network.logits(np.asarray(data[part].images)) for part in Split}
     if not test:
         del said["test"]
     save_logits(path, data=data, **said)
@@ -78,9 +79,9 @@ def taught(finished: Lane, tmp_path_factory: pytest.TempPathFactory) -> Taught:
     """The whole lane, once for each teacher and settings."""
 
     @cache
-    def run(teacher: Path, *overrides: Setting) -> Run:
+    def run(file: Path, *overrides: Setting) -> Run:
         lane = replace(finished, out=tmp_path_factory.mktemp("own"))
-        settings = (("teacher.file", teacher), *QUICK, *overrides)
+        settings = (("teacher.file", file), *QUICK, *overrides)
         results, steps = lane.run(*settings)
         return Run(lane, settings, results, steps)
 
@@ -104,14 +105,14 @@ def test_an_onnx_teacher_is_measured_as_its_own_file_beside_both_formats(
     rows = onnx_taught.rows
     students = {f"student.{p}.{f}" for p in ("float32", "int8") for f in ("tflite", "onnx")}
     assert set(rows) == students | {"teacher.onnx"}
-    teacher = rows["teacher.onnx"]
-    assert digest(onnx_taught.results / teacher["file"]) == digest(exported(finished, "onnx"))
-    assert teacher["sha256"] == digest(exported(finished, "onnx"))
-    assert (teacher["format"], teacher["precision"]) == ("onnx", "float32")
-    assert teacher["parameters"] > 1000
-    assert teacher["macs"] is None  # nobody knows
+    mine = rows["teacher.onnx"]
+    assert digest(onnx_taught.results / mine["file"]) == digest(exported(finished, "onnx"))
+    assert mine["sha256"] == digest(exported(finished, "onnx"))
+    assert (mine["format"], mine["precision"]) == ("onnx", "float32")
+    assert mine["parameters"] > 1000
+    assert mine["macs"] is None  # nobody knows
     original = next(r for r in report(finished.out / "tiny")["models"] if r["role"] == "teacher")
-    assert teacher["top1"] == original["top1"]
+    assert mine["top1"] == original["top1"]
 
 
 def test_the_speed_up_names_the_runtimes_of_both(onnx_taught: Run) -> None:
@@ -182,6 +183,34 @@ def test_without_logits_of_the_test_split_nothing_is_compared_with_the_teacher(
     assert not steps["teacher"].reused
     assert {row["agreement_with_teacher"] for row in report(results)["models"]} == {None}
     assert {row["kl_to_teacher"] for row in report(results)["models"]} == {None}
+
+
+@pytest.mark.parametrize(
+    ("suffix", "dtype", "precision"),
+    [("onnx", "uint8", "float32"), ("tflite", None, "float32"), ("tflite", "uint8", "int8")],
+)
+def test_a_file_is_told_as_what_it_calculates_in_whatever_it_takes(
+    finished: Lane, tmp_path: Path, suffix: str, dtype: str | None, precision: str
+) -> None:
+    path, data = tmp_path / f"mine.{suffix}", datasets.load(finished.recipe().dataset)
+    if suffix == "onnx":
+        onnx_file(path, data, uint8=True)
+        said: tuple[Setting, ...] = ()
+    else:
+        tflite_file(path, data, dtype=dtype)
+        said = (("teacher.scale", 1 / 255), ("teacher.output", "probabilities"))
+    given = job(
+        finished, tmp_path, ("teacher.file", path), *said, ("convert.precisions", ("float32",))
+    )
+    for folder in ("teacher", "convert"):
+        (tmp_path / folder).mkdir()
+    taught = teacher.run(given.recipe.teacher, tmp_path / "teacher", job=given)
+    student = kept(finished, "distill", Checkpoint)
+    exports = convert.run(
+        given.recipe.convert, tmp_path / "convert", job=given, teacher=taught, distill=student
+    )
+    (mine,) = [model for model in exports.models if model.role == "teacher"]
+    assert (mine.name, mine.precision) == (f"teacher.{suffix}", precision)
 
 
 @pytest.mark.parametrize("run", ["onnx_taught", "logits_taught"])

@@ -160,7 +160,7 @@ def _bring(teacher: Teacher, opened: "OpenTeacher", work: Work) -> None:
             name=path.name,
             role="teacher",
             format=opened.kind,
-            precision="float32" if opened.scalable else "int8",
+            precision=_precision(opened, path),
             file=str(path.relative_to(work.out)),
             sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
             size_bytes=path.stat().st_size,
@@ -169,6 +169,16 @@ def _bring(teacher: Teacher, opened: "OpenTeacher", work: Work) -> None:
             adapter=opened.adapter,
         )
     )
+
+
+def _precision(opened: "OpenTeacher", path: Path) -> str:
+    """Of the user's file: what its input takes does not say what it calculates in."""
+    from targets.formats.export import operators
+
+    if opened.parameters is not None:
+        return "float32"
+    _, float_ops = operators(opened.kind, path)
+    return "mixed" if float_ops else "int8"
 
 
 def _precomputed(opened: "OpenTeacher", work: Work) -> str | None:
