@@ -23,7 +23,7 @@ from tests.conftest import stripes
 def write(folder: Path, **changes: Any) -> DatasetConfig:
     """The striped images as a folder; what is None is left out."""
     folder.mkdir(exist_ok=True)
-    arrays = {**stripes(samples=240), **changes}
+    arrays = {**stripes(), **changes}
     for name in ("images", "labels"):
         if arrays[name] is not None:
             np.save(folder / f"{name}.npy", arrays[name])
@@ -55,7 +55,7 @@ def test_mapped_images_stand_for_an_array(data: Dataset) -> None:
     images = data[Split.VAL].images
     whole = np.asarray(images)
     assert isinstance(images, MappedImages)
-    assert (len(images), images.shape, images.dtype) == (36, (36, 12, 12, 1), np.uint8)
+    assert (len(images), images.shape, images.dtype) == (72, (72, 12, 12, 1), np.uint8)
     keys: list[Any] = [slice(3, 9), slice(-4, None), np.array([7, 0, 7]), -1, whole[:, 0, 0, 0] > 9]
     for key in keys:
         np.testing.assert_array_equal(images[key], whole[key])
@@ -117,11 +117,11 @@ def test_the_digest_is_of_the_contents_alone(tmp_path: Path) -> None:
     [
         ({"images": None}, r"no images\.npy"),
         ({"labels": None}, r"no labels\.npy"),
-        ({"images": np.zeros((240, 4, 4), np.float32)}, "Do not normalise them"),
-        ({"images": np.empty(240, object)}, r"cannot be read as \.npy"),
+        ({"images": np.zeros((480, 4, 4), np.float32)}, "Do not normalise them"),
+        ({"images": np.empty(480, object)}, r"cannot be read as \.npy"),
         ({"labels": np.arange(10)}, "one per image"),
-        ({"labels": np.zeros(240, int)}, "at least two classes"),
-        ({"labels": np.arange(240), "classes": None}, "Give more samples of every class"),
+        ({"labels": np.zeros(480, int)}, "at least two classes"),
+        ({"labels": np.arange(480), "classes": None}, "Give more samples of every class"),
         ({"classes": ["a", "b"]}, "3 different names"),
     ],
 )
