@@ -1,6 +1,8 @@
 """Every wrong teacher, recipe or amount of data ends the real command before anything trains."""
 
 import re
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from pipeline import datasets
+from pipeline import cli, datasets
 from pipeline.datasets.splits import Dataset, Split
 from pipeline.teachers.logits_file import save_logits
 from tests.conftest import Command, Lane, stripes
@@ -23,16 +25,33 @@ def data(finished: Lane) -> Dataset:
     return datasets.load(finished.recipe().dataset)
 
 
-def refused(command: Command, lane: Lane, *argv: str, data_file: Path | None = None) -> str:
+Typed = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Typed:
+    """The command in this process, which has imported TensorFlow: exit code, stdout, stderr."""
+
+    def run(*argv: str) -> tuple[int, str, str]:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["pipeline", *argv])
+        code = cli._exit_code(debug=False)
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def refused(typed: Typed, lane: Lane, *argv: str, data_file: Path | None = None) -> str:
     """The one paragraph that the command ends in, with nothing trained."""
-    given = ["run", str(lane.recipe_file), "--data", str(data_file or lane.data_file)]
-    done = command(*given, *argv)
-    assert done.returncode == 2, done.stderr
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
-    assert "epoch" not in done.stderr
-    errors = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
-    assert done.stderr.splitlines()[-1:] == errors
+    code, out, said = typed(
+        "run", str(lane.recipe_file), "--data", str(data_file or lane.data_file), *argv
+    )
+    assert code == 2, said
+    assert out == ""
+    assert "Traceback" not in said
+    assert "epoch" not in said
+    errors = [line for line in said.splitlines() if line.startswith("Error: ")]
+    assert said.splitlines()[-1:] == errors
     return errors[0]
 
 
@@ -52,40 +71,54 @@ def damaged(path: Path, name: str, value: float) -> Path:
 
 
 def test_a_teacher_of_other_classes(
-    command: Command, finished: Lane, data: Dataset, tmp_path: Path
+    typed: Typed, finished: Lane, data: Dataset, tmp_path: Path
 ) -> None:
     arrays: dict[str, Any] = stripes()
     arrays["labels"] = np.arange(480) % 4
     np.savez(tmp_path / "four.npz", **{**arrays, "classes": ["a", "b", "c", "d"]})
     teacher = onnx_file(tmp_path / "t.onnx", data)
     said = refused(
-        command, finished, "--teacher", str(teacher), *TO_1, data_file=tmp_path / "four.npz"
+        typed, finished, "--teacher", str(teacher), *TO_1, data_file=tmp_path / "four.npz"
     )
     assert "gives [1, 3] for one image, and the data set has 4 classes" in said
     assert nothing_kept(tmp_path)
 
 
-def test_a_teacher_of_nan(command: Command, finished: Lane, data: Dataset, tmp_path: Path) -> None:
+def test_a_teacher_of_nan(typed: Typed, finished: Lane, data: Dataset, tmp_path: Path) -> None:
     teacher = damaged(onnx_file(tmp_path / "t.onnx", data), "b", np.nan)
-    said = refused(command, finished, "--teacher", str(teacher), *TO_1)
+    said = refused(typed, finished, "--teacher", str(teacher), *TO_1)
     assert "gives NaN or infinity for 72 of 72 validation images" in said
     assert nothing_kept(tmp_path)
 
 
 def test_a_teacher_at_chance_level(
-    command: Command, finished: Lane, data: Dataset, tmp_path: Path
+    typed: Typed, finished: Lane, data: Dataset, tmp_path: Path
 ) -> None:
     teacher = damaged(onnx_file(tmp_path / "t.onnx", data), "w", 0.0)
-    said = refused(command, finished, "--teacher", str(teacher), *TO_1)
+    said = refused(typed, finished, "--teacher", str(teacher), *TO_1)
     assert "no better than chance" in said
     assert re.search(r"Likely causes.*label order.*normalisation", said)
     assert nothing_kept(tmp_path)
 
 
-def test_pixels_that_the_teacher_was_not_made_for(
+def test_a_process_of_its_own_ends_as_well(
     command: Command, finished: Lane, data: Dataset, tmp_path: Path
 ) -> None:
-    said = refused(command, finished, "--teacher", str(onnx_file(tmp_path / "t.onnx", data)))
+    teacher = damaged(onnx_file(tmp_path / "t.onnx", data), "w", 0.0)
+
+    def typed(*argv: str) -> tuple[int, str, str]:
+        done = command(*argv)
+        return done.returncode, done.stdout, done.stderr
+
+    said = refused(typed, finished, "--teacher", str(teacher), *TO_1)
+    assert "no better than chance" in said
+    assert nothing_kept(tmp_path)
+
+
+def test_pixels_that_the_teacher_was_not_made_for(
+    typed: Typed, finished: Lane, data: Dataset, tmp_path: Path
+) -> None:
+    said = refused(typed, finished, "--teacher", str(onnx_file(tmp_path / "t.onnx", data)))
     assert "Set teacher.scale = 0.00392156863 and teacher.offset = 0." in said
     assert nothing_kept(tmp_path)
 
@@ -100,17 +133,17 @@ def test_pixels_that_the_teacher_was_not_made_for(
     ],
 )
 def test_precomputed_logits_that_do_not_fit_the_recipe(
-    command: Command, finished: Lane, data: Dataset, tmp_path: Path, argv: list[str], said: str
+    typed: Typed, finished: Lane, data: Dataset, tmp_path: Path, argv: list[str], said: str
 ) -> None:
     of = {part.value: expected(data, part) for part in Split}
     save_logits(tmp_path / "said.npz", data=data, **of)
-    assert said in refused(command, finished, "--teacher", str(tmp_path / "said.npz"), *argv)
+    assert said in refused(typed, finished, "--teacher", str(tmp_path / "said.npz"), *argv)
     assert nothing_kept(tmp_path)
 
 
-def test_too_few_images_to_calibrate_with(command: Command, finished: Lane, tmp_path: Path) -> None:
+def test_too_few_images_to_calibrate_with(typed: Typed, finished: Lane, tmp_path: Path) -> None:
     np.savez(tmp_path / "few.npz", **stripes(samples=400))
-    said = refused(command, finished, data_file=tmp_path / "few.npz")
+    said = refused(typed, finished, data_file=tmp_path / "few.npz")
     assert "calibration: 240 samples are too few to calibrate with; at least 256" in said
     assert nothing_kept(tmp_path)
 
@@ -130,7 +163,7 @@ def test_too_few_images_to_calibrate_with(command: Command, finished: Lane, tmp_
     ],
 )
 def test_what_the_recipe_or_a_look_at_the_place_can_tell(
-    command: Command, finished: Lane, tmp_path: Path, argv: list[str], said: str
+    typed: Typed, finished: Lane, tmp_path: Path, argv: list[str], said: str
 ) -> None:
-    assert said in refused(command, finished, *argv)
+    assert said in refused(typed, finished, *argv)
     assert nothing_kept(tmp_path)

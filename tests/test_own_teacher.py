@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from pipeline import datasets
-from pipeline.artifacts import Checkpoint, Teacher
+from pipeline.artifacts import Checkpoint, Exports, Teacher, TeacherLogits
 from pipeline.datasets.splits import Dataset, Split
-from pipeline.stages import convert, teacher, training
+from pipeline.stages import convert, logits, teacher, training
 from pipeline.stages.job import Step
 from pipeline.teachers.logits_file import save_logits
 from pipeline.teachers.trained import open_checkpoint
@@ -29,6 +29,7 @@ QUICK: tuple[Setting, ...] = (
     ("quantize.epochs", 1),
 )
 PLAIN: Setting = ("views.shift", 0)
+FLOAT: Setting = ("convert.precisions", ("float32",))
 
 
 def exported(lane: Lane, suffix: str) -> Path:
@@ -96,7 +97,7 @@ def onnx_taught(taught: Taught, finished: Lane) -> Run:
 @pytest.fixture(scope="module")
 def logits_taught(taught: Taught, finished: Lane, tmp_path_factory: pytest.TempPathFactory) -> Run:
     path = logits_file(tmp_path_factory.mktemp("logits") / "said.npz", finished)
-    return taught(path, PLAIN)
+    return taught(path, PLAIN, FLOAT)
 
 
 def test_an_onnx_teacher_is_measured_as_its_own_file_beside_both_formats(
@@ -126,42 +127,62 @@ def test_the_speed_up_names_the_runtimes_of_both(onnx_taught: Run) -> None:
 
 
 def test_a_tflite_teacher_is_measured_as_its_own_file(taught: Taught, finished: Lane) -> None:
-    rows = taught(exported(finished, "tflite")).rows
-    assert set(rows) == {"teacher.tflite", "student.float32.tflite", "student.int8.tflite"}
+    rows = taught(exported(finished, "tflite"), FLOAT).rows
+    assert set(rows) == {"teacher.tflite", "student.float32.tflite"}
     assert rows["teacher.tflite"]["sha256"] == digest(exported(finished, "tflite"))
     for row in rows.values():
         assert row["runtime"] == row["teacher_runtime"]
         assert row["speedup_vs_teacher"] > 0
 
 
-def test_a_keras_teacher_is_exported_to_every_target(
-    taught: Taught, finished: Lane, tmp_path: Path
+@dataclass(frozen=True)
+class Stages:
+    """A teacher of somebody else up to its logits, and its files beside the finished student."""
+
+    teacher: Teacher
+    said: TeacherLogits
+    exports: Exports
+
+
+def stages(lane: Lane, folder: Path, file: Path, *overrides: Setting) -> Stages:
+    given = job(lane, folder, ("teacher.file", file), FLOAT, *overrides)
+    recipe = given.recipe
+    for name in ("teacher", "logits", "convert"):
+        (folder / name).mkdir()
+    mine = teacher.run(recipe.teacher, folder / "teacher", job=given)
+    said = logits.run(recipe.logits, folder / "logits", job=given, teacher=mine)
+    student = kept(lane, "distill", Checkpoint)
+    exports = convert.run(
+        recipe.convert, folder / "convert", job=given, teacher=mine, distill=student
+    )
+    return Stages(mine, said, exports)
+
+
+def test_a_keras_teacher_says_what_it_said_when_trained_and_is_exported_to_every_target(
+    finished: Lane, tmp_path: Path
 ) -> None:
-    path = keras_file(tmp_path / "mine.keras", finished)
     spec = datasets.load(finished.recipe().dataset).input
-    run = taught(
-        path,
+    mine = stages(
+        finished,
+        tmp_path,
+        keras_file(tmp_path / "mine.keras", finished),
         ("teacher.scale", spec.scale),
         ("teacher.offset", -spec.zero_point * spec.scale),
         ("convert.targets", ("tflite", "onnx")),
-        ("bench.enabled", False),
     )
-    parity = {row["name"]: row for row in report(run.results)["parity"]}
-    for target in ("tflite", "onnx"):
-        assert run.rows[f"teacher.float32.{target}"]["role"] == "teacher"
-        assert parity[f"teacher.float32.{target}"]["agreement"] == 1.0
     trained = kept(finished, "teacher", Teacher)
-    stored = kept(run.lane, "teacher", Teacher)
-    assert (stored.kind, stored.file, stored.parameters) == (
-        "keras",
-        "teacher.keras",
-        trained.parameters,
-    )
+    assert (mine.teacher.kind, mine.teacher.file) == ("keras", "teacher.keras")
+    assert mine.teacher.parameters == trained.parameters
+    here, there = np.load(mine.said.path), np.load(kept(finished, "logits", TeacherLogits).path)
+    np.testing.assert_allclose(here, there, rtol=2e-3, atol=1e-3)
+    exported = {m.name for m in mine.exports.models if m.role == "teacher"}
+    assert exported == {"teacher.float32.tflite", "teacher.float32.onnx"}
+    assert {p.agreement for p in mine.exports.parity if p.name in exported} == {1.0}
 
 
 def test_precomputed_logits_teach_and_are_no_model_to_time(logits_taught: Run) -> None:
     rows = logits_taught.rows
-    assert set(rows) == {"student.float32.tflite", "student.int8.tflite"}
+    assert set(rows) == {"student.float32.tflite"}
     for row in rows.values():
         assert row["median_ns"] > 0
         assert row["agreement_with_teacher"] > 0.5
@@ -172,17 +193,21 @@ def test_precomputed_logits_teach_and_are_no_model_to_time(logits_taught: Run) -
     assert all(compared["baseline"] is None for compared in measured["comparison"])
 
 
-def test_without_logits_of_the_test_split_nothing_is_compared_with_the_teacher(
-    taught: Taught, finished: Lane, logits_taught: Run, tmp_path: Path
+@pytest.mark.parametrize("test", [True, False])
+def test_logits_of_the_test_split_are_handed_on_if_there_are_any(
+    finished: Lane, tmp_path: Path, test: bool
 ) -> None:
-    path = logits_file(tmp_path / "no_test.npz", finished, test=False)
-    lane = replace(finished, out=tmp_path)
-    shutil.copytree(logits_taught.lane.out / ".store", tmp_path / ".store")
-    settings = (*logits_taught.settings, ("teacher.file", path))
-    results, steps = lane.run(*settings)
-    assert not steps["teacher"].reused
-    assert {row["agreement_with_teacher"] for row in report(results)["models"]} == {None}
-    assert {row["kl_to_teacher"] for row in report(results)["models"]} == {None}
+    path = logits_file(tmp_path / "said.npz", finished, test=test)
+    mine = stages(finished, tmp_path, path, PLAIN)
+    assert [model.role for model in mine.exports.models] == ["student"]
+    assert mine.said.views == 1
+    name = mine.exports.teacher_logits
+    if not test:
+        assert name is None
+        return
+    assert name is not None
+    with np.load(path) as given:
+        np.testing.assert_array_equal(np.load(mine.exports.folder / name), given["test"])
 
 
 @pytest.mark.parametrize(
@@ -199,16 +224,7 @@ def test_a_file_is_told_as_what_it_calculates_in_whatever_it_takes(
     else:
         tflite_file(path, data, dtype=dtype)
         said = (("teacher.scale", 1 / 255), ("teacher.output", "probabilities"))
-    given = job(
-        finished, tmp_path, ("teacher.file", path), *said, ("convert.precisions", ("float32",))
-    )
-    for folder in ("teacher", "convert"):
-        (tmp_path / folder).mkdir()
-    taught = teacher.run(given.recipe.teacher, tmp_path / "teacher", job=given)
-    student = kept(finished, "distill", Checkpoint)
-    exports = convert.run(
-        given.recipe.convert, tmp_path / "convert", job=given, teacher=taught, distill=student
-    )
+    exports = stages(finished, tmp_path, path, *said).exports
     (mine,) = [model for model in exports.models if model.role == "teacher"]
     assert (mine.name, mine.precision) == (f"teacher.{suffix}", precision)
 
@@ -222,8 +238,8 @@ def test_a_teacher_that_moved_is_the_same_teacher(
     moved = tmp_path / f"elsewhere{before.suffix}"
     shutil.copyfile(before, moved)
     plan = done.plan(("teacher.file", moved))
-    reused = {name for name, step in plan.items() if step.reused}
-    assert reused == {"teacher", "logits", "distill", "quantize", "convert"}
+    fresh = {name for name, step in plan.items() if not step.reused}
+    assert fresh == {"bench", "report"}
 
 
 def test_other_contents_at_the_same_place_are_another_teacher(
