@@ -42,7 +42,7 @@ def _template(name: str) -> str:
 
 
 def _is_deliverable(row: Row) -> bool:
-    return bool(row["precision"] == "int8")
+    return bool(row["precision"] == "int8" and row["role"] != "teacher")
 
 
 def _headline(row: Row, rows: list[Row]) -> Row:

@@ -29,7 +29,7 @@ def _columns(classes: Sequence[str]) -> dict[str, Column]:
     return {
         "model": lambda row: str(row["name"]),
         "size": lambda row: kilobytes(row["size_bytes"]),
-        "params": lambda row: f"{row['parameters']:,}",
+        "params": lambda row: count(row["parameters"]),
         "top-1 %": lambda row: percent(row["top1"]),
         "95 % interval": lambda row: span(row["top1_ci"], percent),
         "agrees %": lambda row: percent(row["agreement_with_teacher"]),
@@ -69,6 +69,10 @@ def microseconds(ns: float | None) -> str:
 
 def times(ratio: float | None) -> str:
     return NOT_MEASURED if ratio is None else f"{ratio:.2f}x"
+
+
+def count(number: int | None) -> str:
+    return NOT_MEASURED if number is None else f"{number:,}"
 
 
 def three_digits(value: float | None) -> str:

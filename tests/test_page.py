@@ -111,6 +111,21 @@ def test_a_speed_up_over_another_runtime_names_it(plain: Report) -> None:
     assert page.count("20.00x (teacher: other 2.0)") == 1
 
 
+def test_a_teacher_of_unknown_size_is_shown_without_it(plain: Report) -> None:
+    """A file whose weights are quantized does not say how many there were."""
+    report = copy.deepcopy(plain)
+    report["models"][0] |= {"parameters": None, "macs": None}
+    header, rows = table.models(report)
+    assert [row[header.index("params")] for row in rows[:2]] == ["-", "5"]
+    render(report)
+
+
+def test_a_teacher_in_int8_is_no_headline(plain: Report) -> None:
+    report = copy.deepcopy(plain)
+    report["models"][0]["precision"] = "int8"
+    assert "<strong>teacher.float32.tflite</strong>" not in render(report)
+
+
 def test_without_a_measured_teacher_there_is_no_speed_up(plain: Report) -> None:
     report = copy.deepcopy(plain)
     report["models"] = [row for row in report["models"] if row["role"] != "teacher"]
