@@ -28,7 +28,7 @@ Say = Callable[[str], None]
 
 CHAINS: Mapping[str, dict[str, Any]] = {
     "scratch": {
-        "distill": {"alpha": 0.0, "loss": "kd"},
+        "distill": {"alpha": 0.0, "loss": "kd", "features": "none"},
         "convert": {"precisions": ("float32",)},
     },
     "kd": {"convert": {"precisions": ("float32", "int8_ptq", "int8")}},

@@ -69,6 +69,12 @@ def test_the_page_shows_it(ablated: tuple[Lane, dict[str, Any]]) -> None:
         assert row["is"] in page
 
 
+def test_from_scratch_means_without_the_teachers_features_too(lane: Lane) -> None:
+    recipe = lane.recipe(("distill.features", "rkd"))
+    assert variant(recipe, "scratch", 0).distill.features == "none"
+    assert variant(recipe, "kd", 0).distill.features == "rkd"
+
+
 def test_variants_differ_in_nothing_but_what_they_are_about(lane: Lane) -> None:
     recipe = lane.recipe(("distill.loss", "dkd"))
     scratch, kd, hard = (variant(recipe, chain, 1) for chain in ("scratch", "kd", "hard"))
