@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self, get_origin
 
 from pydantic import (
     BaseModel,
@@ -57,6 +57,7 @@ def _plugin(kind: plugins.Kind, word: str, built_in: Mapping[str, str]) -> Befor
 
 PositiveInt = Annotated[int, Field(ge=1, strict=True)]
 PositiveFloat = Annotated[float, Field(gt=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Target = Annotated[str, _one_of("target", FORMATS)]
 Precision = Literal["float32", "float16", "dynamic", "int8", "int8_ptq", "int16x8"]
@@ -112,7 +113,7 @@ class ViewsConfig(Section):
 class TrainingConfig(Section):
     """What the one training loop needs."""
 
-    seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    seed: Seed | None = None
     """Of this stage's initial weights and order; the recipe's where it is not given."""
     epochs: PositiveInt = 12
     batch_size: PositiveInt = 64
@@ -160,7 +161,7 @@ class DistillationConfig(TrainingConfig):
     @classmethod
     def _as_published(cls, given: Any) -> Any:
         name = given.get("loss", "kd") if isinstance(given, dict) else None
-        if name not in LOSSES:
+        if not isinstance(name, str) or name not in LOSSES:
             return given
         named = LOSSES[name]
         filled = {"temperature": named.temperature, "alpha": named.alpha, **given}
@@ -244,17 +245,26 @@ class AblationConfig(Section):
     and over seeds that are fixed in advance."""
 
     enabled: bool = False
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0, 1, 2)
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0, 1, 2)
     distill_epochs: PositiveInt = 10
     quantize_epochs: PositiveInt = 1
     corrupted_samples: PositiveInt = 2000
     """Test images that each corruption is tried on, at most."""
 
+    @model_validator(mode="after")
+    def _seeds_differ(self) -> Self:
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(
+                "a seed is there twice: the same training counted as two would make the intervals "
+                f"too narrow; seeds are {', '.join(map(str, self.seeds))}"
+            )
+        return self
+
 
 class Recipe(Section):
     schema_: Literal["recipe/1"] = Field(default="recipe/1", alias="schema")
     name: Slug
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    seed: Seed = 0
     threads: Annotated[PositiveInt, Field(le=1024)] = Field(
         default_factory=lambda: len(available_cpus())
     )
@@ -351,6 +361,8 @@ def _check_key(key: str) -> None:
         if part not in known:
             raise InputError(f"--set {key}: {_unknown_key(part, known, parts[:depth])}")
         inner = known[part].annotation
+        if get_origin(inner) is dict:
+            return  # its keys are not the schema's
         is_table = isinstance(inner, type) and issubclass(inner, BaseModel)
         fields = inner.model_fields if is_table else {}  # type: ignore[union-attr]
         if is_table and depth == len(parts) - 1:
@@ -395,7 +407,7 @@ def _place(key: str, file: str, overrides: Sequence[Override]) -> str:
     for override in overrides:
         if key == override.key or key.startswith(f"{override.key}."):
             return override.option
-    return f"{file}: {key}"
+    return f"{file}: {key}" if key else file
 
 
 def _keys_at(path: list[str]) -> list[str]:

@@ -62,10 +62,24 @@ def test_an_override_is_a_toml_value_or_else_a_string() -> None:
         ("name=../up", "should match pattern"),
         ("seed=-1", "greater than or equal to 0"),
         ("distill.temperature", "expected KEY=VALUE"),
+        ('distill.loss=["kd"]', "--set distill.loss: Input should be a valid string"),
+        ("distill.parameters.others_weight=2", "distill: loss kd has no parameter 'others_weight'"),
+        ("ablation.seeds=[0, -1]", "--set ablation.seeds: Input should be greater than or"),
+        ("ablation.seeds=[1, 0, 1]", "ablation: a seed is there twice"),
     ],
 )
 def test_a_wrong_override_is_told(text: str, said: str) -> None:
     assert said in refused(text)
+
+
+def test_one_parameter_of_a_loss_is_set_and_the_others_stay_as_published() -> None:
+    recipe = loaded("distill.loss=dkd", "distill.parameters.others_weight=2")
+    assert recipe.distill.parameters == {"target_weight": 1.0, "others_weight": 2.0}
+
+
+def test_what_two_tables_say_of_each_other_is_told_in_the_file() -> None:
+    said = refused("teacher.file=t.onnx", "distill.features=rkd")
+    assert said.startswith("digits.toml: distill.features: rkd needs the teacher's layers")
 
 
 def test_an_override_cannot_smuggle_in_a_second_one() -> None:
