@@ -214,6 +214,21 @@ def with_python(folder: Path) -> Path:
     return folder / "x"
 
 
+def with_a_harmless_zip_behind_it(folder: Path) -> Path:
+    """HDF5 to the loader, by its name; a zip to who looks for one first."""
+    import h5py
+
+    kind = {"class_name": "Lambda", "module": "keras.layers", "config": {"name": "double"}}
+    with h5py.File(folder / "x.h5", "w") as file:
+        file.attrs["model_config"] = json.dumps(
+            {"class_name": "Sequential", "module": "keras", "config": {"layers": [kind]}}
+        )
+    with zipfile.ZipFile(folder / "x.h5", "a") as harmless:
+        harmless.writestr("metadata.json", json.dumps({"keras_version": "2.21.0"}))
+        harmless.writestr("config.json", json.dumps({}))
+    return folder / "x.h5"
+
+
 def with_two_inputs(folder: Path) -> Path:
     import tf_keras
 
@@ -249,6 +264,7 @@ def with_text(folder: Path) -> Path:
         (with_lambda, "layer 'double' is a Lambda"),
         (with_module, "'flatten' is a custom Flatten of antigravity"),
         (with_custom_layer, "is a custom Twice of mine"),
+        (with_a_harmless_zip_behind_it, "layer 'double' is a Lambda"),
         (with_python, "operator PyFunc in __inference_serve"),
         (with_two_inputs, "has 2 inputs"),
         (with_weights_only, "holds weights only"),

@@ -51,9 +51,10 @@ def load_network(path: Path) -> LoadedNetwork:
     require_there(path)
     if path.is_dir():
         return _saved_model(path)
-    if zipfile.is_zipfile(path):
+    # As the loaders choose: a file can be both, and what was checked must be what is loaded.
+    if path.name.endswith(".keras") and zipfile.is_zipfile(path):
         return _keras(path, *_keras_zip(path))
-    if path.read_bytes()[:8] == b"\x89HDF\r\n\x1a\n":
+    if _is_hdf5(path):
         return _keras(path, *_keras_h5(path))
     raise InputError(
         f"model {path}: neither a .keras nor a .h5 file nor a SavedModel folder. Save the trained "
@@ -65,6 +66,12 @@ def require_there(path: Path) -> None:
     """The check that needs no TensorFlow, for before it is imported."""
     if not path.exists():
         raise InputError(f"model {path}: not there; give a .keras or .h5 file or a SavedModel.")
+
+
+def _is_hdf5(path: Path) -> bool:
+    import h5py
+
+    return bool(h5py.is_hdf5(path))
 
 
 def _keras_zip(path: Path) -> tuple[str, Any]:
