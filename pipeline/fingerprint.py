@@ -86,7 +86,7 @@ def _plugins(stage: Stage, recipe: Recipe) -> Iterator[tuple[str, str]]:
     used: list[tuple[plugins.Kind, str, Mapping[str, str]]] = []
     if "dataset" in stage.reads:
         used.append(("datasets", recipe.dataset.name, DATASETS))
-    if stage.name == "teacher":
+    if stage.name in ("teacher", "logits", "distill", "convert") and recipe.teacher.file is None:
         used.append(("teachers", recipe.teacher.family, TEACHERS))
     if stage.name in ("distill", "quantize", "convert"):
         used.append(("students", recipe.distill.family, STUDENTS))

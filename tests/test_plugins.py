@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import plugins
+from pipeline import fingerprint, plugins
+from pipeline.graph import STAGES
 from pipeline.models import STUDENTS
+from pipeline.recipe import load, parse_override
 from targets.errors import InputError
 
 MODULE = '''"""A student of one dense layer."""
@@ -59,6 +61,18 @@ def test_a_family_of_another_distribution_is_found_and_built(one_layer: Path) ->
 def test_the_distribution_is_told_for_the_fingerprint(one_layer: Path) -> None:
     assert plugins.distribution_of("students", "one", STUDENTS) == ("one-layer", "1.2")
     assert plugins.distribution_of("students", "mobilenet_v1", STUDENTS) is None
+
+
+@pytest.mark.parametrize("stage", ["teacher", "logits", "distill", "convert"])
+def test_another_version_of_a_teachers_family_is_in_every_key_that_runs_it(
+    one_layer: Path, stage: str
+) -> None:
+    info = one_layer / "one-layer-1.2.dist-info" / "entry_points.txt"
+    info.write_text("[edge_distill.teachers]\none = one_layer_student\n")
+    recipe = load("digits", [parse_override("teacher.family=one")])
+    (asked,) = (found for found in STAGES if found.name == stage)
+    document = fingerprint.document(asked, recipe, inputs={}, dataset_sha256="d")
+    assert document["libraries"]["one-layer"] == "1.2"
 
 
 def test_what_nothing_offers_is_none_and_told_with_what_is_known(one_layer: Path) -> None:
