@@ -36,9 +36,12 @@ from int8_files import (
 from targets.bench.protocol import Bench, Protocol
 from targets.bench.stats import speedup
 from targets.devices import probe_local
+from targets.errors import DeviceError
 from targets.links.local import LocalLink
 
 SAMPLES = 64
+VNNI = {"avx512_vnni", "avx_vnni"}
+"""Where the ratios of the runtimes are judged; elsewhere they are only shown."""
 PACKAGES = (
     "tensorflow", "tf-keras", "tensorflow-model-optimization", "tf2onnx", "onnx", "onnxruntime",
     "ai-edge-litert", "numpy",
@@ -108,7 +111,10 @@ def measure(networks: list[Network], folder: Path, protocol: Protocol, side: int
     np.save(samples, images((side, side, 1), SAMPLES))
     subjects = [subject for network in networks for subject in network.subjects]
     bench = Bench(link=LocalLink(), samples=samples, folder=folder, protocol=protocol)
-    blocks = bench.latency(subjects, say=lambda text: click.echo(text, err=True))
+    try:
+        blocks = bench.latency(subjects, say=lambda text: click.echo(text, err=True))
+    except DeviceError as error:
+        raise click.ClickException(str(error)) from error
     return Seen(blocks=blocks, files={s.name: describe(s.path) for s in subjects})
 
 
@@ -145,12 +151,16 @@ def judged(seen: Seen, *, runtime_ratios: bool) -> list[dict[str, Any]]:
     return judgements
 
 
-def has_vnni() -> bool | None:
-    """Whether this x86 has int8 dot products; None where that cannot be read."""
+def int8_instructions() -> list[str] | None:
+    """This x86's int8 dot products; None where that cannot be read, as on any other machine."""
     info = Path("/proc/cpuinfo")
     if platform.machine() not in ("x86_64", "AMD64") or not info.exists():
         return None
-    return bool({"avx512_vnni", "avx_vnni"} & set(info.read_text().split()))
+    return sorted({*VNNI, "amx_int8"} & set(info.read_text().split()))
+
+
+def has_vnni() -> bool:
+    return bool(VNNI & set(int8_instructions() or ()))
 
 
 def about(protocol: Protocol, side: int) -> dict[str, Any]:
@@ -165,7 +175,7 @@ def about(protocol: Protocol, side: int) -> dict[str, Any]:
             "model": machine["model"],
             "abi": machine["abi"],
             "count": len(machine["cpus"]),
-            "vnni": has_vnni(),
+            "int8_instructions": int8_instructions(),
             "loadavg1": machine["loadavg1"],
         },
         "settings": {"side": side, "channels": 1, "classes": CLASSES, **asdict(protocol)},
@@ -269,7 +279,7 @@ def main(
         seen = measure(networks, folder, protocol, side)
     result["files"] = seen.files
     result["networks"] = [row for n in networks for row in network_rows(n, seen, known)]
-    result["targets"] = judged(seen, runtime_ratios=bool(has_vnni()))
+    result["targets"] = judged(seen, runtime_ratios=has_vnni())
     result["processes"] = [measured(block) for block in seen.blocks]
     text = json.dumps(result, indent=1)
     if out is not None:

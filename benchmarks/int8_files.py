@@ -15,6 +15,7 @@ import numpy as np
 from pipeline.models.network import NetworkSpec, build, count_macs, count_parameters
 from pipeline.quantization.qat import QuantizedNetwork
 from pipeline.training import session
+from pipeline.training.loop import normalise
 from targets.bench.protocol import Subject
 from targets.formats import onnx_qdq, tflite
 from targets.inputs import InputSpec, image_input
@@ -95,12 +96,16 @@ def _int8(model: Any, family: str, spec: InputSpec, folder: Path) -> list[Path]:
 
 
 def _naive(model: Any, spec: InputSpec, path: Path) -> Path:
-    """What a search finds first: tfmot's defaults straight into tf2onnx; normalised images in."""
+    """What a search finds first: tfmot's defaults straight into tf2onnx; normalised images in.
+
+    After one batch: before it the input's range is 0, and the file cannot be loaded.
+    """
     import tensorflow as tf
     import tensorflow_model_optimization as tfmot
     import tf2onnx
 
     quantized = tfmot.quantization.keras.quantize_model(model)
+    quantized(normalise(images(spec.shape, CALIBRATION_IMAGES), spec), training=True)
     signature = [tf.TensorSpec([1, *spec.shape], tf.float32, name="image")]
     with quiet_stderr(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
