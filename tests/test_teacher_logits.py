@@ -84,7 +84,7 @@ def test_damaged_logits_are_refused_each_with_its_reason(
     bad = good.copy()
     bad[5, 1] = np.inf
     refused(r"'val' holds NaN or infinity in 1 of \d+ rows, first in row 5", val=bad)
-    refused(r"'val' must be floats \[36, 3\], .* not float64 \[35, 3\]", val=good[1:])
+    refused(r"'val' must be floats \[72, 3\], .* not float64 \[71, 3\]", val=good[1:])
     refused(r"'val' must be floats", val=good.argmax(axis=1))
     refused("holds Python objects, which would run code", val=np.array([{}], object))
     with pytest.raises(InputError, match=r"'train' must be floats"):
