@@ -72,13 +72,14 @@ def document(
 
 
 def _by_contents(table: dict[str, Any]) -> dict[str, Any]:
-    """A file that a stage reads counts by what is in it, wherever it lies."""
+    """A teacher's file counts by what is in it, wherever it lies; how to train is not looked at."""
     if table.get("file") is None:
         return {key: value for key, value in table.items() if key != "file"}
     from pipeline.teachers import file_sha256, kind_of
 
     path = Path(table["file"])
-    return {**table, "file": {"kind": kind_of(path), "sha256": file_sha256(path)}}
+    told = {key: table[key] for key in ("scale", "offset", "output", "classes")}
+    return {**told, "file": f"{kind_of(path)} {file_sha256(path)}"}
 
 
 def _plugins(stage: Stage, recipe: Recipe) -> Iterator[tuple[str, str]]:

@@ -19,7 +19,7 @@ from pipeline.artifacts import (
 from pipeline.stages import bench, convert, distill, logits, quantize, report, teacher
 
 TRAINING = ("tensorflow", "tf-keras", "numpy", "scikit-learn", "pillow")
-TEACHER = (*TRAINING, "onnxruntime", "ai-edge-litert")
+TEACHER = (*TRAINING, "keras", "onnxruntime", "ai-edge-litert")
 QAT = (*TRAINING, "tensorflow-model-optimization")
 EXPORT = (*QAT, "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert")
 

@@ -282,6 +282,16 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _teacher_can(self) -> Self:
         features, file = self.distill.features, self.teacher.file
+        told = [k for k in ("scale", "offset", "output", "classes") if self._is_told(k)]
+        if file is None and told:
+            raise ValueError(
+                f"teacher.{told[0]}: is about a teacher's file, and teacher.file is not given; "
+                "leave it out, or give the file with --teacher"
+            )
+        if features == "none" and self.distill.feature_weight is not None:
+            raise ValueError(
+                "distill.feature_weight: without distill.features there is nothing that it weighs"
+            )
         if file is not None and features != "none":
             raise ValueError(
                 f"distill.features: {features} needs the teacher's layers, and teacher.file gives "
@@ -293,6 +303,26 @@ class Recipe(Section):
                 "logits that were computed before; set it to 0, or give the network itself"
             )
         return self
+
+    def _is_told(self, key: str) -> bool:
+        given = getattr(self.teacher, key)
+        return bool(given != TeacherConfig.model_fields[key].default)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _quantize_as_distilled(cls, given: Any) -> Any:
+        """The loss is carried into quantization-aware training, unless that names its own."""
+        if not isinstance(given, dict):
+            return given
+        distill, quantize = given.get("distill", {}), given.get("quantize", {})
+        tables = isinstance(distill, dict) and isinstance(quantize, dict)
+        if not tables or "loss" in quantize:
+            return given
+        carried = {key: distill[key] for key in LOSS_KEYS if key in distill}
+        return {**given, "quantize": {**carried, **quantize}}
+
+
+LOSS_KEYS = ("loss", "temperature", "alpha", "parameters")
 
 
 class Override(NamedTuple):

@@ -17,6 +17,10 @@ class ProofError(EdgeDistillError):
     """An export could not be shown to be what was asked for. Nothing of it is published."""
 
 
+class ConversionError(ProofError):
+    """The format has no form for the network."""
+
+
 class InputError(EdgeDistillError):
     """Wrong input, usage or data, or a package or data set that is not there."""
 

@@ -14,10 +14,14 @@ import pytest
 from pipeline import datasets
 from pipeline.artifacts import Checkpoint, Exports, Teacher, TeacherLogits
 from pipeline.datasets.splits import Dataset, Split
+from pipeline.progress import SilentConsole
+from pipeline.recipe import TeacherConfig
 from pipeline.stages import convert, logits, teacher, training
 from pipeline.stages.job import Step
 from pipeline.teachers.logits_file import save_logits
 from pipeline.teachers.trained import open_checkpoint
+from targets.errors import ConversionError
+from targets.formats.export import Source
 from tests.conftest import Lane
 from tests.kept import Setting, job, kept
 from tests.teacher_files import onnx_file, tflite_file
@@ -270,3 +274,31 @@ def test_the_trained_teacher_and_a_file_of_it_are_not_taken_for_one(
 ) -> None:
     runner = finished.runner(BOTH, ("teacher.file", exported(finished, "onnx")))
     assert [step.reused for step in runner.plan()] == [False] * 7
+
+
+def test_a_network_that_a_format_cannot_hold_still_teaches(finished: Lane, tmp_path: Path) -> None:
+    """TFLite has no singular values: the file is left out, and that is said."""
+    import tensorflow as tf
+
+    console = SilentConsole()
+    given = job(finished, tmp_path / "scratch", console=console)
+    (tmp_path / "models").mkdir()
+    work = convert.Work(job=given, data=given.dataset(), out=tmp_path)
+
+    def serve(image: Any) -> Any:
+        return tf.linalg.svd(tf.reshape(image, [1, 12, 12]), compute_uv=False)[:, :3]
+
+    network = convert.Network(
+        role="teacher",
+        source=Source(work.data.input, serve),
+        logits=lambda raw: np.zeros((len(raw), 3), np.float32),
+        parameters=None,
+        macs=None,
+    )
+    brought = Teacher(folder=tmp_path, kind="keras", file="t.keras", asked=TeacherConfig())
+    convert._write_teacher("tflite", brought, network, work)
+    assert work.models == []
+    assert "the teacher is not measured as tflite" in console.said[-1]
+    trained = brought.model_copy(update={"asked": None})
+    with pytest.raises(ConversionError):
+        convert._write_teacher("tflite", trained, network, work)

@@ -133,3 +133,23 @@ def test_an_unknown_recipe_is_told_with_the_nearest() -> None:
 def test_an_option_is_named_as_the_user_wrote_it() -> None:
     with pytest.raises(InputError, match=r"^--target: unknown target 'tflit'"):
         load("digits", [Override("convert.targets", ("tflit",), "--target")])
+
+
+def test_the_loss_is_carried_into_quantization_aware_training() -> None:
+    recipe = loaded("distill.loss=dkd", "distill.parameters.others_weight=2")
+    assert (recipe.quantize.loss, recipe.quantize.temperature) == ("dkd", 4.0)
+    assert recipe.quantize.parameters == recipe.distill.parameters
+    assert loaded("distill.temperature=2").quantize.temperature == 2.0
+    own = loaded("distill.loss=dkd", "distill.temperature=2", "quantize.loss=kd").quantize
+    assert (own.loss, own.temperature, own.alpha) == ("kd", 4.0, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("teacher.scale=0.5", "teacher.scale: is about a teacher's file"),
+        ("distill.feature_weight=2", "distill.feature_weight: without distill.features"),
+    ],
+)
+def test_what_would_be_ignored_is_told(text: str, said: str) -> None:
+    assert said in refused(text)

@@ -11,6 +11,7 @@ from onnx import helper
 from pipeline.datasets.splits import Dataset, Samples
 from pipeline.recipe import TeacherConfig
 from pipeline.teachers import SUFFIXES, open_teacher
+from pipeline.teachers.untrusted import refuse_code
 from targets.errors import InputError
 from tests.teacher_files import TO_1, coloured, onnx_file
 
@@ -110,3 +111,13 @@ def test_classes_that_are_not_the_data_sets_are_refused(
     cfg = TO_1.model_copy(update={"classes": classes})
     with pytest.raises(InputError, match=rf"teacher\.classes: .*{why}"):
         open_teacher(path, cfg, stripes_data)
+
+
+def test_a_function_of_python_in_the_place_of_an_activation_is_refused() -> None:
+    """Keras looks a name that it does not know up in Python's own module, and calls it."""
+    activation = {"module": "builtins", "class_name": "function", "config": "breakpoint"}
+    layer = {"class_name": "Dense", "module": "keras.layers", "config": {"activation": activation}}
+    with pytest.raises(InputError, match="'breakpoint' is no activation of Keras"):
+        refuse_code({"class_name": "Functional", "config": {"layers": [layer]}}, Path("x.keras"))
+    activation["config"] = "relu"
+    refuse_code({"class_name": "Functional", "config": {"layers": [layer]}}, Path("x.keras"))

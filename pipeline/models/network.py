@@ -33,7 +33,7 @@ def build(spec: NetworkSpec) -> Keras:
     builds, and would change the bytes of the exported file.
     """
     kind: plugins.Kind = "teachers" if spec.role == "teacher" else "students"
-    built_in = {**TEACHERS, **STUDENTS}
+    built_in = TEACHERS if spec.role == "teacher" else {**TEACHERS, **STUDENTS}
     module = import_module(plugins.require(kind, spec.family, built_in, word="network family"))
     return module.build(spec.input.shape, spec.classes, name=spec.role, **spec.arguments)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.artifacts import Checkpoint, DatasetSummary, Exports, Teacher
 from pipeline.recipe import ConvertConfig
 from pipeline.stages.job import Job
+from targets.errors import ConversionError
 from targets.formats.export import Source
 from targets.formats.record import ExportedModel, Parity, ScaleRow
 
@@ -61,7 +62,7 @@ def run(
     quantized = student if quantize is None else _student("student_qat", quantize, work)
     for target in dict.fromkeys(cfg.targets):
         if teacher_source is not None:
-            _write(target, "float32", teacher_source, work)
+            _write_teacher(target, teacher, teacher_source, work)
         for precision in dict.fromkeys(cfg.precisions):
             _write(target, precision, quantized if precision == "int8" else student, work)
     if opened.adapter is not None:
@@ -114,6 +115,16 @@ def _student(role: str, checkpoint: Checkpoint, work: Work) -> Network:
     )
 
 
+def _write_teacher(target: str, teacher: Teacher, network: Network, work: Work) -> None:
+    """A network that somebody else made can teach also where a format has no form for it."""
+    try:
+        _write(target, "float32", network, work)
+    except ConversionError as error:
+        if teacher.asked is None:
+            raise
+        work.job.console.say(f"convert   the teacher is not measured as {target}: {error}")
+
+
 def _write(target: str, precision: str, network: Network, work: Work) -> None:
     """Write one file, prove it, and note it down."""
     from pipeline.datasets.splits import Split
@@ -131,7 +142,7 @@ def _write(target: str, precision: str, network: Network, work: Work) -> None:
     if made_from is not None:
         rows, parity = _against_tflite(work.models[-1], made_from, work)
         work.parity.append(parity)
-        if precision == "int8":
+        if precision == "int8" or "int8" not in work.job.recipe.convert.precisions:
             work.scales.extend(rows)
 
 
@@ -186,8 +197,11 @@ def _precomputed(opened: "OpenTeacher", work: Work) -> str | None:
     import numpy as np
 
     from pipeline.datasets.splits import Split
+    from pipeline.teachers.source import split_logits
 
-    logits = None if opened.splits is None else opened.splits.get(Split.TEST)
+    if any(model.role == "teacher" for model in work.models):
+        return None
+    logits = split_logits(opened, work.data, Split.TEST)
     if logits is None:
         return None
     np.save(work.out / "teacher_logits.npy", logits)

@@ -14,7 +14,7 @@ def run(
     from pipeline.stages import training
     from pipeline.training.loop import adam, cosine
 
-    training.start(job, cfg)
+    training.start(job, cfg, trains=True)
     student = training.restore(distill)
     quantized = QuantizedNetwork(student, job.dataset().input)
     quantized.calibrate(training.calibration(job, cfg.calibration_samples))

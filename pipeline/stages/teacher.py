@@ -41,7 +41,9 @@ def _bring(file: Path, cfg: TeacherConfig, out: Path, job: Job) -> Teacher:
         folder=out,
         kind=opened.kind,
         file=copy.name,
-        asked=cfg.model_copy(update={"file": None}),
+        asked=TeacherConfig(
+            scale=cfg.scale, offset=cfg.offset, output=cfg.output, classes=cfg.classes
+        ),
         parameters=opened.parameters,
     )
 

@@ -45,9 +45,10 @@ def preflight(job: Job) -> None:
 
     recipe, data = job.recipe, job.dataset()
     require_fit(recipe.views, data)
-    if {"int8", *CALIBRATED} & set(recipe.convert.precisions):
+    asked = set(recipe.convert.precisions) | ({"int8"} if recipe.ablation.enabled else set())
+    if {"int8", *CALIBRATED} & asked:
         require_enough(data[Split.TRAIN], what="calibration")
-    if "int8" in recipe.convert.precisions:
+    if "int8" in asked:
         require_quantizable(build(student_network(job)), family=recipe.distill.family)
 
 

@@ -25,6 +25,13 @@ CODE_LAYERS = {
 }  # fmt: skip
 """Layers that hold Python code or a program, or that read a file which they name."""
 
+ACTIVATIONS = {
+    "celu", "elu", "exponential", "gelu", "hard_sigmoid", "hard_swish", "leaky_relu", "linear",
+    "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid", "silu", "softmax", "softplus",
+    "softsign", "swish", "tanh",
+}  # fmt: skip
+"""What a configuration may name as a function: Keras looks elsewhere in Python for any other."""
+
 TF_FUNCTIONS = {
     "cast", "clip_by_value", "concat", "convert_to_tensor", "expand_dims", "gather", "identity",
     "pad", "reshape", "reverse", "shape", "slice", "split", "squeeze", "stack", "strided_slice",
@@ -56,6 +63,8 @@ def refuse_code(config: Any, path: Path) -> None:
             raise _refused(path, f"layer '{name}' is a {kind}, which can run code or read files")
         if not _is_keras_own(module) or ">" in str(item.get("registered_name") or ""):
             raise _refused(path, f"'{name}' is a custom {kind} of {module or 'your own'}")
+        if kind == "function" and name not in ACTIVATIONS:
+            raise _refused(path, f"'{name}' is no activation of Keras, but a function of Python")
         function = inner.get("function") if isinstance(inner, dict) else None
         if kind == "TFOpLambda" and not _calculates(str(function)):
             raise _refused(path, f"layer '{name}' calls tf.{function}, which can do anything")

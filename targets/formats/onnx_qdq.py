@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from targets.errors import ProofError
+from targets.errors import ConversionError
 from targets.formats.onnx_inspect import Inspection, inspect, require_int8
 from targets.formats.onnx_rewrite import (
     drop_requantized_input,
@@ -83,14 +83,14 @@ def export_int8(tflite: Path, path: Path) -> None:
 
 @contextmanager
 def _converting(path: Path) -> Iterator[None]:
-    """tf2onnx, quiet; what it cannot convert is a `ProofError`."""
+    """tf2onnx, quiet; what it cannot convert is a `ConversionError`."""
     try:
         with quiet_stderr(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     except (ValueError, RuntimeError, KeyError, NotImplementedError, AssertionError) as error:
         said = next(iter(str(error).splitlines()), "") or type(error).__name__
-        raise ProofError(
+        raise ConversionError(
             f"{path.name}: the network has no form in ONNX: {said.rstrip('.')[:300]}. Nothing was "
             "published."
         ) from error
@@ -103,7 +103,7 @@ def _require_plain(model: Model, path: Path) -> None:
     for node in model.graph.node:
         holds_graph = any(a.type == AttributeProto.GRAPH for a in node.attribute)
         if holds_graph or node.domain not in ("", "ai.onnx"):
-            raise ProofError(
+            raise ConversionError(
                 f"{path.name}: {node.op_type} ({node.name}) is a loop, a condition or no standard "
                 "operator of ONNX. Nothing was published."
             )

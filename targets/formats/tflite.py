@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from targets.calibration import require_enough
-from targets.errors import InputError, ProofError
+from targets.errors import ConversionError, InputError
 from targets.formats.tflite_inspect import (
     Inspection,
     inspect,
@@ -198,7 +198,7 @@ def _write(converter: Any, path: Path, precision: str) -> None:
         said = next(iter(str(error).splitlines()), "").rstrip(".")[-300:]
         if "TensorList" in said:
             said += " (the loops of a recurrent SavedModel keep their open batch size: save .keras)"
-        raise ProofError(
+        raise ConversionError(
             f"{path.name}: {precision} was asked for, but TFLite refuses: {said}. Nothing was "
             "published."
         ) from error
