@@ -102,7 +102,7 @@ def read_report(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: not a report of schema {SCHEMA}, but of {schema}.")
     missing = [key for key in ("models", "dataset", "recipe") if key not in content]
     if missing:
-        raise InputError(f"{path}: not a whole report: '{missing[0]}' is not in it.")
+        raise InputError(f"{path}: not a report: '{missing[0]}' is not in it.")
     report: dict[str, Any] = content
     return report
 

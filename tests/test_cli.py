@@ -177,7 +177,9 @@ def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> No
     assert "No space left on device" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("content", ["[]", "{}", "no json", '{"schema": "report/9"}', "\xff"])
+@pytest.mark.parametrize(
+    "content", ["[]", "{}", "no json", '{"schema": "report/9"}', '{"schema": "report/1"}', "\xff"]
+)
 def test_what_is_no_report_is_told(command: Command, tmp_path: Path, content: str) -> None:
     (tmp_path / "report.json").write_bytes(content.encode("latin-1"))
     for options in ([], ["--json"]):
