@@ -113,7 +113,7 @@ def recipes(as_json: bool) -> None:
     Example:
       pipeline recipes
     """
-    from pipeline.recipe import built_in, load
+    from pipeline.recipe_file import built_in, load
 
     about = {name: load(name).about.model_dump() for name in built_in()}
     if as_json:
@@ -199,7 +199,7 @@ def prepare(
     """The checked recipe with the command line laid on top, and a runner for it."""
     from pipeline.graph import NAMES
     from pipeline.progress import console
-    from pipeline.recipe import Override, load, parse_override
+    from pipeline.recipe_file import Override, load, parse_override
     from pipeline.runner import Runner
     from pipeline.store import Store
     from targets.errors import unknown

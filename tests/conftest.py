@@ -13,7 +13,8 @@ import pytest
 
 from pipeline.datasets.splits import Dataset, three_way
 from pipeline.progress import Console, SilentConsole
-from pipeline.recipe import Override, Recipe, load
+from pipeline.recipe import Recipe
+from pipeline.recipe_file import Override, load
 from pipeline.runner import Runner
 from pipeline.stages.job import Step
 from pipeline.store import Store

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline import fingerprint
 from pipeline.graph import STAGES, Stage
-from pipeline.recipe import load, parse_override
+from pipeline.recipe_file import load, parse_override
 
 BY_NAME = {stage.name: stage for stage in STAGES}
 
