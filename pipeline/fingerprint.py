@@ -63,7 +63,7 @@ def document(
         "stage": stage.name,
         "recipe": {stage.name: own, **read},
         "inputs": dict(inputs),
-        "code": code(stage.module),
+        "code": code(stage.module, unread=_unread(recipe)),
         "libraries": {
             **{name: _version(name, stage.name) for name in stage.libraries},
             **dict(_plugins(stage, recipe)),
@@ -119,9 +119,17 @@ def difference(old: Document, new: Document) -> str:
     return "; ".join(said)
 
 
+def _unread(recipe: Recipe) -> frozenset[str]:
+    """Modules that decide nothing of this recipe: how files teach, where the teacher is trained."""
+    from pipeline.teachers import SOURCES
+
+    files = {*SOURCES.values(), "pipeline.teachers.check"}
+    return frozenset(UNREAD | (files if recipe.teacher.file is None else set()))
+
+
 @cache
-def code(module: str) -> dict[str, str]:
-    """Digest of every module of ours that `module` reaches, by file.
+def code(module: str, *, unread: frozenset[str] = frozenset(UNREAD)) -> dict[str, str]:
+    """Digest of every module of ours that `module` reaches, by file; not through `unread` ones.
 
     Comments and docstrings do not count: a word about the code must not retrain a teacher.
     """
@@ -130,7 +138,7 @@ def code(module: str) -> dict[str, str]:
     while pending:
         name = pending.pop()
         path = _source(name)
-        if path is None or name in UNREAD or _label(path) in digests:
+        if path is None or name in unread or _label(path) in digests:
             continue
         tree = _parsed(path)
         digests[_label(path)] = hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16]

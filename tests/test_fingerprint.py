@@ -67,9 +67,9 @@ def test_the_contents_of_the_data_decide() -> None:
     ("stage", "holds", "lacks"),
     [
         ("teacher", "pipeline/training/loop.py", "targets/formats/onnx_qdq.py"),
-        ("teacher", "pipeline/teachers/onnx_file.py", "targets/formats/tflite.py"),
+        ("teacher", "pipeline/training/views.py", "pipeline/teachers/onnx_file.py"),
         ("logits", "pipeline/training/views.py", "pipeline/quantization/qat.py"),
-        ("logits", "pipeline/teachers/tflite_file.py", "targets/formats/tflite.py"),
+        ("logits", "pipeline/teachers/trained.py", "targets/bench/agent.py"),
         ("distill", "pipeline/models/mobilenet_v1.py", "pipeline/quantization/qat.py"),
         ("quantize", "pipeline/quantization/scheme.py", "pipeline/stages/bench.py"),
         ("convert", "targets/formats/onnx_qdq.py", "pipeline/cli.py"),
@@ -81,6 +81,14 @@ def test_the_code_that_a_stage_reaches_decides(stage: str, holds: str, lacks: st
     assert holds in code
     assert lacks not in code
     assert "pipeline/recipe.py" not in code  # its values are in the key themselves
+
+
+@pytest.mark.parametrize("stage", ["teacher", "logits"])
+def test_how_a_file_teaches_decides_where_one_does(stage: str, tmp_path: Path) -> None:
+    (tmp_path / "t.onnx").write_bytes(b"a network")
+    code = document(stage, f"teacher.file={tmp_path / 't.onnx'}")["code"]
+    assert {"pipeline/teachers/onnx_file.py", "targets/bench/agent.py"} <= code.keys()
+    assert "targets/formats/tflite.py" not in code
 
 
 def test_words_about_the_code_do_not_count(tmp_path: Path) -> None:
