@@ -83,5 +83,5 @@ def test_variants_differ_in_nothing_but_what_they_are_about(lane: Lane) -> None:
     budget = {"epochs", "batch_size", "learning_rate", "weight_decay", "seed", "family"}
     assert scratch.distill.model_dump(include=budget) == kd.distill.model_dump(include=budget)
     assert hard.distill == kd.distill
-    assert (kd.quantize.alpha, hard.quantize.alpha) == (0.9, 0.0)
+    assert (kd.quantize.loss, kd.quantize.alpha, hard.quantize.alpha) == ("dkd", 0.5, 0.0)
     assert {recipe.teacher, scratch.teacher, kd.teacher, hard.teacher} == {recipe.teacher}

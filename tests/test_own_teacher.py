@@ -1,6 +1,7 @@
 """Somebody else's network teaches in the whole lane, and is measured as the file that it is."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -265,8 +266,7 @@ def test_other_contents_at_the_same_place_are_another_teacher(
 def test_the_plan_says_that_the_teachers_file_changed(onnx_taught: Run, finished: Lane) -> None:
     step = onnx_taught.plan(("teacher.file", exported(finished, "tflite")))["teacher"]
     assert not step.reused
-    assert "teacher.file.kind onnx → tflite" in step.reason
-    assert "teacher.file.sha256" in step.reason
+    assert re.search(r"teacher\.file onnx \w+… → tflite \w+…", step.reason)
 
 
 def test_the_trained_teacher_and_a_file_of_it_are_not_taken_for_one(
