@@ -90,8 +90,10 @@ class Runner:
             assert isinstance(exports, Exports)
             return exports
 
+        started = time.monotonic()
         data = datasets.load(self.recipe.dataset)
-        return ablation.run(self.recipe, make=make, data=data, say=self.console.say)
+        table = ablation.run(self.recipe, make=make, data=data, say=self.console.say)
+        return {**table, "wall_s": round(time.monotonic() - started, 1)}
 
     def _look(self, stage: Stage, inputs: dict[str, str]) -> tuple[Step, Stored | None]:
         document = self._document(stage, inputs)
