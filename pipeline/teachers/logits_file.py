@@ -3,9 +3,9 @@
 With `net` a PyTorch module in evaluation mode (of another framework only the first line differs):
 
     network = lambda images: net(torch.tensor(images).permute(0, 3, 1, 2) / 255).detach().numpy()
-    from pipeline import datasets, recipe
+    from pipeline import datasets, recipe_file
     from pipeline.teachers.logits_file import save_logits
-    data = datasets.load(recipe.load("mine.toml").dataset)
+    data = datasets.load(recipe_file.load("mine.toml").dataset)
     logits = {part.value: network(samples.images) for part, samples in data.splits.items()}
     save_logits("teacher.npz", data=data, **logits)
 
