@@ -89,14 +89,14 @@ def run(as_json: bool, **options: Any) -> None:
 @main.command()
 @recipe_options
 def plan(as_json: bool, **options: Any) -> None:
-    """Say per stage whether a run would reuse it, and why not.
+    """Say per stage, and per variant of an ablation, whether a run would reuse it, and why not.
 
     \b
     Example:
       pipeline plan digits --set distill.temperature=2
     """
     _, runner = prepare(**options)
-    steps = runner.plan()
+    steps = [*runner.plan(), *runner.plan_ablation()]
     if as_json:
         click.echo(json.dumps([_described(step) for step in steps], indent=1))
         return

@@ -5,6 +5,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,21 @@ class Runner:
                 steps.append(step)
                 if found is not None:
                     inputs[stage.name] = found.manifest.digest
+        return steps
+
+    def plan_ablation(self) -> list[Step]:
+        """One step per variant and seed: which of its own stages a run would make."""
+        from pipeline import ablation
+
+        seeds = self.recipe.ablation.seeds if self.recipe.ablation.enabled else ()
+        steps = []
+        for seed, chain in product(seeds, ablation.CHAINS):
+            recipe = ablation.variant(self.recipe, chain, seed)
+            planned = replace(self, recipe=recipe, force=()).plan()
+            own = [step for step in planned if step.name in ("distill", "quantize", "convert")]
+            fresh = [step.name for step in own if not step.reused]
+            reason = f"seed {seed}, {chain}: {', '.join(fresh) or 'nothing changed'}"
+            steps.append(Step(name="ablation", reused=not fresh, reason=reason))
         return steps
 
     def run(self, results: Path) -> list[Step]:

@@ -69,6 +69,21 @@ def test_the_page_shows_it(ablated: tuple[Lane, dict[str, Any]]) -> None:
         assert row["is"] in page
 
 
+def test_a_plan_lists_every_variant_and_what_of_it_is_there(
+    ablated: tuple[Lane, dict[str, Any]],
+) -> None:
+    runner = ablated[0].runner(*SMALL, ("ablation.seeds", [1, 2]))
+    assert [(step.reused, step.reason) for step in runner.plan_ablation()] == [
+        (True, "seed 1, scratch: nothing changed"),
+        (True, "seed 1, kd: nothing changed"),
+        (True, "seed 1, hard: nothing changed"),
+        (False, "seed 2, scratch: distill, convert"),
+        (False, "seed 2, kd: distill, quantize, convert"),
+        (False, "seed 2, hard: distill, quantize, convert"),
+    ]
+    assert ablated[0].runner().plan_ablation() == []
+
+
 def test_from_scratch_means_without_the_teachers_features_too(lane: Lane) -> None:
     recipe = lane.recipe(("distill.features", "rkd"))
     assert variant(recipe, "scratch", 0).distill.features == "none"

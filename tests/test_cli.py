@@ -81,6 +81,12 @@ def test_a_plan_is_data_too(command: Command, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []  # planning writes nothing
 
 
+def test_a_plan_of_the_ablation_says_what_its_variants_cost(command: Command) -> None:
+    said = command("plan", "--ablation").stdout.splitlines()
+    assert [line[:9] for line in said].count("ablation ") == 3 * 3  # variants by seeds
+    assert said[-1] == "ablation  fresh   seed 2, hard: distill, quantize, convert"
+
+
 def run_tiny(lane: Lane) -> list[str]:
     return ["run", str(lane.recipe_file), "--data", str(lane.data_file), "--target", "tflite"]
 
