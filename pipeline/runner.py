@@ -17,6 +17,7 @@ from pipeline.recipe import Recipe
 from pipeline.results import deliver, workplace
 from pipeline.stages.job import History, Job, Step
 from pipeline.store import Damaged, Manifest, Store, Stored, digests
+from targets.errors import InputError
 
 ALWAYS = "always made again"
 
@@ -170,9 +171,15 @@ class Runner:
         out.mkdir()
         job = Job(recipe=self.recipe, scratch=scratch, console=self.console)
         stage.run(stage.config(self.recipe), out, job=job, **upstream).write()
+        made_from = self._document(stage, inputs)
+        if fingerprint.digest(made_from) != key:
+            raise InputError(
+                f"stage {stage.name}: what it is made from (teacher.file, or a library) changed "
+                "while it ran, and nothing of it was kept. Run the same command again."
+            )
         manifest = Manifest(
             files=digests(out),
-            made_from=self._document(stage, inputs),
+            made_from=made_from,
             created_utc=datetime.now(UTC).isoformat(),
             wall_s=round(time.monotonic() - started, 3),
         )

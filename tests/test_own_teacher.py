@@ -21,7 +21,7 @@ from pipeline.stages import convert, logits, teacher, training
 from pipeline.stages.job import Step
 from pipeline.teachers.logits_file import save_logits
 from pipeline.teachers.trained import open_checkpoint
-from targets.errors import ConversionError
+from targets.errors import ConversionError, InputError
 from targets.formats.export import Source
 from tests.conftest import Lane
 from tests.kept import Setting, job, kept
@@ -261,6 +261,21 @@ def test_other_contents_at_the_same_place_are_another_teacher(
     network.producer_version = "tuned"
     onnx.save(network, path)
     assert lane.runner(("teacher.file", path)).plan()[0].key != first
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_kept(finished: Lane, tmp_path: Path) -> None:
+    path = tmp_path / "mine.onnx"
+    shutil.copyfile(exported(finished, "onnx"), path)
+
+    class Changing(SilentConsole):
+        def say(self, text: str) -> None:
+            if "mine.onnx: right for" in text:
+                shutil.copyfile(exported(finished, "tflite"), path)
+
+    lane = replace(finished, out=tmp_path, console=Changing())
+    with pytest.raises(InputError, match=r"stage teacher: .* changed while it ran"):
+        lane.run(("teacher.file", path))
+    assert not list((tmp_path / ".store").glob("teacher-*"))
 
 
 def test_the_plan_says_that_the_teachers_file_changed(onnx_taught: Run, finished: Lane) -> None:
