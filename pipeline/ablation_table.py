@@ -122,7 +122,7 @@ def _step(
     if was.keys() != became.keys():
         raise ValueError(f"{before} and {after} were run with other seeds: a step pairs them")
     seeds = sorted(was)
-    pairs = [significance.mcnemar_right(before=was[s], after=became[s]) for s in seeds]
+    pairs = [significance.mcnemar(before=was[s], after=became[s]) for s in seeds]
     gains = [pair.gain for pair in pairs]
     gain = significance.mean_interval(gains)
     p_seeds = significance.paired_t(gains)

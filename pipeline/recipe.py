@@ -181,7 +181,7 @@ class DistillConfig(DistillationConfig):
     width_multiplier: PositiveFloat = 1.0
     mixup: Annotated[float, Field(ge=0)] = 0.0
     """Both parameters of mixup's Beta distribution; 0 is off. The teacher then runs live."""
-    features: Annotated[str, _one_of("feature loss", HINTS)] = "none"
+    features: Annotated[str, _one_of("feature loss", ("none", *HINTS))] = "none"
     """A loss on features beside the one on logits: for students of the teacher's own family."""
     feature_weight: PositiveFloat | None = None
     """The published one where it is not given."""

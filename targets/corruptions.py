@@ -31,15 +31,12 @@ CHUNK = 1024
 """Images that are floats at a time."""
 
 
-def corrupt(images: Images, *, kind: str, severity: int, seed: int, first: int = 0) -> Images:
-    """`images`, uint8 [n, height, width, channels], corrupted; the same shape and type.
-
-    `first` is the index of `images[0]`, where these are a part of a split.
-    """
+def corrupt(images: Images, *, kind: str, severity: int, seed: int) -> Images:
+    """`images`, uint8 [n, height, width, channels], corrupted; the same shape and type."""
     out = np.empty_like(images)
     for start in range(0, len(images), CHUNK):
         part = images[start : start + CHUNK]
-        drawn = _generators(seed, kind, first + start, len(part))
+        drawn = _generators(seed, kind, start, len(part))
         pixels = KINDS[kind](part, severity - 1, drawn)
         out[start : start + CHUNK] = np.clip(np.rint(pixels), 0, 255)
     return out

@@ -12,8 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from targets.metrics import Labels, Logits, right
-
 Right = npt.NDArray[np.bool_]
 EXACT_BELOW = 25
 """Discordant pairs for which the chi-squared approximation is too coarse."""
@@ -35,12 +33,7 @@ class Paired:
     """Two-sided, of McNemar's test."""
 
 
-def mcnemar(*, before: Logits, after: Logits, labels: Labels) -> Paired:
-    """McNemar 1947 on logits [samples, classes] of the same samples."""
-    return mcnemar_right(before=right(before, labels), after=right(after, labels))
-
-
-def mcnemar_right(*, before: Right, after: Right) -> Paired:
+def mcnemar(*, before: Right, after: Right) -> Paired:
     """McNemar 1947 on which samples are right, [samples] each.
 
     p is the exact binomial one where fewer than 25 pairs are discordant, else that of chi-squared

@@ -15,7 +15,7 @@ from targets.errors import InputError
 Keras = Any
 Tensor = Any
 
-HINTS = {"none": 0.0, "fitnet": 100.0, "attention": 1000.0, "rkd": 1.0}
+HINTS = {"fitnet": 100.0, "attention": 1000.0, "rkd": 1.0}
 """Published weight of each beside the loss on logits; RKD's parts have 25 and 50 in themselves."""
 
 

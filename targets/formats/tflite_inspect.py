@@ -68,8 +68,6 @@ class Inspection(BaseModel):
     input_scale: tuple[float, int] | None
     """(scale, zero point) of a quantized input."""
     output_dtype: str
-    scales: dict[str, tuple[float, int]]
-    """Per-tensor quantized activations: tensor name -> (scale, zero point)."""
     operators: tuple[Operator, ...]
     """Of all subgraphs: the bodies of loops are graphs of their own."""
     constants: tuple[Weights, ...]
@@ -94,7 +92,6 @@ def inspect(path: Path) -> Inspection:
         input_shape=tuple(int(size) for size in source.shape),
         input_scale=_scale(source),
         output_dtype=kinds[target.type],
-        scales=_scales(graph),
         operators=operators,
         constants=tuple(_constants(model, kinds)),
     )
@@ -242,11 +239,6 @@ def _constants(model: Any, kinds: dict[int, str]) -> Iterator[Weights]:
                 yield Weights(
                     name=tensor.name.decode(), dtype=kinds[tensor.type], elements=prod(shape)
                 )
-
-
-def _scales(graph: Any) -> dict[str, tuple[float, int]]:
-    scales = {tensor.name.decode(): _scale(tensor) for tensor in graph.tensors}
-    return {name: scale for name, scale in scales.items() if scale is not None}
 
 
 def _scale(tensor: Any) -> tuple[float, int] | None:
