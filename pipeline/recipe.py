@@ -54,7 +54,7 @@ PositiveFloat = Annotated[float, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Target = Annotated[str, _one_of("target", FORMATS)]
-Precision = Literal["float32", "float16", "dynamic", "int8", "int8_ptq", "int16x8"]
+Precision = Annotated[str, _one_of("precision", PRECISIONS["tflite"])]
 Device = Annotated[str, _one_of("device", DEVICES)]
 Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
 

@@ -1,5 +1,6 @@
 """A recipe from its TOML file and the command line, or one error that says what is wrong where."""
 
+import json
 import tomllib
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
@@ -105,7 +106,13 @@ def _assign(tree: dict[str, Any], keys: list[str], value: object, place: str) ->
 
 
 def _explain(error: ValidationError, place: str, overrides: Sequence[Override]) -> str:
-    return " ".join(_explain_one(item, place, overrides) for item in error.errors())
+    # Where an item of a list is wrong, pydantic counts the list without it.
+    counted = [e for e in error.errors() if e["type"] != "too_short" or not _is_long_enough(e)]
+    return " ".join(_explain_one(item, place, overrides) for item in counted)
+
+
+def _is_long_enough(item: Any) -> bool:
+    return len(item["input"]) >= int(item["ctx"]["min_length"])
 
 
 def _explain_one(item: Any, place: str, overrides: Sequence[Override]) -> str:
@@ -115,10 +122,20 @@ def _explain_one(item: Any, place: str, overrides: Sequence[Override]) -> str:
     if item["type"] == "extra_forbidden":
         return f"{where}: {_unknown_key(path[-1], _keys_at(path[:-1]), path[:-1])}"
     message = str(item.get("ctx", {}).get("error", item["msg"])).rstrip(".")
-    message = message.replace("valid tuple", 'list, such as ["a", "b"]')
+    message = message.replace("valid tuple", f"list{_example(path)}")
+    if item["type"] == "too_short":
+        message = f"give at least {item['ctx']['min_length']}{_example(path)}"
     if item["type"] in ("missing", "value_error"):
         return f"{where}: {message}."
     return f"{where}: {message}, not {item['input']!r}."
+
+
+def _example(path: list[str]) -> str:
+    """The default of a key, where that is a list."""
+    if len(path) != 2:
+        return ""
+    default = getattr(Recipe.model_fields[path[0]].default, path[1], None)
+    return f", such as {json.dumps(default)}" if isinstance(default, tuple) else ""
 
 
 def _place(key: str, file: str, overrides: Sequence[Override]) -> str:

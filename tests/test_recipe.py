@@ -53,9 +53,19 @@ def test_an_override_is_a_toml_value_or_else_a_string() -> None:
         ("dataset.name=digit", "unknown dataset 'digit'; did you mean 'digits'? Known: digits, f"),
         ('convert.targets=["tflit"]', "unknown target 'tflit'; did you mean 'tflite'? Known: onnx"),
         ('bench.devices=["locl"]', "unknown device 'locl'; did you mean 'local'?"),
-        ("convert.targets=[]", "at least 1 item"),
+        (
+            "convert.targets=[]",
+            '--set convert.targets: give at least 1, such as ["tflite"], not [].',
+        ),
+        ("ablation.seeds=[]", "--set ablation.seeds: give at least 1, such as [0, 1, 2], not []."),
+        ("teacher.widths=[8]", "give at least 2, such as [32, 64, 128], not [8]."),
+        (
+            'convert.precisions=["int4"]',
+            "--set convert.precisions: unknown precision 'int4'; did you mean 'int8'? Known: "
+            "dynamic, float16, float32, int16x8, int8, int8_ptq.",
+        ),
         ("distill.epochs=true", "should be a valid integer"),
-        ("convert.targets=tflite", 'Input should be a list, such as ["a", "b"], not'),
+        ("convert.targets=tflite", 'Input should be a list, such as ["tflite"], not'),
         ("threads=99999999999", "less than or equal to 1024"),
         ("dataset.split_seed=-1", "greater than or equal to 0"),
         ("bench.max_duration_s=1", "bench: max_duration_s must not be less than min_duration_s"),
@@ -71,6 +81,10 @@ def test_an_override_is_a_toml_value_or_else_a_string() -> None:
 )
 def test_a_wrong_override_is_told(text: str, said: str) -> None:
     assert said in refused(text)
+
+
+def test_a_wrong_item_of_a_list_is_one_mistake() -> None:
+    assert refused('convert.precisions=["int4"]').count("convert.precisions") == 1
 
 
 def test_one_parameter_of_a_loss_is_set_and_the_others_stay_as_published() -> None:
