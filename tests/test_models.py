@@ -79,7 +79,7 @@ def test_batch_norm_follows_a_short_schedule(family: str) -> None:
 def test_a_student_is_a_tenth_of_the_teacher_and_shrinks_with_its_width(family: str) -> None:
     teacher, whole = network("resnet"), network(family)
     half = network(family, width_multiplier=0.5)
-    if family != "mobilenet_v2":  # 94k
+    if family != "mobilenet_v2":  # 63,514, and 107 kB as int8 in results/int8.json
         assert count_parameters(whole) <= SMALL <= count_parameters(teacher) / 10
     assert count_parameters(half) < count_parameters(whole)
     assert count_macs(half) < count_macs(whole)

@@ -111,8 +111,9 @@ def _too_few(sizes: npt.NDArray[np.int64], smaller: int) -> str | None:
 def _held_out(labels: Labels, count: int, seed: int) -> npt.NDArray[np.bool_]:
     """Which `count` of the samples are held out.
 
-    Chosen as scikit-learn 1.6-1.9 chooses in `train_test_split(stratify=labels)`, to the sample,
-    without its lists of Python integers: 8 bytes per sample at a time where those took 80.
+    Chosen as scikit-learn 1.9.1 (the version that was compared) chooses in
+    `train_test_split(stratify=labels)`, to the sample, without its lists of Python integers: 8
+    bytes per sample at a time where those took 80.
     """
     random = np.random.RandomState(seed)
     classes = np.flatnonzero(np.bincount(labels))
