@@ -50,7 +50,7 @@ CORRUPTION_SEED = 0
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """What one file says to the test split, and to its corrupted part."""
+    """What one file says to the test split, and to its corrupted part where it was asked."""
 
     variant: str
     seed: int
@@ -105,11 +105,21 @@ def _answers(recipe: Recipe, make: Make, measure: Measure, say: Say) -> Iterator
             say(f"ablation  seed {seed}: {chain}")
             exports[chain] = make(variant(recipe, chain, seed))
         if number == 0:
-            teacher = next((m for m in exports["kd"].models if m.role == "teacher"), None)
-            if teacher is not None:
-                yield measure("teacher", recipe.seed, exports["kd"], teacher.name)
+            yield from _teacher(recipe, exports["kd"], measure)
         for name, (chain, file) in FILES.items():
             yield measure(name, seed, exports[chain], file)
+
+
+def _teacher(recipe: Recipe, exports: Exports, measure: Measure) -> Iterator[Answers]:
+    """Its file, or the logits that were computed before, which say nothing of corrupted images."""
+    from pipeline.stages.bench import teacher_logits
+
+    file = next((m.name for m in exports.models if m.role == "teacher"), None)
+    logits = teacher_logits(exports)
+    if file is not None:
+        yield measure("teacher", recipe.seed, exports, file)
+    elif logits is not None:
+        yield Answers(variant="teacher", seed=recipe.seed, logits=logits, corrupted={})
 
 
 def _measure(test: "Samples", cfg: AblationConfig, scratch: Path, say: Say) -> Measure:

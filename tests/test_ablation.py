@@ -2,11 +2,16 @@
 
 import json
 import shutil
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from pipeline.ablation import variant
+from pipeline.ablation import Answers, _before, _row, _teacher, variant
+from pipeline.artifacts import Exports
+from pipeline.datasets.splits import Samples
 from pipeline.progress import SilentConsole
 from tests.conftest import Lane
 
@@ -82,6 +87,26 @@ def test_a_plan_lists_every_variant_and_what_of_it_is_there(
         (False, "seed 2, hard: distill, quantize, convert"),
     ]
     assert ablated[0].runner().plan_ablation() == []
+
+
+def test_logits_that_were_computed_before_are_the_teacher(lane: Lane, tmp_path: Path) -> None:
+    """What agrees with them is told; nobody can ask them about corrupted images."""
+
+    def nobody(*_: Any) -> Answers:
+        raise AssertionError("there is no file to measure")
+
+    said = np.eye(3, dtype=np.float32)
+    np.save(tmp_path / "said.npy", said)
+    given: dict[str, Any] = {"folder": tmp_path, "models": (), "teacher_logits": "said.npy"}
+    exports = Exports.model_construct(**given)
+    (teacher,) = _teacher(lane.recipe(), exports, nobody)
+    student = replace(teacher, variant="student_kd", logits=said[[0, 1, 0]])
+    test = Samples(images=np.zeros((3, 1, 1, 1), np.uint8), labels=np.arange(3))
+    row = _row(student, _before(student, [teacher]), teacher, test)
+    assert (row.agreement_with_teacher, row.negative_flip_rate) == (2 / 3, 1 / 3)
+    assert _row(teacher, None, teacher, test).corrupted == {}
+    without = exports.model_copy(update={"teacher_logits": None})
+    assert list(_teacher(lane.recipe(), without, nobody)) == []
 
 
 def test_from_scratch_means_without_the_teachers_features_too(lane: Lane) -> None:

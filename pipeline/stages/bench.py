@@ -59,7 +59,7 @@ def _measure(
         blocks=blocks,
         logits={name: logits for name, (logits, _) in outputs.items()},
         labels=test.labels,
-        teacher_logits=_teacher_logits(exports),
+        teacher_logits=teacher_logits(exports),
     )
     rows = [
         _row(device, model, _teacher_of(model, exports), _before(model, exports), seen)
@@ -114,7 +114,7 @@ def _teacher_of(model: ExportedModel, exports: Exports) -> ExportedModel | None:
     return next(iter(sorted(teachers, key=lambda m: m.format != model.format)), None)
 
 
-def _teacher_logits(exports: Exports) -> "npt.NDArray[np.float32] | None":
+def teacher_logits(exports: Exports) -> "npt.NDArray[np.float32] | None":
     """Those over the test split that came without a file that could be measured."""
     import numpy as np
 
