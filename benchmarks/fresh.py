@@ -3,10 +3,13 @@
 import json
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -47,6 +50,25 @@ def undisturbed(script: str, *argv: str, tries: int) -> dict[str, Any]:
         if seen[-1]["cores_taken_by_others"] <= QUIET_CORES:
             break
     return min(seen, key=lambda one: float(one["cores_taken_by_others"]))
+
+
+@contextmanager
+def watch_others(seen: list[float]) -> Iterator[None]:
+    """Adds to `seen` the cores that others took, meanwhile, than we and our ended children."""
+    before = _cpu_readings()
+    yield
+    wall_s, own_s, busy_s = (b - a for a, b in zip(before, _cpu_readings(), strict=True))
+    seen.append(max(0.0, (busy_s - own_s) / wall_s))
+
+
+def _cpu_readings() -> tuple[float, float, float]:
+    """Seconds on the clock, of our CPU time, and of all CPU time that is not idle."""
+    import psutil
+
+    uses = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    cpu = psutil.cpu_times()
+    busy = sum(cpu[:]) - cpu.idle - getattr(cpu, "iowait", 0.0)
+    return time.perf_counter(), sum(use.ru_utime + use.ru_stime for use in uses), busy
 
 
 def in_turns(names: Sequence[str], rounds: int) -> Iterator[tuple[int, str]]:

@@ -1,0 +1,125 @@
+"""How far the headline of a measurement moves when it is simply made again.
+
+The same files through the product's protocol at the settings of the tier `quick`, several times;
+the spread is the difference of the largest and the smallest headline median to their median. What
+others took of the CPUs meanwhile stands beside it: the target is for a quiet machine, and only
+there it is judged.
+"""
+
+import statistics
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import click
+import fresh
+import numpy as np
+from int8_files import DEFAULT, NETWORKS, Network, describe, images, write
+
+from targets.bench.protocol import Bench, Protocol
+from targets.bench.stats import summarise
+from targets.errors import DeviceError
+from targets.links.local import LocalLink
+
+AT_MOST = 0.03
+SIDE, SAMPLES = 28, 64
+QUICK = Protocol(
+    processes=6, min_queries=128, min_duration_s=10.0, max_duration_s=60.0, warmup_runs=5,
+    warmup_s=0.5, threads=1, seed=0, timeout_s=600.0,
+)  # fmt: skip
+PACKAGES = ("ai-edge-litert", "onnxruntime", "numpy", "tensorflow")
+
+
+def once(bench: Bench, network: Network) -> dict[str, dict[str, Any]]:
+    """One measurement of all files: file name -> its headline, and what disturbed it."""
+    blocks = bench.latency(network.subjects, say=lambda text: None)
+    by_name = {s.name: [b for b in blocks if b["model"] == s.name] for s in network.subjects}
+    return {name: headline(of) for name, of in by_name.items()}
+
+
+def headline(blocks: list[dict[str, Any]]) -> dict[str, Any]:
+    seen = [block["others_cpu"] for block in blocks if block.get("others_cpu") is not None]
+    return {
+        "median_ns": summarise([block["samples_ns"] for block in blocks]).median_ns,
+        "others_cpu": max(seen, default=None),
+    }
+
+
+def repeat(network: Network, folder: Path, *, times: int) -> list[dict[str, Any]]:
+    samples = folder / "samples.npy"
+    np.save(samples, images((SIDE, SIDE, 1), SAMPLES))
+    bench = Bench(link=LocalLink(), samples=samples, folder=folder, protocol=QUICK)
+    others: list[float] = []
+    seen = []
+    for number in range(times):
+        with fresh.watch_others(others):
+            files = once(bench, network)
+        click.echo(f"{network.family}: {number + 1}/{times}", err=True)
+        seen.append({"files": files, "cores_taken_by_others": others[-1]})
+    return seen
+
+
+def spreads(seen: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """File name -> its spread; `reached` is null where others took too much of the machine."""
+    quiet = max(one["cores_taken_by_others"] for one in seen) <= fresh.QUIET_CORES
+    result = {}
+    for name in seen[0]["files"]:
+        medians = [one["files"][name]["median_ns"] for one in seen]
+        spread = (max(medians) - min(medians)) / statistics.median(medians)
+        reached = spread <= AT_MOST if quiet else None
+        result[name] = {"spread": spread, "medians_ns": medians, "reached": reached}
+    return result
+
+
+def report(result: dict[str, Any]) -> None:
+    said = {True: "reached", False: "NOT reached", None: "not judged: others were busy"}
+    rows = [
+        [
+            name,
+            f"{statistics.median(seen['medians_ns']) / 1e3:,.1f}",
+            " ".join(f"{ns / 1e3:,.1f}" for ns in seen["medians_ns"]),
+            f"{100 * seen['spread']:.2f} %",
+            f"{100 * AT_MOST:g} %",
+            said[seen["reached"]],
+        ]
+        for name, seen in result["spreads"].items()
+    ]
+    fresh.print_table(["file", "median µs", "each time", "spread", "at most", ""], rows)
+    taken = [f"{one['cores_taken_by_others']:.2f}" for one in result["runs"]]
+    click.echo(f"cores taken by others: {' '.join(taken)} (quiet: {fresh.QUIET_CORES} at most)")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.option("--network", "family", default=DEFAULT, type=click.Choice(list(NETWORKS)))
+@click.option("--times", type=click.IntRange(min=2), default=5, help="The whole measurement.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write that document there too."
+)
+def main(*, family: str, times: int, as_json: bool, out: Path | None) -> None:
+    """Measure the same files several times, and by how much the headline differs.
+
+    \b
+    Example:
+      python benchmarks/repeatability.py --times 5 --json
+    """
+    settings = {"network": family, "times": times, "tier": "quick", "threads": QUICK.threads}
+    result = fresh.describe("repeatability/1", PACKAGES, settings)
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        network = write(family, folder, side=SIDE, threads=1)
+        try:
+            runs = repeat(network, folder, times=times)
+        except DeviceError as error:
+            raise click.ClickException(str(error)) from error
+        result["files"] = {s.name: describe(s.path) for s in network.subjects}
+    result |= {"runs": runs, "spreads": spreads(runs)}
+    text = fresh.publish(result, out=out)
+    if as_json:
+        click.echo(text)
+    else:
+        report(result)
+
+
+if __name__ == "__main__":
+    main()
