@@ -1,0 +1,221 @@
+"""What the measuring processes say, as `bench-result/1` keeps it: one record per process.
+
+Times are integer nanoseconds, memory is bytes, temperature degrees C, frequency Hz. Absent is null,
+never 0. The docstrings below are the descriptions in `Document.model_json_schema()`.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
+
+
+class RuntimeUsed(Section):
+    name: str
+    """`ai_edge_litert`, `tflite_runtime`, `onnxruntime`, `benchmark_model`."""
+    version: str | None
+    """Of its package."""
+    threads: int
+    """Asked of the runtime, never its default."""
+    delegate: Literal["xnnpack", "none"] | None = None
+    """What executes the graph for the runtime; null where it does not say."""
+    affinity_requested: tuple[int, ...] | None = None
+    """CPUs the process was told to keep to; null: none."""
+    affinity_effective: tuple[int, ...] | None = None
+    """CPUs the system says it may use, read back; null where the system has no affinity."""
+    env: dict[str, str] = Field(default_factory=dict)
+    """Variables that were set for the runtime."""
+
+
+class Phases(Section):
+    import_ns: int | None
+    """Of the runtime's package."""
+    load_ns: int | None
+    """From the path of the file to a runtime that can be queried."""
+    load_cache: Literal["cold", "warm", "unknown"] = "unknown"
+    """Whether the file's pages were in memory before."""
+    first_inference_ns: int | None = None
+    """The first query after loading; null where it is not timed."""
+
+
+class AgentRecord(Section):
+    """What every pass of the agent says; each is a fresh process."""
+
+    model: str
+    """Name of the model."""
+    schema_: str = Field(alias="schema")
+    """Of the agent: `agent/2`."""
+    pid: int | None
+    """The process; null where a native tool measured."""
+    python: str | None = None
+    """Version of the interpreter."""
+    numpy: str | None = None
+    """Version."""
+    runtime: RuntimeUsed
+    """What ran the model, and how it was told to."""
+    phases: Phases
+    """What comes before steady state."""
+    tensorflow_imported: bool = False
+    """True would mean that the process was not a thin one."""
+
+
+class Environment(Section):
+    """Of the device, outside of everything that is timed."""
+
+    temp_c: float | None = None
+    """Of the hottest thermal zone."""
+    freq_hz: tuple[int | None, ...] | None = None
+    """Current frequency of every core, by the number of the core."""
+    governor: tuple[str | None, ...] | None = None
+    """Frequency governor of every core."""
+    throttled_raw: str | None = None
+    """A Raspberry Pi's `vcgencmd get_throttled`, hexadecimal."""
+    thermal_status: int | None = None
+    """Android's, 0 to 6."""
+    loadavg1: float | None = None
+    """1-minute load average."""
+    runnable: int | None = None
+    """Threads that run or wait for a CPU."""
+    sentinel_ns: int | None = None
+    """Time of a fixed piece of work: it is longer where the clock is lower or the core shared."""
+
+
+class Switches(Section):
+    voluntary: int
+    """The process gave its core away."""
+    involuntary: int
+    """The core was taken from it."""
+
+
+class Reported(Section):
+    """What a tool says that keeps its samples to itself."""
+
+    count: int
+    """Queries."""
+    min_ns: int
+    """Fastest query."""
+    max_ns: int
+    """Slowest query."""
+    mean_ns: float
+    """Average query."""
+    std_ns: float | None
+    """Standard deviation."""
+
+
+class Block(AgentRecord):
+    """What one fresh process measured of one model."""
+
+    index: int
+    """Round: the blocks of a round are measured side by side and are a pair."""
+    order: int
+    """Place within the round."""
+    attempt: int = 0
+    """0, or how often the round's block of this model had been repeated by then."""
+    valid: bool = True
+    """Whether the device was left alone (`targets.bench.validity`)."""
+    invalid_reasons: tuple[str, ...] = ()
+    """Why it was not, a sentence each."""
+    counted: bool = True
+    """Whether summary and comparison use it: one attempt per round and model."""
+    warmup_ns: tuple[int, ...] | None
+    """Every query of the warm-up, in order; null of a tool that does not say."""
+    samples_ns: Annotated[tuple[int, ...], Field(min_length=1)] | None
+    """Every query of the measured part, in order; null of a tool that does not say."""
+    invoke_only_ns: tuple[int, ...] | None = None
+    """The runtime's own part of the same queries; null where it cannot be told apart."""
+    sample_index: tuple[int, ...] = ()
+    """Which sample each query was given; empty where all were given the same."""
+    stop_reason: Literal["min_met", "max_duration"]
+    """Both minimums were met, or the longest time was up before."""
+    ctx_switches: Switches | None = None
+    """Of the measured part."""
+    wall_ns: int | None = None
+    """Duration of the measured part."""
+    cpu_ns: int | None = None
+    """CPU time that the process used in it."""
+    others_cpu: float | None = None
+    """Share of one core that all others used in it."""
+    env_before: Environment | None = None
+    """Before the warm-up."""
+    env_after: Environment | None = None
+    """After the last query."""
+    reported: Reported | None = None
+    """In place of samples, of a tool that does not give them."""
+
+    @model_validator(mode="after")
+    def _has_figures(self) -> Self:
+        if self.samples_ns is None and self.reported is None:
+            raise ValueError("neither samples_ns nor reported is there")
+        return self
+
+
+class Memory(Section):
+    method: Literal["VmHWM"] | None
+    """Highest resident size of a thin process, never the inherited `ru_maxrss`; null, as are the
+    sizes, where the system does not say."""
+    reset: bool
+    """Whether the mark was reset after the import, so that the import's own peak is not in it."""
+    baseline_bytes: int | None
+    """After the import of numpy and the runtime."""
+    after_load_bytes: int | None
+    """After the model was loaded."""
+    peak_bytes: int | None
+    """After a few queries."""
+    rss_anon_bytes: int | None
+    """Resident at the end, private; null on kernels that do not say."""
+    rss_file_bytes: int | None
+    """Resident at the end, mapped from files: the model's pages may be here."""
+
+
+class MemoryPass(AgentRecord):
+    memory: Memory
+    """A pass of its own: nothing is timed in it."""
+
+
+class AccuracyPass(AgentRecord):
+    """Every sample exactly once, in order, by the code that is timed in blocks."""
+
+    samples: int
+    """Of the data that was given."""
+    outputs: str | None = None
+    """File of the outputs; null where it was not kept."""
+    outputs_sha256: str
+    """Over the bytes of every sample's output, in order."""
+    output_shape: tuple[int, ...] | None = None
+    """Of all outputs, [samples, ..]; null where they differ in shape."""
+    total_ns: int | None = None
+    """Of the whole pass."""
+    top1: float | None = None
+    """Share of right labels; null without labels."""
+    top1_ci: tuple[float, float] | None = None
+    """Wilson's 95 % interval."""
+    baseline: str | None = None
+    """Name of the model that `agreement` compares with."""
+    agreement: float | None = None
+    """Share of samples with the baseline's top-1 label."""
+
+
+class Operator(Section):
+    type: str
+    """Kind of operator."""
+    count: int
+    """Nodes of that kind in one query."""
+    total_ns: float
+    """Of all of them in one query, on average."""
+    share: float
+    """Of the time of all operators."""
+
+
+class ProfilePass(AgentRecord):
+    source: str | None
+    """What timed the operators; null where the runtime cannot."""
+    ops: tuple[Operator, ...] | None
+    """Longest first; null where the runtime cannot time them."""
