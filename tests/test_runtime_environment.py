@@ -154,12 +154,16 @@ def test_where_installing_is_forbidden_the_commands_given_are_enough(
     assert python_for(wanted, install=False) != Path(sys.executable)
 
 
-def test_a_failed_install_tells_the_last_line_and_leaves_nothing(
-    made: tuple[Path, list[str]],
+def test_without_a_network_the_last_line_is_told_and_nothing_is_left(
+    made: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = environments()
-    absent = replace(NEEDY, name="absent", requirements=("edge-distill-absent==9",))
-    with pytest.raises(InputError, match=r"No matching distribution.* It needs a network"):
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/")  # the discard port: refused
+    monkeypatch.setenv("PIP_RETRIES", "1")
+    absent = replace(NEEDY, requirements=("edge-distill-absent==9",))
+    told = r"ERROR: No matching distribution.* did not answer\. It needs a network"
+    with pytest.raises(InputError, match=told):
         python_for(absent)
     assert environments() == before
 

@@ -184,9 +184,12 @@ def _install(folder: Path, runtime: Runtime, base: Interpreter) -> None:
     for argv in _steps(folder, runtime, base):
         done = _run(argv)
         if done.returncode:
+            # Without a network pip's last word is that there is no such distribution.
+            alone = " The package index did not answer." if "Retrying (" in done.stderr else ""
             raise InputError(
-                f"{runtime.name}: {shlex.join(argv)} failed: {_last_line(done)} It needs a network "
-                "or a folder of wheels that pip is told of (PIP_FIND_LINKS), and room on the disk."
+                f"{runtime.name}: {shlex.join(argv)} failed: {_last_line(done)}{alone} It needs a "
+                "network or a folder of wheels that pip is told of (PIP_FIND_LINKS), and room on "
+                "the disk."
             )
 
 
