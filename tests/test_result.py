@@ -129,6 +129,18 @@ def test_a_repeated_block_stays_in_the_file_and_only_the_counted_one_counts() ->
     assert (rows["slow.onnx"].valid, rows["slow.onnx"].max_ns < 2_000_000) == (True, True)
 
 
+def test_the_order_in_which_blocks_stand_decides_nothing() -> None:
+    blocks = measured()
+    for again in (blocks[::-1], random.Random(1).sample(blocks, len(blocks))):
+        assert summarise_blocks(again, names=NAMES) == summarise_blocks(blocks, names=NAMES)
+        assert comparisons(again, "slow.onnx", NAMES) == comparisons(blocks, "slow.onnx", NAMES)
+
+
+def test_one_block_of_a_round_and_model_counts() -> None:
+    with pytest.raises(ValidationError, match=r"two counted blocks of slow\.onnx in round 0"):
+        document(blocks=[*measured(), block("slow.onnx", 0)])
+
+
 def test_shared_drift_cancels_and_pairs_are_of_one_round() -> None:
     row = document().comparison[1]
     assert (row.baseline, row.candidate, row.blocks) == ("slow.onnx", "fast.onnx", 6)

@@ -5,14 +5,15 @@ Hz. Absent is null, never 0. `summary` and `comparison` can be computed again fr
 `memory` (`targets.bench.summary`). `Document.model_json_schema()` says what every key means.
 """
 
+from collections import Counter
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 from uuid import uuid4
 
 import pydantic_core
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from targets.bench.record import AccuracyPass, Block, MemoryPass, ProfilePass, Section
 from targets.bench.summary import ComparisonRow, SummaryRow
@@ -179,6 +180,14 @@ class Document(Section):
     op_profile: tuple[ProfilePass, ...] = ()
     """One process per model; empty where none was asked for."""
 
+    @model_validator(mode="after")
+    def _one_block_counts(self) -> Self:
+        counted = Counter((block.model, block.index) for block in self.blocks if block.counted)
+        for (model, index), times in counted.items():
+            if times > 1:
+                raise ValueError(f"two counted blocks of {model} in round {index}")
+        return self
+
     def dump(self) -> str:
         """JSON on one line, keys in the order of the schema."""
         return self.model_dump_json(by_alias=True) + "\n"
@@ -233,7 +242,7 @@ def _refuse_another(raw: bytes, path: Path) -> None:
 def _explain(error: ValidationError) -> str:
     """The first thing that is wrong, by its key, and how many more there are."""
     first, *others = error.errors(include_url=False, include_input=False)
-    key = ".".join(map(str, first["loc"]))
+    key = ".".join(map(str, first["loc"])) or "the document"
     message = first["msg"]
     if first["type"] == "extra_forbidden":
         message = f"unknown key{_nearest(str(first['loc'][-1]))}"
