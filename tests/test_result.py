@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from targets.bench import validity
-from targets.bench.record import Block
+from targets.bench.record import Block, MemoryPass
 from targets.bench.result import Document, read
 from targets.bench.summary import comparisons, summarise_blocks
 from targets.errors import InputError
@@ -42,8 +42,12 @@ def measured() -> list[Block]:
     return blocks
 
 
+def untold() -> MemoryPass:
+    return MemoryPass.model_validate(replaced(memory("tool.tflite"), memory=None))
+
+
 def document(**changes: Any) -> Document:
-    blocks, passes = measured(), [memory("slow.onnx"), memory("fast.onnx")]
+    blocks, passes = measured(), [memory("slow.onnx"), memory("fast.onnx"), untold()]
     return Document.model_validate(
         {
             "run_id": "a", "created_utc": "2026-01-01T00:00:00+00:00",
@@ -76,7 +80,7 @@ def document(**changes: Any) -> Document:
             "accuracy": [agent(model="fast.onnx", samples=10, outputs_sha256="0", top1=0.9,
                                top1_ci=[0.6, 0.98], output_shape=[10, 3])],
             "op_profile": [agent(model="fast.onnx", source="onnxruntime", ops=[
-                {"type": "Conv", "count": 2, "total_ns": 90.5, "share": 1.0}])],
+                {"type": "Conv", "count": 2, "total_ns": 90, "share": 1.0}])],
         }
         | changes
     )  # fmt: skip

@@ -158,16 +158,15 @@ class Block(AgentRecord):
 
 
 class Memory(Section):
-    method: Literal["VmHWM"] | None
-    """Highest resident size of a thin process, never the inherited `ru_maxrss`; null, as are the
-    sizes, where the system does not say."""
+    method: Literal["VmHWM"]
+    """Highest resident size of a thin process, never the inherited `ru_maxrss`."""
     reset: bool
     """Whether the mark was reset after the import, so that the import's own peak is not in it."""
-    baseline_bytes: int | None
+    baseline_bytes: int
     """After the import of numpy and the runtime."""
-    after_load_bytes: int | None
+    after_load_bytes: int
     """After the model was loaded."""
-    peak_bytes: int | None
+    peak_bytes: int
     """After a few queries."""
     rss_anon_bytes: int | None
     """Resident at the end, private; null on kernels that do not say."""
@@ -176,8 +175,8 @@ class Memory(Section):
 
 
 class MemoryPass(AgentRecord):
-    memory: Memory
-    """A pass of its own: nothing is timed in it."""
+    memory: Memory | None
+    """A pass of its own: nothing is timed in it. Null where the system does not say."""
 
 
 class AccuracyPass(AgentRecord):
@@ -206,9 +205,9 @@ class AccuracyPass(AgentRecord):
 class Operator(Section):
     type: str
     """Kind of operator."""
-    count: int
-    """Nodes of that kind in one query."""
-    total_ns: float
+    count: float
+    """Of that kind in one query, on average."""
+    total_ns: int
     """Of all of them in one query, on average."""
     share: float
     """Of the time of all operators."""

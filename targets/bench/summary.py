@@ -265,9 +265,7 @@ def _median(values: Iterable[float | None]) -> float | None:
 
 
 def _of_the_model(memory: Memory | None) -> int | None:
-    if memory is None or memory.peak_bytes is None or memory.baseline_bytes is None:
-        return None
-    return memory.peak_bytes - memory.baseline_bytes
+    return None if memory is None else memory.peak_bytes - memory.baseline_bytes
 
 
 def _reasons(blocks: Sequence[Block]) -> tuple[str, ...]:

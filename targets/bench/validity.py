@@ -23,8 +23,8 @@ WAITING = 1.0
 """Load above one process per CPU: a thread had to wait. The average is of the last minute, so that
 it may speak of what ran before the block; `others_cpu` is of the block itself."""
 SWITCHES_PER_S = 50.0
-"""Involuntary, per thread. A core that is shared is taken away at every time slice, of some 4 ms
-on Linux: 100 times a second and more. Kernel threads alone need it a few times a second."""
+"""Involuntary, per thread. A core that is shared is taken away at every time slice, of a few ms
+on Linux: 100 times a second and more. Kernel threads alone take it a few times a second."""
 THROTTLED_NOW = 0xF
 """`get_throttled`, bits 0-3: under-voltage, frequency capped, throttled, soft limit. The same bits
 from 16 on say that it happened since boot, and cannot be cleared (raspberrypi/documentation)."""
