@@ -16,7 +16,7 @@ import click
 import empty_models
 import fresh
 
-from targets.bench.protocol import AGENT
+from targets.bench.host import AGENT
 from targets.errors import EdgeDistillError
 from targets.links.local import LocalLink
 from targets.runtimes import RUNTIMES, Runtime
@@ -55,8 +55,8 @@ def run(script: Path, runtime: Runtime, python: Path, given: dict[str, Any]) -> 
     job_file = out.with_name("job.json")
     out.unlink(missing_ok=True)
     job_file.write_text(json.dumps({**given, "out": str(out)}), encoding="utf-8")
-    command = runtime.command(python=python, agent=script, job=job_file)
-    done = LocalLink().run(command, env=runtime.env, timeout_s=TIMEOUT_S)
+    command = runtime.command(python=str(python), agent=str(script), job=str(job_file))
+    done = LocalLink(out.parent).run(command, env=runtime.env, timeout_s=TIMEOUT_S)
     if done.returncode:
         raise click.ClickException(f"{runtime.name}, {script.name}: {done.stderr.strip()[-2000:]}")
     return json.loads(out.read_text(encoding="utf-8"))

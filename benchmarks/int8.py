@@ -9,7 +9,7 @@ import json
 import platform
 import shlex
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -33,11 +33,12 @@ from int8_files import (
     write,
 )
 
+from targets.bench.host import local_host
 from targets.bench.protocol import Bench, Protocol
+from targets.bench.record import Block
 from targets.bench.stats import speedup
 from targets.devices import probe_local
 from targets.errors import DeviceError
-from targets.links.local import LocalLink
 
 SAMPLES = 64
 VNNI = {"avx512_vnni", "avx_vnni"}
@@ -87,12 +88,12 @@ TARGETS = (
 class Seen:
     """All blocks of one run, and the files."""
 
-    blocks: list[dict[str, Any]]
+    blocks: list[Block]
     files: dict[str, dict[str, Any]]
 
     def samples_ns(self, name: str) -> list[list[int]]:
         """Of one file, by process."""
-        return [block["samples_ns"] for block in self.blocks if block["model"] == name]
+        return [list(b.samples_ns or ()) for b in self.blocks if b.counted and b.model == name]
 
     def median_us(self, name: str) -> float:
         return median(median(samples) for samples in self.samples_ns(name)) / 1e3
@@ -106,11 +107,15 @@ class Seen:
         return {"ratio": seen.ratio, "interval": ends}
 
 
-def measure(networks: list[Network], folder: Path, protocol: Protocol, side: int) -> Seen:
+def measure(
+    networks: list[Network], folder: Path, protocol: Protocol, *, side: int, threads: int
+) -> Seen:
     samples = folder / "samples.npy"
     np.save(samples, images((side, side, 1), SAMPLES))
-    subjects = [subject for network in networks for subject in network.subjects]
-    bench = Bench(link=LocalLink(), samples=samples, folder=folder, protocol=protocol)
+    subjects = [
+        replace(subject, threads=threads) for network in networks for subject in network.subjects
+    ]
+    bench = Bench(host=local_host(folder), samples=samples, protocol=protocol)
     try:
         blocks = bench.latency(subjects, say=lambda text: click.echo(text, err=True))
     except DeviceError as error:
@@ -183,10 +188,12 @@ def about(protocol: Protocol, side: int) -> dict[str, Any]:
     }
 
 
-def measured(block: dict[str, Any]) -> dict[str, Any]:
+def measured(block: Block) -> dict[str, Any]:
     """One process, without its raw samples."""
-    samples = block["samples_ns"]
-    kept = {key: block[key] for key in ("model", "index", "order", "runtime", "stop_reason")}
+    kept = block.model_dump(
+        include={"model", "index", "order", "runtime", "stop_reason", "valid", "invalid_reasons"}
+    )
+    samples = block.samples_ns or ()
     return {**kept, "queries": len(samples), "median_ns": median(samples)}
 
 
@@ -268,15 +275,14 @@ def main(
     """
     protocol = Protocol(
         processes=processes, min_queries=64 * processes, min_duration_s=seconds * processes,
-        max_duration_s=60.0 * processes, warmup_runs=20, warmup_s=0.2, threads=threads, seed=0,
-        timeout_s=600.0,
+        max_duration_s=60.0 * processes, warmup_runs=20, warmup_s=0.2,
     )  # fmt: skip
     known = json.loads(accuracy.read_text(encoding="utf-8")) if accuracy else {}
     result = about(protocol, side)
     with TemporaryDirectory() as name:
         folder = Path(name)
         networks = [write(f, folder, side=side, threads=1) for f in families or NETWORKS]
-        seen = measure(networks, folder, protocol, side)
+        seen = measure(networks, folder, protocol, side=side, threads=threads)
     result["files"] = seen.files
     result["networks"] = [row for n in networks for row in network_rows(n, seen, known)]
     result["targets"] = judged(seen, runtime_ratios=has_vnni())

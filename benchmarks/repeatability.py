@@ -16,31 +16,31 @@ import fresh
 import numpy as np
 from int8_files import DEFAULT, NETWORKS, Network, describe, images, write
 
+from targets.bench.host import local_host
 from targets.bench.protocol import Bench, Protocol
-from targets.bench.stats import summarise
+from targets.bench.record import Block
+from targets.bench.summary import SummaryRow, summarise_blocks
 from targets.errors import DeviceError
-from targets.links.local import LocalLink
 
 AT_MOST = 0.03
 SIDE, SAMPLES = 28, 64
-QUICK = Protocol(
-    processes=6, min_queries=128, min_duration_s=10.0, max_duration_s=60.0, warmup_runs=5,
-    warmup_s=0.5, threads=1, seed=0, timeout_s=600.0,
-)  # fmt: skip
+QUICK = Protocol.of_tier("quick")
+THREADS = 1
 PACKAGES = ("ai-edge-litert", "onnxruntime", "numpy", "tensorflow")
 
 
 def once(bench: Bench, network: Network) -> dict[str, dict[str, Any]]:
     """One measurement of all files: file name -> its headline, and what disturbed it."""
     blocks = bench.latency(network.subjects, say=lambda text: None)
-    by_name = {s.name: [b for b in blocks if b["model"] == s.name] for s in network.subjects}
-    return {name: headline(of) for name, of in by_name.items()}
+    return {row.model: headline(row, blocks) for row in summarise_blocks(blocks)}
 
 
-def headline(blocks: list[dict[str, Any]]) -> dict[str, Any]:
-    seen = [block["others_cpu"] for block in blocks if block.get("others_cpu") is not None]
+def headline(row: SummaryRow, blocks: list[Block]) -> dict[str, Any]:
+    counted = [block for block in blocks if block.counted and block.model == row.model]
+    seen = [block.others_cpu for block in counted if block.others_cpu is not None]
     return {
-        "median_ns": summarise([block["samples_ns"] for block in blocks]).median_ns,
+        "median_ns": row.median_ns,
+        "stability": row.stability,
         "others_cpu": max(seen, default=None),
     }
 
@@ -48,7 +48,7 @@ def headline(blocks: list[dict[str, Any]]) -> dict[str, Any]:
 def repeat(network: Network, folder: Path, *, times: int) -> list[dict[str, Any]]:
     samples = folder / "samples.npy"
     np.save(samples, images((SIDE, SIDE, 1), SAMPLES))
-    bench = Bench(link=LocalLink(), samples=samples, folder=folder, protocol=QUICK)
+    bench = Bench(host=local_host(folder), samples=samples, protocol=QUICK)
     others: list[float] = []
     seen = []
     for number in range(times):
@@ -103,7 +103,7 @@ def main(*, family: str, times: int, as_json: bool, out: Path | None) -> None:
     Example:
       python benchmarks/repeatability.py --times 5 --json
     """
-    settings = {"network": family, "times": times, "tier": "quick", "threads": QUICK.threads}
+    settings = {"network": family, "times": times, "tier": "quick", "threads": THREADS}
     result = fresh.describe("repeatability/1", PACKAGES, settings)
     with TemporaryDirectory() as name:
         folder = Path(name)

@@ -139,10 +139,17 @@ class Measured(BaseModel):
     median_ns: float | None = None
     median_ci: tuple[float, float] | None = None
     p90_ns: int | None = None
+    peak_memory_bytes: int | None = None
+    """Of the whole measuring process."""
     speedup_vs_teacher: float | None = None
     speedup_ci: tuple[float, float] | None = None
+    speedup_verdict: str | None = None
+    """`faster`, `slower`, `no difference shown` or `invalid`."""
     teacher_runtime: str | None = None
     """What the teacher ran in, against which the speed-up is."""
+    valid: bool | None = None
+    """Whether the machine was left alone while its latency was measured."""
+    invalid_reasons: tuple[str, ...] = ()
 
 
 class Measurements(Artifact):

@@ -182,6 +182,59 @@ def convert(as_json: bool, **options: Any) -> None:
     click.echo(f"\n{asked.out / 'convert.json'}")
 
 
+@main.command()
+@click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--baseline", type=click.Path(path_type=Path), help="Compare the others with it.")
+@click.option("--data", type=click.Path(path_type=Path), help=".npz, .npy or a folder of .npy.")
+@click.option("--device", "devices", multiple=True, help="Where to measure: local.")
+@click.option("--threads", multiple=True, metavar="N|big", help="[default: 1]; big: all big cores.")
+@click.option(
+    "--tier",
+    type=click.Choice(["rapid", "quick", "normal"]),
+    default="quick",
+    show_default=True,
+    help="How long each model is measured: at least 6, 10 or 60 s.",
+)
+@click.option("--runtime", "runtimes", multiple=True, help="ai_edge_litert, tflite_runtime, …")
+@click.option("--native", type=click.Path(path_type=Path), help="Google's benchmark_model, too.")
+@click.option("--shape", "shapes", multiple=True, metavar="NAME=1,3,48,320", help="Of an input.")
+@click.option("--input", "inputs", multiple=True, metavar="NAME=FILE.npy", help="Its contents.")
+@click.option("--scale", help="The network expects sample * SCALE + OFFSET; one, or per channel.")
+@click.option("--offset", help="[default: the samples as they are]")
+@click.option("--profile", is_flag=True, help="Also the time of each kind of operator.")
+@click.option("--install/--no-install", default=True, help="A runtime that is missing here.")
+@click.option("--timeout", type=float, default=600.0, show_default=True, help="Per process, in s.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of orders and made-up input.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("bench"), show_default=True)
+@JSON
+def bench(as_json: bool, **options: Any) -> int:
+    """Measure MODELS, any .tflite and .onnx files: latency, memory, and accuracy with --data.
+
+    Every figure comes with how far it can be trusted; raw samples are in OUT/<device>.json.
+
+    \b
+    Example:
+      pipeline bench a.tflite b.onnx --baseline a.tflite --data images.npz
+    """
+    from pipeline.bench_command import Options, bench
+    from pipeline.progress import console
+
+    measured = bench(Options(**options), console=console())
+    if as_json:
+        documents = [one.document.model_dump(mode="json", by_alias=True) for one in measured]
+        click.echo(json.dumps(documents[0] if len(documents) == 1 else documents))
+    else:
+        from pipeline.bench_table import print_measured
+
+        for one in measured:
+            print_measured(one.document)
+            click.echo(f"\n{one.path}")
+    errors = [error for one in measured for error in one.errors.values()]
+    for error in errors:
+        click.echo(f"Error: {error}", err=True)
+    return max((error.exit_code for error in errors), default=0)
+
+
 def prepare(
     *,
     recipe: str,

@@ -32,6 +32,7 @@ def render(report: Row) -> str:
         plot=plots.latency(measured) if measured else None,
         bought=plots.bought(measured) if len(measured) > 1 else None,
         header=header,
+        disturbed=table.disturbed(report),
         rows=rows,
         ablation=_ablation(report),
     )

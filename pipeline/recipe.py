@@ -21,6 +21,7 @@ from pipeline.datasets import DATASETS
 from pipeline.models import STUDENTS, TEACHERS
 from pipeline.training.hints import HINTS
 from pipeline.training.objectives import LOSSES
+from targets.bench.tiers import TIERS
 from targets.calibration import MIN_CALIBRATION_SAMPLES
 from targets.devices import DEVICES, available_cpus
 from targets.errors import unknown
@@ -216,16 +217,29 @@ class BenchConfig(Section):
     enabled: bool = True
     devices: Annotated[tuple[Device, ...], Field(min_length=1)] = ("local",)
     threads: PositiveInt = 1
-    processes: PositiveInt = 6
+    tier: Literal["rapid", "quick", "normal"] = "rapid"
+    """Decides the next five, where they are not given: MLPerf Mobile's tiers."""
+    processes: PositiveInt
     """Fresh processes per model: the unit of replication."""
-    min_queries: PositiveInt = 64
-    min_duration_s: PositiveFloat = 6.0
-    max_duration_s: PositiveFloat = 60.0
-    """The three count over all processes of one model together (MLPerf Mobile's `rapid` tier)."""
+    min_queries: PositiveInt
+    min_duration_s: PositiveFloat
+    max_duration_s: PositiveFloat
+    """The three count over all processes of one model together."""
+    repeats: Annotated[int, Field(ge=0, strict=True)]
+    """How often a process that the machine disturbed is measured again."""
     warmup_runs: PositiveInt = 5
     warmup_s: PositiveFloat = 0.5
     timeout_s: PositiveFloat = 600.0
     """Longest that one measuring process may take before it is ended."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_the_tier(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        asked = given.get("tier")
+        tier = TIERS[asked if asked in list(TIERS) else "rapid"]
+        return {**tier._asdict(), **given}
 
     @model_validator(mode="after")
     def _durations_fit(self) -> Self:
@@ -270,7 +284,7 @@ class Recipe(Section):
     distill: DistillConfig = DistillConfig()
     quantize: QuantizeConfig = QuantizeConfig()
     convert: ConvertConfig = ConvertConfig()
-    bench: BenchConfig = BenchConfig()
+    bench: BenchConfig = Field(default_factory=lambda: BenchConfig.model_validate({}))
     ablation: AblationConfig = AblationConfig()
 
     @model_validator(mode="after")

@@ -19,7 +19,13 @@ def models(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Header and cells of the report's models; without the columns that no model has values for."""
     rows, classes = report["models"], report["dataset"]["classes"]
     columns = _columns(classes)
-    for name, key in (("flips %", "negative_flip_rate"), ("worst class", "worst_class_change")):
+    optional = {
+        "flips %": "negative_flip_rate",
+        "worst class": "worst_class_change",
+        "peak memory": "peak_memory_bytes",
+        "verdict": "speedup_verdict",
+    }
+    for name, key in optional.items():
         if all(row.get(key) is None for row in rows):
             del columns[name]
     return list(columns), [[cell(row) for cell in columns.values()] for row in rows]
@@ -37,8 +43,19 @@ def _columns(classes: Sequence[str]) -> dict[str, Column]:
         "worst class": lambda row: worst_class(row.get("worst_class_change"), classes),
         "median": lambda row: microseconds(row["median_ns"]),
         "p90": lambda row: microseconds(row["p90_ns"]),
+        "peak memory": lambda row: megabytes(row.get("peak_memory_bytes")),
         "speed-up": speed_up,
+        "verdict": lambda row: row.get("speedup_verdict") or NOT_MEASURED,
     }
+
+
+def disturbed(report: Row) -> list[str]:
+    """The models whose latency was measured on a machine that did other things too, and which."""
+    return [
+        f"{row['name']}: {'; '.join(row['invalid_reasons'])}"
+        for row in report["models"]
+        if row.get("valid") is False
+    ]
 
 
 def speed_up(row: Row) -> str:
@@ -83,6 +100,10 @@ def kilobytes(size: int) -> str:
     return f"{size / 1000:,.1f} kB"
 
 
+def megabytes(size: int | None) -> str:
+    return NOT_MEASURED if size is None else f"{size / 1e6:,.1f} MB"
+
+
 def span(ends: list[float] | None, show: Any) -> str:
     return NOT_MEASURED if ends is None else f"{show(ends[0])} to {show(ends[1])}"
 
@@ -112,7 +133,7 @@ CONVERTED = ("file", "size", "agrees %", "max diff", "top-1 %", "int8", "float")
 
 def print_converted(document: dict[str, Any]) -> None:
     """The files of a `convert/1`, to stdout."""
-    _print(CONVERTED, [_converted(row) for row in document["files"]])
+    print_rows(CONVERTED, [_converted(row) for row in document["files"]])
 
 
 def _converted(row: Row) -> tuple[str, ...]:
@@ -129,7 +150,9 @@ def _converted(row: Row) -> tuple[str, ...]:
 
 def print_models(report: dict[str, Any]) -> None:
     """To stdout; without bars and colours where that is no terminal."""
-    _print(*models(report))
+    print_rows(*models(report))
+    for line in disturbed(report):
+        print(f"disturbed while its latency was measured: {line}")
 
 
 def print_ablation(report: dict[str, Any]) -> None:
@@ -137,10 +160,10 @@ def print_ablation(report: dict[str, Any]) -> None:
     table = report.get("ablation")
     if table is None:
         return
-    _print(*variants(table, report["dataset"]["classes"]))
+    print_rows(*variants(table, report["dataset"]["classes"]))
     print()
     header = ["step", "gain in top-1, its 95 % interval, and what they show"]
-    _print(header, [[step["adds"], step["words"]] for step in table["steps"]], left=2)
+    print_rows(header, [[step["adds"], step["words"]] for step in table["steps"]], left=2)
 
 
 def variants(table: Row, classes: Sequence[str]) -> tuple[list[str], list[list[str]]]:
@@ -172,7 +195,7 @@ def corrupted(variant: Row) -> float | None:
     return sum(seen) / len(seen) if seen else None
 
 
-def _print(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> None:
+def print_rows(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> None:
     from rich.console import Console
     from rich.table import Table
 

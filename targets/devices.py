@@ -16,6 +16,12 @@ def available_cpus() -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
+def big_cores() -> list[int]:
+    """Those of the available CPUs with the highest top frequency; all, where none says it."""
+    tops = {cpu: _max_hz(cpu) or 0 for cpu in available_cpus()}
+    return [cpu for cpu, hz in tops.items() if hz == max(tops.values())]
+
+
 def probe_local() -> dict[str, Any]:
     """This machine as `bench-result/1` describes a device; what cannot be read is null."""
     import psutil

@@ -5,15 +5,21 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
-from targets.bench.protocol import AGENT, Bench, Protocol, Subject, logits_of
-from targets.errors import DeviceError
+from targets.bench.agent import RUNTIMES as AGENTS
+from targets.bench.host import AGENT, Host, local_host
+from targets.bench.protocol import Bench, Protocol, Subject, counted, logits_of
+from targets.bench.record import Block
+from targets.bench.tiers import TIERS
+from targets.errors import DeviceError, EdgeDistillError, InputError
+from targets.links.link import Completed
 from targets.links.local import LocalLink
 from targets.runtimes import RUNTIMES, Runtime, runtime_for
 from tests.conftest import Lane
@@ -25,9 +31,6 @@ QUICK = Protocol(
     max_duration_s=30,
     warmup_runs=2,
     warmup_s=0,
-    threads=1,
-    seed=0,
-    timeout_s=60,
 )
 
 
@@ -41,51 +44,56 @@ def subject(finished: Lane) -> Subject:
 def bench(tmp_path: Path) -> Bench:
     samples = tmp_path / "samples.npy"
     np.save(samples, np.random.default_rng(0).integers(0, 256, (20, 12, 12, 1), np.uint8))
-    return Bench(link=LocalLink(), samples=samples, folder=tmp_path, protocol=QUICK)
+    return Bench(host=local_host(tmp_path), samples=samples, protocol=QUICK)
 
 
-def blocks(bench: Bench, *subjects: Subject) -> list[dict[str, Any]]:
+def blocks(bench: Bench, *subjects: Subject) -> list[Block]:
     return bench.latency(subjects, say=lambda text: None)
 
 
 def test_both_minimums_are_met_by_all_processes_together(bench: Bench, subject: Subject) -> None:
     seen = blocks(bench, subject)
     assert len(seen) == 3
-    assert all(len(block["samples_ns"]) >= 3 for block in seen)
     for block in seen:  # a third of 30 ms each, of which the queries are nearly all
-        assert sum(block["samples_ns"]) >= 0.5 * 10e6
-    assert {block["stop_reason"] for block in seen} == {"min_met"}
-    assert all(len(block["warmup_ns"]) == 2 for block in seen)
+        assert block.samples_ns is not None
+        assert block.warmup_ns is not None
+        assert len(block.samples_ns) >= 3
+        assert sum(block.samples_ns) >= 0.5 * 10e6
+        assert len(block.warmup_ns) == 2
+    assert {block.stop_reason for block in seen} == {"min_met"}
 
 
 def test_many_queries_are_made_where_they_are_asked_for(bench: Bench, subject: Subject) -> None:
     many = replace(bench, protocol=replace(QUICK, processes=1, min_queries=500))
     (block,) = blocks(many, subject)
-    assert len(block["samples_ns"]) == len(block["sample_index"]) >= 500
-    assert len(set(block["sample_index"])) == 20  # real samples, all of them in turn
+    assert len(block.samples_ns or ()) == len(block.sample_index) >= 500
+    assert len(set(block.sample_index)) == 20  # real samples, all of them in turn
 
 
 def test_the_longest_time_ends_a_block_and_is_said(bench: Bench, subject: Subject) -> None:
     limits = replace(QUICK, processes=1, min_queries=10**9, max_duration_s=0.05)
     (block,) = blocks(replace(bench, protocol=limits), subject)
-    assert block["stop_reason"] == "max_duration"
+    assert block.stop_reason == "max_duration"
+    assert not block.valid
 
 
 def test_the_same_seed_queries_the_same_samples(bench: Bench, subject: Subject) -> None:
     first, second = blocks(bench, subject), blocks(bench, subject)
     for a, b in zip(first, second, strict=True):
-        shared = min(len(a["sample_index"]), len(b["sample_index"]))
-        assert a["sample_index"][:shared] == b["sample_index"][:shared]
+        shared = min(len(a.sample_index), len(b.sample_index))
+        assert a.sample_index[:shared] == b.sample_index[:shared]
 
 
 def test_accuracy_queries_every_sample_once_in_order(
     bench: Bench, subject: Subject, finished: Lane
 ) -> None:
     logits, record = bench.outputs(subject)
+    assert logits is not None
     assert logits.shape == (20, 3)
     assert record["samples"] == 20
+    assert bench.samples is not None
     images = np.load(bench.samples)
-    backwards = logits_of(subject.path, "tflite", images[::-1], bench.folder)
+    backwards = logits_of(subject.path, "tflite", images[::-1], bench.host.folder)
     np.testing.assert_array_equal(backwards[::-1], logits)
 
 
@@ -94,21 +102,22 @@ def test_accuracy_queries_every_sample_once_in_order(
 )
 @pytest.mark.parametrize("kind", ["tflite", "onnx"])
 def test_a_file_that_is_no_model_is_a_clear_error(bench: Bench, content: bytes, kind: str) -> None:
-    path = bench.folder / f"broken.{kind}"
+    path = bench.host.folder / f"broken.{kind}"
     path.write_bytes(content)
-    with pytest.raises(DeviceError, match=rf"device local: broken\.{kind} in "):
+    with pytest.raises(InputError, match=rf"broken\.{kind}: \w+ cannot load it: "):
         blocks(bench, Subject(name="broken", format=kind, path=path))
 
 
 def test_a_process_that_does_not_end_is_ended(bench: Bench, subject: Subject) -> None:
-    endless = replace(QUICK, min_queries=10**9, max_duration_s=1000, timeout_s=3)
+    endless = replace(QUICK, min_queries=10**9, max_duration_s=1000)
+    host = replace(bench.host, timeout_s=3)
     with pytest.raises(DeviceError, match="not done after 3 s and ended"):
-        blocks(replace(bench, protocol=endless), subject)
+        blocks(replace(bench, protocol=endless, host=host), subject)
 
 
 def test_a_limit_ends_the_children_too(tmp_path: Path) -> None:
     script = f"sleep 1000 & echo $! > {tmp_path}/child; wait"
-    done = LocalLink().run(["sh", "-c", script], env={}, timeout_s=1)
+    done = LocalLink(tmp_path).run(["sh", "-c", script], env={}, timeout_s=1)
     assert done.timed_out
     child = Path(f"/proc/{(tmp_path / 'child').read_text().strip()}/stat")
     deadline = time.monotonic() + 10
@@ -127,12 +136,12 @@ def test_a_runtime_that_is_not_installed_is_told_with_its_remedy(
             bare = [argv[0], "-S", *argv[1:]]
             return super().run(bare, env=env, timeout_s=timeout_s)
 
-    with pytest.raises(DeviceError, match=r"ModuleNotFoundError.* Install it"):
-        blocks(replace(bench, link=Missing()), subject)
+    host = replace(bench.host, link=Missing(bench.host.folder))
+    with pytest.raises(DeviceError, match=r"No module named .* Install it"):
+        blocks(replace(bench, host=host), subject)
 
 
 def test_every_format_has_a_runtime_that_the_agent_knows() -> None:
-    from targets.bench.agent import RUNTIMES as AGENTS
     from targets.formats import FORMATS
 
     assert {runtime_for(name).name for name in FORMATS} <= set(AGENTS)
@@ -156,17 +165,130 @@ def test_the_agent_needs_nothing_of_ours_and_parses_on_python_3_9() -> None:
     assert imported - set(sys.stdlib_module_names) == {"numpy"}
 
 
-def test_the_agent_runs_alone(tmp_path: Path, bench: Bench, subject: Subject) -> None:
-    """Copied into an empty folder, as on a device."""
+def test_the_agent_runs_alone(tmp_path: Path) -> None:
+    """Copied into an empty folder, as on a device, it finds what works there without a file."""
     alone = tmp_path / "device" / "agent.py"
     alone.parent.mkdir()
     alone.write_bytes(AGENT.read_bytes())
-    job = bench._job(subject, mode="latency", index=0, out=tmp_path / "out.json")
-    (tmp_path / "job.json").write_text(json.dumps(job))
-    subprocess.run(
-        [sys.executable, "-I", str(alone), str(tmp_path / "job.json")],
+    done = subprocess.run(
+        [sys.executable, "-I", str(alone), "--selftest", "ai_edge_litert", "onnxruntime"],
         cwd=alone.parent,
-        check=True,
         capture_output=True,
+        text=True,
     )
-    assert json.loads((tmp_path / "out.json").read_text())["schema"] == "agent/1"
+    assert done.returncode == 0, done.stderr
+    assert all(one["ok"] for one in json.loads(done.stdout)["runtimes"].values())
+
+
+class Scripted:
+    """A host whose blocks are made up: what the protocol does with them is real."""
+
+    def __init__(self, disturbed: Sequence[bool]) -> None:
+        self.disturbed = iter(disturbed)
+        self.measured: list[str] = []
+
+    def run(self, subject: Subject, job: Any, *, writes: str | None = None) -> dict[str, Any]:
+        self.measured.append(subject.name)
+        if subject.name == "broken":
+            raise DeviceError("broken")
+        others = 1.5 if next(self.disturbed, False) else 0.0
+        return {
+            "schema": "agent/2",
+            "pid": 1,
+            "runtime": {"name": "ai_edge_litert", "version": "0", "threads": 1},
+            "phases": {"import_ns": 1, "load_ns": 1},
+            "warmup_ns": [1],
+            "samples_ns": [1],
+            "stop_reason": "min_met",
+            "others_cpu": others,
+        }
+
+
+def scripted(
+    names: str, disturbed: Sequence[bool], *, repeats: int, processes: int = 1
+) -> tuple[list[Block], dict[str, EdgeDistillError]]:
+    protocol = replace(QUICK, processes=processes, repeats=repeats)
+    failed: dict[str, EdgeDistillError] = {}
+    bench = Bench(host=cast(Host, Scripted(disturbed)), protocol=protocol)
+    seen = bench.latency(
+        [Subject(name=name, format="tflite", path=Path(name)) for name in names.split()],
+        say=lambda text: None,
+        failed=lambda subject, error: failed.update({subject.name: error}),
+    )
+    return seen, failed
+
+
+def test_a_disturbed_block_is_measured_again_and_stays_marked() -> None:
+    seen, _ = scripted("a", [True, True, False], repeats=3)
+    assert [(b.attempt, b.valid, b.counted) for b in seen] == [
+        (0, False, False),
+        (1, False, False),
+        (2, True, True),
+    ]
+    assert "others used 1.50 of a core" in seen[0].invalid_reasons[0]
+
+
+def test_a_block_is_repeated_as_often_as_the_tier_says_and_then_counts() -> None:
+    seen, _ = scripted("a", [True] * 9, repeats=3)
+    assert [(b.attempt, b.counted) for b in seen] == [(0, False), (1, False), (2, False), (3, True)]
+    marked, _ = scripted("a", [True] * 9, repeats=0)
+    assert [(b.valid, b.counted) for b in marked] == [(False, True)]
+
+
+def test_only_what_was_disturbed_is_repeated() -> None:
+    seen, _ = scripted("a b", [True, False], repeats=3)
+    assert len(seen) == 3
+    assert seen[2].model == seen[0].model != seen[1].model
+
+
+def test_a_model_that_fails_takes_part_no_more_and_the_others_go_on() -> None:
+    seen, failed = scripted("a broken b", [], repeats=0, processes=4)
+    assert list(failed) == ["broken"]
+    assert sorted(b.model for b in seen) == ["a"] * 4 + ["b"] * 4
+
+
+def test_the_order_of_the_models_changes_and_is_the_seed_s() -> None:
+    orders = [[b.model for b in scripted("a b c", [], repeats=0, processes=6)[0]] for _ in range(2)]
+    assert orders[0] == orders[1]
+    assert len({tuple(orders[0][i : i + 3]) for i in range(0, 18, 3)}) > 1
+
+
+def test_of_a_round_s_attempts_the_valid_one_counts_else_the_last() -> None:
+    template = scripted("a", [], repeats=0)[0][0]
+
+    def attempts(*valid: bool) -> list[bool]:
+        made = [template.model_copy(update={"attempt": i, "valid": v}) for i, v in enumerate(valid)]
+        return [block.counted for block in counted(made)]
+
+    assert attempts(False, True) == [False, True]
+    assert attempts(False, False) == [False, True]
+    assert attempts(True) == [True]
+
+
+def test_the_tiers_are_those_of_mlperf_mobile() -> None:
+    assert {name: tier[:4] for name, tier in TIERS.items()} == {
+        "rapid": (6, 64, 6, 60),
+        "quick": (6, 128, 10, 60),
+        "normal": (10, 1024, 60, 600),
+    }
+
+
+@pytest.mark.parametrize(
+    ("returncode", "stderr", "said"),
+    [
+        (-11, "Fatal Python error", r"the runtime crashed \(SIGSEGV\)"),
+        (139, "Segmentation fault", r"the runtime crashed \(SIGSEGV\)"),  # through a shell
+        (-9, "", "was killed, most likely because memory ran out"),
+        (1, "Traceback\nMemoryError", "the measuring process failed: MemoryError"),
+    ],
+)
+def test_a_process_that_leaves_no_result_is_told_by_how_it_ended(
+    bench: Bench, subject: Subject, returncode: int, stderr: str, said: str
+) -> None:
+    class Ends(LocalLink):
+        def run(self, argv: Any, *, env: Any, timeout_s: float) -> Any:
+            return Completed(returncode=returncode, stderr=stderr)
+
+    host = replace(bench.host, link=Ends(bench.host.folder))
+    with pytest.raises(DeviceError, match=said):
+        blocks(replace(bench, host=host), subject)

@@ -11,6 +11,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 from onnx import TensorProto, helper, numpy_helper
 
+from targets.bench.host import local_host
 from targets.bench.protocol import Bench, Protocol, Subject, logits_of
 from targets.calibration import CALIBRATED, MIN_CALIBRATION_SAMPLES
 from targets.errors import InputError, ProofError
@@ -19,8 +20,7 @@ from targets.formats.onnx_rewrite import int8_to_uint8, pad_integers, subtract_b
 from targets.formats.onnx_scales import require_equal_scales, scale_table
 from targets.formats.tflite_inspect import require_dynamic, require_float16, require_int16x8
 from targets.inputs import InputSpec, image_input
-from targets.links.local import LocalLink
-from targets.runtimes import RUNTIMES, Runtime
+from targets.runtimes import RUNTIMES
 
 SPEC = image_input(12, 12, 1)
 FAMILIES = ("mobilenet_v1", "mobilenet_v2")
@@ -81,17 +81,8 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return folder
 
 
-class InRuntime(Subject):
-    """A file in a runtime that is not its format's default; the name says which."""
-
-    @property
-    def runtime(self) -> Runtime:
-        return RUNTIMES[self.name.partition(":")[0]]
-
-
 ONCE = Protocol(
-    processes=1, min_queries=1, min_duration_s=0, max_duration_s=0, warmup_runs=0,
-    warmup_s=0, threads=1, seed=0, timeout_s=60,
+    processes=1, min_queries=1, min_duration_s=0, max_duration_s=0, warmup_runs=0, warmup_s=0,
 )  # fmt: skip
 
 
@@ -114,13 +105,14 @@ def test_every_file_loads_and_answers_in_every_runtime(
 ) -> None:
     samples = tmp_path / "samples.npy"
     np.save(samples, IMAGES[:16])
-    bench = Bench(link=LocalLink(), samples=samples, folder=tmp_path, protocol=ONCE)
+    bench = Bench(host=local_host(tmp_path), samples=samples, protocol=ONCE)
     (kind,) = RUNTIMES[runtime].formats
     expected = logits_of(written(family) / f"student.float32.{kind}", kind, IMAGES[:16], tmp_path)
     for precision in PRECISIONS[kind]:
         path = written(family) / f"student.{precision}.{kind}"
-        subject = InRuntime(name=f"{runtime}:{path.name}", format=kind, path=path)
+        subject = Subject(name=path.name, format=kind, path=path, runtime=RUNTIMES[runtime])
         seen, record = bench.outputs(subject)
+        assert seen is not None
         assert record["runtime"]["name"] == runtime
         assert not record["tensorflow_imported"]
         limit = {"float32": 1e-4, "float16": 0.02}.get(precision, 0.1)

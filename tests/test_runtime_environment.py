@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from targets.bench.protocol import AGENT
+from targets.bench.host import AGENT
 from targets.errors import DeviceError, InputError
 from targets.runtimes import RUNTIMES, Runtime
 from targets.runtimes.environment import python_for, unmet
@@ -197,6 +197,6 @@ def test_a_python_that_only_seems_to_be_there_is_passed_over(
 
 def test_the_command_of_every_runtime_ignores_the_users_python_path() -> None:
     for runtime in RUNTIMES.values():
-        command = runtime.command(python=Path("p"), agent=AGENT, job=Path("job.json"))
+        command = runtime.command(python="p", agent=str(AGENT), job="job.json")
         assert command == ["p", "-I", str(AGENT), "job.json"]
         assert runtime.requirements[0].startswith(runtime.distribution)

@@ -1,6 +1,5 @@
 """Measure every export on every device: latency, and accuracy over the whole test split."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 from pipeline.artifacts import Exports, Measured, Measurements
 from pipeline.recipe import BenchConfig
 from pipeline.stages.job import Job
+from targets.bench.tiers import TIERS
 from targets.formats.record import ExportedModel
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from targets.bench.stats import LatencySummary, Speedup
+    from targets.bench.protocol import Protocol
+    from targets.bench.result import Document
+    from targets.bench.summary import ComparisonRow, Range, SummaryRow
 
 
 def run(cfg: BenchConfig, out: Path, *, job: Job, convert: Exports) -> Measurements:
@@ -36,28 +38,57 @@ def _measure(
     import numpy as np
 
     from pipeline.datasets.splits import Split
-    from targets.bench import result
-    from targets.bench.protocol import Bench, Protocol, Subject
+    from targets.bench import account
+    from targets.bench.host import local_host
+    from targets.bench.protocol import Bench, Subject
+    from targets.bench.record import AccuracyPass, MemoryPass
     from targets.devices import probe_local
-    from targets.links.local import LocalLink
 
     test = job.dataset()[Split.TEST]
     samples = job.scratch / "test.npy"
     np.save(samples, test.images)
-    settings = cfg.model_dump(exclude={"enabled", "devices"})
-    protocol = Protocol(seed=job.recipe.seed, **settings)
-    bench = Bench(link=LocalLink(), samples=samples, folder=job.scratch, protocol=protocol)
+    protocol = _protocol(cfg, job.recipe.seed)
+    bench = Bench(
+        host=local_host(job.scratch, timeout_s=cfg.timeout_s),
+        samples=samples,
+        protocol=protocol,
+    )
     subjects = [
-        Subject(name=m.name, format=m.format, path=exports.path(m), adapter=m.adapter)
+        Subject(
+            name=m.name,
+            format=m.format,
+            path=exports.path(m),
+            threads=cfg.threads,
+            adapter=m.adapter,
+        )
         for m in exports.models
     ]
     probed = probe_local()
     blocks = bench.latency(subjects, say=job.console.say)
+    memory = [
+        MemoryPass.model_validate({"model": s.name, **bench.once(s, "memory")}) for s in subjects
+    ]
     job.console.say(f"bench     top-1 of {len(subjects)} models over {len(test)} test samples")
     outputs = {subject.name: bench.outputs(subject) for subject in subjects}
-    seen = Seen(
+    document = account.assemble(
+        device=probed,
+        protocol=protocol,
+        models=[model.model_dump() for model in exports.models],
         blocks=blocks,
-        logits={name: logits for name, (logits, _) in outputs.items()},
+        memory=memory,
+        baselines={
+            model.name: teacher.name
+            for model in exports.models
+            if (teacher := _teacher_of(model, exports)) is not None
+        },
+        accuracy=[
+            AccuracyPass.model_validate({"model": name, **record})
+            for name, (_, record) in outputs.items()
+        ],
+    )
+    seen = Seen(
+        document=document,
+        logits={name: logits for name, (logits, _) in outputs.items() if logits is not None},
         labels=test.labels,
         teacher_logits=teacher_logits(exports),
     )
@@ -65,43 +96,34 @@ def _measure(
         _row(device, model, _teacher_of(model, exports), _before(model, exports), seen)
         for model in exports.models
     ]
-    document = result.document(
-        device=probed,
-        protocol=protocol,
-        models=[model.model_dump() for model in exports.models],
-        blocks=blocks,
-        summary=[_summary(row, seen) for row in rows],
-        comparison=[
-            _comparison(row, _teacher_of(model, exports))
-            for row, model in zip(rows, exports.models, strict=True)
-        ],
-        accuracy=[{"model": name, **record} for name, (_, record) in outputs.items()],
-    )
     (out / "bench").mkdir(exist_ok=True)
-    (out / "bench" / f"{device}.json").write_text(json.dumps(document) + "\n", encoding="utf-8")
+    (out / "bench" / f"{device}.json").write_text(document.dump(), encoding="utf-8")
     return probed, rows
+
+
+def _protocol(cfg: BenchConfig, seed: int) -> "Protocol":
+    from targets.bench.protocol import Protocol
+
+    numbers = cfg.model_dump(exclude={"enabled", "devices", "threads", "tier", "timeout_s"})
+    is_tier = TIERS[cfg.tier]._asdict().items() <= numbers.items()
+    return Protocol(tier=cfg.tier if is_tier else None, seed=seed, **numbers)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """The raw observations of one device."""
+    """The observations of one device."""
 
-    blocks: list[dict[str, Any]]
+    document: "Document"
     logits: "dict[str, npt.NDArray[np.float32]]"
     labels: "npt.NDArray[np.int64]"
     teacher_logits: "npt.NDArray[np.float32] | None"
     """Of a teacher that is no file: its logits were computed before."""
 
-    def samples_ns(self, name: str) -> list[list[int]]:
-        """Of one model, by process."""
-        return [block["samples_ns"] for block in self.blocks if block["model"] == name]
+    def latency(self, name: str) -> "SummaryRow":
+        return next(row for row in self.document.summary if row.model == name)
 
-    def runtime(self, name: str) -> dict[str, Any]:
-        runtime: dict[str, Any] = next(b for b in self.blocks if b["model"] == name)["runtime"]
-        return runtime
-
-    def runtime_name(self, name: str) -> str:
-        return "{name} {version}".format(**self.runtime(name))
+    def compared(self, name: str) -> "ComparisonRow | None":
+        return next((row for row in self.document.comparison if row.candidate == name), None)
 
 
 def _teacher_of(model: ExportedModel, exports: Exports) -> ExportedModel | None:
@@ -145,25 +167,27 @@ def _row(
     seen: Seen,
 ) -> Measured:
     from targets import metrics
-    from targets.bench.stats import summarise
 
-    latency = summarise(seen.samples_ns(model.name))
+    latency = seen.latency(model.name)
     logits = seen.logits[model.name]
     share = metrics.top1(logits, seen.labels)
     return Measured(
         name=model.name,
         device=device,
-        runtime=seen.runtime_name(model.name),
-        threads=seen.runtime(model.name)["threads"],
+        runtime=latency.runtime,
+        threads=seen.document.protocol.threads,
         top1=share,
         top1_ci=metrics.wilson_interval(share, len(seen.labels)),
         ece=metrics.expected_calibration_error(logits, seen.labels),
         median_ns=latency.median_ns,
-        median_ci=_ends(latency),
+        median_ci=_ends(latency.median_ci),
         p90_ns=latency.p90_ns,
+        peak_memory_bytes=latency.peak_memory_bytes,
+        valid=latency.valid,
+        invalid_reasons=latency.invalid_reasons,
         **_fidelity(logits, teacher, seen),
         **_regressions(logits, before, seen),
-        **_speed(model, teacher, seen),
+        **_speed(model.name, seen),
     )
 
 
@@ -201,43 +225,18 @@ def _regressions(
     }
 
 
-def _speed(model: ExportedModel, teacher: ExportedModel | None, seen: Seen) -> dict[str, Any]:
+def _speed(name: str, seen: Seen) -> dict[str, Any]:
     """Against the teacher's file in its runtime; nothing where it has no file."""
-    from targets.bench.stats import speedup
-
-    if teacher is None:
+    compared = seen.compared(name)
+    if compared is None:
         return {}
-    faster = speedup(baseline=seen.samples_ns(teacher.name), candidate=seen.samples_ns(model.name))
     return {
-        "speedup_vs_teacher": faster.ratio,
-        "speedup_ci": _ends(faster),
-        "teacher_runtime": seen.runtime_name(teacher.name),
+        "speedup_vs_teacher": compared.ratio,
+        "speedup_ci": _ends(compared.ratio_ci),
+        "speedup_verdict": compared.verdict,
+        "teacher_runtime": compared.baseline_runtime,
     }
 
 
-def _ends(measured: "LatencySummary | Speedup") -> tuple[float, float] | None:
-    interval = measured.interval
+def _ends(interval: "Range | None") -> tuple[float, float] | None:
     return None if interval is None else (interval.low, interval.high)
-
-
-def _summary(row: Measured, seen: Seen) -> dict[str, Any]:
-    samples = seen.samples_ns(row.name)
-    return {
-        "model": row.name,
-        "n_processes": len(samples),
-        "n_samples": sum(len(block) for block in samples),
-        "median_ns": row.median_ns,
-        "median_ci": row.median_ci,
-        "p90_ns": row.p90_ns,
-    }
-
-
-def _comparison(row: Measured, teacher: ExportedModel | None) -> dict[str, Any]:
-    return {
-        "baseline": None if teacher is None else teacher.name,
-        "baseline_runtime": row.teacher_runtime,
-        "candidate": row.name,
-        "candidate_runtime": row.runtime,
-        "ratio": row.speedup_vs_teacher,
-        "ratio_ci": row.speedup_ci,
-    }

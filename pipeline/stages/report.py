@@ -108,12 +108,13 @@ def _row(row: Measured, exports: Exports, seed: int) -> dict[str, Any]:
         "median_ns": row.median_ns,
         "median_ci": row.median_ci,
         "p90_ns": row.p90_ns,
-        "peak_memory_bytes": None,
+        "peak_memory_bytes": row.peak_memory_bytes,
         "speedup_vs_teacher": row.speedup_vs_teacher,
         "speedup_ci": row.speedup_ci,
+        "speedup_verdict": row.speedup_verdict,
         "teacher_runtime": row.teacher_runtime,
-        "valid": None,
-        "invalid_reasons": [],
+        "valid": row.valid,
+        "invalid_reasons": row.invalid_reasons,
     }
 
 

@@ -5,11 +5,9 @@ independent (an interval over them covered the truth 45 % of the time). Sources 
 MLPerf Mobile (tiers), pyperf (processes), google/benchmark (random interleaving).
 """
 
-import json
 import random
-import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +15,18 @@ import numpy as np
 import numpy.typing as npt
 
 from targets.adapter import Adapter
-from targets.errors import DeviceError
-from targets.links.local import LocalLink
+from targets.bench import validity
+from targets.bench.host import Host, local_host
+from targets.bench.native import native_block
+from targets.bench.record import Block
+from targets.bench.tiers import TIERS
+from targets.devices import available_cpus
+from targets.errors import EdgeDistillError
 from targets.runtimes import Runtime, runtime_for
+from targets.runtimes.benchmark_model import BenchmarkModel
 
 # Named as a module too: its code decides what `logits_of` gives, and a fingerprint finds it here.
 AGENT_MODULE = "targets.bench.agent"
-AGENT = Path(__file__).with_name(f"{AGENT_MODULE.rpartition('.')[2]}.py")
 Say = Callable[[str], None]
 
 
@@ -31,84 +34,142 @@ Say = Callable[[str], None]
 class Protocol:
     """When to stop; the three limits are for all processes of one model together."""
 
+    tier: str | None = None
+    """Null where the numbers below are nobody's tier."""
     processes: int
     min_queries: int
     min_duration_s: float
     max_duration_s: float
-    warmup_runs: int
-    warmup_s: float
-    threads: int
-    seed: int
-    timeout_s: float
+    repeats: int = 0
+    warmup_runs: int = 5
+    warmup_s: float = 0.5
+    seed: int = 0
+
+    @classmethod
+    def of_tier(cls, name: str, *, seed: int = 0) -> "Protocol":
+        return cls(tier=name, seed=seed, **TIERS[name]._asdict())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """A file to measure."""
+    """A file to measure, and what it is measured in."""
 
     name: str
     format: str
     path: Path
+    runtime: Runtime | None = None
+    """None: the first that takes the format."""
+    threads: int = 1
+    affinity: tuple[int, ...] | None = None
+    """The CPUs that it may use; None: those that the system gives."""
     adapter: Adapter | None = None
     """Of a file that somebody else made."""
+    inputs: Mapping[str, Any] | None = None
+    """What each input is given (`targets.bench.inputs`); None: the samples, to the only input."""
+    output_index: int = 0
+    native: BenchmarkModel | None = None
+    """Google's own tool in place of a runtime: it times itself, and gives neither its samples nor
+    what the model says."""
 
     @property
-    def runtime(self) -> Runtime:
-        return runtime_for(self.format)
+    def executed_by(self) -> Runtime:
+        return self.runtime or runtime_for(self.format)
+
+
+Failed = Callable[[Subject, EdgeDistillError], None]
+
+
+def _raise(subject: Subject, error: EdgeDistillError) -> None:
+    raise error
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
-    """One device, one set of samples, one folder for the files in between."""
+    """One device, one set of samples."""
 
-    link: LocalLink
-    samples: Path
-    folder: Path
+    host: Host
     protocol: Protocol
+    samples: Path | None = None
+    """.npy [samples, ...] of raw values."""
+    cpus: int = field(default_factory=lambda: len(available_cpus()))
 
-    def latency(self, subjects: Sequence[Subject], *, say: Say) -> list[dict[str, Any]]:
-        """Every block, in the order measured: one fresh process of one model each."""
-        order = random.Random(self.protocol.seed)
-        blocks = []
+    def latency(
+        self, subjects: Sequence[Subject], *, say: Say, failed: Failed = _raise
+    ) -> list[Block]:
+        """Every block, in the order measured: one fresh process of one model each.
+
+        A block that the machine disturbed is measured again, as often as the protocol says, and
+        stays in the list marked; `counted` is true for one block of each model and round. A model
+        that fails is told to `failed` and takes part no more.
+        """
+        blocks: list[Block] = []
+        left = list(subjects)
         for index in range(self.protocol.processes):
-            shuffled = order.sample(list(subjects), len(subjects))
-            say(f"bench     block {index + 1}/{self.protocol.processes}: {len(shuffled)} models")
-            for place, subject in enumerate(shuffled):
-                block = self._agent(subject, mode="latency", index=index)
-                blocks.append({"index": index, "order": place, "model": subject.name, **block})
-        return blocks
+            pending = left
+            for attempt in range(1 + self.protocol.repeats):
+                self._say_block(say, index, attempt, pending)
+                for subject in self._round(blocks, pending, index, attempt, failed):
+                    left = [one for one in left if one is not subject]
+                blocks = self._judged(blocks)
+                again = {
+                    b.model
+                    for b in blocks
+                    if (b.index, b.attempt) == (index, attempt) and validity.worth_repeating(b)
+                }
+                pending = [subject for subject in left if subject.name in again]
+                if not pending:
+                    break
+        return counted(blocks)
 
-    def outputs(self, subject: Subject) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
-        """The logits of every sample, each queried exactly once, and the agent's record of it."""
-        record = self._agent(subject, mode="accuracy", index=0)
-        given = np.load(self._outputs_path(subject), allow_pickle=False)
-        return given if subject.adapter is None else subject.adapter.logits(given), record
+    def _say_block(self, say: Say, index: int, attempt: int, pending: Sequence[Subject]) -> None:
+        again = f", disturbed and again ({attempt}/{self.protocol.repeats})" if attempt else ""
+        names = f"{len(pending)} model{'s' if len(pending) != 1 else ''}"
+        say(f"bench     block {index + 1}/{self.protocol.processes}: {names}{again}")
 
-    def _agent(self, subject: Subject, *, mode: str, index: int) -> dict[str, Any]:
-        out = self.folder / f"{subject.name}-{mode}-{index}.json"
-        job_file = out.with_suffix(".job.json")
-        out.unlink(missing_ok=True)
-        job_file.write_text(json.dumps(self._job(subject, mode=mode, index=index, out=out)))
-        # -I: neither the current folder nor PYTHONPATH can stand in for a runtime.
-        argv = [sys.executable, "-I", str(AGENT), str(job_file)]
-        done = self.link.run(argv, env=subject.runtime.env, timeout_s=self.protocol.timeout_s)
-        if done.returncode != 0 or not out.exists():
-            raise DeviceError(_why(done.timed_out, done.stderr, subject, self))
-        result: dict[str, Any] = json.loads(out.read_text())
-        return result
+    def _round(
+        self,
+        blocks: list[Block],
+        pending: Sequence[Subject],
+        index: int,
+        attempt: int,
+        failed: Failed,
+    ) -> list[Subject]:
+        """Measure each once, adding to `blocks`; those that failed."""
+        order = random.Random(f"{self.protocol.seed}:{index}:{attempt}")
+        broken = []
+        for place, subject in enumerate(order.sample(list(pending), len(pending))):
+            try:
+                seen = self._block(subject, index)
+            except EdgeDistillError as error:
+                failed(subject, error)
+                broken.append(subject)
+                continue
+            where = {"index": index, "order": place, "attempt": attempt, "model": subject.name}
+            blocks.append(Block.model_validate({**where, **seen}))
+        return broken
 
-    def _job(self, subject: Subject, *, mode: str, index: int, out: Path) -> dict[str, Any]:
+    def _block(self, subject: Subject, index: int) -> Mapping[str, Any]:
+        job = self._latency_job(subject, index)
+        if subject.native is None:
+            return self.host.run(subject, job)
+        return native_block(subject.native, subject, job, self.host)
+
+    def _judged(self, blocks: Sequence[Block]) -> list[Block]:
+        """Each with its verdict; the sentinel's baseline is of all that were seen so far."""
+        baseline = validity.sentinel_baseline(blocks)
+        reasons = [
+            validity.judge(block, sentinel_baseline_ns=baseline, cpus=self.cpus) for block in blocks
+        ]
+        return [
+            block.model_copy(update={"valid": not why, "invalid_reasons": tuple(why)})
+            for block, why in zip(blocks, reasons, strict=True)
+        ]
+
+    def _latency_job(self, subject: Subject, index: int) -> dict[str, Any]:
         protocol = self.protocol
         share = 1 / protocol.processes
         return {
-            "runtime": subject.runtime.name,
-            "model": str(subject.path),
-            "adapter": None if subject.adapter is None else subject.adapter.model_dump(),
-            "samples": str(self.samples),
-            "outputs": str(self._outputs_path(subject)),
-            "out": str(out),
-            "mode": mode,
-            "threads": protocol.threads,
+            **self._job(subject, "latency"),
             "seed": f"{protocol.seed}:{index}",
             "warmup_runs": protocol.warmup_runs,
             "warmup_ns": int(protocol.warmup_s * 1e9),
@@ -117,22 +178,41 @@ class Bench:
             "max_duration_ns": int(protocol.max_duration_s * share * 1e9),
         }
 
-    def _outputs_path(self, subject: Subject) -> Path:
-        return self.folder / f"{subject.name}-outputs.npy"
+    def _job(self, subject: Subject, mode: str) -> dict[str, Any]:
+        return {
+            "mode": mode,
+            "seed": str(self.protocol.seed),
+            "samples": None if self.samples is None else self.host.link.put(self.samples),
+        }
+
+    def once(self, subject: Subject, mode: str) -> dict[str, Any]:
+        """What a pass of its own saw: `describe`, `memory` or `profile`."""
+        return self.host.run(subject, self._job(subject, mode))
+
+    def outputs(self, subject: Subject) -> tuple[npt.NDArray[Any] | None, dict[str, Any]]:
+        """What the model gives for every sample, each queried exactly once, and the record of it.
+
+        [samples, ...], of a model with an adapter its logits; None where the outputs of the samples
+        have different shapes.
+        """
+        record = self.host.run(subject, self._job(subject, "accuracy"), writes="outputs")
+        given = record.pop("outputs")
+        if given is None or subject.adapter is None:
+            return given, record
+        return subject.adapter.logits(given), record
 
 
-def _why(timed_out: bool, stderr: str, subject: Subject, bench: Bench) -> str:
-    what = f"device {bench.link.name}: {subject.path.name} in {subject.runtime.name}"
-    if timed_out:
-        return (
-            f"{what}: not done after {bench.protocol.timeout_s:g} s and ended. Raise "
-            "bench.timeout_s or lower bench.max_duration_s."
-        )
-    last = (stderr.strip().splitlines() or ["no message"])[-1]
-    if "ModuleNotFoundError" in last:
-        package = subject.runtime.distribution
-        return f"{what}: {last}. Install it: python -m pip install '{package}'."
-    return f"{what}: the measuring process failed: {last}"
+def counted(blocks: Sequence[Block]) -> list[Block]:
+    """Each block with `counted`: of a round's attempts the valid one, else the last."""
+    chosen: dict[tuple[int, str], int] = {}
+    for place, block in enumerate(blocks):
+        before = chosen.get((block.index, block.model))
+        if before is None or not blocks[before].valid:
+            chosen[block.index, block.model] = place
+    kept = set(chosen.values())
+    return [
+        block.model_copy(update={"counted": place in kept}) for place, block in enumerate(blocks)
+    ]
 
 
 def logits_of(
@@ -146,11 +226,9 @@ def logits_of(
     """The logits of a model file for raw `samples`, by the same agent that measures it."""
     stored = scratch / "samples.npy"
     np.save(stored, samples)
-    once = Protocol(
-        processes=1, min_queries=1, min_duration_s=0, max_duration_s=0, warmup_runs=0,
-        warmup_s=0, threads=1, seed=0, timeout_s=3600,
-    )  # fmt: skip
-    bench = Bench(link=LocalLink(), samples=stored, folder=scratch, protocol=once)
+    once = Protocol(processes=1, min_queries=1, min_duration_s=0, max_duration_s=0)
+    bench = Bench(host=local_host(scratch, timeout_s=3600), samples=stored, protocol=once)
     subject = Subject(name=path.name, format=format_name, path=path, adapter=adapter)
     logits, _ = bench.outputs(subject)
+    assert logits is not None  # a classifier's
     return logits

@@ -106,6 +106,8 @@ class Reported(Section):
     """Slowest query."""
     mean_ns: float
     """Average query."""
+    median_ns: float | None = None
+    """Newer releases print it."""
     std_ns: float | None
     """Standard deviation."""
 

@@ -191,11 +191,12 @@ def _latency(blocks: Sequence[Block]) -> dict[str, Any]:
 
 def _as_reported(reports: Sequence[Reported]) -> dict[str, Any]:
     """Of a tool that keeps its samples: what follows from them is null, and not called stable."""
-    unknown = ("median_ns", "median_ci", "p90_ns", "p90_early_stopping_ns", "p95_ns", "p99_ns")
+    unknown = ("median_ci", "p90_ns", "p90_early_stopping_ns", "p95_ns", "p99_ns")
     count = sum(report.count for report in reports)
     return {
         **dict.fromkeys([*unknown, "mad_ns", "cv", "spike_share_gt3x", "stability"]),
         "n_samples": count,
+        "median_ns": _median(report.median_ns for report in reports),
         "min_ns": min(report.min_ns for report in reports),
         "max_ns": max(report.max_ns for report in reports),
         "mean_ns": sum(report.mean_ns * report.count for report in reports) / count,

@@ -1,21 +1,23 @@
 """This machine as a device: run a command, with a limit that ends all of it."""
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 
-
-@dataclass(frozen=True, kw_only=True)
-class Completed:
-    returncode: int
-    stderr: str
-    timed_out: bool = False
+from targets.errors import DeviceError
+from targets.links.link import Completed
 
 
 class LocalLink:
+    """Files are used where they are; what is written goes to `folder`."""
+
     name = "local"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
     def run(self, argv: Sequence[str], *, env: Mapping[str, str], timeout_s: float) -> Completed:
         """Run `argv` with `env` added to this process's; ends it and its children at the limit."""
@@ -23,20 +25,35 @@ class LocalLink:
             list(argv),
             env={**os.environ, **env},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
             start_new_session=True,
         )
         try:
-            _, stderr = process.communicate(timeout=timeout_s)
+            stdout, stderr = process.communicate(timeout=timeout_s)
         except subprocess.TimeoutExpired:
-            return Completed(returncode=_end(process), stderr="", timed_out=True)
+            return Completed(returncode=_end(process), timed_out=True)
         except BaseException:  # Ctrl-C reaches only us: the child has a session of its own
             _end(process)
             raise
-        return Completed(returncode=process.returncode, stderr=stderr)
+        return Completed(returncode=process.returncode, stdout=stdout, stderr=stderr)
+
+    def put(self, path: Path) -> str:
+        return str(path.absolute())
+
+    def place(self, name: str) -> str:
+        return str(self.folder / name)
+
+    def fetch(self, there: str, to: Path) -> None:
+        if not Path(there).is_file():
+            raise DeviceError(f"device {self.name}: {there} was not written there.")
+        if Path(there) != to:
+            shutil.copyfile(there, to)
+
+    def close(self) -> None:
+        """Nothing stays open."""
 
 
 def _end(process: "subprocess.Popen[str]") -> int:

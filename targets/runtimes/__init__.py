@@ -1,7 +1,6 @@
 """What executes a model on a device: which files it takes, what it needs there, how it is run."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 OLDEST_PYTHON = (3, 9)
 """What the agent is written for."""
@@ -22,10 +21,10 @@ class Runtime:
     """The last CPython that it has a wheel for; None where they go on."""
     env: dict[str, str] = field(default_factory=dict)
 
-    def command(self, *, python: Path, agent: Path, job: Path) -> list[str]:
+    def command(self, *, python: str, agent: str, job: str) -> list[str]:
         """What runs one job of the agent in a process of its own."""
         # -I: neither the current folder nor PYTHONPATH can stand in for a runtime.
-        return [str(python), "-I", str(agent), str(job)]
+        return [python, "-I", agent, job]
 
 
 RUNTIMES = {

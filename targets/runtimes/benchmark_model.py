@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from targets.errors import DeviceError, InputError
-from targets.links.local import LocalLink
+from targets.links.link import Link
 
 NAME = "benchmark_model"
 MIB = 1024 * 1024
@@ -74,12 +74,12 @@ class BenchmarkModel:
     def command(
         self,
         *,
-        model: Path,
-        out: Path,
+        model: str,
+        out: str,
         limits: NativeLimits,
         shapes: Mapping[str, Sequence[int]] | None = None,
     ) -> list[str]:
-        """What runs the tool with its text in the file `out`.
+        """What runs the tool with its text in the file `out`, all of them paths there.
 
         `shapes` names every input of the model in its order, or none: the tool takes no fewer.
         """
@@ -95,29 +95,30 @@ class BenchmarkModel:
             **_shape_flags(shapes or {}),
         }
         told = [f"--{name}={value}" for name, value in flags.items()]
-        return ["sh", "-c", LAUNCH, str(out), str(self.tool), *told]
+        return ["sh", "-c", LAUNCH, out, str(self.tool), *told]
 
     def measure(
         self,
         *,
-        link: LocalLink,
+        link: Link,
         model: Path,
         out: Path,
         limits: NativeLimits,
         timeout_s: float,
         shapes: Mapping[str, Sequence[int]] | None = None,
     ) -> NativeTimings:
-        """One process of the tool; its text stays in `out`. Raises `DeviceError`."""
+        """One process of the tool; its text stays in `out` here. Raises `DeviceError`."""
         what = f"device {link.name}: {model.name} in {NAME}"
-        out.unlink(missing_ok=True)
-        command = self.command(model=model, out=out, limits=limits, shapes=shapes)
+        there = link.place(out.name)
+        command = self.command(model=link.put(model), out=there, limits=limits, shapes=shapes)
         done = link.run(command, env={}, timeout_s=timeout_s)
-        text = out.read_text(encoding="utf-8", errors="replace") if out.exists() else done.stderr
         if done.timed_out:
             raise DeviceError(
                 f"{what}: not done after {timeout_s:g} s and ended. Raise bench.timeout_s or lower "
                 "bench.max_duration_s."
             )
+        link.fetch(there, out)
+        text = out.read_text(encoding="utf-8", errors="replace")
         if done.returncode:
             raise DeviceError(f"{what}: it ended with {done.returncode}: {_last_line(text)}")
         return timings(text, what=what)

@@ -1,0 +1,110 @@
+"""What `pipeline bench` says on the terminal."""
+
+from typing import TYPE_CHECKING
+
+from pipeline.table import NOT_MEASURED, megabytes, percent, print_rows
+from targets.bench.validity import SPREAD
+
+if TYPE_CHECKING:
+    from targets.bench.record import AccuracyPass
+    from targets.bench.result import Document
+    from targets.bench.summary import ComparisonRow, SummaryRow
+
+Cells = dict[str, str]
+
+
+def print_measured(document: "Document") -> None:
+    """A row per model; those without figures say why on stderr."""
+    print_rows(*rows(document))
+    for line in notes(document):
+        print(line)
+
+
+def rows(document: "Document") -> tuple[list[str], list[list[str]]]:
+    """Header and cells, without the columns that no model has values for."""
+    compared = {row.candidate: row for row in document.comparison}
+    accuracy = {row.model: row for row in document.accuracy}
+    table = [
+        {
+            **_latency(row),
+            **_accuracy(accuracy.get(row.model)),
+            **_compared(compared.get(row.model)),
+        }
+        for row in document.summary
+    ]
+    header = [
+        name
+        for name in (table[0] if table else ())
+        if any(cells[name] != NOT_MEASURED for cells in table)
+    ]
+    return header, [[cells[name] for name in header] for cells in table]
+
+
+def _latency(row: "SummaryRow") -> Cells:
+    interval = row.median_ci
+    return {
+        "model": row.model,
+        "median": duration(row.median_ns),
+        "95 % interval": NOT_MEASURED
+        if interval is None
+        else f"{duration(interval.low)} to {duration(interval.high)}",
+        # Of a tool that keeps its samples; a mean hides what a median shows.
+        "mean": NOT_MEASURED if row.median_ns is not None else duration(row.mean_ns),
+        "p90": duration(row.p90_ns),
+        "first": duration(row.first_inference_ns),
+        "load": duration(row.load_ns),
+        "peak memory": megabytes(row.peak_memory_bytes),
+        "figures": row.stability or NOT_MEASURED,
+    }
+
+
+def _accuracy(row: "AccuracyPass | None") -> Cells:
+    interval = None if row is None else row.top1_ci
+    top1 = NOT_MEASURED if row is None else percent(row.top1)
+    if interval is not None:
+        top1 += f" ({percent(interval[0])} to {percent(interval[1])})"
+    return {
+        "top-1 %": top1,
+        "agrees %": NOT_MEASURED if row is None else percent(row.agreement),
+    }
+
+
+def _compared(row: "ComparisonRow | None") -> Cells:
+    if row is None or row.ratio is None:
+        return {"speed-up": NOT_MEASURED, "verdict": NOT_MEASURED if row is None else row.verdict}
+    interval = row.ratio_t_ci
+    span = "" if interval is None else f" ({interval.low:.2f} to {interval.high:.2f})"
+    return {"speed-up": f"{row.ratio:.2f}x{span}", "verdict": row.verdict}
+
+
+def notes(document: "Document") -> list[str]:
+    """What limits the figures, a line each."""
+    found = (
+        f"{row.model}: unstable: {_why(row, document)}"
+        for row in document.summary
+        if row.stability == "unstable"
+    )
+    detectable = (
+        f"{row.candidate} against {row.baseline}: a difference of {100 * row.mdd:.1f} % "
+        "would have been found in 80 % of such measurements"
+        for row in document.comparison
+        if row.mdd is not None
+    )
+    return [*found, *detectable]
+
+
+def _why(row: "SummaryRow", document: "Document") -> str:
+    blocks = [block for block in document.blocks if block.counted and block.model == row.model]
+    disturbed = [block for block in blocks if not block.valid]
+    if not disturbed:
+        return f"the medians of its processes differ by more than {100 * SPREAD:.0f} %"
+    reasons = "; ".join(disturbed[0].invalid_reasons)
+    return f"{len(disturbed)} of {len(blocks)} processes were disturbed, the first: {reasons}"
+
+
+def duration(ns: float | None) -> str:
+    """With three or four digits, in µs or ms."""
+    if ns is None:
+        return NOT_MEASURED
+    us = ns / 1000
+    return f"{us:.1f} µs" if us < 1000 else f"{us / 1000:.2f} ms"

@@ -1,0 +1,166 @@
+"""The host's side of one measuring process: the job goes there, the result comes back or an error.
+
+What a file cannot be is the user's to mend (`InputError`, exit 2): not a model, an operator that
+the runtime does not have, an input that does not fit. The rest is the device's (`DeviceError`).
+"""
+
+import json
+import re
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from targets.errors import DeviceError, EdgeDistillError, InputError
+from targets.links.link import Completed, Link
+from targets.links.local import LocalLink
+
+if TYPE_CHECKING:
+    from targets.bench.protocol import Subject
+    from targets.runtimes import Runtime
+
+AGENT = Path(__file__).with_name("agent.py")
+
+FOREIGN_OPERATORS = re.compile(
+    r"unresolved custom op: (?P<custom>[\w.:-]+)"
+    r"|Select TensorFlow op.*?\((?P<flex>\w+)\)"
+    r"|Fatal error: (?P<onnx>[\w.:-]+?)\(-?\d+\) is not a registered function/op"
+    r"|Could not find an implementation for (?P<kernel>[\w.:]+)\(",
+    re.DOTALL,
+)
+"""LiteRT gives a reason and then the node: 'Node number 1 (FlexErf) failed to prepare.'"""
+
+
+def this_python(runtime: "Runtime") -> str:
+    return sys.executable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """Runs the agent over a link, and keeps the files in between in `folder`."""
+
+    link: Link
+    folder: Path
+    timeout_s: float = 600.0
+    python: Callable[["Runtime"], str] = this_python
+    """The interpreter there that has the runtime."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    _numbers: "count[int]" = field(default_factory=count, repr=False)
+
+    def run(
+        self, subject: "Subject", job: Mapping[str, Any], *, writes: str | None = None
+    ) -> dict[str, Any]:
+        """The agent's result for `job`; the array that it `writes`, if any, is loaded into it."""
+        stem = f"job-{next(self._numbers)}"
+        out, array = self.link.place(f"{stem}.out.json"), self.link.place(f"{stem}.npy")
+        sent = self.folder / f"{stem}.json"
+        sent.write_text(json.dumps({**self._model(subject), **job, "out": out, "outputs": array}))
+        argv = subject.executed_by.command(
+            python=self.python(subject.executed_by),
+            agent=self.link.put(AGENT),
+            job=self.link.put(sent),
+        )
+        done = self.link.run(
+            argv, env={**subject.executed_by.env, **self.env}, timeout_s=self.timeout_s
+        )
+        result = self._result(done, out, subject)
+        if writes and result.get(writes):
+            result[writes] = self._array(array, stem)
+        sent.unlink()
+        return result
+
+    def _model(self, subject: "Subject") -> dict[str, Any]:
+        return {
+            "runtime": subject.executed_by.name,
+            "model": self.link.put(subject.path),
+            "threads": subject.threads,
+            "affinity": subject.affinity,
+            "inputs": subject.inputs,
+            "adapter": None if subject.adapter is None else subject.adapter.model_dump(),
+            "output_index": subject.output_index
+            if subject.adapter is None
+            else subject.adapter.output_index,
+        }
+
+    def _array(self, there: str, stem: str) -> Any:
+        here = self.folder / f"{stem}.npy"
+        self.link.fetch(there, here)
+        return np.load(here, allow_pickle=False)
+
+    def _result(self, done: Completed, out: str, subject: "Subject") -> dict[str, Any]:
+        what = f"{subject.path.name} in {subject.executed_by.name}"
+        place = f"device {self.link.name}: {what}"
+        if done.timed_out:
+            raise DeviceError(
+                f"{place}: not done after {self.timeout_s:g} s and ended. Raise bench.timeout_s "
+                "(--timeout), or measure for a shorter time."
+            )
+        result = self._fetched(out, done, place)
+        if "error" in result:
+            raise agent_error(result["error"], subject, place)
+        return result
+
+    def _fetched(self, out: str, done: Completed, place: str) -> dict[str, Any]:
+        here = self.folder / f"{Path(out).name}.fetched"
+        try:
+            self.link.fetch(out, here)
+            result: dict[str, Any] = json.loads(here.read_text(encoding="utf-8"))
+        except (DeviceError, ValueError) as error:
+            raise DeviceError(f"{place}: {_ended(done)}") from error
+        return result
+
+
+def local_host(folder: Path, *, timeout_s: float = 600.0) -> Host:
+    """This machine, by the Python that runs now."""
+    return Host(link=LocalLink(folder), folder=folder, timeout_s=timeout_s)
+
+
+def _ended(done: Completed) -> str:
+    """Why a process that wrote no result is gone."""
+    last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+    # A shell there says 128 + signal, a child of ours the signal's negative.
+    number = -done.returncode if done.returncode < 0 else done.returncode - 128
+    if number == signal.SIGKILL:
+        return (
+            "the measuring process was killed, most likely because memory ran out. Close what else "
+            "runs there, or measure a smaller model."
+        )
+    if number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE):
+        return (
+            f"the runtime crashed ({signal.Signals(number).name}): {last[:300]}. The file may be "
+            "damaged, or made for a newer runtime: look whether it loads elsewhere."
+        )
+    return f"the measuring process failed: {last[:300]}"
+
+
+def agent_error(error: Mapping[str, str], subject: "Subject", place: str) -> EdgeDistillError:
+    """One paragraph for what the agent met, by the phase that it was in."""
+    said = " ".join(error["message"].split()).rstrip(".")[:400] or error["type"]
+    runtime = subject.executed_by
+    if error["phase"] == "import":
+        return DeviceError(
+            f"{place}: {said}. Install it: python -m pip install '{runtime.distribution}'."
+        )
+    if error["phase"] == "load":
+        return InputError(f"{subject.path}: {_not_loaded(error['message'], said, runtime.name)}")
+    if error["phase"] == "input":
+        return InputError(f"{subject.path}: {said}.")
+    return DeviceError(f"{place}: {said}.")
+
+
+def _not_loaded(message: str, said: str, runtime: str) -> str:
+    foreign = FOREIGN_OPERATORS.search(message)
+    if foreign:
+        return (
+            f"holds an operator that {runtime} does not have: {foreign[foreign.lastgroup or 0]}. "
+            "Convert the network with the format's own operators only."
+        )
+    return (
+        f"{runtime} cannot load it: {said}. It may be cut off, no model at all, or made for a "
+        "newer runtime."
+    )

@@ -1,0 +1,219 @@
+"""What each input of a model is given: the samples, a file's contents, or seeded numbers.
+
+A network that nobody here made may have several inputs and open dimensions. A leading open one is
+the batch, 1; any other is said (`--shape`), or follows from what the input is given.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from targets.adapter import Adapter
+from targets.errors import InputError, unknown
+
+Shape = tuple[int, ...]
+Factor = float | tuple[float, ...]
+"""One number, or one per channel."""
+Described = Mapping[str, Any]
+"""An input as the agent's `describe` has it: name, shape (null: open), dtype, quantization."""
+
+TOKENS = (0, 1)
+"""What int32 and int64 inputs are seeded with: token ids, masks and segments hold both, whatever
+the vocabulary; larger numbers end many text networks with an index out of range."""
+RANDOM = {
+    "float16": (0.0, 1.0),
+    "float32": (0.0, 1.0),
+    "float64": (0.0, 1.0),
+    "uint8": (0, 255),
+    "int8": (-128, 127),
+    "int16": (-32768, 32767),
+    "uint16": (0, 65535),
+    "int32": TOKENS,
+    "int64": TOKENS,
+    "uint32": TOKENS,
+    "uint64": TOKENS,
+    "bool": (0, 1),
+}
+"""Type of an input -> the least and greatest number that it is seeded with."""
+RAW_BYTES = {("uint8", "int8"): (1.0, -128), ("int8", "uint8"): (1.0, 128)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """What the user said about the inputs of the models, by the inputs' names."""
+
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
+    files: Mapping[str, Path] = field(default_factory=dict)
+    samples: tuple[Shape, np.dtype[Any]] | None = None
+    """Shape of one sample, without the batch, and type of all."""
+    scale: Factor | None = None
+    offset: Factor | None = None
+    """The network expects `sample * scale + offset`; None: the samples as they are."""
+
+
+def resolve(inputs: Sequence[Described], given: Given, path: Path) -> dict[str, dict[str, Any]]:
+    """For each input of the file in `path` its entry in the agent's job.
+
+    Raises `InputError` with the input's name where its shape or its contents cannot be known.
+    """
+    fed = _fed_by_samples(inputs, given, path)
+    return {one["name"]: _entry(one, given, path, is_fed=one is fed) for one in inputs}
+
+
+def require_known(all_inputs: Sequence[Sequence[Described]], given: Given) -> None:
+    """`InputError` for a name in `--shape` or `--input` that no model's input has."""
+    names = {one["name"] for inputs in all_inputs for one in inputs}
+    for option, said in (("--shape", given.shapes), ("--input", given.files)):
+        for name in said:
+            if name not in names:
+                raise unknown("input", name, names, place=option)
+
+
+def _fed_by_samples(inputs: Sequence[Described], given: Given, path: Path) -> Described | None:
+    """The input that the samples go to: the only one that is left, or that they fit."""
+    if given.samples is None:
+        return None
+    left = [one for one in inputs if one["name"] not in given.files]
+    if len(left) == 1:
+        return left[0]
+    fitting = [one for one in left if _layout(one, given) is not None]
+    if len(fitting) != 1:
+        shown = "; ".join(_shown(one) for one in inputs)
+        count = "none of its inputs takes" if not fitting else "more than one of its inputs takes"
+        raise InputError(
+            f"--data: {path} has the inputs {shown}, and {count} a sample of "
+            f"{list(given.samples[0])}. Give the others with --input NAME=FILE.npy."
+        )
+    return fitting[0]
+
+
+def _entry(one: Described, given: Given, path: Path, *, is_fed: bool) -> dict[str, Any]:
+    name, dtype = one["name"], one["dtype"]
+    if is_fed:
+        return {"dtype": dtype, "kind": "samples", **_sample_entry(one, given, path)}
+    if name in given.files:
+        return {"dtype": dtype, "kind": "file", **_file_entry(one, given, path)}
+    if dtype not in RANDOM:
+        raise InputError(
+            f"{path}: input '{name}' takes {dtype}, which cannot be made up. Give its contents "
+            f"with --input {name}=FILE.npy."
+        )
+    low, high = RANDOM[dtype]
+    shape = _closed(one, given, path)
+    return {"dtype": dtype, "kind": "random", "shape": shape, "low": low, "high": high}
+
+
+def _sample_entry(one: Described, given: Given, path: Path) -> dict[str, Any]:
+    assert given.samples is not None
+    shape, dtype = given.samples
+    layout = _layout(one, given)
+    if layout is None:
+        raise InputError(
+            f"--data: a sample is {list(shape)}, and {path} takes {_shown(one)}. Give samples of "
+            "that shape, or say an open dimension with --shape."
+        )
+    channels_first, laid_out = layout
+    adapter = Adapter(
+        scale=given.scale or 1.0,
+        offset=given.offset or 0.0,
+        channels_first=channels_first,
+        shape=laid_out,
+        input_quantization=_quantization(one, dtype, given, path),
+    )
+    return {"shape": [1, *laid_out], "adapter": adapter.model_dump()}
+
+
+def _quantization(
+    one: Described, dtype: "np.dtype[Any]", given: Given, path: Path
+) -> tuple[float, int] | None:
+    """How the samples become the integers that the input takes; None: they are cast.
+
+    Real numbers are quantized as the file says. Raw bytes stay what they are, and an int8 input
+    takes them less 128: the same pixels.
+    """
+    wanted = np.dtype(one["dtype"])
+    if not np.issubdtype(wanted, np.integer):
+        return None
+    is_real = np.issubdtype(dtype, np.floating)
+    if is_real or given.scale is not None or given.offset is not None:
+        if one["quantization"] is None:
+            raise InputError(
+                f"--data: {path} takes {_shown(one)} without a scale, and real numbers cannot be "
+                "quantized for it. Give samples of that type, without --scale and --offset."
+            )
+        return float(one["quantization"][0]), int(one["quantization"][1])
+    return RAW_BYTES.get((dtype.name, wanted.name))
+
+
+def _layout(one: Described, given: Given) -> tuple[bool, Shape] | None:
+    """(channels moved first, shape of one sample as the input takes it), or None."""
+    assert given.samples is not None
+    sample, _ = given.samples
+    declared = given.shapes.get(one["name"], one["shape"])
+    if not declared or declared[0] not in (None, 1):
+        return None
+    wanted = list(declared[1:])
+    if _fits(sample, wanted):
+        return False, sample
+    if len(sample) == 2 and len(wanted) == 3:  # grey images without a channel
+        if _fits((*sample, 1), wanted):
+            return False, (*sample, 1)
+        return (False, (1, *sample)) if _fits((1, *sample), wanted) else None
+    if len(sample) == 3 and _fits((sample[2], *sample[:2]), wanted):
+        return True, (sample[2], *sample[:2])
+    return None
+
+
+def _fits(shape: Shape, wanted: Sequence[int | None]) -> bool:
+    return len(shape) == len(wanted) and all(
+        want in (None, have) for have, want in zip(shape, wanted, strict=True)
+    )
+
+
+def _file_entry(one: Described, given: Given, path: Path) -> dict[str, Any]:
+    name, file = one["name"], given.files[one["name"]]
+    try:
+        content = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(
+            f"--input {name}={file}: cannot be read as .npy: {error}. Write it with numpy.save."
+        ) from error
+    if not isinstance(content, np.ndarray):
+        raise InputError(f"--input {name}={file}: holds several arrays; give a plain .npy.")
+    declared = given.shapes.get(name, tuple(one["shape"]))
+    if content.dtype != np.dtype(one["dtype"]) or not _fits(content.shape, declared):
+        raise InputError(
+            f"--input {name}={file}: is {content.dtype} {list(content.shape)}, and {path} takes "
+            f"{_shown(one)}. Write it in that type and shape, the batch of 1 included."
+        )
+    return {"shape": list(content.shape), "path": str(file)}
+
+
+def _closed(one: Described, given: Given, path: Path) -> list[int]:
+    """The declared shape with every open dimension known."""
+    name = one["name"]
+    declared = list(one["shape"])
+    if name in given.shapes:
+        said = given.shapes[name]
+        if not _fits(said, declared):
+            raise InputError(
+                f"--shape {name}={','.join(map(str, said))}: {path} takes {_shown(one)}. Only open "
+                "dimensions (?) can be said."
+            )
+        return list(said)
+    closed = [1 if i == 0 and size is None else size for i, size in enumerate(declared)]
+    if None in closed:
+        example = ",".join("N" if size is None else str(size) for size in closed)
+        raise InputError(
+            f"{path}: input {_shown(one)} leaves dimensions open that are not the batch. Say them: "
+            f"--shape {name}={example}."
+        )
+    return [size for size in closed if size is not None]
+
+
+def _shown(one: Described) -> str:
+    dims = ", ".join("?" if size is None else str(size) for size in one["shape"])
+    return f"'{one['name']}' {one['dtype']} [{dims}]"

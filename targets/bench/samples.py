@@ -1,0 +1,105 @@
+"""The samples that models are measured with: raw values of any type, and perhaps labels."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import numpy.typing as npt
+
+from targets.errors import InputError
+
+NAMES = ("images", "samples", "inputs", "x")
+"""Of the array in an archive, or of the .npy file in a folder, that holds the samples."""
+EMPTY = "holds no sample"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledSamples:
+    path: Path
+    """.npy [samples, ...] that the measuring process maps."""
+    shape: tuple[int, ...]
+    """Of one sample."""
+    dtype: "np.dtype[Any]"
+    count: int
+    labels: npt.NDArray[np.int64] | None
+    source: str
+    """The file or folder that the user gave, without its parents."""
+
+
+def read(path: Path, scratch: Path) -> LabelledSamples:
+    """From an `.npy`, an `.npz` (`images` or `samples`, perhaps `labels`), or a folder of `.npy`.
+
+    An archive's samples are unpacked into `scratch`; the rest is used where it is. Raises
+    `InputError` with what is wrong.
+    """
+    with _readable(path):
+        if path.is_dir():
+            arrays: Mapping[str, Any] = {
+                file.stem: np.load(file, mmap_mode="r", allow_pickle=False)
+                for file in sorted(path.glob("*.npy"))
+            }
+            samples, stored = _samples(arrays, path), path / f"{_name(arrays, path)}.npy"
+            return _checked(samples, arrays.get("labels"), stored, path)
+        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return _checked(loaded, None, path, path)
+        with loaded as archive:
+            samples = _samples(archive, path)
+            labels = archive["labels"] if "labels" in archive.files else None
+    stored = scratch / "samples.npy"
+    np.save(stored, samples)
+    return _checked(samples, labels, stored, path)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    if not path.exists():
+        raise InputError(f"--data {path}: there is no such file or folder.")
+    try:
+        yield
+    except (ValueError, EOFError, BadZipFile) as error:
+        raise InputError(
+            f"--data {path}: cannot be read: {error}. Give an .npz with 'images' and perhaps "
+            "'labels', an .npy, or a folder with images.npy."
+        ) from error
+
+
+def _name(arrays: Mapping[str, Any], path: Path) -> str:
+    for name in NAMES:
+        if name in arrays:
+            return name
+    held = ", ".join(sorted(arrays)) or "nothing"
+    raise InputError(
+        f"--data {path}: no array '{NAMES[0]}' or '{NAMES[1]}' in it; it holds {held}."
+    )
+
+
+def _samples(arrays: Mapping[str, Any], path: Path) -> npt.NDArray[Any]:
+    samples: npt.NDArray[Any] = arrays[_name(arrays, path)]
+    return samples
+
+
+def _checked(
+    samples: npt.NDArray[Any], labels: npt.NDArray[Any] | None, stored: Path, path: Path
+) -> LabelledSamples:
+    if samples.ndim == 0 or len(samples) == 0:
+        raise InputError(f"--data {path}: {EMPTY}; give at least one.")
+    if samples.dtype.kind not in "fiub":
+        raise InputError(f"--data {path}: the samples are {samples.dtype}, and must be numbers.")
+    if labels is not None and (labels.shape != (len(samples),) or labels.dtype.kind not in "iu"):
+        raise InputError(
+            f"--data {path}: 'labels' is {labels.dtype} {list(labels.shape)}, and must be one "
+            f"whole number for each of the {len(samples)} samples."
+        )
+    return LabelledSamples(
+        path=stored,
+        shape=tuple(samples.shape[1:]),
+        dtype=samples.dtype,
+        count=len(samples),
+        labels=None if labels is None else np.asarray(labels, np.int64),
+        source=path.name,
+    )

@@ -1,0 +1,228 @@
+"""`pipeline bench`: any model files, measured on a device, with how far the numbers can be trusted.
+
+A model that cannot be measured is an entry with its error, and the others' results stand.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from targets.bench.host import Host
+from targets.bench.inputs import Given, require_known, resolve
+from targets.bench.protocol import Bench, Protocol, Say, Subject
+from targets.bench.record import Block
+from targets.bench.samples import LabelledSamples
+from targets.errors import EdgeDistillError, InputError
+from targets.formats import FORMATS
+from targets.runtimes import RUNTIMES, Runtime, runtime_for
+from targets.runtimes.benchmark_model import BenchmarkModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is to be measured; paths and names as the user gave them."""
+
+    models: tuple[Path, ...]
+    baseline: Path | None = None
+    runtimes: tuple[Runtime, ...] = ()
+    """Empty: for each file the first that takes its format."""
+    threads: tuple[int, ...] = (1,)
+    affinity: tuple[int, ...] | None = None
+    given: Given = field(default_factory=Given)
+    samples: LabelledSamples | None = None
+    protocol: Protocol
+    profile: bool = False
+    native: BenchmarkModel | None = None
+    """Google's tool, which TFLite files are measured in as well."""
+
+
+@dataclass(kw_only=True)
+class Observed:
+    """Everything that was seen on one device, by the subjects' names."""
+
+    subjects: dict[str, Subject]
+    described: dict[str, dict[str, Any]] = field(default_factory=dict)
+    blocks: list[Block] = field(default_factory=list)
+    memory: dict[str, dict[str, Any]] = field(default_factory=dict)
+    profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    """Arrays [samples, ...]; null where the shapes differ or where there are no samples."""
+    records: dict[str, dict[str, Any]] = field(default_factory=dict)
+    errors: dict[str, EdgeDistillError] = field(default_factory=dict)
+
+    def failed(self, subject: Subject, error: EdgeDistillError) -> None:
+        self.errors[subject.name] = error
+
+    @property
+    def left(self) -> list[Subject]:
+        return [s for name, s in self.subjects.items() if name not in self.errors]
+
+    @property
+    def ours(self) -> list[Subject]:
+        """Those that our agent runs."""
+        return [subject for subject in self.left if subject.native is None]
+
+
+def subjects(request: Request) -> dict[str, Subject]:
+    """One for each file, runtime and number of threads, by a name that no other has."""
+    files = list(dict.fromkeys((*request.models, *filter(None, [request.baseline]))))
+    for path in files:
+        require_model(path)
+    found = [
+        Subject(
+            name=_name(path, files),
+            format=format_of(path),
+            path=path,
+            runtime=runtime,
+            threads=threads,
+            affinity=request.affinity,
+        )
+        for path in files
+        for runtime in _runtimes(path, request.runtimes)
+        for threads in request.threads
+    ]
+    if request.native:
+        found += [
+            replace(one, native=request.native)
+            for one in found
+            if one.format in request.native.formats
+        ]
+    several = len(request.threads) > 1, len(request.runtimes) > 1 or request.native is not None
+    return {named.name: named for named in (_told_apart(one, *several) for one in found)}
+
+
+def _told_apart(subject: Subject, by_threads: bool, by_runtime: bool) -> Subject:
+    name = subject.name
+    if by_runtime:
+        name += f" in {subject.native.name if subject.native else subject.executed_by.name}"
+    if by_threads:
+        name += f" ({subject.threads} thread{'s' if subject.threads > 1 else ''})"
+    return replace(subject, name=name)
+
+
+def _name(path: Path, files: Sequence[Path]) -> str:
+    alone = [other.name for other in files].count(path.name) == 1
+    return path.name if alone else str(path)
+
+
+def _runtimes(path: Path, asked: tuple[Runtime, ...]) -> list[Runtime]:
+    kind = format_of(path)
+    fitting = [runtime for runtime in asked if kind in runtime.formats]
+    if asked and not fitting:
+        names = ", ".join(r.name for r in RUNTIMES.values() if kind in r.formats)
+        raise InputError(
+            f"--runtime {asked[0].name}: takes no {kind} files, as {path} is; those that do: "
+            f"{names}."
+        )
+    return fitting or [runtime_for(kind)]
+
+
+def format_of(path: Path) -> str:
+    return path.suffix.lower().removeprefix(".")
+
+
+def require_model(path: Path) -> None:
+    """`InputError` for what cannot be a model file, before anything starts."""
+    if format_of(path) not in FORMATS:
+        raise InputError(
+            f"model {path}: its name must end in .tflite or .onnx. `pipeline convert` makes such "
+            "files of a Keras model."
+        )
+    if not path.is_file():
+        raise InputError(f"model {path}: there is no such file.")
+
+
+def observe(request: Request, host: Host, *, cpus: int, say: Say) -> Observed:
+    """Every pass over every model; each pass in processes of its own, so that none disturbs."""
+    seen = Observed(subjects=subjects(request))
+    samples = request.samples
+    bench = Bench(
+        host=host,
+        protocol=request.protocol,
+        samples=None if samples is None else samples.path,
+        cpus=cpus,
+    )
+    say(f"bench     reading {len(seen.subjects)} models")
+    for subject in seen.left:
+        _describe(subject, bench, seen)
+    if not seen.errors:  # a name may be that of a model that could not be read
+        require_known([one["inputs"] for one in seen.described.values()], request.given)
+    for subject in seen.left:
+        _resolve(subject, request, seen)
+    if not seen.left:
+        return seen
+    seen.blocks = bench.latency(seen.left, say=say, failed=seen.failed)
+    say("bench     memory")
+    _pass(seen, seen.memory, lambda subject: bench.once(subject, "memory"))
+    if request.profile:
+        say("bench     operators")
+        _pass(seen, seen.profiles, lambda subject: bench.once(subject, "profile"))
+    if samples is not None:
+        say(f"bench     accuracy over {samples.count} samples")
+        _pass(seen, seen.records, lambda subject: _outputs(subject, bench, seen))
+    return seen
+
+
+def _describe(subject: Subject, bench: Bench, seen: Observed) -> None:
+    try:
+        seen.described[subject.name] = bench.once(subject, "describe")
+    except EdgeDistillError as error:
+        seen.failed(subject, error)
+
+
+def _resolve(subject: Subject, request: Request, seen: Observed) -> None:
+    described = seen.described[subject.name]
+    try:
+        inputs = resolve(described["inputs"], request.given, subject.path)
+    except InputError as error:
+        seen.failed(subject, error)
+        return
+    seen.subjects[subject.name] = replace(
+        subject, inputs=inputs, output_index=_scores(described["outputs"])
+    )
+
+
+def _scores(outputs: Sequence[Mapping[str, Any]]) -> int:
+    """The output that accuracy is about: the first [batch, classes], else the first."""
+    for index, output in enumerate(outputs):
+        shape = output["shape"]
+        if shape is not None and len(shape) == 2 and (shape[1] is None or shape[1] > 1):
+            return index
+    return 0
+
+
+def _pass(seen: Observed, into: dict[str, Any], measure: Any) -> None:
+    for subject in seen.ours:
+        try:
+            into[subject.name] = measure(subject)
+        except EdgeDistillError as error:
+            seen.failed(subject, error)
+
+
+def _outputs(subject: Subject, bench: Bench, seen: Observed) -> dict[str, Any]:
+    seen.outputs[subject.name], record = bench.outputs(subject)
+    return record
+
+
+def digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def pair(text: str, option: str, example: str) -> tuple[str, str]:
+    """Of `NAME=VALUE`."""
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise InputError(f"{option} {text}: is not NAME=VALUE, as in {option} {example}.")
+    return name, value
+
+
+def shape(text: str) -> tuple[str, tuple[int, ...]]:
+    """Of `--shape NAME=1,3,48,320`."""
+    name, value = pair(text, "--shape", "x=1,3,48,320")
+    sizes = value.split(",")
+    if not all(size.strip().isdigit() and int(size) > 0 for size in sizes):
+        raise InputError(f"--shape {text}: sizes are whole numbers above 0, as in x=1,3,48,320.")
+    return name, tuple(int(size) for size in sizes)

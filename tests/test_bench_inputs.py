@@ -1,0 +1,141 @@
+"""What each input of somebody else's model is given, or why that cannot be known."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from targets.bench.agent import prepare
+from targets.bench.inputs import Given, require_known, resolve
+from targets.errors import InputError
+
+MODEL = Path("net.onnx")
+
+
+def described(name: str, shape: Sequence[int | None], dtype: str = "float32", **more: Any) -> Any:
+    return {"name": name, "shape": list(shape), "dtype": dtype, "quantization": None, **more}
+
+
+def samples(*shape: int, dtype: str = "uint8", **more: Any) -> Given:
+    return Given(samples=(shape, np.dtype(dtype)), **more)
+
+
+def test_a_leading_open_dimension_is_a_batch_of_one() -> None:
+    entry = resolve([described("x", [None, 3, 8, 8])], Given(), MODEL)["x"]
+    assert (entry["kind"], entry["shape"]) == ("random", [1, 3, 8, 8])
+
+
+def test_any_other_open_dimension_must_be_said() -> None:
+    opened = [described("x", [None, 3, None, None])]
+    with pytest.raises(InputError, match=r"net.onnx: input 'x' .* --shape x=1,3,N,N\."):
+        resolve(opened, Given(), MODEL)
+    said = Given(shapes={"x": (1, 3, 48, 320)})
+    assert resolve(opened, said, MODEL)["x"]["shape"] == [1, 3, 48, 320]
+
+
+def test_a_shape_that_is_fixed_cannot_be_said_otherwise() -> None:
+    with pytest.raises(InputError, match=r"--shape x=2,3: net.onnx takes 'x' float32 \[1, 3\]"):
+        resolve([described("x", [1, 3])], Given(shapes={"x": (2, 3)}), MODEL)
+
+
+def test_made_up_token_ids_are_in_every_vocabulary() -> None:
+    entry = resolve([described("input_ids", [1, 128], "int64")], Given(), MODEL)["input_ids"]
+    assert (entry["low"], entry["high"]) == (0, 1)
+
+
+def test_a_type_that_cannot_be_made_up_needs_a_file() -> None:
+    with pytest.raises(InputError, match=r"input 'text' takes str, .* --input text=FILE.npy"):
+        resolve([described("text", [1], "str")], Given(), MODEL)
+
+
+def test_an_input_is_given_the_contents_of_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "mask.npy"
+    np.save(file, np.ones((1, 7), np.int64))
+    entry = resolve([described("mask", [None, None], "int64")], Given(files={"mask": file}), MODEL)
+    assert entry["mask"] == {"dtype": "int64", "kind": "file", "shape": [1, 7], "path": str(file)}
+
+
+@pytest.mark.parametrize(
+    "content", [np.ones((1, 7), np.int32), np.ones((1, 8), np.int64)], ids=["type", "shape"]
+)
+def test_contents_that_do_not_fit_are_told_with_what_does(tmp_path: Path, content: Any) -> None:
+    file = tmp_path / "mask.npy"
+    np.save(file, content)
+    with pytest.raises(InputError, match=r"--input mask=.*takes 'mask' int64 \[1, 7\]"):
+        resolve([described("mask", [1, 7], "int64")], Given(files={"mask": file}), MODEL)
+
+
+def test_contents_that_are_no_array_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "mask.npy"
+    file.write_bytes(b"no array")
+    with pytest.raises(InputError, match=r"--input mask=.*cannot be read as \.npy"):
+        resolve([described("mask", [1, 7])], Given(files={"mask": file}), MODEL)
+
+
+def test_the_samples_go_to_the_only_input_or_to_the_one_they_fit() -> None:
+    image, length = described("image", [1, 8, 8, 3], "uint8"), described("n", [1], "int32")
+    entries = resolve([length, image], samples(8, 8, 3), MODEL)
+    assert {name: entry["kind"] for name, entry in entries.items()} == {
+        "image": "samples", "n": "random"
+    }  # fmt: skip
+
+
+def test_samples_that_fit_two_inputs_are_not_guessed_about() -> None:
+    two = [described("a", [1, 8, 8, 3]), described("b", [1, 8, 8, 3])]
+    with pytest.raises(InputError, match=r"more than one of its inputs takes a sample"):
+        resolve(two, samples(8, 8, 3), MODEL)
+
+
+def test_samples_of_a_wrong_shape_are_told_with_the_right_one() -> None:
+    with pytest.raises(InputError, match=r"a sample is \[9, 9, 3\], and net.onnx takes 'x'"):
+        resolve([described("x", [1, 8, 8, 3])], samples(9, 9, 3), MODEL)
+
+
+def test_images_are_laid_out_as_the_network_wants_them() -> None:
+    entry = resolve([described("x", [1, 3, 4, 5])], samples(4, 5, 3), MODEL)["x"]
+    raw = np.arange(60, dtype=np.uint8).reshape(1, 4, 5, 3)
+    given = prepare(raw, entry["adapter"], np.float32)
+    np.testing.assert_array_equal(given, np.moveaxis(raw, -1, 1))
+    assert entry["shape"] == [1, 3, 4, 5]
+
+
+def test_grey_images_get_the_channel_that_the_network_has() -> None:
+    for shape in ([1, 8, 8, 1], [1, 1, 8, 8]):
+        assert resolve([described("x", shape)], samples(8, 8), MODEL)["x"]["shape"] == shape
+
+
+@pytest.mark.parametrize(
+    ("dtype", "given", "expected"),
+    [
+        ("uint8", samples(2), [0, 255]),  # raw bytes as they are
+        ("int8", samples(2), [-128, 127]),  # the same pixels, and no overflow
+        ("float32", samples(2), [0, 255]),
+        ("float32", samples(2, scale=1 / 255, offset=-1.0), [-1, 0]),
+    ],
+)
+def test_raw_pixels_reach_every_type_of_input(dtype: str, given: Given, expected: Any) -> None:
+    quantized = described("x", [1, 2], dtype, quantization=[0.5, 3])
+    entry = resolve([quantized], given, MODEL)["x"]
+    raw = np.array([[0, 255]], np.uint8)
+    assert prepare(raw, entry["adapter"], np.dtype(dtype)).tolist() == [pytest.approx(expected)]
+
+
+def test_real_numbers_are_quantized_as_the_file_says() -> None:
+    quantized = described("x", [1, 2], "int8", quantization=[0.5, 3])
+    entry = resolve([quantized], samples(2, dtype="float32"), MODEL)["x"]
+    raw = np.array([[-1.0, 2.0]], np.float32)
+    assert prepare(raw, entry["adapter"], np.int8).tolist() == [[1, 7]]
+
+
+def test_real_numbers_for_an_integer_input_without_a_scale_are_refused() -> None:
+    with pytest.raises(InputError, match="without a scale, and real numbers cannot be quantized"):
+        resolve([described("x", [1, 2], "int8")], samples(2, dtype="float32"), MODEL)
+
+
+def test_a_name_that_no_input_has_is_told_with_the_nearest() -> None:
+    inputs = [[described("input_ids", [1, 8])]]
+    with pytest.raises(InputError, match="--shape: unknown input 'input_id'; did you mean"):
+        require_known(inputs, Given(shapes={"input_id": (1, 8)}))
+    require_known(inputs, Given(shapes={"input_ids": (1, 8)}))
