@@ -181,11 +181,13 @@ class DistillConfig(DistillationConfig):
     family: Annotated[str, _plugin("students", "student family", STUDENTS)] = "mobilenet_v1"
     width_multiplier: PositiveFloat = 1.0
     mixup: Annotated[float, Field(ge=0)] = 0.0
-    """Both parameters of mixup's Beta distribution; 0 is off. The teacher then runs live."""
+    """Both parameters of the Beta distribution from which each step draws how much of an image is
+    another one; 0 is off. The teacher then runs live, and cannot be an .npz of logits."""
     features: Annotated[str, _one_of("feature loss", ("none", *HINTS))] = "none"
-    """A loss on features beside the one on logits: for students of the teacher's own family."""
+    """A loss on layers beside the one on logits: for students of the teacher's own family, and a
+    teacher that is trained here; it runs live."""
     feature_weight: PositiveFloat | None = None
-    """The published one where it is not given."""
+    """The published one where it is not given (`pipeline.training.hints`)."""
 
 
 class QuantizeConfig(DistillationConfig):
@@ -199,7 +201,8 @@ class ConvertConfig(Section):
     targets: Annotated[tuple[Target, ...], Field(min_length=1)] = ("tflite",)
     precisions: Annotated[tuple[Precision, ...], Field(min_length=1)] = ("float32", "int8")
     """Of the student's files: `int8` is quantization-aware, `int8_ptq` and `int16x8` are calibrated
-    after training. The teacher's files are float32."""
+    after training. `int16x8` has int16 activations, takes float32 and has no ONNX form. The
+    teacher's files are float32."""
 
     @model_validator(mode="after")
     def _formats_can(self) -> Self:
