@@ -153,7 +153,7 @@ def _measure(test: "Samples", cfg: AblationConfig, scratch: Path, say: Say) -> M
         return Answers(
             variant=variant,
             seed=seed,
-            logits=ask(np.asarray(test.images)),
+            logits=ask(test.images),
             corrupted={
                 kind: tuple(float(share) for share in shares[index])
                 for index, kind in enumerate(KINDS)

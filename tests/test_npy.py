@@ -16,6 +16,7 @@ from pipeline.datasets import npy
 from pipeline.datasets.splits import Dataset, MappedImages, Samples, Split, hold_out, mapped
 from pipeline.recipe import DatasetConfig, ViewsConfig
 from pipeline.training.views import view_table
+from targets.bench.protocol import store
 from targets.errors import InputError
 from tests.conftest import stripes
 
@@ -92,9 +93,17 @@ def test_the_images_are_never_in_memory_as_a_whole(tmp_path: Path) -> None:
     table = view_table(ViewsConfig(), images=len(images), size=(28, 28), seed=0, view=0, grey=128)
     for start in range(0, len(images), 512):
         table.render(images, np.arange(start, min(start + 512, len(images))))
+    store(loaded[Split.TEST].images, tmp_path / "measured.npy")
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 0.25 * file.nbytes
+
+
+def test_what_is_measured_is_the_samples_in_their_order(data: Dataset, tmp_path: Path) -> None:
+    images = data[Split.TRAIN].images
+    many = np.concatenate([images[:], images[:]] * 3)  # more than are stored at once
+    store(many, tmp_path / "measured.npy")
+    np.testing.assert_array_equal(np.load(tmp_path / "measured.npy"), many)
 
 
 def test_the_digest_is_of_the_contents_alone(tmp_path: Path) -> None:

@@ -35,18 +35,16 @@ def _measure(
     cfg: BenchConfig, out: Path, job: Job, exports: Exports, device: str
 ) -> tuple[dict[str, Any], list[Measured]]:
     """One device: the file of everything that was seen there, and a row per model."""
-    import numpy as np
-
     from pipeline.datasets.splits import Split
     from targets.bench import account
     from targets.bench.host import local_host
-    from targets.bench.protocol import Bench, Subject
+    from targets.bench.protocol import Bench, Subject, store
     from targets.bench.record import AccuracyPass, MemoryPass
     from targets.devices import probe_local
 
     test = job.dataset()[Split.TEST]
     samples = job.scratch / "test.npy"
-    np.save(samples, test.images)
+    store(test.images, samples)
     protocol = _protocol(cfg, job.recipe.seed)
     bench = Bench(
         host=local_host(job.scratch, timeout_s=cfg.timeout_s),

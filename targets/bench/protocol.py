@@ -28,6 +28,8 @@ from targets.runtimes.benchmark_model import BenchmarkModel
 # Named as a module too: its code decides what `logits_of` gives, and a fingerprint finds it here.
 AGENT_MODULE = "targets.bench.agent"
 Say = Callable[[str], None]
+STORED_AT_ONCE = 1024
+"""Samples."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,6 +217,15 @@ def counted(blocks: Sequence[Block]) -> list[Block]:
     ]
 
 
+def store(samples: npt.NDArray[Any], path: Path) -> None:
+    """What the agent queries, as `.npy`; mapped samples are never in memory as a whole."""
+    numpy_format: Any = np.lib.format
+    file = numpy_format.open_memmap(path, "w+", samples.dtype, samples.shape)
+    for start in range(0, len(samples), STORED_AT_ONCE):
+        file[start : start + STORED_AT_ONCE] = samples[start : start + STORED_AT_ONCE]
+    file.flush()
+
+
 def logits_of(
     path: Path,
     format_name: str,
@@ -225,7 +236,7 @@ def logits_of(
 ) -> npt.NDArray[np.float32]:
     """The logits of a model file for raw `samples`, by the same agent that measures it."""
     stored = scratch / "samples.npy"
-    np.save(stored, samples)
+    store(samples, stored)
     once = Protocol(processes=1, min_queries=1, min_duration_s=0, max_duration_s=0)
     bench = Bench(host=local_host(scratch, timeout_s=3600), samples=stored, protocol=once)
     subject = Subject(name=path.name, format=format_name, path=path, adapter=adapter)
