@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from pipeline.recipe import TeacherConfig
 
 KEY = "split_sha256"
+READ_AT_ONCE = 1024
+"""Images: mapped ones are never in memory as a whole."""
 
 Given = dict[str, npt.NDArray[Any]]
 
@@ -87,7 +89,9 @@ def split_sha256(data: Dataset) -> str:
     for part in Split:
         samples = data[part]
         digest.update(f"{part} {samples.images.shape}".encode())
-        digest.update(np.ascontiguousarray(samples.images).data)
+        for start in range(0, len(samples), READ_AT_ONCE):
+            images = samples.images[start : start + READ_AT_ONCE]
+            digest.update(np.ascontiguousarray(images).data)
         digest.update(np.ascontiguousarray(samples.labels, dtype="<i8").data)
     return digest.hexdigest()
 
