@@ -5,7 +5,6 @@ the seconds per step of one round only. The cache is warm: filling it costs one 
 per view, once for all epochs, students and stages that see the view, and is not in these figures.
 """
 
-import statistics
 from pathlib import Path
 from typing import Any
 
@@ -46,24 +45,13 @@ def against(seen: dict[str, list[dict[str, Any]]], peer: str) -> dict[str, Any]:
 def report(result: dict[str, Any]) -> None:
     rows = []
     for name, timings in result["timings"].items():
-        rate = statistics.median(timing["images_per_s"] for timing in timings)
-        loud = sum(timing["cores_taken_by_others"] > fresh.QUIET_CORES for timing in timings)
         judged = fresh.verdict(result["cached_to"][name]) if name in AT_MOST else []
-        rows.append([name, f"{rate:,.0f}", f"{loud} of {len(timings)}", *judged])
+        rows.append([name, *fresh.rate(timings), *judged])
     fresh.print_table(["", "images/s", "disturbed", "a cached step takes", "at most", ""], rows)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
-@click.option("--rounds", type=click.IntRange(min=1), default=5, help="Of all contestants.")
-@click.option("--tries", type=click.IntRange(min=1), default=3, help="At a quiet measurement.")
-@click.option("--steps", type=click.IntRange(min=1), default=50, help="Timed ones, after warm-up.")
-@click.option("--batch-size", type=click.IntRange(min=1), default=128, help="Images per step.")
-@click.option("--side", type=click.IntRange(min=4), default=28, help="Pixels of an image.")
-@click.option("--threads", type=click.IntRange(min=1), help="[default: CPUs of this process]")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-@click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write that document there too."
-)
+@fresh.options(*fresh.STEPS, *fresh.OUTPUT)
 @click.option("--measure", nargs=2, hidden=True)
 def main(
     *,
@@ -92,11 +80,7 @@ def main(
     packages = ("tensorflow", "tf-keras")
     result = fresh.describe("distill-step/1", packages, {**settings, **cfg.model_dump()})
     result |= compare(cfg, rounds=rounds, tries=tries)
-    text = fresh.publish(result, out=out)
-    if as_json:
-        click.echo(text)
-    else:
-        report(result)
+    fresh.publish(result, out=out, as_json=as_json, report=report)
 
 
 if __name__ == "__main__":

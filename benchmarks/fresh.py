@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
@@ -21,6 +21,32 @@ from targets.devices import probe_local
 
 QUIET_CORES = 0.1
 """What others may take before a measurement counts as disturbed."""
+
+Command = Callable[..., Any]
+FILE = click.Path(path_type=Path, dir_okay=False)
+OUTPUT = (
+    click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout."),
+    click.option("--out", type=FILE, help="Write that document there too."),
+)
+STEPS = (
+    click.option("--rounds", type=click.IntRange(min=1), default=5, help="Of all contestants."),
+    click.option("--tries", type=click.IntRange(min=1), default=3, help="At a quiet measurement."),
+    click.option("--steps", type=click.IntRange(min=1), default=50, help="Timed, after warm-up."),
+    click.option("--batch-size", type=click.IntRange(min=1), default=128, help="Images per step."),
+    click.option("--side", type=click.IntRange(min=4), default=28, help="Pixels of an image."),
+    click.option("--threads", type=click.IntRange(min=1), help="[default: CPUs of this process]"),
+)
+
+
+def options(*those: Command) -> Command:
+    """A decorator that gives a command these options, in their order."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(those):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 def measure(script: str, *argv: str, timeout_s: float = 900) -> dict[str, Any]:
@@ -105,13 +131,29 @@ def version(package: str) -> str | None:
         return None
 
 
-def publish(result: dict[str, Any], *, out: Path | None) -> str:
-    """The document as text, written to `out` too."""
+def publish(
+    result: dict[str, Any],
+    *,
+    out: Path | None,
+    as_json: bool,
+    report: Callable[[dict[str, Any]], None],
+) -> None:
+    """Show the document as JSON or as `report` prints it, and write it to `out` too."""
     text = json.dumps(result, indent=1)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text + "\n", encoding="utf-8")
-    return text
+    if as_json:
+        click.echo(text)
+    else:
+        report(result)
+
+
+def rate(timings: Sequence[dict[str, Any]]) -> list[str]:
+    """The median of images per second, and how many measurements were disturbed."""
+    median = statistics.median(timing["images_per_s"] for timing in timings)
+    loud = sum(timing["cores_taken_by_others"] > QUIET_CORES for timing in timings)
+    return [f"{median:,.0f}", f"{loud} of {len(timings)}"]
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

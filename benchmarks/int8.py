@@ -10,14 +10,13 @@ import platform
 import shlex
 import sys
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
+import fresh
 import numpy as np
 from int8_files import (
     CLASSES,
@@ -169,21 +168,13 @@ def has_vnni() -> bool:
 
 
 def about(protocol: Protocol, side: int) -> dict[str, Any]:
-    machine = probe_local()
-    versions = {name: metadata.version(name) for name in PACKAGES}
+    settings = {"side": side, "channels": 1, "classes": CLASSES, **asdict(protocol)}
+    seen = fresh.describe("int8/1", PACKAGES, settings)
+    machine = {"int8_instructions": int8_instructions(), "loadavg1": probe_local()["loadavg1"]}
     return {
-        "schema": "int8/1",
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        **seen,
         "command": shlex.join(["python", "benchmarks/int8.py", *sys.argv[1:]]),
-        "versions": {"python": platform.python_version(), **versions},
-        "cpu": {
-            "model": machine["model"],
-            "abi": machine["abi"],
-            "count": len(machine["cpus"]),
-            "int8_instructions": int8_instructions(),
-            "loadavg1": machine["loadavg1"],
-        },
-        "settings": {"side": side, "channels": 1, "classes": CLASSES, **asdict(protocol)},
+        "cpu": {**seen["cpu"], **machine},
         "trained": False,
     }
 
@@ -242,9 +233,6 @@ def span(seen: dict[str, Any]) -> str:
     return shown if ends is None else f"{shown} ({ends[0]:.2f}-{ends[1]:.2f})"
 
 
-FILE = click.Path(path_type=Path, dir_okay=False)
-
-
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.option("--network", "families", multiple=True, type=click.Choice(list(NETWORKS)))
 @click.option("--processes", type=click.IntRange(min=1), default=6, help="Fresh ones per file.")
@@ -252,10 +240,11 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--side", type=click.IntRange(min=8), default=28, help="Pixels of an image.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, help="Of the runtimes.")
 @click.option(
-    "--accuracy", type=FILE, help='Top-1 to show: {"mobilenet_v1": {"float32": 0.9, "int8": 0.9}}.'
+    "--accuracy",
+    type=fresh.FILE,
+    help='Top-1 to show: {"mobilenet_v1": {"float32": 0.9, "int8": 0.9}}.',
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-@click.option("--out", type=FILE, help="Write that document there too.")
+@fresh.options(*fresh.OUTPUT)
 def main(
     *,
     families: tuple[str, ...],
@@ -287,14 +276,7 @@ def main(
     result["networks"] = [row for n in networks for row in network_rows(n, seen, known)]
     result["targets"] = judged(seen, runtime_ratios=has_vnni())
     result["processes"] = [measured(block) for block in seen.blocks]
-    text = json.dumps(result, indent=1)
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text + "\n", encoding="utf-8")
-    if as_json:
-        click.echo(text)
-    else:
-        print_tables(result)
+    fresh.publish(result, out=out, as_json=as_json, report=print_tables)
 
 
 if __name__ == "__main__":

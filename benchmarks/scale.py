@@ -222,10 +222,7 @@ def report(result: dict[str, Any]) -> None:
 @click.option("--rounds", type=click.IntRange(min=1), default=5, help="Of all sizes.")
 @click.option("--steps", type=click.IntRange(min=1), default=30, help="Timed training steps.")
 @click.option("--sizes", default="10000,100000,1000000", help="Images, by comma.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-@click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write that document there too."
-)
+@fresh.options(*fresh.OUTPUT)
 @click.option("--measure", hidden=True)
 def main(
     *, rounds: int, steps: int, sizes: str, as_json: bool, out: Path | None, measure: str | None
@@ -246,11 +243,7 @@ def main(
     packages = ("numpy", "tensorflow", "tf-keras")
     result = fresh.describe("scale/1", packages, settings)
     result |= compare(counts, rounds=rounds, steps=steps)
-    text = fresh.publish(result, out=out)
-    if as_json:
-        click.echo(text)
-    else:
-        report(result)
+    fresh.publish(result, out=out, as_json=as_json, report=report)
 
 
 if __name__ == "__main__":

@@ -62,9 +62,7 @@ def cells(name: str, timings: Any, ours_to: Any, parameters: int) -> list[str]:
     """Median rate, disturbed measurements, and what ours is to this peer."""
     if name not in timings:
         return ["not installed"]
-    rate = statistics.median(timing["images_per_s"] for timing in timings[name])
-    loud = sum(timing["cores_taken_by_others"] > fresh.QUIET_CORES for timing in timings[name])
-    rates = [f"{rate:,.0f}", f"{loud} of {len(timings[name])}"]
+    rates = fresh.rate(timings[name])
     if name not in ours_to:
         return rates
     seen = ours_to[name]
@@ -73,16 +71,7 @@ def cells(name: str, timings: Any, ours_to: Any, parameters: int) -> list[str]:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
-@click.option("--rounds", type=click.IntRange(min=1), default=5, help="Of all contestants.")
-@click.option("--tries", type=click.IntRange(min=1), default=3, help="At a quiet measurement.")
-@click.option("--steps", type=click.IntRange(min=1), default=50, help="Timed ones, after warm-up.")
-@click.option("--batch-size", type=click.IntRange(min=1), default=128, help="Images per step.")
-@click.option("--side", type=click.IntRange(min=4), default=28, help="Pixels of an image.")
-@click.option("--threads", type=click.IntRange(min=1), help="[default: CPUs of this process]")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-@click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write that document there too."
-)
+@fresh.options(*fresh.STEPS, *fresh.OUTPUT)
 @click.option("--measure", nargs=3, hidden=True)
 def main(
     *,
@@ -112,11 +101,7 @@ def main(
     packages = ("tensorflow", "tf-keras", "torch")
     result = fresh.describe("train-step/1", packages, {**settings, **cfg.model_dump()})
     result["networks"] = {f: compare(f, names, cfg, rounds=rounds, tries=tries) for f in STUDENTS}
-    text = fresh.publish(result, out=out)
-    if as_json:
-        click.echo(text)
-    else:
-        report(result)
+    fresh.publish(result, out=out, as_json=as_json, report=report)
 
 
 if __name__ == "__main__":
