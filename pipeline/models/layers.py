@@ -12,10 +12,10 @@ Tensor = Any
 BN_MOMENTUM = 0.9
 
 
-def conv_bn(x: Tensor, filters: int, kernel: int, *, strides: int = 1, name: str) -> Tensor:
+def conv(x: Tensor, filters: int, kernel: int, *, strides: int = 1, name: str) -> Tensor:
     from tf_keras import layers
 
-    x = layers.Conv2D(
+    return layers.Conv2D(
         filters,
         kernel,
         strides=strides,
@@ -24,7 +24,16 @@ def conv_bn(x: Tensor, filters: int, kernel: int, *, strides: int = 1, name: str
         kernel_initializer="he_normal",
         name=f"{name}_conv",
     )(x)
+
+
+def batch_norm(x: Tensor, *, name: str) -> Tensor:
+    from tf_keras import layers
+
     return layers.BatchNormalization(momentum=BN_MOMENTUM, name=f"{name}_bn")(x)
+
+
+def conv_bn(x: Tensor, filters: int, kernel: int, *, strides: int = 1, name: str) -> Tensor:
+    return batch_norm(conv(x, filters, kernel, strides=strides, name=name), name=name)
 
 
 def depthwise_bn(x: Tensor, kernel: int = 3, *, strides: int = 1, name: str) -> Tensor:
@@ -38,7 +47,7 @@ def depthwise_bn(x: Tensor, kernel: int = 3, *, strides: int = 1, name: str) -> 
         depthwise_initializer="he_normal",
         name=f"{name}_conv",
     )(x)
-    return layers.BatchNormalization(momentum=BN_MOMENTUM, name=f"{name}_bn")(x)
+    return batch_norm(x, name=name)
 
 
 def depthwise_bn_relu6(x: Tensor, *, strides: int = 1, name: str) -> Tensor:

@@ -8,7 +8,7 @@ convolution in front of it.
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.models.layers import BN_MOMENTUM, classifier, image_tensor, relu
+from pipeline.models.layers import batch_norm, classifier, conv, image_tensor, relu
 
 
 def build(
@@ -22,34 +22,18 @@ def build(
     from tf_keras import Model, layers
 
     image = image_tensor(shape)
-    x = _conv(image, widths[0], 3, name="stem")
+    x = conv(image, widths[0], 3, name="stem")
     for stage, width in enumerate(widths[1:]):
         for index in range(blocks):
             block, strides = f"stage{stage}_block{index}", 2 if index == 0 else 1
             before = _bn_relu(x, name=f"{block}_a")
-            y = _conv(before, width, 3, strides=strides, name=f"{block}_a")
-            y = _conv(_bn_relu(y, name=f"{block}_b"), width, 3, name=f"{block}_b")
+            y = conv(before, width, 3, strides=strides, name=f"{block}_a")
+            y = conv(_bn_relu(y, name=f"{block}_b"), width, 3, name=f"{block}_b")
             if index == 0:  # where the shape changes, the shortcut starts behind the activation
-                x = _conv(before, width, 1, strides=strides, name=f"{block}_skip")
+                x = conv(before, width, 1, strides=strides, name=f"{block}_skip")
             x = layers.Add(name=f"{block}_add")([x, y])
     return Model(image, classifier(_bn_relu(x, name="head"), classes), name=name)
 
 
 def _bn_relu(x: Any, *, name: str) -> Any:
-    from tf_keras import layers
-
-    return relu(layers.BatchNormalization(momentum=BN_MOMENTUM, name=f"{name}_bn")(x), name=name)
-
-
-def _conv(x: Any, filters: int, kernel: int, *, strides: int = 1, name: str) -> Any:
-    from tf_keras import layers
-
-    return layers.Conv2D(
-        filters,
-        kernel,
-        strides=strides,
-        padding="same",
-        use_bias=False,
-        kernel_initializer="he_normal",
-        name=f"{name}_conv",
-    )(x)
+    return relu(batch_norm(x, name=name), name=name)
