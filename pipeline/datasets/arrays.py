@@ -6,13 +6,33 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.datasets.splits import Samples
+from pipeline.datasets.splits import Dataset, Samples, mapped, three_way
+from pipeline.recipe import DatasetConfig
 from targets.errors import InputError
 
 Arrays = dict[str, npt.NDArray[Any]]
 
 UNREADABLE = (ValueError, OSError, EOFError, TypeError, AttributeError)
 """What numpy raises for a file that is none of its own; the last two for an .npy as .npz."""
+
+
+def dataset(arrays: Arrays, path: Path, cfg: DatasetConfig, *, name: str, sha256: str) -> Dataset:
+    """The arrays of `path` checked, and split by the recipe's shares; what is mapped stays so."""
+    samples = check(arrays, path)
+    if isinstance(samples.images, np.memmap):
+        samples = Samples(images=mapped(samples.images), labels=samples.labels)
+    return Dataset(
+        name=name,
+        classes=class_names(arrays, samples, path),
+        splits=three_way(
+            samples,
+            validation=cfg.validation,
+            test=cfg.test,
+            seed=cfg.split_seed,
+            name=str(path),
+        ),
+        sha256=sha256,
+    )
 
 
 def check(arrays: Arrays, path: Path) -> Samples:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.datasets.arrays import UNREADABLE, Arrays, check, class_names
-from pipeline.datasets.splits import Dataset, Samples, mapped, three_way
+from pipeline.datasets.arrays import UNREADABLE, Arrays, dataset
+from pipeline.datasets.splits import Dataset
 from pipeline.recipe import DatasetConfig
 from targets.errors import InputError
 
@@ -32,21 +32,8 @@ def source_digest(cfg: DatasetConfig) -> str:
 
 def load(cfg: DatasetConfig) -> Dataset:
     folder = _folder(cfg)
-    arrays = _read(folder)
-    found = check(arrays, folder)
-    samples = Samples(images=mapped(found.images), labels=found.labels)
-    return Dataset(
-        name=folder.resolve().name,
-        classes=class_names(arrays, samples, folder),
-        splits=three_way(
-            samples,
-            validation=cfg.validation,
-            test=cfg.test,
-            seed=cfg.split_seed,
-            name=str(folder),
-        ),
-        sha256=source_digest(cfg),
-    )
+    name = folder.resolve().name
+    return dataset(_read(folder), folder, cfg, name=name, sha256=source_digest(cfg))
 
 
 def _folder(cfg: DatasetConfig) -> Path:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.datasets.arrays import UNREADABLE, Arrays, check, class_names
-from pipeline.datasets.splits import Dataset, three_way
+from pipeline.datasets.arrays import UNREADABLE, Arrays, dataset
+from pipeline.datasets.splits import Dataset
 from pipeline.recipe import DatasetConfig
 from targets.errors import InputError
 
@@ -27,20 +27,8 @@ def source_digest(cfg: DatasetConfig) -> str:
 def load(cfg: DatasetConfig) -> Dataset:
     path = _path(cfg)
     content = path.read_bytes()
-    arrays = read(content, path)
-    samples = check(arrays, path)
-    return Dataset(
-        name=path.stem,
-        classes=class_names(arrays, samples, path),
-        splits=three_way(
-            samples,
-            validation=cfg.validation,
-            test=cfg.test,
-            seed=cfg.split_seed,
-            name=path.name,
-        ),
-        sha256=hashlib.sha256(content).hexdigest(),
-    )
+    digest = hashlib.sha256(content).hexdigest()
+    return dataset(read(content, path), path, cfg, name=path.stem, sha256=digest)
 
 
 def _path(cfg: DatasetConfig) -> Path:
