@@ -175,11 +175,22 @@ def test_the_very_last_step_can_diverge_too(lane: Lane) -> None:
         lane.run(*one_step)
 
 
-def test_views_that_show_nothing_are_refused_before_anything_trains(lane: Lane) -> None:
-    with pytest.raises(
-        InputError, match=r"views\.cutout: 40 pixels leave nothing of images of 12x"
-    ):
-        lane.run(("views.cutout", 40))
+@pytest.mark.parametrize("key", ["views.shift", "views.cutout", "teacher.cutout"])
+def test_views_that_show_nothing_are_told_by_their_key_before_anything_trains(
+    lane: Lane, key: str
+) -> None:
+    with pytest.raises(InputError, match=rf"^{key}: 40 pixels leave nothing of images of 12x"):
+        lane.run((key, 40))
+    assert not list((lane.out / ".store").glob("teacher-*"))
+
+
+def test_features_that_do_not_fit_are_told_before_the_teacher_trains(
+    lane: Lane,
+) -> None:
+    one_pixel = (("dataset.size", 2), ("distill.family", "fused"))  # behind its stem
+    with pytest.raises(InputError, match=r"^distill\.features: fitnet compares feature maps"):
+        lane.run(*one_pixel, ("distill.features", "fitnet"))
+    assert not list((lane.out / ".store").glob("teacher-*"))
 
 
 def test_a_damaged_checkpoint_is_told_with_its_place(lane: Lane) -> None:

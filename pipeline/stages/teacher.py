@@ -2,15 +2,11 @@
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pipeline.artifacts import Teacher
 from pipeline.recipe import TeacherConfig, ViewsConfig
 from pipeline.stages.job import Job
 from targets.errors import InputError
-
-if TYPE_CHECKING:
-    from pipeline.datasets.splits import Dataset
 
 
 def run(cfg: TeacherConfig, out: Path, *, job: Job) -> Teacher:
@@ -59,21 +55,13 @@ def _require_plain(views: ViewsConfig, file: Path) -> None:
 
 
 def _train(cfg: TeacherConfig, out: Path, job: Job) -> Teacher:
-    from pipeline.models.network import NetworkSpec, build
+    from pipeline.models.network import build
     from pipeline.stages import training
     from pipeline.training.loop import one_cycle, sgd
     from pipeline.training.objectives import hard_labels
 
-    data: Dataset = job.dataset()
-    network = NetworkSpec(
-        role="teacher",
-        family=cfg.family,
-        arguments={"widths": list(cfg.widths), "blocks": cfg.blocks},
-        input=data.input,
-        classes=len(data.classes),
-    )
+    network = training.teacher_network(job)
     model = build(network)
-    views = job.recipe.views
     task = training.task(
         "teacher",
         job,
@@ -82,7 +70,7 @@ def _train(cfg: TeacherConfig, out: Path, job: Job) -> Teacher:
         objective=hard_labels,
         optimizer=sgd(cfg),
         schedule=one_cycle,
-        views=views if cfg.cutout is None else views.model_copy(update={"cutout": cfg.cutout}),
+        views=training.teacher_views(job),
     )
     trained = training.train(task, out, job=job, network=network, counted=model)
     return Teacher(

@@ -40,16 +40,39 @@ def preflight(job: Job) -> None:
     """What would fail only after hours of training, told before it."""
     from pipeline.datasets.splits import Split
     from pipeline.quantization.preflight import require_quantizable
+    from pipeline.training.hints import hinted
     from pipeline.training.views import require_fit
     from targets.calibration import CALIBRATED, require_enough
 
     recipe, data = job.recipe, job.dataset()
     require_fit(recipe.views, data)
+    require_fit(teacher_views(job), data, cutout="teacher.cutout")
     asked = set(recipe.convert.precisions) | ({"int8"} if recipe.ablation.enabled else set())
     if {"int8", *CALIBRATED} & asked:
         require_enough(data[Split.TRAIN], what="calibration")
     if "int8" in asked:
         require_quantizable(build(student_network(job)), family=recipe.distill.family)
+    if recipe.distill.features != "none":
+        student, teacher = build(student_network(job)), build(teacher_network(job))
+        hinted(recipe.distill.features, student=student, teacher=teacher)
+
+
+def teacher_views(job: Job) -> ViewsConfig:
+    """What the teacher is trained on; of a file, nothing is known of that."""
+    views, cfg = job.recipe.views, job.recipe.teacher
+    own = cfg.file is None and cfg.cutout is not None
+    return views.model_copy(update={"cutout": cfg.cutout}) if own else views
+
+
+def teacher_network(job: Job) -> NetworkSpec:
+    cfg, data = job.recipe.teacher, job.dataset()
+    return NetworkSpec(
+        role="teacher",
+        family=cfg.family,
+        arguments={"widths": list(cfg.widths), "blocks": cfg.blocks},
+        input=data.input,
+        classes=len(data.classes),
+    )
 
 
 def student_network(job: Job) -> NetworkSpec:

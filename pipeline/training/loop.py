@@ -21,7 +21,7 @@ from pipeline.progress import EpochProgress
 from pipeline.recipe import TrainingConfig, ViewsConfig
 from pipeline.training.checkpoint import EpochRecord, TrainingState
 from pipeline.training.objectives import Objective
-from pipeline.training.views import epoch_order, mixup, require_fit, training_view
+from pipeline.training.views import epoch_order, mixup, training_view
 from targets import metrics
 from targets.errors import EdgeDistillError
 from targets.inputs import InputSpec
@@ -105,7 +105,6 @@ def fit(task: Task, *, checkpoint: Path, progress: Callable[..., Any]) -> list[E
     Goes on after the last epoch that `checkpoint` holds. `progress(first=, total=)` is a context
     manager that gives an `EpochProgress`. Raises `TrainingDivergedError`.
     """
-    require_fit(task.views, task.data)
     task.optimizer.build(task.model.trainable_variables)
     state = TrainingState(path=checkpoint, model=task.model, optimizer=task.optimizer)
     history = state.restore()

@@ -78,13 +78,13 @@ def training_view(cfg: ViewsConfig, data: Dataset, *, seed: int, view: int) -> V
     )
 
 
-def require_fit(cfg: ViewsConfig, data: Dataset) -> None:
-    """Refuse views that can show nothing of an image."""
+def require_fit(cfg: ViewsConfig, data: Dataset, *, cutout: str = "views.cutout") -> None:
+    """Refuse views that can show nothing of an image; `cutout` is the key that it comes from."""
     height, width = data.input.shape[:2]
-    for key, pixels in (("shift", cfg.shift), ("cutout", cfg.cutout)):
+    for key, pixels in (("views.shift", cfg.shift), (cutout, cfg.cutout)):
         if pixels >= min(height, width):
             raise InputError(
-                f"views.{key}: {pixels} pixels leave nothing of images of {height}x{width}; "
+                f"{key}: {pixels} pixels leave nothing of images of {height}x{width}; "
                 f"give less than {min(height, width)}."
             )
 
