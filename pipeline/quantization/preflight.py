@@ -67,6 +67,16 @@ def require_quantizable(model: Model, *, family: str) -> None:
     raise InputError(f"family {family}: cannot be quantized to int8 as it is. {' '.join(parts)}")
 
 
+def require_features(name: str, *, student: Model, teacher: Model) -> None:
+    """Raise `InputError` where the two networks have no features for the loss `name`.
+
+    Here and not in a stage, so that a change to a feature loss trains no teacher again.
+    """
+    from pipeline.training.hints import hinted
+
+    hinted(name, student=student, teacher=teacher)
+
+
 def _said(problem: Problem) -> tuple[str, str, str]:
     return problem.kind, problem.why, problem.remedy
 

@@ -39,8 +39,7 @@ def start(job: Job, cfg: Any = None, *, trains: bool = False) -> None:
 def preflight(job: Job) -> None:
     """What would fail only after hours of training, told before it."""
     from pipeline.datasets.splits import Split
-    from pipeline.quantization.preflight import require_quantizable
-    from pipeline.training.hints import hinted
+    from pipeline.quantization.preflight import require_features, require_quantizable
     from pipeline.training.views import require_fit
     from targets.calibration import CALIBRATED, require_enough
 
@@ -54,7 +53,7 @@ def preflight(job: Job) -> None:
         require_quantizable(build(student_network(job)), family=recipe.distill.family)
     if recipe.distill.features != "none":
         student, teacher = build(student_network(job)), build(teacher_network(job))
-        hinted(recipe.distill.features, student=student, teacher=teacher)
+        require_features(recipe.distill.features, student=student, teacher=teacher)
 
 
 def teacher_views(job: Job) -> ViewsConfig:
