@@ -132,10 +132,7 @@ def measure_all(names: Sequence[str], *, rounds: int, seconds: float) -> dict[st
 @click.option("--runtime", "names", multiple=True, type=click.Choice(list(RUNTIMES)))
 @click.option("--rounds", type=click.IntRange(min=1), default=7, help="Of both.")
 @click.option("--seconds", type=float, default=0.5, help="Measured in each process.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-@click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write that document there too."
-)
+@fresh.options(*fresh.OUTPUT)
 def main(
     *, names: tuple[str, ...], rounds: int, seconds: float, as_json: bool, out: Path | None
 ) -> None:
@@ -152,11 +149,7 @@ def main(
     except EdgeDistillError as error:
         raise click.ClickException(str(error)) from error
     result["runtimes"] = measured
-    text = fresh.publish(result, out=out)
-    if as_json:
-        click.echo(text)
-    else:
-        report(result)
+    fresh.publish(result, out=out, as_json=as_json, report=report)
 
 
 if __name__ == "__main__":

@@ -92,10 +92,7 @@ def report(result: dict[str, Any]) -> None:
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.option("--network", "family", default=DEFAULT, type=click.Choice(list(NETWORKS)))
 @click.option("--times", type=click.IntRange(min=2), default=5, help="The whole measurement.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-@click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write that document there too."
-)
+@fresh.options(*fresh.OUTPUT)
 def main(*, family: str, times: int, as_json: bool, out: Path | None) -> None:
     """Measure the same files several times, and by how much the headline differs.
 
@@ -114,11 +111,7 @@ def main(*, family: str, times: int, as_json: bool, out: Path | None) -> None:
             raise click.ClickException(str(error)) from error
         result["files"] = {s.name: describe(s.path) for s in network.subjects}
     result |= {"runs": runs, "spreads": spreads(runs)}
-    text = fresh.publish(result, out=out)
-    if as_json:
-        click.echo(text)
-    else:
-        report(result)
+    fresh.publish(result, out=out, as_json=as_json, report=report)
 
 
 if __name__ == "__main__":
