@@ -24,6 +24,7 @@ from targets.runtimes import runtime_for
 if TYPE_CHECKING:
     from pipeline.recipe import TeacherConfig
 
+TAKEN = (np.float32, np.float16, np.float64, np.uint8)
 KNOWN_DOMAINS = {"", "ai.onnx", "ai.onnx.ml", "com.microsoft"}
 """Operators that every build of ONNX Runtime has."""
 
@@ -88,7 +89,7 @@ def _failures() -> tuple[type[Exception], ...]:
 
 def _dtype(kind: str, cfg: "TeacherConfig", path: Path) -> Any:
     dtype = ONNX_DTYPES.get(kind)
-    if dtype is None or dtype is np.int8:
+    if dtype not in TAKEN:
         raise InputError(
             f"teacher {path}: takes {kind}; an input of float or of raw uint8 pixels is needed."
         )

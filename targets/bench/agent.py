@@ -422,7 +422,7 @@ def run(job):
     start = clock()
     module, version, kind = open_runtime(job["runtime"])
     phases = {"import_ns": clock() - start, "load_ns": 0, "load_cache": "unknown"}
-    floor = peak_memory(reset=True)
+    floor = peak_memory(reset=True) if job["mode"] == "memory" else None
     with tempfile.TemporaryDirectory() as folder:
         prefix = os.path.join(folder, "profile") if job["mode"] == "profile" else None
         start = clock()
@@ -768,12 +768,13 @@ def throttled():
     return bits if name == "throttled" else None
 
 
-SENTINEL, SENTINEL_ROUNDS, SENTINEL_TURNS = bytes(64 << 10), 64, 5
+SENTINEL, SENTINEL_ROUNDS, SENTINEL_TURNS = bytes(16 << 10), 256, 5
 
 
 def sentinel_ns():
-    """The median time of a fixed piece of work: it grows when the clock falls or others take part
-    of this core, and not with what the model left in the caches or in memory.
+    """The median time of a fixed piece of work, 4 MiB hashed from the first-level cache: it grows
+    when the clock falls or others take part of this core, and not with what the model left in the
+    other caches or in memory. A turn is about as long as the kernel's time slices.
     """
 
     def turn():
