@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from pipeline import bench_page
 from pipeline.progress import Console
 from targets.devices import DEVICES, available_cpus, big_cores, probe_local
 from targets.errors import EdgeDistillError, InputError, unknown
@@ -85,6 +86,7 @@ def _measure(
     part = path.with_suffix(".json.part")
     part.write_text(document.dump(), encoding="utf-8")
     part.replace(path)
+    bench_page.write(document, device, path.with_suffix(".html"))
     return Measured(document=document, path=path, errors=seen.errors)
 
 

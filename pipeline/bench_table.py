@@ -1,5 +1,6 @@
 """What `pipeline bench` says on the terminal."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pipeline.table import NOT_MEASURED, megabytes, percent, print_rows
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from targets.bench.summary import ComparisonRow, SummaryRow
 
 Cells = dict[str, str]
+MOST = 8
+"""Kinds of operators that are shown; the document has all."""
 
 
 def print_measured(document: "Document") -> None:
@@ -90,7 +93,21 @@ def notes(document: "Document") -> list[str]:
         for row in document.comparison
         if row.mdd is not None
     )
-    return [*found, *detectable]
+    return [*found, *detectable, *operators(document)]
+
+
+def operators(document: "Document") -> Iterator[str]:
+    """Where the time goes, of the models that were profiled; their static list elsewhere."""
+    listed = {model.name: model.operators for model in document.models}
+    for profile in document.op_profile:
+        counts = listed.get(profile.model) or {}
+        if profile.ops is not None:
+            most = ", ".join(f"{op.type} {100 * op.share:.0f} %" for op in profile.ops[:MOST])
+            yield f"{profile.model}: time in operators: {most}"
+        elif counts:
+            order = sorted(counts.items(), key=lambda item: -item[1])
+            most = ", ".join(f"{count} {name}" for name, count in order[:MOST])
+            yield f"{profile.model}: operators (its runtime does not time them): {most}"
 
 
 def _why(row: "SummaryRow", document: "Document") -> str:

@@ -228,7 +228,7 @@ def bench(as_json: bool, **options: Any) -> int:
 
         for one in measured:
             print_measured(one.document)
-            click.echo(f"\n{one.path}")
+            click.echo(f"\n{one.path.with_suffix('.html')}")
     errors = [error for one in measured for error in one.errors.values()]
     for error in errors:
         click.echo(f"Error: {error}", err=True)

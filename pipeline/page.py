@@ -9,11 +9,7 @@ Row = dict[str, Any]
 
 
 def render(report: Row) -> str:
-    from jinja2 import Environment, FunctionLoader
-
-    environment = Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=FunctionLoader(_template)
-    )
+    environment = templates()
     environment.filters |= {
         "percent": table.percent,
         "points": table.points,
@@ -25,7 +21,7 @@ def render(report: Row) -> str:
     }
     measured = [row for row in report["models"] if row["median_ns"] is not None]
     header, rows = table.models(report)
-    return environment.get_template("page.html.j2").render(
+    page: str = environment.get_template("page.html.j2").render(
         report=report,
         measured=measured,
         headlines=[_headline(row, report["models"]) for row in measured if _is_deliverable(row)],
@@ -35,6 +31,16 @@ def render(report: Row) -> str:
         disturbed=table.disturbed(report),
         rows=rows,
         ablation=_ablation(report),
+    )
+    return page
+
+
+def templates() -> Any:
+    """Those of this package; what they are given is escaped."""
+    from jinja2 import Environment, FunctionLoader
+
+    return Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=FunctionLoader(_template)
     )
 
 

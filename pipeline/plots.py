@@ -163,6 +163,33 @@ def gains(steps: Sequence[Row]) -> str:
     return picture.svg
 
 
+def processes(models: Sequence[Row]) -> str:
+    """The median of every process, hollow where it was disturbed, and the interval of the headline.
+
+    A row per model: `name`, `median_ns`, `interval` or None, and `processes` as (ns, counts and
+    valid).
+    """
+    from matplotlib import ticker
+
+    with _picture("processes", 8, 0.9 + 0.42 * len(models)) as picture:
+        axes = picture.axes
+        for place, model in enumerate(models):
+            low, high = model["interval"] or (model["median_ns"],) * 2
+            axes.plot([low / 1e3, high / 1e3], [place] * 2, color=SHOWN, linewidth=5, alpha=0.25)
+            for ns, valid in model["processes"]:
+                face = SHOWN if valid else "white"
+                axes.plot(ns / 1e3, place, "o", markersize=5, color=SHOWN, markerfacecolor=face)
+            axes.plot(model["median_ns"] / 1e3, place, "|", markersize=18, color="#d9730d")
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
+        axes.xaxis.set_minor_formatter(ticker.NullFormatter())
+        axes.set_yticks(range(len(models)), [model["name"] for model in models])
+        axes.set_ylim(len(models) - 0.5, -0.5)
+        axes.set_xlabel("median of a process, µs (log scale)")
+    return picture.svg
+
+
 def corruptions(variants: Sequence[Row]) -> str:
     """Accuracy by severity, a panel per kind of corruption; severity 0 is the test split itself."""
     shown = [variant for variant in variants if variant["corrupted"]]

@@ -129,8 +129,8 @@ def test_every_summary_can_be_computed_again_from_the_file(models: Path, tmp_pat
 def test_a_text_network_with_open_dimensions_needs_their_sizes(text: Path, tmp_path: Path) -> None:
     done = bench(tmp_path, text)
     assert done.return_value == 2
-    assert "input 'ids' int64 [?, ?] leaves dimensions open" in done.output
-    assert "--shape ids=1,N" in done.output
+    assert "not the batch: 'ids' int64 [?, ?]; 'mask' int64 [?, ?]" in done.output
+    assert "--shape ids=1,N --shape mask=1,N." in done.output
     done = bench(tmp_path, text, "--shape", "ids=1,16", "--shape", "mask=1,16", "--profile")
     assert done.return_value == 0, done.output
     seen = document(tmp_path)

@@ -29,7 +29,7 @@ def test_a_leading_open_dimension_is_a_batch_of_one() -> None:
 
 def test_any_other_open_dimension_must_be_said() -> None:
     opened = [described("x", [None, 3, None, None])]
-    with pytest.raises(InputError, match=r"net.onnx: input 'x' .* --shape x=1,3,N,N\."):
+    with pytest.raises(InputError, match=r"not the batch: 'x' float32 .* --shape x=1,3,N,N\."):
         resolve(opened, Given(), MODEL)
     said = Given(shapes={"x": (1, 3, 48, 320)})
     assert resolve(opened, said, MODEL)["x"]["shape"] == [1, 3, 48, 320]

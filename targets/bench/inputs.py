@@ -60,6 +60,7 @@ def resolve(inputs: Sequence[Described], given: Given, path: Path) -> dict[str, 
     Raises `InputError` with the input's name where its shape or its contents cannot be known.
     """
     fed = _fed_by_samples(inputs, given, path)
+    _require_closed([one for one in inputs if one is not fed], given, path)
     return {one["name"]: _entry(one, given, path, is_fed=one is fed) for one in inputs}
 
 
@@ -204,14 +205,27 @@ def _closed(one: Described, given: Given, path: Path) -> list[int]:
                 "dimensions (?) can be said."
             )
         return list(said)
-    closed = [1 if i == 0 and size is None else size for i, size in enumerate(declared)]
-    if None in closed:
-        example = ",".join("N" if size is None else str(size) for size in closed)
-        raise InputError(
-            f"{path}: input {_shown(one)} leaves dimensions open that are not the batch. Say them: "
-            f"--shape {name}={example}."
-        )
-    return [size for size in closed if size is not None]
+    return [size for size in _with_batch(declared) if size is not None]
+
+
+def _with_batch(declared: Sequence[int | None]) -> list[int | None]:
+    return [1 if i == 0 and size is None else size for i, size in enumerate(declared)]
+
+
+def _require_closed(inputs: Sequence[Described], given: Given, path: Path) -> None:
+    """`InputError` that names every input whose size nobody can know."""
+    known = {*given.shapes, *given.files}
+    left = [one for one in inputs if one["name"] not in known and None in _with_batch(one["shape"])]
+    if not left:
+        return
+    options = [
+        f"--shape {one['name']}={','.join(str(n or 'N') for n in _with_batch(one['shape']))}"
+        for one in left
+    ]
+    raise InputError(
+        f"{path}: leaves dimensions open that are not the batch: {'; '.join(map(_shown, left))}. "
+        f"Say them: {' '.join(options)}."
+    )
 
 
 def _shown(one: Described) -> str:
