@@ -314,7 +314,7 @@ def test_random_inputs_depend_on_the_run_and_the_name_and_not_on_the_process(
 
 @pytest.mark.parametrize("dtype", [*TYPES, "float16"])
 def test_random_values_stay_within_their_limits(dtype: str) -> None:
-    low, high = (0.5, 0.501) if dtype.startswith("float") else (1, 3)
+    low, high = (0.99, 1.0) if dtype.startswith("float") else (1, 3)
     seen = agent.from_seed(random_input(dtype, [5000], low, high), "seed")
     assert seen.dtype.name == dtype
     if dtype == "bool":
@@ -542,7 +542,7 @@ def test_the_state_of_a_raspberry_pi_is_read(
         "sys/class/thermal/thermal_zone0/temp": "48312",
         "sys/class/thermal/thermal_zone1/temp": "51000",
     }
-    for core, khz in ((0, 600000), (1, 1500000), (10, 1800000)):
+    for core, khz in ((0, 600000), (2, 1500000), (10, 1800000)):
         folder = f"sys/devices/system/cpu/cpu{core}/cpufreq"
         kernel[f"{folder}/scaling_cur_freq"] = str(khz)
         kernel[f"{folder}/scaling_governor"] = "ondemand"

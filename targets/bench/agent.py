@@ -387,8 +387,7 @@ def fitted(values, spec):
     """As the runtime takes it; only dimensions of 1 may be missing or too many."""
     if [n for n in values.shape if n != 1] != [n for n in spec["shape"] if n != 1]:
         raise ValueError(f"needs {spec['shape']}, given {values.dtype.name} {list(values.shape)}")
-    # Not ascontiguousarray: that makes [1] of a scalar's [].
-    return np.asarray(values, dtype=spec["dtype"], order="C").reshape(spec["shape"])
+    return np.ascontiguousarray(values, dtype=spec["dtype"]).reshape(spec["shape"])
 
 
 def prepare(raw: Any, adapter: Any, dtype: Any) -> Any:
