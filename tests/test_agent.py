@@ -480,6 +480,15 @@ def test_a_wrong_job_says_what_is_wrong_with_it(device: Device) -> None:
         agent.Job()["min_queries"]
 
 
+def test_the_cause_of_an_error_is_told_with_it(device: Device) -> None:
+    def broken() -> None:
+        raise SystemError("returned an error") from ImportError("numpy 1 is needed")
+
+    assert agent.finish(broken, str(device.folder / "out.json")) == 1
+    error = json.loads((device.folder / "out.json").read_text())["error"]
+    assert error["message"] == "returned an error (ImportError: numpy 1 is needed)"
+
+
 def test_memory_is_that_of_the_process_itself_and_holds_the_weights(device: Device) -> None:
     """The process that starts it is fat, which ru_maxrss would inherit."""
     fat = np.ones(64 << 20, np.uint8)

@@ -869,6 +869,9 @@ def finish(work, out):
     except Exception as error:
         traceback.print_exc()
         stage, message = getattr(error, "phase", "job"), str(error) or repr(error)
+        cause = error.__cause__
+        if cause is not None and str(cause) not in message:  # as of what numpy 1 and 2 disagree on
+            message += f" ({type(cause).__name__}: {cause})"
         told = {"phase": stage, "type": type(error).__name__, "message": message}
         result, code = {"schema": SCHEMA, "error": told}, 1
     with open(out + ".part", "w", encoding="utf-8") as file:
