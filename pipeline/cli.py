@@ -129,7 +129,7 @@ def recipes(as_json: bool) -> None:
 @click.argument("run", type=click.Path(path_type=Path))
 @JSON
 def report(run: Path, as_json: bool) -> None:
-    """Show the results of a finished run from its folder.
+    """Show the results of a finished run from its folder, or of a measurement from its file.
 
     \b
     Example:
@@ -137,12 +137,26 @@ def report(run: Path, as_json: bool) -> None:
     """
     from pipeline.table import print_ablation, print_models, read_report
 
+    if run.suffix == ".json":
+        _show_bench(run, as_json=as_json)
+        return
     content = read_report(run / "report.json")
     if as_json:
         click.echo(json.dumps(content, indent=1))
     else:
         print_models(content)
         print_ablation(content)
+
+
+def _show_bench(path: Path, *, as_json: bool) -> None:
+    from pipeline.bench_table import print_measured
+    from targets.bench.result import read
+
+    document = read(path)
+    if as_json:
+        click.echo(document.dump(), nl=False)
+    else:
+        print_measured(document)
 
 
 @main.command()

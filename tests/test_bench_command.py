@@ -192,6 +192,19 @@ def test_json_is_the_document(models: Path, tmp_path: Path) -> None:
     assert shown["schema"] == "bench-result/1"
 
 
+def test_a_stored_measurement_is_shown_again_and_another_version_refused(
+    models: Path, tmp_path: Path
+) -> None:
+    done = bench(tmp_path, models / "student.int8.tflite")
+    stored = tmp_path / "bench" / "local.json"
+    runner = click.testing.CliRunner()
+    shown = runner.invoke(main, ["report", str(stored)], standalone_mode=False)
+    assert shown.stdout.splitlines()[:2] == done.stdout.splitlines()[:2]
+    stored.write_text(stored.read_text().replace("bench-result/1", "bench-result/2"))
+    refused = runner.invoke(main, ["report", str(stored)], standalone_mode=False)
+    assert "only 'bench-result/1' can be read here" in str(refused.exception)
+
+
 @pytest.mark.parametrize(
     ("argv", "said"),
     [

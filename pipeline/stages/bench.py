@@ -40,7 +40,7 @@ def _measure(
     from targets.bench.host import local_host
     from targets.bench.protocol import Bench, Subject, store
     from targets.bench.record import AccuracyPass, MemoryPass
-    from targets.devices import probe_local
+    from targets.devices import big_cores, probe_local
 
     test = job.dataset()[Split.TEST]
     samples = job.scratch / "test.npy"
@@ -57,6 +57,7 @@ def _measure(
             format=m.format,
             path=exports.path(m),
             threads=cfg.threads,
+            affinity=tuple(big_cores()),
             adapter=m.adapter,
         )
         for m in exports.models
