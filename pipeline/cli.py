@@ -14,6 +14,7 @@ import click
 from targets.errors import EdgeDistillError
 
 if TYPE_CHECKING:
+    from pipeline.bench_command import Measured
     from pipeline.recipe import Recipe
     from pipeline.runner import Runner
     from pipeline.stages.job import Step
@@ -234,19 +235,23 @@ def bench(as_json: bool, **options: Any) -> int:
     from pipeline.progress import console
 
     measured = bench(Options(**options), console=console())
-    if as_json:
-        documents = [one.document.model_dump(mode="json", by_alias=True) for one in measured]
-        click.echo(json.dumps(documents[0] if len(documents) == 1 else documents))
-    else:
-        from pipeline.bench_table import print_measured
-
-        for one in measured:
-            print_measured(one.document)
-            click.echo(f"\n{one.path.with_suffix('.html')}")
+    _show_measured(measured, as_json=as_json)
     errors = [error for one in measured for error in one.errors.values()]
     for error in errors:
         click.echo(f"Error: {error}", err=True)
     return max((error.exit_code for error in errors), default=0)
+
+
+def _show_measured(measured: "Sequence[Measured]", *, as_json: bool) -> None:
+    from pipeline.bench_table import print_measured
+
+    if as_json:
+        documents = [one.document.model_dump(mode="json", by_alias=True) for one in measured]
+        click.echo(json.dumps(documents[0] if len(documents) == 1 else documents))
+        return
+    for one in measured:
+        print_measured(one.document)
+        click.echo(f"\n{one.path.with_suffix('.html')}")
 
 
 def prepare(
