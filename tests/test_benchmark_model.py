@@ -199,7 +199,7 @@ def test_a_text_without_timings_is_an_error_with_its_last_line(text: str, last: 
 def test_the_tool_gets_the_protocol_as_flags(tmp_path: Path) -> None:
     assert measured(stub(tmp_path, NEWEST), tmp_path) == timings(NEWEST)
     assert (tmp_path / "arguments").read_text().splitlines() == [
-        "--graph=student.tflite",
+        f"--graph={Path('student.tflite').absolute()}",
         "--num_threads=2",
         "--warmup_runs=5",
         "--warmup_min_secs=0.5",
