@@ -1,0 +1,1 @@
+"""Stand-ins for devices, and what is tested on them."""
