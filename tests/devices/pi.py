@@ -53,7 +53,8 @@ class Pi:
             "/etc/sshd_config": settings,
         }
         writes = "".join(f"cat > {name} <<'END'\n{text}\nEND\n" for name, text in files.items())
-        return f"umask 077\n{writes}chmod 644 /etc/authorized\nexec /usr/sbin/sshd -D -e -f /etc/sshd_config"
+        serve = "exec /usr/sbin/sshd -D -e -f /etc/sshd_config"
+        return f"umask 077\n{writes}chmod 644 /etc/authorized\n{serve}"
 
     def stop(self) -> None:
         assert self.server is not None
