@@ -58,8 +58,10 @@ fi
 for tool in timeout sha256sum tar; do
   command -v $tool >/dev/null 2>&1 || say missing $tool
 done
-# A program under qemu-user is qemu in the eyes of other processes.
-case "$EDGE_DISTILL_EMULATED$(flat <"/proc/$PPID/cmdline" 2>/dev/null)" in
+# A program under qemu-user is qemu in the eyes of other processes. (This text is in the arguments
+# of the one that started it: only the first word is looked at.)
+parent=$(tr '\000' '\n' <"/proc/$PPID/cmdline" 2>/dev/null | head -n 1)
+case "$EDGE_DISTILL_EMULATED$parent" in
 1* | */qemu-*) say emulated 1 ;;
 esac
 echo END-PROBE

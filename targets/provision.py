@@ -95,13 +95,16 @@ def provision(
     cache: Path,
     say: Say,
     install: bool = True,
+    runtime: str | None = None,
 ) -> Provisioned:
     """A runtime for files of `format_name` on the device that `probe` saw; the first that it can
-    have. What an earlier call put there is used again; `install` False puts nothing there.
+    have, or `runtime`. What an earlier call put there is used again; `install` False puts nothing
+    there.
     """
     if isinstance(link, LocalLink):
-        return _local(format_name)
-    wanted = list(candidates(device, format_name, name=link.name))
+        return _local(runtime_for(format_name) if runtime is None else RUNTIMES[runtime])
+    every = candidates(device, format_name, name=link.name)
+    wanted = [each for each in every if runtime in (None, each.runtime.name)]
     there = _installed(link)
     for candidate in wanted:
         if candidate.key in there:
@@ -172,9 +175,8 @@ def _versions(runtime: Runtime) -> list[str]:
     return [*here, name]
 
 
-def _local(format_name: str) -> Provisioned:
+def _local(runtime: Runtime) -> Provisioned:
     """This interpreter, with what is installed in it."""
-    runtime = runtime_for(format_name)
     if find_spec(runtime.name) is None:
         raise DeviceError(
             f"device local: {runtime.name} is not installed. Install it: "

@@ -1,7 +1,7 @@
 """Run a program for ARM in a private system: `python namespace.py QEMU ROOTFS WORK PROGRAM ...`.
 
 New user, mount and process namespaces hold a private binfmt_misc (kernel 6.7 or newer), which hands
-aarch64 programs to qemu, and `ROOTFS` with a file system in memory laid over it: the machine is
+aarch64 programs to qemu, and `ROOTFS` with `WORK` laid over it for what is written: the machine is
 left as it was. Needs root. Whoever ends this process ends everything in it.
 """
 
@@ -35,9 +35,8 @@ def mount(source: str, target: Path, kind: str, flags: int = 0, options: str = "
 def system(qemu: str, rootfs: Path, work: Path) -> Path:
     """Everything mounted; the root of the ARM system."""
     mount("none", Path("/"), "", RECURSIVE | PRIVATE)
-    mount("none", work, "tmpfs")
     for name in ("upper", "scratch", "root"):
-        (work / name).mkdir()
+        (work / name).mkdir(exist_ok=True)
     layers = f"lowerdir={rootfs},upperdir={work}/upper,workdir={work}/scratch,userxattr"
     root = work / "root"
     mount("overlay", root, "overlay", 0, layers)
@@ -65,6 +64,7 @@ def become_root_of_new(ready: int, mapped: int) -> None:
 
 
 def main(qemu: str, rootfs: str, work: str, *program: str) -> int:
+    LIBC.prctl(DIE_WITH_PARENT, signal.SIGKILL)
     ready, is_ready = os.pipe()
     mapped, is_mapped = os.pipe()
     outer = os.fork()

@@ -3,6 +3,7 @@
 What runs there is real (programs, wheels, SSH); how fast it runs means nothing, and it says so.
 """
 
+import shutil
 import subprocess
 import sys
 import time
@@ -29,12 +30,12 @@ class Pi:
         self._qemu = need.program("qemu-aarch64-static", package="qemu-user-static")
         need.program("dpkg-deb", package="dpkg")
         self._rootfs = arm64.rootfs()
-        self._keys = Keys(self.folder / "keys")
-        self._keys.make(name=self.name, user="pi")
+        self.keys = Keys(self.folder / "keys")
+        self.keys.make(name=self.name, user="pi")
         (self.folder / "work").mkdir()
 
     def start(self) -> None:
-        """Switch on; what was written before is gone."""
+        """Switch on; what was written before is there."""
         log = self.folder / "sshd.log"
         with log.open("ab") as errors:
             self.server = subprocess.Popen(
@@ -42,14 +43,14 @@ class Pi:
                  str(self.folder / "work"), "/bin/sh", "-c", self._start_script()],
                 stdin=subprocess.DEVNULL, stderr=errors,
             )  # fmt: skip
-        self._keys.wait(self.server, log, limit_s=60)
+        self.keys.wait(self.server, log, limit_s=60)
 
     def _start_script(self) -> str:
-        settings = SERVER.format(port=self._keys.port, keys="/etc", authorized="/etc/authorized")
+        settings = SERVER.format(port=self.keys.port, keys="/etc", authorized="/etc/authorized")
         settings += f"SetEnv {ENVIRONMENT}\n"
         files = {
-            "/etc/host": (self._keys.folder / "host").read_text(),
-            "/etc/authorized": (self._keys.folder / "user.pub").read_text(),
+            "/etc/host": (self.keys.folder / "host").read_text(),
+            "/etc/authorized": (self.keys.folder / "user.pub").read_text(),
             "/etc/sshd_config": settings,
         }
         writes = "".join(f"cat > {name} <<'END'\n{text}\nEND\n" for name, text in files.items())
@@ -61,9 +62,13 @@ class Pi:
         self.server.kill()
         self.server.wait()
         deadline = time.monotonic() + 10
-        while self._keys.listening() and time.monotonic() < deadline:
+        while self.keys.listening() and time.monotonic() < deadline:
             time.sleep(0.05)
 
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self.folder / "work")
+
     def link(self, **settings: Any) -> SshLink:
-        options = ("-F", str(self._keys.folder / "config"))
+        options = ("-F", str(self.keys.folder / "config"))
         return SshLink(self.name, options=options, **settings)

@@ -2,10 +2,13 @@
 with a space in its name.
 """
 
+import contextlib
 import getpass
 import os
+import shutil
 import socket
 import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,8 +58,8 @@ class Keys:
     def make(self, *, name: str, user: str) -> None:
         self.folder.mkdir(parents=True)
         for key in ("host", "user"):
-            need_keygen = need.program("ssh-keygen", package="openssh-client")
-            argv = [need_keygen, "-q", "-t", "ed25519", "-N", "", "-f", str(self.folder / key)]
+            program = need.program("ssh-keygen", package="openssh-client")
+            argv = [program, "-q", "-t", "ed25519", "-N", "", "-f", str(self.folder / key)]
             subprocess.run(argv, check=True)
         public = (self.folder / "host.pub").read_text()
         (self.folder / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {public}")
@@ -85,21 +88,18 @@ class Host:
     server: "subprocess.Popen[bytes] | None" = None
 
     @property
-    def keys(self) -> Keys:
-        return self._keys
-
-    @property
     def home(self) -> Path:
         return self.folder / "home of pi"
 
     def make(self) -> None:
-        self._keys = Keys(self.folder / "keys")
-        self._keys.make(name=self.name, user=getpass.getuser())
+        self.keys = Keys(self.folder / "keys")
+        self.keys.make(name=self.name, user=getpass.getuser())
         self.home.mkdir()
         text = SERVER.format(
-            port=self._keys.port, keys=self._keys.folder, authorized=self._keys.folder / "user.pub"
+            port=self.keys.port, keys=self.keys.folder, authorized=self.keys.folder / "user.pub"
         )
-        text += f'SetEnv "HOME={self.home}"\n'
+        path = f"{Path(sys.base_prefix) / 'bin'}:/usr/local/bin:/usr/bin:/bin"
+        text += f'SetEnv "HOME={self.home}" "PATH={path}"\n'
         (self.folder / "sshd_config").write_text(text)
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd insists on it
@@ -110,14 +110,15 @@ class Host:
         with log.open("ab") as errors:
             argv = [sshd, "-D", "-e", "-f", str(self.folder / "sshd_config")]
             self.server = subprocess.Popen(argv, stderr=errors, stdin=subprocess.DEVNULL)
-        self._keys.wait(self.server, log, limit_s=20)
+        self.keys.wait(self.server, log, limit_s=20)
 
     def drop(self) -> None:
         """Cut every connection: what ran in them is told nothing but that."""
         assert self.server is not None
         for child in psutil.Process(self.server.pid).children(recursive=True):
-            if child.name() == "sshd":
-                child.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if child.name() == "sshd":
+                    child.kill()
 
     def stop(self) -> None:
         self.drop()
@@ -125,6 +126,10 @@ class Host:
         self.server.kill()
         self.server.wait()
 
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self.home)
+
     def link(self, **settings: Any) -> SshLink:
-        options = ("-F", str(self._keys.folder / "config"))
+        options = ("-F", str(self.keys.folder / "config"))
         return SshLink(self.name, options=options, **settings)
