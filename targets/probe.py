@@ -19,7 +19,7 @@ def probe(link: Link) -> dict[str, Any]:
     `pythons`: every interpreter, the default one first: path, version, pointer_bits, numpy.
     """
     argv = ["sh", "-c", SCRIPT.read_text()]
-    done = link.run(argv, timeout_s=LIMIT_S)
+    done = link.run(argv, env={}, timeout_s=LIMIT_S)
     facts = parsed(done.stdout)
     if facts is None:
         last = (done.stderr.strip().splitlines() or ["no answer"])[-1]

@@ -19,7 +19,7 @@ from typing import IO
 from targets.errors import DeviceError
 from targets.links import remote, ssh_failures
 from targets.links.archive import archived
-from targets.links.link import NO_ENV, Completed, LinkLost
+from targets.links.link import Completed, LinkLost
 
 FOLDER = ".edge-distill"
 CONNECT_S = 60
@@ -97,11 +97,12 @@ class SshLink:
         self._options += [] if port is None else ["-p", str(port)]
         self._control: Path | None = None
         self._root = ""
+        self._brought: dict[tuple[str, int, int], str] = {}
 
     def run(
-        self, argv: Sequence[str], *, env: Mapping[str, str] = NO_ENV, timeout_s: float
+        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, timeout_s: float
     ) -> Completed:
-        asked = remote.limited(argv, env=env, timeout_s=timeout_s)
+        asked = remote.limited(argv, env=env or {}, timeout_s=timeout_s)
         begun = time.monotonic()
         with self._session(asked, limit_s=timeout_s + remote.KILL_AFTER_S) as done:
             ended = done.returncode in (124, 137) and time.monotonic() - begun >= timeout_s
@@ -113,9 +114,18 @@ class SshLink:
             )
 
     def put(self, path: Path) -> str:
-        """Known by its content, so that a damaged or older file of the same name is never used."""
+        """Known by its content: a damaged or older file of the same name is never used. A file is
+        looked at there once a connection.
+        """
         if path.is_dir():
             return self._put_folder(path)
+        seen = (str(path.absolute()), path.stat().st_mtime_ns, path.stat().st_size)
+        self._connect()
+        if seen not in self._brought:
+            self._brought[seen] = self._put_file(path)
+        return self._brought[seen]
+
+    def _put_file(self, path: Path) -> str:
         sha256, size = _sha256(path), path.stat().st_size
         folder = f"{self.root()}/files/{sha256[:32]}"
         target = f"{folder}/{path.name}"
@@ -136,7 +146,7 @@ class SshLink:
             target = f"{self.root()}/files/{_sha256(packed)[:32]}-{path.name}"
             if self._script(f"[ -d {shlex.quote(target)} ] && echo yes", f"look at {target}"):
                 return target
-            there, size = self.put(packed), packed.stat().st_size
+            there, size = self._put_file(packed), packed.stat().st_size
         script = UNPACK.format(target=shlex.quote(target), packed=shlex.quote(there))
         self._script(script, f"unpack {path.name}", check=True, size=size)
         return target
@@ -173,6 +183,7 @@ class SshLink:
         script = f"rm -rf -- {shlex.quote(self.root())}"
         self._script(script, f"remove {self.root()}", check=True, size=10**8)
         self._root = ""
+        self._brought.clear()
 
     def close(self) -> None:
         if self._control is not None:
@@ -231,6 +242,7 @@ class SshLink:
             self._control = Path(tempfile.mkdtemp(prefix="ed-", dir="/tmp")) / "%C"
         if self._ask_master("check"):
             return
+        self._brought.clear()
         for left in self._control.parent.iterdir():
             left.unlink()
         argv = self._ssh("-o", "ControlMaster=yes", "-o", "ControlPersist=600", "-N", "-f")

@@ -1,26 +1,26 @@
 """On a device a model gives what it gives here, and the device is left as it was."""
 
-import json
 import platform
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
-from targets.bench.protocol import AGENT
+from targets.bench.host import Host
+from targets.bench.protocol import Bench, Protocol, Subject
 from targets.errors import DeviceError
 from targets.links.link import Completed, Link, LinkLost
 from targets.links.local import LocalLink
 from targets.links.ssh import SshLink
 from targets.probe import probe
 from targets.provision import Provisioned, provision
+from targets.runtimes import RUNTIMES
 from tests.conftest import Lane, stripes
 from tests.devices.pi import Pi
 
@@ -53,33 +53,14 @@ def pi_link(pi: Pi) -> Iterator[SshLink]:
     link.close()
 
 
-def job(link: Link, made: Provisioned, model: Path, samples: Path) -> dict[str, Any]:
-    return {
-        "runtime": made.runtime,
-        "model": link.put(model),
-        "samples": link.put(samples),
-        "adapter": None,
-        "outputs": link.place("outputs.npy"),
-        "out": link.place("result.json"),
-        "mode": "accuracy",
-        "threads": 1,
-        "seed": "0",
-    }
+TWICE = Protocol(
+    processes=2, min_queries=8, min_duration_s=0, max_duration_s=60, warmup_runs=1, warmup_s=0
+)
 
 
-def outputs(
-    link: Link, made: Provisioned, model: Path, samples: Path, scratch: Path
-) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
-    """Of every sample, by the agent on the device; and the agent's record."""
-    asked = job(link, made, model, samples)
-    (scratch / "job.json").write_text(json.dumps(asked))
-    argv = [made.python, "-I", link.put(AGENT), link.put(scratch / "job.json")]
-    done = link.run(argv, env=made.env, timeout_s=100)
-    assert done.returncode == 0, done.stderr
-    link.fetch(asked["outputs"], scratch / "outputs.npy")
-    link.fetch(asked["out"], scratch / "result.json")
-    logits: npt.NDArray[np.float32] = np.load(scratch / "outputs.npy")
-    return logits, json.loads((scratch / "result.json").read_text())
+def bench(link: Link, made: Provisioned, samples: Path, scratch: Path) -> Bench:
+    host = Host(link=link, folder=scratch, timeout_s=100, python=lambda runtime: made.python)
+    return Bench(host=host, protocol=TWICE, samples=samples)
 
 
 @dataclass(frozen=True)
@@ -89,7 +70,7 @@ class Undeclared:
     link: SshLink
     name: str = "undeclared"
 
-    def run(self, argv: Sequence[str], *, timeout_s: float) -> Completed:
+    def run(self, argv: Sequence[str], *, env: Any, timeout_s: float) -> Completed:
         return self.link.run(argv, env={"EDGE_DISTILL_EMULATED": ""}, timeout_s=timeout_s)
 
 
@@ -107,12 +88,18 @@ def measured_there_and_here(
     again = provision(link, facts, kind, cache=scratch, say=said.append, runtime=runtime)
     assert (again.python, again.reused, len(said)) == (made.python, True, 1)
 
-    there, record = outputs(link, made, model, samples, scratch)
-    here_link = LocalLink()
-    mine = provision(here_link, {}, kind, cache=wheels, say=said.append, runtime=runtime)
-    here, _ = outputs(here_link, mine, model, samples, scratch)
-    here_link.close()
+    subject = Subject(name="int8", format=kind, path=model, runtime=RUNTIMES[runtime])
+    on_device = bench(link, made, samples, scratch)
+    there, record = on_device.outputs(subject)
+    blocks = on_device.latency([subject], say=said.append)
+    assert [block.samples_ns and len(block.samples_ns) for block in blocks] == [4, 4]
+
+    local = LocalLink(scratch)
+    mine = provision(local, {}, kind, cache=wheels, say=said.append, runtime=runtime)
+    here, _ = bench(local, mine, samples, scratch).outputs(subject)
     assert record["runtime"]["version"] == made.version == mine.version
+    assert there is not None
+    assert here is not None
     assert there.shape == here.shape == (SAMPLES, 3)
     assert (there.argmax(1) == here.argmax(1)).mean() >= 0.995
 
@@ -235,20 +222,20 @@ def test_a_runtime_that_the_owner_installed_is_used_where_nothing_may_be(
     assert (made.runtime, made.reused) == ("onnxruntime", True)
 
 
-def test_an_agent_that_is_killed_is_not_one_that_was_late(
+def test_an_agent_that_is_killed_is_told(
     link: SshLink, finished: Lane, samples: Path, tmp_path: Path
 ) -> None:
-    mine = provision(LocalLink(), {}, "tflite", cache=tmp_path, say=print)
-    model = finished.out / "tiny" / "models" / "student.int8.tflite"
-    endless = {
-        **job(link, mine, model, samples),
-        "mode": "latency", "warmup_runs": 0, "warmup_ns": 10**12, "min_queries": 1,
-        "min_duration_ns": 0, "max_duration_ns": 10**12,
-    }  # fmt: skip
-    (tmp_path / "job.json").write_text(json.dumps(endless))
-    agent = [mine.python, "-I", link.put(AGENT), link.put(tmp_path / "job.json")]
-    script = '"$@" & sleep 1; kill -KILL $!; wait $!'
-    done = link.run(["sh", "-c", script, "sh", *agent], timeout_s=60)
-    assert (done.returncode, done.timed_out) == (137, False)
-    with pytest.raises(DeviceError, match=r"could not fetch .*result\.json"):
-        link.fetch(endless["out"], tmp_path / "result.json")
+    mine = provision(LocalLink(tmp_path), {}, "tflite", cache=tmp_path, say=print)
+    killer = tmp_path / "python"
+    killer.write_text(f'#!/bin/sh\n{mine.python} "$@" & sleep 1; kill -KILL $!; wait $!\n')
+    killer.chmod(0o755)
+    subject = Subject(
+        name="int8",
+        format="tflite",
+        path=finished.out / "tiny" / "models" / "student.int8.tflite",
+    )
+    made = replace(mine, python=str(killer))
+    endless = replace(TWICE, min_duration_s=1000, max_duration_s=1000)
+    killed = replace(bench(link, made, samples, tmp_path), protocol=endless)
+    with pytest.raises(DeviceError, match=r"device hostpi: .* was killed, most likely because"):
+        killed.latency([subject], say=print)
