@@ -159,6 +159,8 @@ class Measurements(Artifact):
     """Folder of the exports that were measured."""
     rows: tuple[Measured, ...]
     devices: dict[str, dict[str, Any]]
+    failed: dict[str, str] = {}
+    """The devices without figures, and why."""
 
 
 class Report(Artifact):

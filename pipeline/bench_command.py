@@ -1,20 +1,28 @@
 """`pipeline bench`: what the command line says becomes a request; what was seen, a document."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event
 from typing import TYPE_CHECKING, Any
+
+from targets.inventory import Device
 
 from pipeline import bench_page
 from pipeline.progress import Console
-from targets.devices import DEVICES, available_cpus, big_cores, probe_local
-from targets.errors import EdgeDistillError, InputError, unknown
+from targets import inventory
+from targets.errors import DeviceError, EdgeDistillError, InputError, unknown
+from targets.fleet import at_once
 from targets.runtimes import RUNTIMES
 
 if TYPE_CHECKING:
     from targets.bench.result import Document
     from targets.bench.session import Request
+
+BIG = "big"
+PAGE = "bench.html"
+"""Of all devices together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,52 +50,100 @@ class Options:
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """One device: its document, where it is written, and what failed there."""
+    """One device: its document and where it is, or why there is none; and what failed there."""
 
-    document: "Document"
+    device: str
+    document: "Document | None"
     path: Path
     errors: Mapping[str, EdgeDistillError]
 
 
 def bench(options: Options, *, console: Console) -> list[Measured]:
-    """Measure on every device; a document each in `<out>/<device>.json`.
+    """Measure on every device at once; a document each in `<out>/<device>.json`.
 
-    Raises `InputError` before anything is measured for what cannot be asked for.
+    Raises `InputError` before anything is measured for what cannot be asked for. A device that
+    fails is told in its result, and the others finish.
     """
-    devices = tuple(dict.fromkeys(options.devices)) or ("local",)
-    for name in devices:
-        if name not in DEVICES:
-            raise unknown("device", name, DEVICES, place="--device")
+    devices = [inventory.device(name) for name in dict.fromkeys(options.devices or ("local",))]
     with TemporaryDirectory(prefix="pipeline-bench-") as scratch:
         request = _request(options, Path(scratch))
-        return [_measure(name, request, options, console, Path(scratch)) for name in devices]
+        measured = at_once(
+            devices,
+            lambda device, stop: _measure(device, request, options, console, Path(scratch), stop),
+        )
+    documents = {one.device: one.document for one in measured if one.document is not None}
+    if documents:
+        bench_page.write(documents, _dead(measured), options.out / PAGE)
+    return measured
+
+
+def _dead(measured: Sequence[Measured]) -> dict[str, str]:
+    """Why a device has no figures."""
+    return {
+        one.device: " ".join(map(str, one.errors.values()))
+        for one in measured
+        if one.document is None
+    }
 
 
 def _measure(
-    device: str, request: "Request", options: Options, console: Console, scratch: Path
+    device: Device,
+    request: "Request",
+    options: Options,
+    console: Console,
+    scratch: Path,
+    stop: Event,
+) -> Measured:
+    path = options.out / f"{device.file_stem}.json"
+    folder = scratch / device.file_stem
+    folder.mkdir()
+    several = len(set(options.devices)) > 1
+
+    def say(text: str) -> None:
+        console.say(f"{device.name}: {text}" if several else text)
+
+    try:
+        return _seen(device, request, options, path, folder, say, stop)
+    except DeviceError as error:
+        return Measured(device=device.name, document=None, path=path, errors={device.name: error})
+
+
+def _seen(
+    device: Device,
+    request: "Request",
+    options: Options,
+    path: Path,
+    folder: Path,
+    say: Callable[[str], None],
+    stop: Event,
 ) -> Measured:
     from targets.bench import account
-    from targets.bench.host import Host
-    from targets.bench.session import observe
-    from targets.links.local import LocalLink
-    from targets.runtimes.environment import python_for
+    from targets.bench.session import format_of, observe
+    from targets.connection import Wish, connected
 
-    host = Host(
-        link=LocalLink(scratch),
-        folder=scratch,
+    models = (*request.models, *filter(None, [request.baseline]))
+    wish = Wish(
+        formats=[format_of(model) for model in models],
+        runtimes=request.runtimes,
+        install=options.install,
         timeout_s=options.timeout,
-        python=lambda runtime: str(python_for(runtime, install=options.install, say=console.say)),
     )
-    probed = probe_local()
-    seen = observe(request, host, cpus=len(available_cpus()), say=console.say)
-    document = account.document(request, seen, probed)
+    with connected(device, wish, scratch=folder, say=say, stop=stop) as there:
+        big = there.big_cores
+        threads = [len(big) if text == BIG else int(text) for text in options.threads or ("1",)]
+        asked = replace(
+            request,
+            defaults=there.defaults,
+            threads=tuple(dict.fromkeys(threads)),
+            affinity=big or None,
+        )
+        seen = observe(asked, there.host, cpus=there.cpus, say=say)
+        document = account.document(asked, seen, there.device)
     options.out.mkdir(parents=True, exist_ok=True)
-    path = options.out / f"{device}.json"
     part = path.with_suffix(".json.part")
     part.write_text(document.dump(), encoding="utf-8")
     part.replace(path)
-    bench_page.write(document, device, path.with_suffix(".html"))
-    return Measured(document=document, path=path, errors=seen.errors)
+    return Measured(device=device.name, document=document, path=path, errors=seen.errors)
 
 
 def _request(options: Options, scratch: Path) -> "Request":
@@ -98,13 +154,14 @@ def _request(options: Options, scratch: Path) -> "Request":
 
     for path in (*options.models, *filter(None, [options.baseline])):
         session.require_model(path)
+    for text in options.threads:
+        if text != BIG and (not text.isdigit() or int(text) == 0):
+            raise InputError(f"--threads {text}: is a whole number above 0, or big: all big cores.")
     found = None if options.data is None else samples.read(options.data, scratch)
     return session.Request(
         models=options.models,
         baseline=options.baseline,
         runtimes=tuple(_runtime(name) for name in options.runtimes),
-        threads=tuple(dict.fromkeys(_threads(text) for text in options.threads)) or (1,),
-        affinity=tuple(big_cores()),
         given=Given(
             shapes=dict(session.shape(text) for text in options.shapes),
             files={
@@ -128,14 +185,6 @@ def _runtime(name: str) -> Any:
     if name not in RUNTIMES:
         raise unknown("runtime", name, RUNTIMES, place="--runtime")
     return RUNTIMES[name]
-
-
-def _threads(text: str) -> int:
-    if text == "big":
-        return len(big_cores())
-    if not text.isdigit() or int(text) == 0:
-        raise InputError(f"--threads {text}: is a whole number above 0, or big: all big cores.")
-    return int(text)
 
 
 def _factor(text: str | None, option: str) -> float | tuple[float, ...] | None:

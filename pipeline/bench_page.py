@@ -1,5 +1,6 @@
-"""`<device>.html` beside the document of `pipeline bench`: the same figures as a picture."""
+"""`bench.html` beside the documents of `pipeline bench`: the same figures as a picture."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -12,28 +13,34 @@ if TYPE_CHECKING:
     from targets.bench.summary import SummaryRow
 
 
-def write(document: "Document", device: str, path: Path) -> None:
-    header, rows = bench_table.rows(document)
-    drawn = [_drawn(row, document) for row in document.summary if row.median_ns is not None]
+def write(documents: bench_table.Documents, dead: Mapping[str, str], path: Path) -> None:
+    """`dead`: the devices without figures, and why."""
+    header, rows = bench_table.rows(documents)
+    drawn = [
+        _drawn(row, document, f"{device}: " if len(documents) > 1 else "")
+        for device, document in documents.items()
+        for row in document.summary
+        if row.median_ns is not None
+    ]
     page = (
         templates()
         .get_template("bench.html.j2")
         .render(
-            document=document,
-            device=device,
+            documents=documents,
+            dead=dead,
             header=header,
             rows=rows,
-            notes=bench_table.notes(document),
+            notes=bench_table.notes(documents),
             plot=plots.processes(drawn) if drawn else None,
         )
     )
     path.write_text(page, encoding="utf-8")
 
 
-def _drawn(row: "SummaryRow", document: "Document") -> dict[str, Any]:
+def _drawn(row: "SummaryRow", document: "Document", of: str) -> dict[str, Any]:
     interval = row.median_ci
     return {
-        "name": row.model,
+        "name": of + row.model,
         "median_ns": row.median_ns,
         "interval": None if interval is None else (interval.low, interval.high),
         "processes": [

@@ -1,6 +1,6 @@
 """What `pipeline bench` says on the terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from pipeline.table import NOT_MEASURED, megabytes, percent, print_rows
@@ -12,28 +12,26 @@ if TYPE_CHECKING:
     from targets.bench.summary import ComparisonRow, SummaryRow
 
 Cells = dict[str, str]
+Documents = Mapping[str, "Document"]
+"""By the devices' names."""
 MOST = 8
 """Kinds of operators that are shown; the document has all."""
 
 
-def print_measured(document: "Document") -> None:
-    """A row per model; those without figures say why on stderr."""
-    print_rows(*rows(document))
-    for line in notes(document):
+def print_measured(documents: Documents) -> None:
+    """A row per model and device; those without figures say why on stderr."""
+    print_rows(*rows(documents))
+    for line in notes(documents):
         print(line)
 
 
-def rows(document: "Document") -> tuple[list[str], list[list[str]]]:
-    """Header and cells, without the columns that no model has values for."""
-    compared = {row.candidate: row for row in document.comparison}
-    accuracy = {row.model: row for row in document.accuracy}
+def rows(documents: Documents) -> tuple[list[str], list[list[str]]]:
+    """Header and cells, without the columns that no model has values for; the device only where
+    there are several."""
     table = [
-        {
-            **_latency(row),
-            **_accuracy(accuracy.get(row.model)),
-            **_compared(compared.get(row.model)),
-        }
-        for row in document.summary
+        ({"device": name} if len(documents) > 1 else {}) | cells
+        for name, document in documents.items()
+        for cells in _cells(document)
     ]
     header = [
         name
@@ -41,6 +39,15 @@ def rows(document: "Document") -> tuple[list[str], list[list[str]]]:
         if any(cells[name] != NOT_MEASURED for cells in table)
     ]
     return header, [[cells[name] for name in header] for cells in table]
+
+
+def _cells(document: "Document") -> list[Cells]:
+    compared = {row.candidate: row for row in document.comparison}
+    accuracy = {row.model: row for row in document.accuracy}
+    return [
+        _latency(row) | _accuracy(accuracy.get(row.model)) | _compared(compared.get(row.model))
+        for row in document.summary
+    ]
 
 
 def _latency(row: "SummaryRow") -> Cells:
@@ -80,8 +87,18 @@ def _compared(row: "ComparisonRow | None") -> Cells:
     return {"speed-up": f"{row.ratio:.2f}x{span}", "verdict": row.verdict}
 
 
-def notes(document: "Document") -> list[str]:
+def notes(documents: Documents) -> list[str]:
     """What limits the figures, a line each."""
+    several = len(documents) > 1
+    return [
+        f"{name}: {line}" if several else line
+        for name, document in documents.items()
+        for line in _notes(document)
+    ]
+
+
+def _notes(document: "Document") -> list[str]:
+    emulated = ["emulated: these times mean nothing"] if document.device.emulated else []
     found = (
         f"{row.model}: unstable: {_why(row, document)}"
         for row in document.summary
@@ -93,7 +110,7 @@ def notes(document: "Document") -> list[str]:
         for row in document.comparison
         if row.mdd is not None
     )
-    return [*found, *detectable, *operators(document)]
+    return [*emulated, *found, *detectable, *operators(document)]
 
 
 def operators(document: "Document") -> Iterator[str]:

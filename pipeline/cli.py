@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from targets.errors import EdgeDistillError
+from targets.errors import DeviceError, EdgeDistillError
 
 if TYPE_CHECKING:
     from pipeline.bench_command import Measured
@@ -23,7 +23,7 @@ RECIPE = click.argument("recipe", default="digits")
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 RECIPE_OPTIONS: Sequence[Callable[[Any], Any]] = (
     click.option("--target", "targets", multiple=True, help="Format to write: tflite, onnx."),
-    click.option("--device", "devices", multiple=True, help="Where to measure: local."),
+    click.option("--device", "devices", multiple=True, help="local, ssh://…, adb://…, or a name."),
     click.option(
         "--teacher",
         type=click.Path(path_type=Path),
@@ -64,7 +64,7 @@ def main() -> None:
 
 @main.command()
 @recipe_options
-def run(as_json: bool, **options: Any) -> None:
+def run(as_json: bool, **options: Any) -> int:
     """Train, distil, quantize, convert, measure and report RECIPE (a name or a .toml file).
 
     What is there already is reused; results are in OUT/<recipe>/.
@@ -76,15 +76,20 @@ def run(as_json: bool, **options: Any) -> None:
     recipe, runner = prepare(**options)
     results = options["out"] / recipe.name
     runner.run(results)
-    report = (results / "report.json").read_text(encoding="utf-8")
+    text = (results / "report.json").read_text(encoding="utf-8")
+    report = json.loads(text)
     if as_json:
-        click.echo(report, nl=False)
-        return
-    from pipeline.table import print_ablation, print_models
+        click.echo(text, nl=False)
+    else:
+        from pipeline.table import print_ablation, print_models
 
-    print_models(json.loads(report))
-    print_ablation(json.loads(report))
-    click.echo(f"\n{results / 'report.html'}")
+        print_models(report)
+        print_ablation(report)
+        click.echo(f"\n{results / 'report.html'}")
+    failed = report["environment"]["failed_devices"]
+    for why in failed.values():
+        click.echo(f"Error: {why}", err=True)
+    return DeviceError.exit_code if failed else 0
 
 
 @main.command()
@@ -157,7 +162,7 @@ def _show_bench(path: Path, *, as_json: bool) -> None:
     if as_json:
         click.echo(document.dump(), nl=False)
     else:
-        print_measured(document)
+        print_measured({path.stem: document})
 
 
 @main.command()
@@ -201,7 +206,7 @@ def convert(as_json: bool, **options: Any) -> None:
 @click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--baseline", type=click.Path(path_type=Path), help="Compare the others with it.")
 @click.option("--data", type=click.Path(path_type=Path), help=".npz, .npy or a folder of .npy.")
-@click.option("--device", "devices", multiple=True, help="Where to measure: local.")
+@click.option("--device", "devices", multiple=True, help="local, ssh://…, adb://…, or a name.")
 @click.option("--threads", multiple=True, metavar="N|big", help="[default: 1]; big: all big cores.")
 @click.option(
     "--tier",
@@ -243,15 +248,16 @@ def bench(as_json: bool, **options: Any) -> int:
 
 
 def _show_measured(measured: "Sequence[Measured]", *, as_json: bool) -> None:
+    from pipeline.bench_command import PAGE
     from pipeline.bench_table import print_measured
 
+    documents = {one.device: one.document for one in measured if one.document is not None}
     if as_json:
-        documents = [one.document.model_dump(mode="json", by_alias=True) for one in measured]
-        click.echo(json.dumps(documents[0] if len(documents) == 1 else documents))
-        return
-    for one in measured:
-        print_measured(one.document)
-        click.echo(f"\n{one.path.with_suffix('.html')}")
+        shown = [one.model_dump(mode="json", by_alias=True) for one in documents.values()]
+        click.echo(json.dumps(shown[0] if len(measured) == len(shown) == 1 else shown))
+    elif documents:
+        print_measured(documents)
+        click.echo(f"\n{measured[0].path.with_name(PAGE)}")
 
 
 def prepare(

@@ -21,10 +21,11 @@ from pipeline.datasets import DATASETS
 from pipeline.models import STUDENTS, TEACHERS
 from pipeline.training.hints import HINTS
 from pipeline.training.objectives import LOSSES
+from targets import inventory
 from targets.bench.tiers import TIERS
 from targets.calibration import MIN_CALIBRATION_SAMPLES
-from targets.devices import DEVICES, available_cpus
-from targets.errors import unknown
+from targets.devices import available_cpus
+from targets.errors import InputError, unknown
 from targets.formats import FORMATS, PRECISIONS
 
 
@@ -56,7 +57,18 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Target = Annotated[str, _one_of("target", FORMATS)]
 Precision = Annotated[str, _one_of("precision", PRECISIONS["tflite"])]
-Device = Annotated[str, _one_of("device", DEVICES)]
+
+
+def _known_device(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            inventory.device(value, place="")
+        except InputError as error:
+            raise ValueError(str(error)) from error
+    return value
+
+
+Device = Annotated[str, BeforeValidator(_known_device)]
 Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
 
 

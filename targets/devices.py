@@ -5,9 +5,6 @@ import platform
 from pathlib import Path
 from typing import Any
 
-DEVICES = {"local": "this machine"}
-"""Name of a device -> what it is."""
-
 
 def available_cpus() -> list[int]:
     """The CPUs that this process may use."""

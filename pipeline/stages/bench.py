@@ -1,103 +1,177 @@
 """Measure every export on every device: latency, and accuracy over the whole test split."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from pipeline.artifacts import Exports, Measured, Measurements
 from pipeline.recipe import BenchConfig
 from pipeline.stages.job import Job
 from targets.bench.tiers import TIERS
+from targets.errors import DeviceError
 from targets.formats.record import ExportedModel
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    from targets.inventory import Device
 
-    from targets.bench.protocol import Protocol
+    from targets.bench.protocol import Bench, Protocol, Subject
     from targets.bench.result import Document
     from targets.bench.summary import ComparisonRow, Range, SummaryRow
+    from targets.connection import Connected
 
 
 def run(cfg: BenchConfig, out: Path, *, job: Job, convert: Exports) -> Measurements:
-    rows: list[Measured] = []
-    devices = {}
-    if cfg.enabled:
-        for device in dict.fromkeys(cfg.devices):
-            devices[device], measured = _measure(cfg, out, job, convert, device)
-            rows += measured
-    else:
-        rows = [Measured(name=model.name) for model in convert.models]
-    return Measurements(folder=out, exports=convert.folder, rows=tuple(rows), devices=devices)
-
-
-def _measure(
-    cfg: BenchConfig, out: Path, job: Job, exports: Exports, device: str
-) -> tuple[dict[str, Any], list[Measured]]:
-    """One device: the file of everything that was seen there, and a row per model."""
+    if not cfg.enabled:
+        rows = tuple(Measured(name=model.name) for model in convert.models)
+        return Measurements(folder=out, exports=convert.folder, rows=rows, devices={})
     from pipeline.datasets.splits import Split
-    from targets.bench import account
-    from targets.bench.host import local_host
-    from targets.bench.protocol import Bench, Subject, store
-    from targets.bench.record import AccuracyPass, MemoryPass
-    from targets.devices import big_cores, probe_local
+    from targets import inventory
+    from targets.bench.protocol import store
+    from targets.fleet import at_once
 
     test = job.dataset()[Split.TEST]
     samples = job.scratch / "test.npy"
     store(test.images, samples)
-    protocol = _protocol(cfg, job.recipe.seed)
-    bench = Bench(
-        host=local_host(job.scratch, timeout_s=cfg.timeout_s),
-        samples=samples,
-        protocol=protocol,
+    (out / "bench").mkdir(exist_ok=True)
+    work = Work(cfg=cfg, out=out, job=job, exports=convert, samples=samples, labels=test.labels)
+    devices = [inventory.device(name) for name in dict.fromkeys(cfg.devices)]
+    seen = at_once(devices, lambda device, stop: _tried(device, work, stop))
+    errors = {one.device: one.error for one in seen if one.error is not None}
+    if len(errors) == len(seen):
+        raise next(iter(errors.values()))
+    return Measurements(
+        folder=out,
+        exports=convert.folder,
+        rows=tuple(row for one in seen for row in one.rows),
+        devices={one.device: one.described for one in seen if one.error is None},
+        failed={device: str(error) for device, error in errors.items()},
     )
-    subjects = [
-        Subject(
-            name=m.name,
-            format=m.format,
-            path=exports.path(m),
-            threads=cfg.threads,
-            affinity=tuple(big_cores()),
-            adapter=m.adapter,
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What is measured on every device."""
+
+    cfg: BenchConfig
+    out: Path
+    job: Job
+    exports: Exports
+    samples: Path
+    """.npy of the test split."""
+    labels: "npt.NDArray[np.int64]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneDevice:
+    device: str
+    rows: tuple[Measured, ...]
+    described: dict[str, Any] = field(default_factory=dict)
+    error: DeviceError | None = None
+
+
+def _tried(device: "Device", work: Work, stop: Event) -> OneDevice:
+    """A device that fails is rows with its reason, so that the others are not lost."""
+    try:
+        return _measured(device, work, stop)
+    except DeviceError as error:
+        why = (str(error),)
+        rows = tuple(
+            Measured(name=model.name, device=device.name, valid=False, invalid_reasons=why)
+            for model in work.exports.models
         )
-        for m in exports.models
+        return OneDevice(device=device.name, rows=rows, error=error)
+
+
+def _measured(device: "Device", work: Work, stop: Event) -> OneDevice:
+    """The file of everything that was seen there, and a row per model."""
+    from targets.bench.protocol import Bench
+    from targets.connection import Wish, connected
+
+    cfg, exports = work.cfg, work.exports
+    scratch = work.job.scratch / device.file_stem
+    scratch.mkdir()
+    several = len(set(cfg.devices)) > 1
+
+    def say(text: str) -> None:
+        work.job.console.say(f"{device.name}: {text}" if several else text)
+
+    wish = Wish(formats=[model.format for model in exports.models], timeout_s=cfg.timeout_s)
+    with connected(device, wish, scratch=scratch, say=say, stop=stop) as there:
+        bench = Bench(
+            host=there.host,
+            samples=work.samples,
+            protocol=_protocol(cfg, work.job.recipe.seed),
+            cpus=there.cpus,
+        )
+        seen = _seen(bench, _subjects(work, there), there, work, say)
+    path = work.out / "bench" / f"{device.file_stem}.json"
+    path.write_text(seen.document.dump(), encoding="utf-8")
+    rows = tuple(
+        _row(device.name, model, _teacher_of(model, exports), _before(model, exports), seen)
+        for model in exports.models
+    )
+    return OneDevice(device=device.name, rows=rows, described=there.device)
+
+
+def _subjects(work: Work, there: "Connected") -> "list[Subject]":
+    from targets.bench.protocol import Subject
+
+    return [
+        Subject(
+            name=model.name,
+            format=model.format,
+            path=work.exports.path(model),
+            runtime=there.defaults[model.format],
+            threads=work.cfg.threads,
+            affinity=there.big_cores or None,
+            adapter=model.adapter,
+        )
+        for model in work.exports.models
     ]
-    probed = probe_local()
-    blocks = bench.latency(subjects, say=job.console.say)
+
+
+def _seen(
+    bench: "Bench",
+    subjects: "list[Subject]",
+    there: "Connected",
+    work: Work,
+    say: Callable[[str], None],
+) -> "Seen":
+    from targets.bench import account
+    from targets.bench.record import AccuracyPass, MemoryPass
+
+    blocks = bench.latency(subjects, say=say)
     memory = [
         MemoryPass.model_validate({"model": s.name, **bench.once(s, "memory")}) for s in subjects
     ]
-    job.console.say(f"bench     top-1 of {len(subjects)} models over {len(test)} test samples")
+    say(f"bench     top-1 of {len(subjects)} models over {len(work.labels)} test samples")
     outputs = {subject.name: bench.outputs(subject) for subject in subjects}
     document = account.assemble(
-        device=probed,
-        protocol=protocol,
-        models=[model.model_dump() for model in exports.models],
+        device=there.device,
+        protocol=bench.protocol,
+        models=[model.model_dump() for model in work.exports.models],
         blocks=blocks,
         memory=memory,
         baselines={
             model.name: teacher.name
-            for model in exports.models
-            if (teacher := _teacher_of(model, exports)) is not None
+            for model in work.exports.models
+            if (teacher := _teacher_of(model, work.exports)) is not None
         },
         accuracy=[
             AccuracyPass.model_validate({"model": name, **record})
             for name, (_, record) in outputs.items()
         ],
     )
-    seen = Seen(
+    return Seen(
         document=document,
         logits={name: logits for name, (logits, _) in outputs.items() if logits is not None},
-        labels=test.labels,
-        teacher_logits=teacher_logits(exports),
+        labels=work.labels,
+        teacher_logits=teacher_logits(work.exports),
     )
-    rows = [
-        _row(device, model, _teacher_of(model, exports), _before(model, exports), seen)
-        for model in exports.models
-    ]
-    (out / "bench").mkdir(exist_ok=True)
-    (out / "bench" / f"{device}.json").write_text(document.dump(), encoding="utf-8")
-    return probed, rows
 
 
 def _protocol(cfg: BenchConfig, seed: int) -> "Protocol":

@@ -63,6 +63,7 @@ def _environment(bench: Measurements) -> dict[str, Any]:
         "platform": platform.platform(),
         "libraries": {name: _version(name) for name in LIBRARIES},
         "devices": bench.devices,
+        "failed_devices": bench.failed,
     }
 
 

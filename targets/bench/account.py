@@ -14,6 +14,7 @@ from targets.bench.protocol import Protocol, Subject
 from targets.bench.record import AccuracyPass, Block, MemoryPass
 from targets.bench.result import Document
 from targets.bench.session import Observed, Request, digest
+from targets.bench.summary import ComparisonRow
 from targets.errors import InputError
 
 TOOL = "edge-distill"
@@ -35,6 +36,11 @@ def assemble(
     `baselines`: for each model that is compared, the model that it is compared with.
     """
     names = [model["name"] for model in models]
+    compared = [
+        row
+        for name, baseline in baselines.items()
+        for row in summary.comparisons(blocks, baseline, [name])
+    ]
     return Document.model_validate(
         {
             "run_id": str(uuid4()),
@@ -47,15 +53,18 @@ def assemble(
             "blocks": blocks,
             "memory": memory,
             "summary": summary.summarise_blocks(blocks, memory, names),
-            "comparison": [
-                row
-                for name, baseline in baselines.items()
-                for row in summary.comparisons(blocks, baseline, [name])
-            ],
+            "comparison": [_refused(row) for row in compared] if device["emulated"] else compared,
             "accuracy": accuracy,
             "op_profile": op_profile,
         }
     )
+
+
+def _refused(row: ComparisonRow) -> ComparisonRow:
+    """The same model was 14 times as fast on one emulated CPU as on another."""
+    nothing = dict.fromkeys(("ratio", "ratio_ci", "ratio_t_ci", "mdd"))
+    reasons = ("the device is emulated: its times mean nothing", *row.invalid_reasons)
+    return row.model_copy(update={**nothing, "verdict": "invalid", "invalid_reasons": reasons})
 
 
 def _used(protocol: Protocol, blocks: Sequence[Block]) -> dict[str, Any]:

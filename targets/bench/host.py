@@ -8,6 +8,8 @@ import json
 import re
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -17,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from targets.errors import DeviceError, EdgeDistillError, InputError
-from targets.links.link import Completed, Link
+from targets.links.link import Completed, Link, LinkLost
 from targets.links.local import LocalLink
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from targets.runtimes import Runtime
 
 AGENT = Path(__file__).with_name("agent.py")
+RETRY_EVERY_S = 5.0
 
 FOREIGN_OPERATORS = re.compile(
     r"unresolved custom op: (?P<custom>[\w.:-]+)"
@@ -50,12 +53,38 @@ class Host:
     python: Callable[["Runtime"], str] = this_python
     """The interpreter there that has the runtime."""
     env: Mapping[str, str] = field(default_factory=dict)
+    retry_s: float = 0.0
+    """How long a lost connection is waited for."""
+    say: Callable[[str], None] = lambda text: None
+    stop: threading.Event = field(default_factory=threading.Event, repr=False)
+    """Set by whoever wants no further job to begin."""
     _numbers: "count[int]" = field(default_factory=count, repr=False)
 
     def run(
         self, subject: "Subject", job: Mapping[str, Any], *, writes: str | None = None
     ) -> dict[str, Any]:
-        """The agent's result for `job`; the array that it `writes`, if any, is loaded into it."""
+        """The agent's result for `job`; the array that it `writes`, if any, is loaded into it.
+
+        Where the connection is lost (a device that starts again, a pulled cable), the same job is
+        begun anew until `retry_s` have passed without it: the block is measured as a whole or not.
+        """
+        deadline: float | None = None
+        while True:
+            if self.stop.is_set():
+                raise DeviceError(f"device {self.link.name}: stopped before {subject.name}.")
+            try:
+                return self._run(subject, job, writes)
+            except LinkLost as error:
+                now = time.monotonic()
+                deadline = deadline or now + self.retry_s
+                if now >= deadline:
+                    raise
+                self.say(f"{error} Trying again for {deadline - now:.0f} s.")
+                self.stop.wait(RETRY_EVERY_S)
+
+    def _run(
+        self, subject: "Subject", job: Mapping[str, Any], writes: str | None
+    ) -> dict[str, Any]:
         stem = f"job-{next(self._numbers)}"
         out, array = self.link.place(f"{stem}.out.json"), self.link.place(f"{stem}.npy")
         sent = self.folder / f"{stem}.json"

@@ -27,7 +27,9 @@ class Request:
     models: tuple[Path, ...]
     baseline: Path | None = None
     runtimes: tuple[Runtime, ...] = ()
-    """Empty: for each file the first that takes its format."""
+    """Empty: for each file that of `defaults`, else the first that takes its format."""
+    defaults: Mapping[str, Runtime] = field(default_factory=dict)
+    """By format, what the device can have."""
     threads: tuple[int, ...] = (1,)
     affinity: tuple[int, ...] | None = None
     given: Given = field(default_factory=Given)
@@ -80,7 +82,7 @@ def subjects(request: Request) -> dict[str, Subject]:
             affinity=request.affinity,
         )
         for path in files
-        for runtime in _runtimes(path, request.runtimes)
+        for runtime in _runtimes(path, request)
         for threads in request.threads
     ]
     if request.native:
@@ -107,8 +109,8 @@ def _name(path: Path, files: Sequence[Path]) -> str:
     return path.name if alone else str(path)
 
 
-def _runtimes(path: Path, asked: tuple[Runtime, ...]) -> list[Runtime]:
-    kind = format_of(path)
+def _runtimes(path: Path, request: Request) -> list[Runtime]:
+    kind, asked = format_of(path), request.runtimes
     fitting = [runtime for runtime in asked if kind in runtime.formats]
     if asked and not fitting:
         names = ", ".join(r.name for r in RUNTIMES.values() if kind in r.formats)
@@ -116,7 +118,7 @@ def _runtimes(path: Path, asked: tuple[Runtime, ...]) -> list[Runtime]:
             f"--runtime {asked[0].name}: takes no {kind} files, as {path} is; those that do: "
             f"{names}."
         )
-    return fitting or [runtime_for(kind)]
+    return fitting or [request.defaults.get(kind) or runtime_for(kind)]
 
 
 def format_of(path: Path) -> str:
