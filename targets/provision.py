@@ -77,7 +77,7 @@ def provision(
         return _local(runtime_for(format_name) if runtime is None else RUNTIMES[runtime])
     every = candidates(device, format_name, name=link.name)
     wanted = [each for each in every if runtime in (None, each.runtime.name)]
-    there = _installed(link)
+    there = installed(link)
     for candidate in wanted:
         if candidate.key in there:
             return there[candidate.key]
@@ -112,7 +112,7 @@ def _local(runtime: Runtime) -> Provisioned:
     )
 
 
-def _installed(link: Link) -> dict[str, Provisioned]:
+def installed(link: Link) -> dict[str, Provisioned]:
     """What earlier calls put on the device, by its key."""
     script = 'for each in "$1"*/"$2"; do if [ -f "$each" ]; then cat "$each"; fi; done'
     argv = ["sh", "-c", script, "sh", link.place("env-"), INSTALLED]
@@ -124,7 +124,7 @@ def _installed(link: Link) -> dict[str, Provisioned]:
 def _uninstalled(link: Link, wanted: Sequence[Candidate]) -> Provisioned:
     """The runtime that the device's owner installed, where nothing may be put there."""
     for candidate in {(each.runtime.name, each.base): each for each in wanted}.values():
-        tried = _tried(link, candidate, candidate.base)
+        tried = self_tested(link, candidate, candidate.base)
         if isinstance(tried, Provisioned):
             return replace(tried, reused=True)
     names = ", ".join(dict.fromkeys(each.runtime.distribution for each in wanted))
@@ -140,7 +140,7 @@ def _install(link: Link, candidate: Candidate, wheels: Path) -> Provisioned:
     argv = ["sh", "-c", INSTALL, "sh", folder, candidate.base, site, UNPACK, link.put(wheels)]
     done = link.run(argv, env={}, timeout_s=LIMIT_S)
     tried = (
-        _tried(link, candidate, f"{folder}/bin/python")
+        self_tested(link, candidate, f"{folder}/bin/python")
         if done.returncode == 0
         else _unpacked_not(link.name, candidate, done)
     )
@@ -162,7 +162,7 @@ def _mark(link: Link, candidate: Candidate, made: Provisioned, to: str) -> None:
         raise DeviceError(f"device {link.name}: could not write {to}. Is its disk full?")
 
 
-def _tried(link: Link, candidate: Candidate, python: str) -> Provisioned | str:
+def self_tested(link: Link, candidate: Candidate, python: str) -> Provisioned | str:
     """What the agent's own test says of the runtime there: loaded, run and right; or why not."""
     name = candidate.runtime.name
     argv = [python, "-I", link.put(AGENT), "--selftest", name]

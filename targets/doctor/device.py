@@ -1,0 +1,295 @@
+"""Is a device there, what is it, which runtime would it use, and can it hold its speed."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from targets.addresses import Adb, Local, Ssh
+from targets.bench.host import AGENT
+from targets.candidates import Candidate, candidates
+from targets.doctor import Check
+from targets.errors import DeviceError, EdgeDistillError
+from targets.inventory import Device, open_link
+from targets.links.link import Link
+from targets.probe import probe
+from targets.provision import Provisioned, installed, self_tested
+from targets.runtimes import RUNTIMES, Runtime
+from targets.wheels import fetched
+
+FORMATS = ("tflite", "onnx")
+ROOM_BYTES = 300_000_000
+"""For two runtimes with numpy, unpacked, and models."""
+FILES_BYTES = 20_000_000
+"""For models, where a runtime is there."""
+SELF_TEST_S = 120
+NOW = {
+    0: "under-voltage", 1: "frequency capped", 2: "throttled", 3: "soft temperature limit",
+}  # fmt: skip
+"""Bit of `get_throttled`; the same bits 16 higher: since it was switched on."""
+PERFORMANCE = "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
+Facts = Mapping[str, Any]
+
+
+def device_checks(
+    device: Device, *, scratch: Path, wheels: Path, install: bool = True
+) -> Iterator[Check]:
+    """Every check of one device, as far as it can be reached; wheels are fetched to `wheels`.
+
+    Nothing is installed there. On a device where we keep files our folder is made.
+    """
+    try:
+        link = open_link(device, scratch)
+        try:
+            yield from _reached(device, link, wheels=wheels, install=install)
+        finally:
+            link.close()
+    except EdgeDistillError as error:
+        yield unreachable(device, error)
+
+
+def unreachable(device: Device, error: EdgeDistillError) -> Check:
+    """The paragraph of an error is the remedy: it says what mends it."""
+    said = str(error).removeprefix(f"device {device.name}: ")
+    return Check(name="measurable", ok=False, found="no", remedy=f"{said[:1].upper()}{said[1:]}")
+
+
+def _reached(device: Device, link: Link, *, wheels: Path, install: bool) -> Iterator[Check]:
+    if isinstance(device.address, Adb):
+        yield from _android(device, link)
+        return
+    facts = probe(link)
+    yield reached(device)
+    if isinstance(device.address, Local):
+        yield from facts_checks(facts, needed_bytes=FILES_BYTES)
+        yield from (self_test(link, kind) for kind in FORMATS)
+        return
+    there = installed(link)
+    yield from facts_checks(facts, needed_bytes=FILES_BYTES if there else ROOM_BYTES)
+    yield Check(name="our folder", ok=True, found=link.place("").rstrip("/"))
+    yield from runtimes(link, facts, there, wheels=wheels, install=install)
+
+
+def reached(device: Device) -> Check:
+    known = ", its host key is known" if isinstance(device.address, Ssh) else ""
+    return Check(name="reachable", ok=True, found=f"{device.url}{known}")
+
+
+def facts_checks(facts: Facts, *, needed_bytes: int = ROOM_BYTES) -> Iterator[Check]:
+    """Of what `probe` saw."""
+    yield Check(name="system", ok=True, found=_system(facts))
+    if facts["emulated"]:
+        yield Check(name="speed", ok=None, found="emulated: its times mean nothing")
+    if facts["missing_tools"]:
+        yield Check(
+            name="tools",
+            ok=False,
+            found=f"no {', '.join(facts['missing_tools'])}",
+            remedy="There: sudo apt install coreutils tar",
+        )
+    yield pythons(facts)
+    yield room(facts["disk_free_bytes"], needed_bytes=needed_bytes)
+    yield governor(facts["cpus"])
+    yield throttling(facts["throttled_raw"])
+
+
+def _system(facts: Facts) -> str:
+    parts = [facts["model"], facts["arch"], facts["os"], facts["libc"]]
+    if facts["abi"] != facts["arch"]:
+        parts.insert(2, f"programs {facts['abi']}")
+    return ", ".join(part for part in parts if part)
+
+
+def pythons(facts: Facts) -> Check:
+    found = [
+        f"{each['version']} ({each['path']}{_numpy(each['numpy'])})" for each in facts["pythons"]
+    ]
+    return Check(
+        name="python",
+        ok=bool(found),
+        found=", ".join(found) or "none",
+        remedy="" if found else "There: sudo apt install python3",
+    )
+
+
+def _numpy(version: str | None) -> str:
+    return f", numpy {version}" if version else ""
+
+
+def room(free_bytes: int | None, *, needed_bytes: int) -> Check:
+    if free_bytes is None:
+        return Check(name="disk", ok=None, found="it does not say how much is free")
+    enough = free_bytes >= needed_bytes
+    return Check(
+        name="disk",
+        ok=enough,
+        found=f"{free_bytes / 1e6:.0f} MB free",
+        remedy="" if enough else f"Make room there: {needed_bytes / 1e6:.0f} MB are needed.",
+    )
+
+
+def governor(cpus: Iterable[Mapping[str, Any]]) -> Check:
+    names = sorted({cpu["governor"] for cpu in cpus if cpu["governor"]})
+    if not names:
+        return Check(name="governor", ok=None, found="not told: frequencies are not seen there")
+    steady = names == ["performance"]
+    return Check(
+        name="governor",
+        ok=True if steady else None,
+        found=", ".join(names) if steady else f"{', '.join(names)}: the first runs may be slower",
+        remedy="" if steady else f"There: {PERFORMANCE}",
+    )
+
+
+def throttling(raw: str | None) -> Check:
+    """Of a Raspberry Pi's `get_throttled`, "0x50005"."""
+    if raw is None:
+        return Check(name="throttling", ok=None, found="not told: no vcgencmd there")
+    bits = int(raw, 16)
+    now = [name for bit, name in NOW.items() if bits >> bit & 1]
+    since = [name for bit, name in NOW.items() if bits >> (bit + 16) & 1]
+    if not now and not since:
+        return Check(name="throttling", ok=True, found=f"none ({raw})")
+    remedy = (
+        "Use the power supply that was made for it."
+        if {"under-voltage"} & {*now, *since}
+        else "Give it a heat sink or a fan, and let it cool down."
+    )
+    if now:
+        return Check(name="throttling", ok=False, found=f"{', '.join(now)} ({raw})", remedy=remedy)
+    found = f"not now; since it was switched on: {', '.join(since)} ({raw})"
+    return Check(name="throttling", ok=None, found=found, remedy=remedy)
+
+
+def self_test(link: Link, kind: str) -> Check:
+    """The runtime that this Python measures `kind` with: loaded, run and right."""
+    runtime = next(each for each in RUNTIMES.values() if kind in each.formats)
+    argv = [sys.executable, "-I", link.put(AGENT), "--selftest", runtime.name]
+    done = link.run(argv, env=runtime.env, timeout_s=SELF_TEST_S)
+    try:
+        seen = json.loads(done.stdout)["runtimes"][runtime.name]
+    except ValueError:
+        last = (done.stderr.strip().splitlines() or ["no word"])[-1]
+        seen = {"ok": False, "version": None, "error": last}
+    return Check(
+        name=kind,
+        ok=seen["ok"],
+        found=f"{runtime.distribution} {seen['version']}, tried"
+        if seen["ok"]
+        else f"{runtime.distribution}: {' '.join(seen['error'].split())[:200]}",
+        remedy="" if seen["ok"] else _install_here(runtime),
+    )
+
+
+def _install_here(runtime: Runtime) -> str:
+    wanted = " ".join(f"'{each}'" for each in runtime.requirements)
+    return f"{sys.executable} -m pip install --force-reinstall {wanted}"
+
+
+def runtimes(
+    link: Link, facts: Facts, there: Mapping[str, Provisioned], *, wheels: Path, install: bool
+) -> Iterator[Check]:
+    """The runtime of each format that a measurement would use; `there`: what we installed."""
+    for kind in FORMATS:
+        try:
+            every = list(candidates(facts, kind, name=link.name))
+        except DeviceError as error:
+            said = str(error).removeprefix(f"device {link.name}: ")
+            yield Check(name=kind, ok=False, found="no runtime", remedy=said)
+            continue
+        kept = next((each for each in every if each.key in there), None)
+        if kept is not None:
+            yield _kept(link, kind, kept, there[kept.key].python)
+        elif install:
+            yield would_get(kind, every, lambda one: _has_wheels(one, wheels))
+        else:
+            yield would_use(kind, every, lambda one: _version(self_tested(link, one, one.base)))
+
+
+def _kept(link: Link, kind: str, candidate: Candidate, python: str) -> Check:
+    seen = self_tested(link, candidate, python)
+    name = candidate.runtime.distribution
+    if isinstance(seen, str):
+        remedy = f"pipeline devices clean {link.name}, and it is installed again."
+        return Check(name=kind, ok=False, found=f"{name} is installed: {seen}", remedy=remedy)
+    return Check(name=kind, ok=True, found=f"{name} {seen.version}, installed and tried")
+
+
+def would_get(
+    kind: str, every: Iterable[Candidate], has_wheels: Callable[[Candidate], bool]
+) -> Check:
+    """The first candidate that there are wheels for."""
+    asked = []
+    for candidate in every:
+        asked.append(candidate.runtime.distribution)
+        try:
+            there = has_wheels(candidate)
+        except DeviceError as error:
+            return Check(name=kind, ok=False, found="not installed yet", remedy=str(error))
+        if there:
+            python = ".".join(map(str, candidate.platform.python))
+            found = f"{candidate.requirements[0]} will be installed (Python {python})"
+            return Check(name=kind, ok=True, found=found)
+    return Check(
+        name=kind,
+        ok=False,
+        found=f"no wheel of {' or '.join(dict.fromkeys(asked)) or 'any runtime'} fits it",
+        remedy="Install another Python there, or measure with a native tool: --native PATH.",
+    )
+
+
+def would_use(
+    kind: str, every: Iterable[Candidate], version: Callable[[Candidate], str | None]
+) -> Check:
+    """Where nothing may be installed: the first that works in the device's own Python."""
+    for candidate in every:
+        found = version(candidate)
+        if found is not None:
+            name = candidate.runtime.distribution
+            return Check(name=kind, ok=True, found=f"{name} {found}, the owner's, tried")
+    return Check(name=kind, ok=False, found="none is installed", remedy="Leave out --no-install.")
+
+
+def _version(seen: Provisioned | str) -> str | None:
+    return None if isinstance(seen, str) else seen.version
+
+
+def _has_wheels(candidate: Candidate, wheels: Path) -> bool:
+    folder = fetched(
+        candidate.requirements,
+        candidate.platform,
+        cache=wheels,
+        dependencies=not candidate.own_numpy,
+    )
+    return folder is not None
+
+
+def _android(device: Device, link: Link) -> Iterator[Check]:
+    from targets.android.probe import conditions, probe
+
+    facts = probe(link)
+    yield reached(device)
+    yield from android_checks(facts, conditions(link))
+
+
+def android_checks(facts: Facts, state: Facts) -> Iterator[Check]:
+    """Of what `targets.android.probe` saw."""
+    parts = [facts["model"], facts["soc"], facts["abi"], facts["os"]]
+    yield Check(name="system", ok=True, found=", ".join(part for part in parts if part))
+    if facts["emulated"]:
+        yield Check(name="speed", ok=None, found="emulated: its times mean nothing")
+    status = state["thermal_status"]
+    hot = status is not None and status > 0
+    yield Check(
+        name="throttling",
+        ok=None if status is None else not hot,
+        found="not told (Android 10 does)" if status is None else f"thermal status {status} of 6",
+        remedy="Let it cool down, out of its case and off its charger." if hot else "",
+    )
+    yield Check(
+        name="tflite",
+        ok=None,
+        found=f"by Google's benchmark_model for {facts['abi']}: latency alone",
+        remedy="pipeline bench MODEL --native PATH_OF_BENCHMARK_MODEL",
+    )
