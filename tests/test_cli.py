@@ -16,13 +16,22 @@ import pytest
 from pipeline.cli import main
 from tests.conftest import Command, Lane
 
-COMMANDS = sorted(main.commands)
+
+def commands(group: click.Group, *parents: str) -> Iterator[tuple[str, click.Command]]:
+    """Every command by its name, "devices clean" too."""
+    for name, found in sorted(group.commands.items()):
+        yield " ".join([*parents, name]), found
+        if isinstance(found, click.Group):
+            yield from commands(found, *parents, name)
+
+
+COMMANDS = dict(commands(main))
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_help_ends_in_an_example_and_knows_json(command: Command, name: str) -> None:
-    text = command(name, "--help").stdout
-    documented = main.commands[name].help or ""
+    text = command(*name.split(), "--help").stdout
+    documented = COMMANDS[name].help or ""
     assert documented.rstrip().splitlines()[-2].strip() == "Example:"
     assert documented.rstrip().splitlines()[-1].strip().startswith(f"pipeline {name}")
     assert "Example:" in text
@@ -227,9 +236,9 @@ def test_commands_are_short() -> None:
     """A command parses, calls the library and renders."""
     import inspect
 
-    for name in COMMANDS:
-        callback = main.commands[name].callback
-        assert isinstance(main.commands[name], click.Command)
+    for name, found in COMMANDS.items():
+        callback = found.callback
+        assert isinstance(found, click.Command)
         assert callback is not None
         body = inspect.getsource(callback).split('"""')[2].strip().splitlines()
         assert len(body) <= 14, name

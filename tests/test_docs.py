@@ -11,6 +11,7 @@ import yaml
 
 from pipeline.cli import main
 from pipeline.recipe import Recipe
+from targets import inventory
 from tests.conftest import Command, Lane
 
 ROOT = Path(__file__).parent.parent
@@ -44,10 +45,26 @@ def test_every_command_is_in_the_readme_and_every_one_there_exists() -> None:
     assert listed == set(main.commands)
 
 
-@pytest.mark.parametrize("text", re.findall(r"```toml\n(.*?)```", README, re.DOTALL))
+DEVICES = "# devices.toml"
+TABLES = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("text", [text for text in TABLES if not text.startswith(DEVICES)])
 def test_every_recipe_in_the_readme_is_valid(text: str) -> None:
     """Also where a part of one is shown, without its name."""
     Recipe.model_validate({"name": "part", **tomllib.loads(text)})
+
+
+@pytest.mark.parametrize("text", [text for text in TABLES if text.startswith(DEVICES)])
+def test_every_inventory_in_the_readme_is_valid(text: str, tmp_path: Path) -> None:
+    (tmp_path / "devices.toml").write_text(text)
+    assert inventory.read(tmp_path / "devices.toml")
+
+
+def test_the_keys_of_an_entry_are_in_the_readme() -> None:
+    section = README.partition("## Devices")[2].partition("\n## ")[0]
+    for key in inventory.Entry.model_fields:
+        assert key in section
 
 
 def test_the_files_that_the_readme_lists_are_what_a_run_leaves(finished: Lane) -> None:
