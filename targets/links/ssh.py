@@ -1,13 +1,8 @@
-"""A device over SSH: the user's own OpenSSH client, with their keys, jump hosts and known hosts.
-
-One connection carries every command (ControlMaster). The device's login shell parses each command
-once more, so that a command is one string, quoted once, here.
-"""
+"""A device over SSH: commands that end there too, and files that are known by their content."""
 
 import contextlib
 import hashlib
 import shlex
-import shutil
 import subprocess
 import tempfile
 import time
@@ -20,23 +15,12 @@ from targets.errors import DeviceError
 from targets.links import remote, ssh_failures
 from targets.links.archive import archived
 from targets.links.link import Completed, LinkLost
+from targets.links.ssh_connection import SshConnection
 
 FOLDER = ".edge-distill"
-CONNECT_S = 60
 PATIENCE_S = 30
 """Beyond a command's own limit, until the connection counts as lost."""
 SLOWEST_BYTES_PER_S = 50_000
-OPTIONS = {
-    "BatchMode": "yes",  # nobody is there to answer
-    "ConnectTimeout": "10",
-    "ServerAliveInterval": "5",
-    "ServerAliveCountMax": "4",
-    "LogLevel": "ERROR",
-    # What the user's configuration may have for their own sessions only.
-    "ClearAllForwardings": "yes",
-    "RemoteCommand": "none",
-    "RequestTTY": "no",
-}
 MINE = ".made-by-edge-distill"
 """A folder that holds this was made by us, so that it may be filled and removed."""
 OUR_FOLDER = """umask 077
@@ -73,7 +57,9 @@ class Printed:
 
 
 class SshLink:
-    """`options` are more arguments of ssh, such as ("-F", "my_config"); `folder` is ours there,
+    """By the user's own client, with their keys, jump hosts and known hosts.
+
+    `options` are more arguments of ssh, such as ("-F", "my_config"); `folder` is ours there,
     relative to the home folder or absolute.
     """
 
@@ -89,13 +75,10 @@ class SshLink:
     ) -> None:
         self.name = name or host
         self.host = host
-        self.folder = folder
-        self._options = [
-            item for key, value in OPTIONS.items() for item in ("-o", f"{key}={value}")
-        ]
-        self._options += [*options, *(["-l", user] if user else [])]
-        self._options += [] if port is None else ["-p", str(port)]
-        self._control: Path | None = None
+        self.folder = folder.removeprefix("~/")
+        more = [*options, *(["-l", user] if user else [])]
+        more += [] if port is None else ["-p", str(port)]
+        self._connection = SshConnection(host, name=self.name, options=more)
         self._root = ""
         self._brought: dict[tuple[str, int, int], str] = {}
 
@@ -186,10 +169,7 @@ class SshLink:
         self._brought.clear()
 
     def close(self) -> None:
-        if self._control is not None:
-            self._ask_master("exit")
-            shutil.rmtree(self._control.parent)
-            self._control = None
+        self._connection.close()
 
     def _script(
         self,
@@ -217,11 +197,9 @@ class SshLink:
     ) -> Iterator[Printed]:
         """Run a script there and look at what it printed; LinkLost when its end was not heard."""
         self._connect()
-        argv = self._ssh("-T", "-o", "ControlMaster=no", "--", self.host)
-        argv.append(f"exec sh -c {shlex.quote(asked.text)}")
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             process = subprocess.Popen(
-                argv,
+                self._connection.command(asked.text),
                 stdin=subprocess.PIPE if stdin is None else stdin,
                 stdout=out,
                 stderr=err,
@@ -236,41 +214,8 @@ class SshLink:
             yield Printed(stdout=out, stderr=remote.told(errors, asked.word), answer=answer)
 
     def _connect(self) -> None:
-        """See that the one connection is there."""
-        if self._control is None:
-            # A folder of our own, and short: a socket's path ends at 104 bytes.
-            self._control = Path(tempfile.mkdtemp(prefix="ed-", dir="/tmp")) / "%C"
-        if self._ask_master("check"):
-            return
-        self._brought.clear()
-        for left in self._control.parent.iterdir():
-            left.unlink()
-        argv = self._ssh("-o", "ControlMaster=yes", "-o", "ControlPersist=600", "-N", "-f")
-        # A file, not a pipe: the connection that stays behind keeps it open.
-        with tempfile.TemporaryFile() as err:
-            try:
-                code = subprocess.run(
-                    [*argv, "--", self.host],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=err,
-                    timeout=CONNECT_S,
-                    start_new_session=True,
-                ).returncode
-            except subprocess.TimeoutExpired:
-                raise LinkLost(ssh_failures.silent(self.name, CONNECT_S)) from None
-            except FileNotFoundError:
-                raise DeviceError(ssh_failures.NO_CLIENT.format(name=self.name)) from None
-            err.seek(0)
-            if code != 0:
-                raise ssh_failures.lost(self.name, self.host, err.read().decode(errors="replace"))
-
-    def _ask_master(self, command: str) -> bool:
-        argv = self._ssh("-O", command, "--", self.host)
-        return subprocess.run(argv, capture_output=True, timeout=CONNECT_S).returncode == 0
-
-    def _ssh(self, *more: str) -> list[str]:
-        return ["ssh", "-o", f"ControlPath={self._control}", *self._options, *more]
+        if self._connection.ensure():
+            self._brought.clear()  # the device may be another one by now
 
 
 def _wait(process: "subprocess.Popen[bytes]", limit_s: float) -> None:

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -94,10 +95,10 @@ def test_every_command_takes_the_same_connection(host: Host, link: SshLink) -> N
 def test_nothing_is_left_of_a_closed_connection(host: Host) -> None:
     link = host.link()
     link.run(["true"], timeout_s=10)
-    control = link._control
-    assert control is not None
+    socket = link._connection._socket
+    assert socket is not None
     link.close()
-    assert not control.parent.exists()
+    assert not socket.parent.exists()
     link.run(["true"], timeout_s=10)  # and it can be used again
     link.close()
 
@@ -212,13 +213,25 @@ def test_a_file_that_is_not_there_is_told(link: SshLink, tmp_path: Path) -> None
     assert not list(tmp_path.iterdir())
 
 
+def test_a_machine_without_ssh_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with (
+        closing(SshLink("pi")) as link,
+        pytest.raises(DeviceError, match=r"device pi: the program ssh is not there\. Install"),
+    ):
+        link.run(["true"], timeout_s=10)
+
+
 def test_an_unknown_host_key_is_told_with_its_remedy(host: Host) -> None:
     known = host.keys.folder / "known_hosts"
     kept = known.read_text()
     known.write_text("")
     try:
-        with pytest.raises(DeviceError, match=r"its host key is not known yet\. .*ssh hostpi"):
-            host.link().run(["true"], timeout_s=10)
+        with (
+            closing(host.link()) as link,
+            pytest.raises(DeviceError, match=r"its host key is not known yet\. .*ssh hostpi"),
+        ):
+            link.run(["true"], timeout_s=10)
         assert known.read_text() == ""  # and it was not taken on trust
     finally:
         known.write_text(kept)
@@ -229,8 +242,11 @@ def test_a_changed_host_key_is_told_with_its_remedy(host: Host) -> None:
     kept = known.read_text()
     known.write_text(kept.partition(" ")[0] + " " + (host.keys.folder / "user.pub").read_text())
     try:
-        with pytest.raises(DeviceError, match=r"another host key than .* ssh-keygen -R hostpi"):
-            host.link().run(["true"], timeout_s=10)
+        with (
+            closing(host.link()) as link,
+            pytest.raises(DeviceError, match=r"another host key than .* ssh-keygen -R hostpi"),
+        ):
+            link.run(["true"], timeout_s=10)
     finally:
         known.write_text(kept)
 
@@ -243,7 +259,7 @@ def test_a_key_that_is_not_let_in_is_told_with_its_remedy(host: Host) -> None:
     kept = authorized.read_text()
     authorized.write_text("")
     try:
-        with pytest.raises(DeviceError, match="ssh-copy-id hostpi"):
+        with closing(link), pytest.raises(DeviceError, match="ssh-copy-id hostpi"):
             link.run(["true"], timeout_s=10)
     finally:
         authorized.write_text(kept)
