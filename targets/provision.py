@@ -6,11 +6,8 @@ newer platform tags, and the wheels were already chosen for that device here.
 """
 
 import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +17,7 @@ from targets.errors import DeviceError
 from targets.links.link import Completed, Link
 from targets.links.local import LocalLink
 from targets.runtimes import RUNTIMES, Runtime, runtime_for
+from targets.runtimes.environment import python_for
 from targets.wheels import fetched
 
 Say = Callable[[str], None]
@@ -74,10 +72,11 @@ def provision(
     there.
     """
     if isinstance(link, LocalLink):
-        return _local(runtime_for(format_name) if runtime is None else RUNTIMES[runtime])
+        chosen = runtime_for(format_name) if runtime is None else RUNTIMES[runtime]
+        return _local(link, chosen, install=install, say=say)
     every = candidates(device, format_name, name=link.name)
     wanted = [each for each in every if runtime in (None, each.runtime.name)]
-    there = installed(link)
+    there = _installed(link)
     for candidate in wanted:
         if candidate.key in there:
             return there[candidate.key]
@@ -96,23 +95,16 @@ def provision(
     raise DeviceError(nothing_fits(link.name, device, wanted))
 
 
-def _local(runtime: Runtime) -> Provisioned:
-    """This interpreter, with what is installed in it."""
-    if find_spec(runtime.name) is None:
-        raise DeviceError(
-            f"device local: {runtime.name} is not installed. Install it: "
-            f"python -m pip install '{runtime.distribution}'."
-        )
-    return Provisioned(
-        runtime=runtime.name,
-        version=metadata.version(runtime.distribution),
-        numpy=metadata.version("numpy"),
-        python=sys.executable,
-        reused=True,
-    )
+def _local(link: LocalLink, runtime: Runtime, *, install: bool, say: Say) -> Provisioned:
+    """The Python here that holds the runtime: this one, or an environment of the runtime's own."""
+    python = str(python_for(runtime, install=install, say=say))
+    tried = _tried(link, runtime, python)
+    if isinstance(tried, str):
+        raise DeviceError(f"device {link.name}: {runtime.name}: {tried}")
+    return replace(tried, reused=True)
 
 
-def installed(link: Link) -> dict[str, Provisioned]:
+def _installed(link: Link) -> dict[str, Provisioned]:
     """What earlier calls put on the device, by its key."""
     script = 'for each in "$1"*/"$2"; do if [ -f "$each" ]; then cat "$each"; fi; done'
     argv = ["sh", "-c", script, "sh", link.place("env-"), INSTALLED]
@@ -124,7 +116,7 @@ def installed(link: Link) -> dict[str, Provisioned]:
 def _uninstalled(link: Link, wanted: Sequence[Candidate]) -> Provisioned:
     """The runtime that the device's owner installed, where nothing may be put there."""
     for candidate in {(each.runtime.name, each.base): each for each in wanted}.values():
-        tried = self_tested(link, candidate, candidate.base)
+        tried = _tried(link, candidate.runtime, candidate.base)
         if isinstance(tried, Provisioned):
             return replace(tried, reused=True)
     names = ", ".join(dict.fromkeys(each.runtime.distribution for each in wanted))
@@ -140,7 +132,7 @@ def _install(link: Link, candidate: Candidate, wheels: Path) -> Provisioned:
     argv = ["sh", "-c", INSTALL, "sh", folder, candidate.base, site, UNPACK, link.put(wheels)]
     done = link.run(argv, env={}, timeout_s=LIMIT_S)
     tried = (
-        self_tested(link, candidate, f"{folder}/bin/python")
+        _tried(link, candidate.runtime, f"{folder}/bin/python")
         if done.returncode == 0
         else _unpacked_not(link.name, candidate, done)
     )
@@ -162,11 +154,11 @@ def _mark(link: Link, candidate: Candidate, made: Provisioned, to: str) -> None:
         raise DeviceError(f"device {link.name}: could not write {to}. Is its disk full?")
 
 
-def self_tested(link: Link, candidate: Candidate, python: str) -> Provisioned | str:
+def _tried(link: Link, runtime: Runtime, python: str) -> Provisioned | str:
     """What the agent's own test says of the runtime there: loaded, run and right; or why not."""
-    name = candidate.runtime.name
+    name = runtime.name
     argv = [python, "-I", link.put(AGENT), "--selftest", name]
-    done = link.run(argv, env=candidate.runtime.env, timeout_s=LIMIT_S)
+    done = link.run(argv, env=runtime.env, timeout_s=LIMIT_S)
     try:
         said = json.loads(done.stdout)
     except ValueError:

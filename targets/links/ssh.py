@@ -30,7 +30,7 @@ if [ ! -e "$d/{mine}" ]; then
   [ -z "$(ls -A -- "$d")" ] || exit {foreign}
   : > "$d/{mine}" || exit 1
 fi
-cd -- "$d" && mkdir -p files work && pwd -P"""
+cd -- "$d" && mkdir -p files made && pwd -P"""
 ACCEPT = """d={folder}; mkdir -p -- "$d" && cat > "$d/.part" &&
 [ "$(sha256sum < "$d/.part" | cut -c1-64)" = {sha256} ] && mv -f -- "$d/.part" {target} && exit 0
 rm -f -- "$d/.part"; exit 1"""
@@ -150,7 +150,7 @@ class SshLink:
         part.replace(to)
 
     def place(self, name: str) -> str:
-        return f"{self.root()}/work/{name}"
+        return f"{self.root()}/made/{name}"
 
     def root(self) -> str:
         """Our folder there, made when it is first needed; its absolute path."""
