@@ -27,6 +27,8 @@ def steady(
     """
     script = link.place("restore.sh")
     _restore(link, script)
+    if fixed_performance:  # what cannot be turned off cannot be turned on: before any change
+        _must(link, f"{FIXED} false", "it has no fixed-performance mode: measure without it")
     _write(link, script, _restoration(link, fixed_performance=fixed_performance))
     try:
         _change(link, fixed_performance=fixed_performance)
@@ -51,7 +53,7 @@ def _change(link: Link, *, fixed_performance: bool) -> None:
     awake = f"svc power stayon true && input keyevent {WAKE_UP} && wm dismiss-keyguard"
     _must(link, awake, "its screen cannot be kept on: turn on 'Stay awake' in developer options")
     if fixed_performance:
-        _must(link, f"{FIXED} true", "it has no fixed-performance mode: measure without it")
+        _must(link, f"{FIXED} true", "its fixed-performance mode cannot be set: measure without")
 
 
 def _must(link: Link, command: str, remedy: str) -> None:
