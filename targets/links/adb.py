@@ -145,9 +145,10 @@ class AdbLink:
     def _plain(self, text: str) -> str:
         """What a few commands print, without a folder of ours being there."""
         token = secrets.token_hex(8)
-        script = f"{{ {text}\n}} 2>&1 </dev/null; echo {token}."
+        script = f"echo {token}:; {{ {text}\n}} 2>&1 </dev/null; echo {token}."
         output = self._output(script.encode("utf-8", "surrogateescape"), token, limit_s=60)
-        return output.decode(errors="replace").removesuffix(f"{token}.\n").strip()
+        said = output.decode(errors="replace").partition(f"{token}:\n")[2]
+        return said.removesuffix(f"{token}.\n").strip()
 
     def _end_left(self) -> None:
         while self._left:

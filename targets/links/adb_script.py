@@ -30,6 +30,7 @@ def wrap(
     seconds = max(1, math.ceil(limit_s))
     text = (
         "exec 2>/dev/null\n"  # the shell's own words ("Killed") are nobody's output
+        f"echo {token}:\n"
         f"cd {here} && (: >{token}.err) || {{ echo; echo {token} {NO_FOLDER} 0; "
         f"echo cannot write in {here}; echo {token}.; exit; }}\n"
         f"(export EDGE_DISTILL_RUN={token}; {exports}exec setsid {quoted}) "
@@ -65,6 +66,7 @@ def finished(output: bytes, token: str) -> bool:
 def report(output: bytes, token: str) -> Completed:
     """What `wrap`'s shell said, taken apart."""
     text = output.decode(errors="replace").removesuffix(f"{token}.\n")
+    _, _, text = text.partition(f"{token}:\n")  # before it: what the shell says at its start
     stdout, _, rest = text.rpartition(f"\n{token} ")
     head, _, stderr = rest.partition("\n")
     code, late = head.split()

@@ -68,6 +68,16 @@ def test_exit_code_and_streams_come_apart(link: AdbLink) -> None:
     assert not done.timed_out
 
 
+def test_what_a_shell_says_at_its_start_is_not_the_commands(tmp_path: Path) -> None:
+    noisy = tmp_path / "noisy"
+    noisy.write_text("#!/bin/sh\necho 'Welcome!'; echo 'No locale' >&2; exec sh -c \"$1\"\n")
+    noisy.chmod(0o755)
+    with Phone(shell=(str(noisy),)) as phone:
+        link = AdbLink(phone.serial, folder=str(tmp_path / "ours"))
+        done = link.run(["echo", "hello"], env={}, timeout_s=5)
+    assert (done.stdout, done.stderr) == ("hello\n", "")
+
+
 def test_arguments_and_variables_arrive_as_given(link: AdbLink, folder: str) -> None:
     done = link.run(
         ["sh", "-c", 'printf "%s|" "$@" "$GIVEN"', "sh", *HOSTILE],
