@@ -7,13 +7,12 @@ from tempfile import TemporaryDirectory
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from targets.inventory import Device
-
 from pipeline import bench_page
 from pipeline.progress import Console
 from targets import inventory
 from targets.errors import DeviceError, EdgeDistillError, InputError, unknown
 from targets.fleet import at_once
+from targets.inventory import Device
 from targets.runtimes import RUNTIMES
 
 if TYPE_CHECKING:

@@ -76,7 +76,7 @@ def provision(
         return _local(link, chosen, install=install, say=say)
     every = candidates(device, format_name, name=link.name)
     wanted = [each for each in every if runtime in (None, each.runtime.name)]
-    there = _installed(link)
+    there = installed(link)
     for candidate in wanted:
         if candidate.key in there:
             return there[candidate.key]
@@ -98,13 +98,13 @@ def provision(
 def _local(link: LocalLink, runtime: Runtime, *, install: bool, say: Say) -> Provisioned:
     """The Python here that holds the runtime: this one, or an environment of the runtime's own."""
     python = str(python_for(runtime, install=install, say=say))
-    tried = _tried(link, runtime, python)
+    tried = self_tested(link, runtime, python)
     if isinstance(tried, str):
         raise DeviceError(f"device {link.name}: {runtime.name}: {tried}")
     return replace(tried, reused=True)
 
 
-def _installed(link: Link) -> dict[str, Provisioned]:
+def installed(link: Link) -> dict[str, Provisioned]:
     """What earlier calls put on the device, by its key."""
     script = 'for each in "$1"*/"$2"; do if [ -f "$each" ]; then cat "$each"; fi; done'
     argv = ["sh", "-c", script, "sh", link.place("env-"), INSTALLED]
@@ -116,7 +116,7 @@ def _installed(link: Link) -> dict[str, Provisioned]:
 def _uninstalled(link: Link, wanted: Sequence[Candidate]) -> Provisioned:
     """The runtime that the device's owner installed, where nothing may be put there."""
     for candidate in {(each.runtime.name, each.base): each for each in wanted}.values():
-        tried = _tried(link, candidate.runtime, candidate.base)
+        tried = self_tested(link, candidate.runtime, candidate.base)
         if isinstance(tried, Provisioned):
             return replace(tried, reused=True)
     names = ", ".join(dict.fromkeys(each.runtime.distribution for each in wanted))
@@ -132,7 +132,7 @@ def _install(link: Link, candidate: Candidate, wheels: Path) -> Provisioned:
     argv = ["sh", "-c", INSTALL, "sh", folder, candidate.base, site, UNPACK, link.put(wheels)]
     done = link.run(argv, env={}, timeout_s=LIMIT_S)
     tried = (
-        _tried(link, candidate.runtime, f"{folder}/bin/python")
+        self_tested(link, candidate.runtime, f"{folder}/bin/python")
         if done.returncode == 0
         else _unpacked_not(link.name, candidate, done)
     )
@@ -154,7 +154,7 @@ def _mark(link: Link, candidate: Candidate, made: Provisioned, to: str) -> None:
         raise DeviceError(f"device {link.name}: could not write {to}. Is its disk full?")
 
 
-def _tried(link: Link, runtime: Runtime, python: str) -> Provisioned | str:
+def self_tested(link: Link, runtime: Runtime, python: str) -> Provisioned | str:
     """What the agent's own test says of the runtime there: loaded, run and right; or why not."""
     name = runtime.name
     argv = [python, "-I", link.put(AGENT), "--selftest", name]

@@ -16,12 +16,12 @@ from targets.formats.record import ExportedModel
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-    from targets.inventory import Device
 
     from targets.bench.protocol import Bench, Protocol, Subject
     from targets.bench.result import Document
     from targets.bench.summary import ComparisonRow, Range, SummaryRow
     from targets.connection import Connected
+    from targets.inventory import Device
 
 
 def run(cfg: BenchConfig, out: Path, *, job: Job, convert: Exports) -> Measurements:

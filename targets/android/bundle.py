@@ -58,7 +58,7 @@ def provisioned(
         for each in candidates(facts(python), format_name, name=link.name)
         if runtime in (None, each.runtime.name)
     ]
-    there = provision._installed(link)
+    there = provision.installed(link)
     for candidate in wanted:
         if candidate.key in there:
             return there[candidate.key]
@@ -146,7 +146,7 @@ def bundle(python: Path, wheels: Path, *, cache: Path, key: str) -> Path:
 
 def _put(link: Link, candidate: Candidate, folder: Path) -> provision.Provisioned:
     python = f"{link.put(folder)}/python"
-    tried = provision._tried(link, candidate.runtime, python)
+    tried = provision.self_tested(link, candidate.runtime, python)
     if isinstance(tried, str):
         raise DeviceError(
             f"device {link.name}: the Python bundle (experimental) does not work there: {tried} "

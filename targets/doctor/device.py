@@ -204,11 +204,13 @@ def runtimes(
         elif install:
             yield would_get(kind, every, lambda one: _has_wheels(one, wheels))
         else:
-            yield would_use(kind, every, lambda one: _version(self_tested(link, one, one.base)))
+            yield would_use(
+                kind, every, lambda one: _version(self_tested(link, one.runtime, one.base))
+            )
 
 
 def _kept(link: Link, kind: str, candidate: Candidate, python: str) -> Check:
-    seen = self_tested(link, candidate, python)
+    seen = self_tested(link, candidate.runtime, python)
     name = candidate.runtime.distribution
     if isinstance(seen, str):
         remedy = f"pipeline devices clean {link.name}, and it is installed again."

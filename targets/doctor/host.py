@@ -211,7 +211,7 @@ def wanted_numpy(versions: Versions) -> dict[str, str]:
 
 def _requires_python() -> str | None:
     try:
-        return metadata.metadata(OURS).get("Requires-Python")
+        return str(metadata.metadata(OURS)["Requires-Python"])
     except metadata.PackageNotFoundError:
         return None
 
