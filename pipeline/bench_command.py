@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline import bench_page
 from pipeline.progress import Console
 from targets import inventory
+from targets.addresses import Adb
 from targets.errors import DeviceError, EdgeDistillError, InputError, unknown
 from targets.fleet import at_once
 from targets.inventory import Device
@@ -121,10 +122,12 @@ def _seen(
     from targets.connection import Wish, connected
 
     models = (*request.models, *filter(None, [request.baseline]))
+    native_only = request.native is not None and isinstance(device.address, Adb)
     wish = Wish(
         formats=[format_of(model) for model in models],
         runtimes=request.runtimes,
         install=options.install,
+        native_only=native_only,
         timeout_s=options.timeout,
     )
     with connected(device, wish, scratch=folder, say=say, stop=stop) as there:
@@ -135,6 +138,7 @@ def _seen(
             defaults=there.defaults,
             threads=tuple(dict.fromkeys(threads)),
             affinity=big or None,
+            native_only=native_only,
         )
         seen = observe(asked, there.host, cpus=there.cpus, say=say)
         document = account.document(asked, seen, there.device)

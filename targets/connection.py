@@ -2,13 +2,17 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from targets.addresses import Adb, Local
+from targets.android import bundle, settings
+from targets.android import probe as android_probe
 from targets.bench import result
 from targets.bench.host import Host
+from targets.cooling import Cooling, temperature
 from targets.devices import probe_local
 from targets.inventory import Device, open_link
 from targets.links.link import Link
@@ -49,6 +53,8 @@ class Wish:
     runtimes: Sequence[Runtime] = ()
     """Empty: the best that it can have, for each format."""
     install: bool = True
+    native_only: bool = False
+    """Nothing but Google's tool: no Python is brought."""
     timeout_s: float = 600.0
 
 
@@ -65,31 +71,51 @@ def connected(
     with alone(device, say=say):
         link = open_link(device, scratch)
         try:
-            looked = probe_local() if isinstance(link, LocalLink) else probe(link)
-            host, defaults = _ready(link, looked, wish, scratch, say, stop or threading.Event())
-            yield Connected(host=host, device=_described(device, looked), defaults=defaults)
+            with _steady(device, link):
+                looked = _looked(device, link)
+                host, defaults = _ready(device, link, looked, wish, scratch, say, stop)
+                yield Connected(host=host, device=_described(device, looked), defaults=defaults)
         finally:
             link.close()
 
 
+def _looked(device: Device, link: Link) -> dict[str, Any]:
+    match device.address:
+        case Local():
+            return probe_local()
+        case Adb():
+            return android_probe.probe(link)
+    return probe(link)
+
+
+def _steady(device: Device, link: Link) -> AbstractContextManager[None]:
+    """A phone's screen stays on while it is measured, and is as before afterwards."""
+    return settings.steady(link) if isinstance(device.address, Adb) else nullcontext()
+
+
 def _ready(
+    device: Device,
     link: Link,
     looked: Mapping[str, Any],
     wish: Wish,
     scratch: Path,
     say: Callable[[str], None],
-    stop: threading.Event,
+    stop: threading.Event | None,
 ) -> tuple[Host, dict[str, Runtime]]:
     from platformdirs import user_cache_path
 
+    stop = stop or threading.Event()
+    cache = user_cache_path("edge-distill")
+    is_android = isinstance(device.address, Adb)
+    bring = bundle.provisioned if is_android else provision
     provisioned: dict[str, Provisioned] = {}
     defaults: dict[str, Runtime] = {}
     for name, kind in _asked(wish):
-        found = provision(
+        found = bring(
             link,
             looked,
             kind,
-            cache=user_cache_path("edge-distill") / "wheels",
+            cache=cache / ("android" if is_android else "wheels"),
             say=say,
             install=wish.install,
             runtime=name,
@@ -104,18 +130,36 @@ def _ready(
         python=lambda runtime: provisioned[runtime.name].python,
         say=say,
         stop=stop,
+        cool=_cooling(device, link, say, stop),
+        conditions=lambda: android_probe.conditions(link) if is_android else {},
     )
     return host, defaults
+
+
+def _cooling(
+    device: Device, link: Link, say: Callable[[str], None], stop: threading.Event
+) -> Callable[[], None]:
+    """This machine is not waited for: it has other things to do, and the sentinel tells."""
+    if isinstance(link, LocalLink):
+        return lambda: None
+    return Cooling(read=lambda: temperature(link), limit_c=device.cooldown_c, say=say, stop=stop)
 
 
 def _described(device: Device, looked: Mapping[str, Any]) -> dict[str, Any]:
     """What the document has a key for."""
     known = {key: looked[key] for key in result.Device.model_fields if key in looked}
-    return {**known, "adapter": type(device.address).__name__.lower()}
+    return {
+        "id": device.name,
+        "libc": None,
+        **known,
+        "adapter": type(device.address).__name__.lower(),
+    }
 
 
 def _asked(wish: Wish) -> Iterator[tuple[str | None, str]]:
     """(runtime or None, format) of everything that must be there."""
+    if wish.native_only:
+        return
     for kind in dict.fromkeys(wish.formats):
         fitting = [runtime for runtime in wish.runtimes if kind in runtime.formats]
         yield from ((runtime.name, kind) for runtime in fitting)

@@ -213,7 +213,7 @@ def test_the_tool_gets_the_protocol_as_flags(tmp_path: Path) -> None:
 def test_the_shapes_of_all_inputs_are_two_flags() -> None:
     shapes = {"image:0": [1, 48, 320, 3], "length": [1]}
     command = BenchmarkModel(tool=Path("t")).command(
-        model="m.tflite", out="o", limits=LIMITS, shapes=shapes
+        tool="t", model="m.tflite", out="o", limits=LIMITS, shapes=shapes
     )
     assert command[-2:] == ["--input_layer=image:0,length", "--input_layer_shape=1,48,320,3:1"]
 
@@ -221,7 +221,7 @@ def test_the_shapes_of_all_inputs_are_two_flags() -> None:
 def test_an_input_that_the_tool_cannot_name_is_refused() -> None:
     tool = BenchmarkModel(tool=Path("t"))
     with pytest.raises(InputError, match="the input 'a,b' has a comma"):
-        tool.command(model="m", out="o", limits=LIMITS, shapes={"a,b": [1]})
+        tool.command(tool="t", model="m", out="o", limits=LIMITS, shapes={"a,b": [1]})
 
 
 def test_what_it_says_on_stderr_counts_as_said(tmp_path: Path) -> None:

@@ -56,6 +56,10 @@ class Host:
     retry_s: float = 0.0
     """How long a lost connection is waited for."""
     say: Callable[[str], None] = lambda text: None
+    cool: Callable[[], None] = lambda: None
+    """Called before a block; may wait for the device to cool down."""
+    conditions: Callable[[], Mapping[str, Any]] = dict
+    """What the agent cannot read itself, for before and after a block."""
     stop: threading.Event = field(default_factory=threading.Event, repr=False)
     """Set by whoever wants no further job to begin."""
     _numbers: "count[int]" = field(default_factory=count, repr=False)

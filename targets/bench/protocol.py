@@ -152,9 +152,18 @@ class Bench:
 
     def _block(self, subject: Subject, index: int) -> Mapping[str, Any]:
         job = self._latency_job(subject, index)
+        self.host.cool()
+        before = self.host.conditions()
         if subject.native is None:
-            return self.host.run(subject, job)
-        return native_block(subject.native, subject, job, self.host)
+            seen = self.host.run(subject, job)
+        else:
+            seen = native_block(subject.native, subject, job, self.host)
+        after = self.host.conditions()
+        return {
+            **seen,
+            "env_before": _with(seen.get("env_before"), before),
+            "env_after": _with(seen.get("env_after"), after),
+        }
 
     def _judged(self, blocks: Sequence[Block]) -> list[Block]:
         """Each with its verdict; the sentinel's baseline is of all that were seen so far."""
@@ -202,6 +211,12 @@ class Bench:
         if given is None or subject.adapter is None:
             return given, record
         return subject.adapter.logits(given), record
+
+
+def _with(env: Mapping[str, Any] | None, more: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the agent read, and what only the host can ask of the device."""
+    known = {key: value for key, value in more.items() if value is not None}
+    return {**(env or {}), **known} or None
 
 
 def counted(blocks: Sequence[Block]) -> list[Block]:

@@ -80,6 +80,12 @@ class Environment(Section):
     """A Raspberry Pi's `vcgencmd get_throttled`, hexadecimal."""
     thermal_status: int | None = None
     """Android's, 0 to 6."""
+    battery_c: float | None = None
+    """Temperature of the battery."""
+    battery_pct: float | None = None
+    """How full it is."""
+    charging: bool | None = None
+    """Whether it is being charged."""
     loadavg1: float | None = None
     """1-minute load average."""
     runnable: int | None = None

@@ -38,6 +38,8 @@ class Request:
     profile: bool = False
     native: BenchmarkModel | None = None
     """Google's tool, which TFLite files are measured in as well."""
+    native_only: bool = False
+    """On a device that no Python is brought to: nothing is known of a file but its latency."""
 
 
 @dataclass(kw_only=True)
@@ -91,6 +93,8 @@ def subjects(request: Request) -> dict[str, Subject]:
             for one in found
             if one.format in request.native.formats
         ]
+    if request.native_only:
+        found = [one for one in found if one.native is not None]
     several = len(request.threads) > 1, len(request.runtimes) > 1 or request.native is not None
     return {named.name: named for named in (_told_apart(one, *several) for one in found)}
 
@@ -146,13 +150,8 @@ def observe(request: Request, host: Host, *, cpus: int, say: Say) -> Observed:
         samples=None if samples is None else samples.path,
         cpus=cpus,
     )
-    say(f"bench     reading {len(seen.subjects)} models")
-    for subject in seen.left:
-        _describe(subject, bench, seen)
-    if not seen.errors:  # a name may be that of a model that could not be read
-        require_known([one["inputs"] for one in seen.described.values()], request.given)
-    for subject in seen.left:
-        _resolve(subject, request, seen)
+    if not request.native_only:
+        _prepare(bench, request, seen, say)
     if not seen.left:
         return seen
     seen.blocks = bench.latency(seen.left, say=say, failed=seen.failed)
@@ -161,10 +160,21 @@ def observe(request: Request, host: Host, *, cpus: int, say: Say) -> Observed:
     if request.profile:
         say("bench     operators")
         _pass(seen, seen.profiles, lambda subject: bench.once(subject, "profile"))
-    if samples is not None:
+    if samples is not None and seen.ours:
         say(f"bench     accuracy over {samples.count} samples")
         _pass(seen, seen.records, lambda subject: _outputs(subject, bench, seen))
     return seen
+
+
+def _prepare(bench: Bench, request: Request, seen: Observed, say: Say) -> None:
+    """What each file takes, and what each of its inputs is given."""
+    say(f"bench     reading {len(seen.subjects)} models")
+    for subject in seen.left:
+        _describe(subject, bench, seen)
+    if not seen.errors:  # a name may be that of a model that could not be read
+        require_known([one["inputs"] for one in seen.described.values()], request.given)
+    for subject in seen.left:
+        _resolve(subject, request, seen)
 
 
 def _describe(subject: Subject, bench: Bench, seen: Observed) -> None:

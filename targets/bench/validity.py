@@ -51,6 +51,7 @@ def judge(block: Block, *, sentinel_baseline_ns: int | None, cpus: int) -> list[
         *_sentinel(block, sentinel_baseline_ns),
         *_throttled(block),
         *_hot(block),
+        *_warm_phone(block),
         *_slowed(block),
         *_loaded(block, cpus),
         *_interrupted(block),
@@ -120,6 +121,13 @@ def _hot(block: Block) -> Iterator[str]:
     for side, env in _sides(block):
         if env.throttled_raw and env.temp_c is not None and env.temp_c >= PI_LIMIT_C:
             yield f"{env.temp_c:.0f} °C {side}: the clock is lowered from {PI_LIMIT_C:.0f} °C on"
+
+
+def _warm_phone(block: Block) -> Iterator[str]:
+    """Android's own word, from LIGHT on: it has begun to lower frequencies."""
+    for side, env in _sides(block):
+        if env.thermal_status:
+            yield f"thermal status {env.thermal_status} {side} (0 is none, 6 shuts down)"
 
 
 def _slowed(block: Block) -> Iterator[str]:

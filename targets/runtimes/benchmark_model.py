@@ -74,6 +74,7 @@ class BenchmarkModel:
     def command(
         self,
         *,
+        tool: str,
         model: str,
         out: str,
         limits: NativeLimits,
@@ -95,7 +96,7 @@ class BenchmarkModel:
             **_shape_flags(shapes or {}),
         }
         told = [f"--{name}={value}" for name, value in flags.items()]
-        return ["sh", "-c", LAUNCH, out, str(self.tool), *told]
+        return ["sh", "-c", LAUNCH, out, tool, *told]
 
     def measure(
         self,
@@ -110,7 +111,12 @@ class BenchmarkModel:
         """One process of the tool; its text stays in `out` here. Raises `DeviceError`."""
         what = f"device {link.name}: {model.name} in {NAME}"
         there = link.place(out.name)
-        command = self.command(model=link.put(model), out=there, limits=limits, shapes=shapes)
+        tool = link.put(self.tool)
+        if tool != str(self.tool):  # what was copied there may not be executable
+            link.run(["chmod", "755", tool], env={}, timeout_s=timeout_s)
+        command = self.command(
+            tool=tool, model=link.put(model), out=there, limits=limits, shapes=shapes
+        )
         done = link.run(command, env={}, timeout_s=timeout_s)
         if done.timed_out:
             raise DeviceError(
