@@ -143,6 +143,8 @@ class Host:
         try:
             self.link.fetch(out, here)
             result: dict[str, Any] = json.loads(here.read_text(encoding="utf-8"))
+        except LinkLost:
+            raise
         except (DeviceError, ValueError) as error:
             raise DeviceError(f"{place}: {_ended(done)}") from error
         return result
