@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.progress import Console
 from targets import inventory
-from targets.doctor import Check, in_order
+from targets.doctor import Check, cannot_measure, in_order
 from targets.errors import DeviceError, EdgeDistillError, InputError
 from targets.inventory import Device
 
@@ -87,12 +87,16 @@ def doctor(names: Sequence[str], *, install: bool, console: Console) -> Diagnosi
 def _examined(
     device: Device, scratch: Path, wheels: Path, install: bool, console: Console
 ) -> tuple[Check, ...]:
-    from targets.doctor.device import device_checks, unreachable
     from targets.turns import alone
 
+    try:
+        from targets.doctor.device import device_checks
+    except ImportError as error:  # numpy, say: the host's checks tell what mends it
+        broken = InputError(f"a library of this machine is missing or broken: {error}.")
+        return (cannot_measure(device.name, broken),)
     console.say(f"device    {device.name}: looking at it")
     try:
         with alone(device, say=console.say):
             return tuple(device_checks(device, scratch=scratch, wheels=wheels, install=install))
     except EdgeDistillError as error:
-        return (unreachable(device, error),)
+        return (cannot_measure(device.name, error),)

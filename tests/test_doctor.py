@@ -143,7 +143,7 @@ def test_a_device_that_no_wheel_fits_cannot_measure(
 ) -> None:
     seen, _ = examined(monkeypatch, tmp_path, {}, has_wheels=False)
     assert seen["tflite"].ok is False
-    assert seen["tflite"].found == "no wheel of ai-edge-litert or tflite-runtime fits it"
+    assert seen["tflite"].remedy.startswith("no wheel of ai-edge-litert, tflite-runtime fits it")
     assert "--native" in seen["tflite"].remedy
 
 
@@ -161,7 +161,8 @@ def test_wheels_that_cannot_be_fetched_are_told() -> None:
     def offline(candidate: object) -> bool:
         raise DeviceError("wheels for aarch64: pip could not fetch them: no network.")
 
-    check = devices.would_get("onnx", candidates(facts(), "onnx", name="pi4"), offline)
+    every = candidates(facts(), "onnx", name="pi4")
+    check = devices.would_get("onnx", every, offline, unfit="")
     assert (check.ok, check.found) == (False, "not installed yet")
     assert "pip could not fetch them" in check.remedy
 
@@ -198,7 +199,8 @@ def test_throttle_bits_are_read(raw: str | None, ok: bool | None, found: str) ->
 
 def test_a_device_s_lacks_are_told_with_the_command_that_mends_them() -> None:
     poor = facts(pythons=[], missing_tools=["tar"], disk_free_bytes=1_000_000, emulated=True)
-    seen = by_name(list(devices.facts_checks(poor)))
+    every = [*devices.conditions(poor), *devices.equipment(poor, needed_bytes=10_000_000)]
+    seen = by_name(every)
     assert {name for name, check in seen.items() if check.ok is False} == {
         "python", "tools", "disk",
     }  # fmt: skip
@@ -216,9 +218,10 @@ def test_a_device_that_has_its_runtimes_needs_little_room() -> None:
 
 
 def test_a_hot_phone_cannot_measure() -> None:
+    android = pytest.importorskip("targets.doctor.android", exc_type=ImportError)
     phone = {"model": "Pixel 8", "soc": "Tensor G3", "abi": "arm64-v8a", "os": "Android 15"}
     cool, hot, old = (
-        by_name(list(devices.android_checks({**phone, "emulated": False}, {"thermal_status": s})))
+        by_name(list(android.state_checks({**phone, "emulated": False}, {"thermal_status": s})))
         for s in (0, 3, None)
     )
     assert (cool["throttling"].ok, hot["throttling"].ok, old["throttling"].ok) == (

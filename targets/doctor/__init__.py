@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from targets.errors import EdgeDistillError
+
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
@@ -15,3 +17,9 @@ class Check:
 
 def in_order(checks: Sequence[Check]) -> bool:
     return all(check.ok is not False for check in checks)
+
+
+def cannot_measure(device: str, error: EdgeDistillError) -> Check:
+    """An error's paragraph is the remedy: it says what mends it."""
+    said = str(error).removeprefix(f"device {device}: ")
+    return Check(name="measurable", ok=False, found="no", remedy=f"{said[:1].upper()}{said[1:]}")

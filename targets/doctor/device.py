@@ -8,8 +8,8 @@ from typing import Any
 
 from targets.addresses import Adb, Local, Ssh
 from targets.bench.host import AGENT
-from targets.candidates import Candidate, candidates
-from targets.doctor import Check
+from targets.candidates import Candidate, candidates, nothing_fits
+from targets.doctor import Check, cannot_measure
 from targets.errors import DeviceError, EdgeDistillError
 from targets.inventory import Device, open_link
 from targets.links.link import Link
@@ -46,27 +46,24 @@ def device_checks(
         finally:
             link.close()
     except EdgeDistillError as error:
-        yield unreachable(device, error)
-
-
-def unreachable(device: Device, error: EdgeDistillError) -> Check:
-    """The paragraph of an error is the remedy: it says what mends it."""
-    said = str(error).removeprefix(f"device {device.name}: ")
-    return Check(name="measurable", ok=False, found="no", remedy=f"{said[:1].upper()}{said[1:]}")
+        yield cannot_measure(device.name, error)
 
 
 def _reached(device: Device, link: Link, *, wheels: Path, install: bool) -> Iterator[Check]:
     if isinstance(device.address, Adb):
-        yield from _android(device, link)
+        from targets.doctor.android import android_checks
+
+        yield reached(device)
+        yield from android_checks(link)
         return
     facts = probe(link)
     yield reached(device)
+    yield from conditions(facts)
     if isinstance(device.address, Local):
-        yield from facts_checks(facts, needed_bytes=FILES_BYTES)
         yield from (self_test(link, kind) for kind in FORMATS)
         return
     there = installed(link)
-    yield from facts_checks(facts, needed_bytes=FILES_BYTES if there else ROOM_BYTES)
+    yield from equipment(facts, needed_bytes=FILES_BYTES if there else ROOM_BYTES)
     yield Check(name="our folder", ok=True, found=link.place("").rstrip("/"))
     yield from runtimes(link, facts, there, wheels=wheels, install=install)
 
@@ -76,11 +73,17 @@ def reached(device: Device) -> Check:
     return Check(name="reachable", ok=True, found=f"{device.url}{known}")
 
 
-def facts_checks(facts: Facts, *, needed_bytes: int = ROOM_BYTES) -> Iterator[Check]:
-    """Of what `probe` saw."""
+def conditions(facts: Facts) -> Iterator[Check]:
+    """What decides the speed, of what `probe` saw."""
     yield Check(name="system", ok=True, found=_system(facts))
     if facts["emulated"]:
         yield Check(name="speed", ok=None, found="emulated: its times mean nothing")
+    yield governor(facts["cpus"])
+    yield throttling(facts["throttled_raw"])
+
+
+def equipment(facts: Facts, *, needed_bytes: int) -> Iterator[Check]:
+    """What we need on a device that we bring files to."""
     if facts["missing_tools"]:
         yield Check(
             name="tools",
@@ -90,8 +93,6 @@ def facts_checks(facts: Facts, *, needed_bytes: int = ROOM_BYTES) -> Iterator[Ch
         )
     yield pythons(facts)
     yield room(facts["disk_free_bytes"], needed_bytes=needed_bytes)
-    yield governor(facts["cpus"])
-    yield throttling(facts["throttled_raw"])
 
 
 def _system(facts: Facts) -> str:
@@ -202,7 +203,8 @@ def runtimes(
         if kept is not None:
             yield _kept(link, kind, kept, there[kept.key].python)
         elif install:
-            yield would_get(kind, every, lambda one: _has_wheels(one, wheels))
+            unfit = nothing_fits(link.name, facts, every).removeprefix(f"device {link.name}: ")
+            yield would_get(kind, every, lambda one: _has_wheels(one, wheels), unfit=unfit)
         else:
             yield would_use(
                 kind, every, lambda one: _version(self_tested(link, one.runtime, one.base))
@@ -219,12 +221,14 @@ def _kept(link: Link, kind: str, candidate: Candidate, python: str) -> Check:
 
 
 def would_get(
-    kind: str, every: Iterable[Candidate], has_wheels: Callable[[Candidate], bool]
+    kind: str,
+    every: Iterable[Candidate],
+    has_wheels: Callable[[Candidate], bool],
+    *,
+    unfit: str,
 ) -> Check:
-    """The first candidate that there are wheels for."""
-    asked = []
+    """The first candidate that there are wheels for; `unfit` is said where there is none."""
     for candidate in every:
-        asked.append(candidate.runtime.distribution)
         try:
             there = has_wheels(candidate)
         except DeviceError as error:
@@ -233,12 +237,7 @@ def would_get(
             python = ".".join(map(str, candidate.platform.python))
             found = f"{candidate.requirements[0]} will be installed (Python {python})"
             return Check(name=kind, ok=True, found=found)
-    return Check(
-        name=kind,
-        ok=False,
-        found=f"no wheel of {' or '.join(dict.fromkeys(asked)) or 'any runtime'} fits it",
-        remedy="Install another Python there, or measure with a native tool: --native PATH.",
-    )
+    return Check(name=kind, ok=False, found="no runtime", remedy=unfit)
 
 
 def would_use(
@@ -265,33 +264,3 @@ def _has_wheels(candidate: Candidate, wheels: Path) -> bool:
         dependencies=not candidate.own_numpy,
     )
     return folder is not None
-
-
-def _android(device: Device, link: Link) -> Iterator[Check]:
-    from targets.android.probe import conditions, probe
-
-    facts = probe(link)
-    yield reached(device)
-    yield from android_checks(facts, conditions(link))
-
-
-def android_checks(facts: Facts, state: Facts) -> Iterator[Check]:
-    """Of what `targets.android.probe` saw."""
-    parts = [facts["model"], facts["soc"], facts["abi"], facts["os"]]
-    yield Check(name="system", ok=True, found=", ".join(part for part in parts if part))
-    if facts["emulated"]:
-        yield Check(name="speed", ok=None, found="emulated: its times mean nothing")
-    status = state["thermal_status"]
-    hot = status is not None and status > 0
-    yield Check(
-        name="throttling",
-        ok=None if status is None else not hot,
-        found="not told (Android 10 does)" if status is None else f"thermal status {status} of 6",
-        remedy="Let it cool down, out of its case and off its charger." if hot else "",
-    )
-    yield Check(
-        name="tflite",
-        ok=None,
-        found=f"by Google's benchmark_model for {facts['abi']}: latency alone",
-        remedy="pipeline bench MODEL --native PATH_OF_BENCHMARK_MODEL",
-    )
