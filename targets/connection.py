@@ -75,6 +75,7 @@ def connected(
                 looked = _looked(device, link)
                 host, defaults = _ready(device, link, looked, wish, scratch, say, stop)
                 yield Connected(host=host, device=_described(device, looked), defaults=defaults)
+                host.tidy()
         finally:
             link.close()
 

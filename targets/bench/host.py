@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import numpy as np
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 AGENT = Path(__file__).with_name("agent.py")
 RETRY_EVERY_S = 5.0
+TIDY_S = 60.0
 
 FOREIGN_OPERATORS = re.compile(
     r"unresolved custom op: (?P<custom>[\w.:-]+)"
@@ -63,6 +65,8 @@ class Host:
     stop: threading.Event = field(default_factory=threading.Event, repr=False)
     """Set by whoever wants no further job to begin."""
     _numbers: "count[int]" = field(default_factory=count, repr=False)
+    _token: str = field(default_factory=lambda: f"job-{uuid4().hex[:12]}", repr=False)
+    """Of no other measurement: a result that an earlier one left is never taken for ours."""
 
     def run(
         self, subject: "Subject", job: Mapping[str, Any], *, writes: str | None = None
@@ -89,7 +93,7 @@ class Host:
     def _run(
         self, subject: "Subject", job: Mapping[str, Any], writes: str | None
     ) -> dict[str, Any]:
-        stem = f"job-{next(self._numbers)}"
+        stem = f"{self._token}-{next(self._numbers)}"
         out, array = self.link.place(f"{stem}.out.json"), self.link.place(f"{stem}.npy")
         sent = self.folder / f"{stem}.json"
         sent.write_text(json.dumps({**self._model(subject), **job, "out": out, "outputs": array}))
@@ -107,13 +111,28 @@ class Host:
         sent.unlink()
         return result
 
+    def tidy(self) -> None:
+        """Remove what the jobs wrote there."""
+        script = 'rm -f -- "$1"-*'
+        argv = ["sh", "-c", script, "sh", self.link.place(self._token)]
+        self.link.run(argv, env={}, timeout_s=TIDY_S)
+
+    def _inputs(self, subject: "Subject") -> dict[str, Any] | None:
+        """With the files among them brought there."""
+        if subject.inputs is None:
+            return None
+        return {
+            name: {**one, "path": self.link.put(Path(one["path"]))} if "path" in one else one
+            for name, one in subject.inputs.items()
+        }
+
     def _model(self, subject: "Subject") -> dict[str, Any]:
         return {
             "runtime": subject.executed_by.name,
             "model": self.link.put(subject.path),
             "threads": subject.threads,
             "affinity": subject.affinity,
-            "inputs": subject.inputs,
+            "inputs": self._inputs(subject),
             "adapter": None if subject.adapter is None else subject.adapter.model_dump(),
             "output_index": subject.output_index
             if subject.adapter is None

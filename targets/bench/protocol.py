@@ -22,6 +22,7 @@ from targets.bench.record import Block
 from targets.bench.tiers import TIERS
 from targets.devices import available_cpus
 from targets.errors import EdgeDistillError
+from targets.links.link import LinkLost
 from targets.runtimes import Runtime, runtime_for
 from targets.runtimes.benchmark_model import BenchmarkModel
 
@@ -142,6 +143,8 @@ class Bench:
         for place, subject in enumerate(order.sample(list(pending), len(pending))):
             try:
                 seen = self._block(subject, index)
+            except LinkLost:  # of the device, not of one model
+                raise
             except EdgeDistillError as error:
                 failed(subject, error)
                 broken.append(subject)

@@ -16,6 +16,7 @@ from targets.bench.record import Block
 from targets.bench.samples import LabelledSamples
 from targets.errors import EdgeDistillError, InputError
 from targets.formats import FORMATS
+from targets.links.link import LinkLost
 from targets.runtimes import RUNTIMES, Runtime, runtime_for
 from targets.runtimes.benchmark_model import BenchmarkModel
 
@@ -180,6 +181,8 @@ def _prepare(bench: Bench, request: Request, seen: Observed, say: Say) -> None:
 def _describe(subject: Subject, bench: Bench, seen: Observed) -> None:
     try:
         seen.described[subject.name] = bench.once(subject, "describe")
+    except LinkLost:
+        raise
     except EdgeDistillError as error:
         seen.failed(subject, error)
 
@@ -209,6 +212,8 @@ def _pass(seen: Observed, into: dict[str, Any], measure: Any) -> None:
     for subject in seen.ours:
         try:
             into[subject.name] = measure(subject)
+        except LinkLost:
+            raise
         except EdgeDistillError as error:
             seen.failed(subject, error)
 
