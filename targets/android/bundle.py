@@ -5,6 +5,7 @@ wheels of one runtime. Tried in emulation only: the filter for system calls that
 not set for adb's shell, but no phone was asked. Hence the agent's own test decides, each time.
 """
 
+import hashlib
 import re
 import shutil
 from collections.abc import Callable, Mapping
@@ -30,7 +31,7 @@ UNUSED = ("__pycache__", "test", "idlelib", "lib2to3", "ensurepip", "pydoc_data"
 LAUNCHER = """#!/system/bin/sh
 d=${0%/*}
 export HOME="$d" TMPDIR="$d" PYTHONDONTWRITEBYTECODE=1
-exec "$d/LOADER" --library-path "$d/lib" "$d/bin/PYTHON" "$@"
+exec "$d/LOADER" --library-path "$d/lib" "$d/bin/INTERPRETER" "$@"
 """
 
 
@@ -77,7 +78,8 @@ def provisioned(
 
 def interpreter(cache: Path) -> Path:
     """The bundle's folder without wheels, from the cache or made of Debian's packages."""
-    done = cache / "python-arm64"
+    parts = f"{PACKAGES}{UNUSED}{LAUNCHER}"
+    done = cache / f"python-arm64-{hashlib.sha256(parts.encode()).hexdigest()[:12]}"
     if not done.exists():
         cache.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=cache) as scratch:
@@ -100,7 +102,7 @@ def _interpreter(root: Path, scratch: Path) -> Path:
         ignore=shutil.ignore_patterns(*UNUSED),
         ignore_dangling_symlinks=True,
     )
-    text = LAUNCHER.replace("LOADER", LOADER).replace("PYTHON", program.name)
+    text = LAUNCHER.replace("LOADER", LOADER).replace("INTERPRETER", program.name)
     (out / "python").write_text(text)
     (out / "python").chmod(0o755)
     return out
@@ -131,7 +133,7 @@ def _glibc(python: Path) -> str:
 
 def bundle(python: Path, wheels: Path, *, cache: Path, key: str) -> Path:
     """`python` with `wheels` unpacked beside its own modules, which needs no search path."""
-    done = cache / f"bundle-{key}"
+    done = cache / f"{python.name}-{key}"
     if not done.exists():
         with TemporaryDirectory(dir=cache) as scratch:
             made = Path(scratch) / "bundle"

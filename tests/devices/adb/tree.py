@@ -1,5 +1,6 @@
 """An Android-like ARM tree: mksh and toybox in /system/bin, nothing else in its PATH."""
 
+import hashlib
 import subprocess
 import tempfile
 from pathlib import Path
@@ -9,8 +10,9 @@ from targets.android import debian
 FOLDERS = ("proc", "dev", "sys/devices/system/cpu", "data/local/tmp", "system/bin", "home/pi/small")
 PROGRAMS = (
     *("cat", "chmod", "cp", "df", "echo", "env", "false", "grep", "head", "id", "kill", "ls"),
-    *("mkdir", "mv", "printenv", "ps", "pwd", "rm", "seq", "setsid", "sha256sum", "sleep", "sort"),
-    *("tail", "tar", "taskset", "test", "timeout", "touch", "true", "uname", "wc"),
+    *("mkdir", "mv", "printenv", "printf", "ps", "pwd", "rm", "seq", "setsid", "sleep"),
+    *("cut", "date", "find", "nproc", "readlink", "rmdir", "tr", "uptime", "which", "xargs"),
+    *("sha256sum", "sort", "tail", "tar", "taskset", "test", "timeout", "touch", "true", "uname", "wc"),
 )
 
 
@@ -18,7 +20,8 @@ def tree() -> Path:
     """From the cache, or built."""
     from platformdirs import user_cache_path
 
-    done = user_cache_path("edge-distill") / "stand-ins" / "android-arm64-1"
+    key = hashlib.sha256(f"{FOLDERS}{PROGRAMS}".encode()).hexdigest()[:12]
+    done = user_cache_path("edge-distill") / "stand-ins" / f"android-arm64-{key}"
     if not done.exists():
         done.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=done.parent) as scratch:

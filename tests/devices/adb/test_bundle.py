@@ -1,0 +1,98 @@
+"""A Python of its own on a phone that has none, in a real ARM tree with Android's shell."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from targets.android import bundle, cores
+from targets.errors import DeviceError
+from targets.links.adb import AdbLink
+from tests.devices import need
+from tests.devices.adb.tree import tree
+
+pytestmark = pytest.mark.device
+RUNTIME = "tflite_runtime"
+"""Emulated, the quickest to start of the two."""
+
+
+def quiet(_: str) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def link(own_server: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AdbLink]:
+    need.root("a private system for ARM")
+    qemu = need.program("qemu-aarch64-static", package="qemu-user-static")
+    need.program("dpkg-deb", package="dpkg")
+    work = tmp_path_factory.mktemp("work")
+    program = [sys.executable, "-m", "tests.devices.adb.private_phone"]
+    server = subprocess.Popen(
+        [*program, qemu, str(tree()), str(work)], stdout=subprocess.PIPE, text=True
+    )
+    assert server.stdout is not None
+    with server.stdout:
+        port = int(server.stdout.readline())
+        yield AdbLink(f"127.0.0.1:{port}")
+    server.kill()
+    server.wait()
+
+
+@pytest.fixture(scope="module")
+def made(link: AdbLink) -> bundle.provision.Provisioned:
+    return bundle.provisioned(
+        link, {"abi": "arm64-v8a"}, "tflite", cache=cache(), say=quiet, runtime=RUNTIME
+    )
+
+
+def cache() -> Path:
+    from platformdirs import user_cache_path
+
+    return user_cache_path("edge-distill") / "android"
+
+
+def test_the_shell_is_androids_on_arm(link: AdbLink) -> None:
+    done = link.run(["sh", "-c", "uname -m; echo $KSH_VERSION; exit 7"], env={}, timeout_s=30)
+    assert done.returncode == 7
+    assert re.match(r"aarch64\n.*MIRBSD KSH", done.stdout)
+
+
+def test_a_command_that_never_ends_is_ended_there_with_its_children(link: AdbLink) -> None:
+    assert link.run(["sh", "-c", "sleep 301 & sleep 302"], env={}, timeout_s=2).timed_out
+    left = link.run(["ps", "-ef"], env={}, timeout_s=30).stdout
+    assert "sleep 30" not in left
+
+
+def test_toybox_takes_the_mask(link: AdbLink) -> None:
+    assert cores.check(link, [0]) == [0]
+
+
+def test_the_bundle_runs_the_agents_own_test(made: bundle.provision.Provisioned) -> None:
+    assert made.runtime == RUNTIME
+    assert made.numpy.startswith("1.")
+
+
+def test_the_bundle_takes_no_library_from_the_phone(
+    link: AdbLink, made: bundle.provision.Provisioned
+) -> None:
+    code = "import numpy, tflite_runtime.interpreter; print(open('/proc/self/maps').read())"
+    done = link.run([made.python, "-I", "-c", code], env={}, timeout_s=120)
+    libraries = {line.split()[-1] for line in done.stdout.splitlines() if ".so" in line}
+    assert len(libraries) > 5
+    assert {name for name in libraries if not name.startswith(made.python[:-6])} == set()
+
+
+def test_the_second_time_it_is_there(link: AdbLink, made: bundle.provision.Provisioned) -> None:
+    again = bundle.provisioned(
+        link, {"abi": "arm64-v8a"}, "tflite", cache=cache(), say=quiet, install=False,
+        runtime=RUNTIME,
+    )  # fmt: skip
+    assert again.reused
+    assert again.python == made.python
+
+
+def test_a_phone_of_another_kind_is_refused(link: AdbLink) -> None:
+    with pytest.raises(DeviceError, match="the device is armeabi-v7a"):
+        bundle.provisioned(link, {"abi": "armeabi-v7a"}, "tflite", cache=cache(), say=quiet)
