@@ -140,11 +140,11 @@ def _install(link: Link, candidate: Candidate, wheels: Path) -> Provisioned:
         link.run(["rm", "-rf", "--", folder], env={}, timeout_s=LIMIT_S)
         what = f"device {link.name}: {candidate.requirements[0]} could not be installed"
         raise DeviceError(f"{what}: {tried}")
-    _mark(link, candidate, tried, f"{folder}/{INSTALLED}")
+    mark(link, candidate, tried, f"{folder}/{INSTALLED}")
     return tried
 
 
-def _mark(link: Link, candidate: Candidate, made: Provisioned, to: str) -> None:
+def mark(link: Link, candidate: Candidate, made: Provisioned, to: str) -> None:
     """Written last: an environment without it is made anew."""
     marker = {"key": candidate.key, **asdict(made)}
     del marker["reused"]

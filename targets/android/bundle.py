@@ -156,5 +156,5 @@ def _put(link: Link, candidate: Candidate, folder: Path) -> provision.Provisione
         )
     here = link.place(f"env-{candidate.key}")
     link.run(["mkdir", "-p", here], env={}, timeout_s=provision.LIMIT_S)
-    provision._mark(link, candidate, tried, f"{here}/{provision.INSTALLED}")
+    provision.mark(link, candidate, tried, f"{here}/{provision.INSTALLED}")
     return replace(tried, reused=False)

@@ -11,6 +11,7 @@ import pytest
 from targets.android import bundle, cores
 from targets.errors import DeviceError
 from targets.links.adb import AdbLink
+from targets.provision import Provisioned
 from tests.devices import need
 from tests.devices.adb.tree import tree
 
@@ -41,7 +42,7 @@ def link(own_server: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture(scope="module")
-def made(link: AdbLink) -> bundle.provision.Provisioned:
+def made(link: AdbLink) -> Provisioned:
     return bundle.provisioned(
         link, {"abi": "arm64-v8a"}, "tflite", cache=cache(), say=quiet, runtime=RUNTIME
     )
@@ -69,14 +70,12 @@ def test_toybox_takes_the_mask(link: AdbLink) -> None:
     assert cores.check(link, [0]) == [0]
 
 
-def test_the_bundle_runs_the_agents_own_test(made: bundle.provision.Provisioned) -> None:
+def test_the_bundle_runs_the_agents_own_test(made: Provisioned) -> None:
     assert made.runtime == RUNTIME
     assert made.numpy.startswith("1.")
 
 
-def test_the_bundle_takes_no_library_from_the_phone(
-    link: AdbLink, made: bundle.provision.Provisioned
-) -> None:
+def test_the_bundle_takes_no_library_from_the_phone(link: AdbLink, made: Provisioned) -> None:
     code = "import numpy, tflite_runtime.interpreter; print(open('/proc/self/maps').read())"
     done = link.run([made.python, "-I", "-c", code], env={}, timeout_s=120)
     libraries = {line.split()[-1] for line in done.stdout.splitlines() if ".so" in line}
@@ -84,7 +83,7 @@ def test_the_bundle_takes_no_library_from_the_phone(
     assert {name for name in libraries if not name.startswith(made.python[:-6])} == set()
 
 
-def test_the_second_time_it_is_there(link: AdbLink, made: bundle.provision.Provisioned) -> None:
+def test_the_second_time_it_is_there(link: AdbLink, made: Provisioned) -> None:
     again = bundle.provisioned(
         link, {"abi": "arm64-v8a"}, "tflite", cache=cache(), say=quiet, install=False,
         runtime=RUNTIME,
