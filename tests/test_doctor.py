@@ -12,13 +12,14 @@ import pytest
 from pipeline.devices_command import Diagnosis
 from pipeline.devices_table import print_diagnosis
 from targets.candidates import candidates
-from targets.doctor import Check, in_order
+from targets.doctor import Check, android, in_order
 from targets.doctor import device as devices
 from targets.doctor import host as hosts
 from targets.errors import DeviceError, InputError
 from targets.inventory import Device, device
 from targets.links.link import Completed, Link
 from targets.probe import described, parsed
+from targets.provision import Provisioned
 from tests.conftest import Command
 
 PI = """noise at login
@@ -218,7 +219,6 @@ def test_a_device_that_has_its_runtimes_needs_little_room() -> None:
 
 
 def test_a_hot_phone_cannot_measure() -> None:
-    android = pytest.importorskip("targets.doctor.android", exc_type=ImportError)
     phone = {"model": "Pixel 8", "soc": "Tensor G3", "abi": "arm64-v8a", "os": "Android 15"}
     cool, hot, old = (
         by_name(list(android.state_checks({**phone, "emulated": False}, {"thermal_status": s})))
@@ -228,7 +228,24 @@ def test_a_hot_phone_cannot_measure() -> None:
         True, False, None,
     )  # fmt: skip
     assert cool["system"].found == "Pixel 8, Tensor G3, arm64-v8a, Android 15"
-    assert "arm64-v8a" in cool["tflite"].found
+
+
+def test_a_phone_s_runtime_is_the_bundle_where_there_is_one_for_it() -> None:
+    assert "bundle will be brought" in android.would_bring("tflite", "arm64-v8a").found
+    assert "--native" in android.would_bring("tflite", "armeabi-v7a").remedy
+    assert android.would_bring("onnx", "x86").found == "cannot be measured on x86"
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_phone_s_bundle_is_tried(works: bool) -> None:
+    made = Provisioned(
+        runtime="onnxruntime", version="1", numpy="2", python="/ours/python", reused=True
+    )
+    link = ScriptedLink(answers={"--selftest": selftested(works)})
+    seen = by_name(list(android.runtimes(link, "arm64-v8a", {"key": made})))
+    assert seen["onnx"].ok is works
+    assert seen["tflite"].ok is None
+    assert link.ran[0][0] == "/ours/python"
 
 
 def test_a_library_that_is_missing_or_too_old_is_told() -> None:

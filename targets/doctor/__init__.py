@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from targets.errors import EdgeDistillError
 
+FORMATS = ("tflite", "onnx")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Check:

@@ -9,7 +9,7 @@ from typing import Any
 from targets.addresses import Adb, Local, Ssh
 from targets.bench.host import AGENT
 from targets.candidates import Candidate, candidates, nothing_fits
-from targets.doctor import Check, cannot_measure
+from targets.doctor import FORMATS, Check, cannot_measure
 from targets.errors import DeviceError, EdgeDistillError
 from targets.inventory import Device, open_link
 from targets.links.link import Link
@@ -18,7 +18,6 @@ from targets.provision import Provisioned, installed, self_tested
 from targets.runtimes import RUNTIMES, Runtime
 from targets.wheels import fetched
 
-FORMATS = ("tflite", "onnx")
 ROOM_BYTES = 300_000_000
 """For two runtimes with numpy, unpacked, and models."""
 FILES_BYTES = 20_000_000
