@@ -70,7 +70,7 @@ class ScriptedLink:
         return f"/ours/files/{path.name}"
 
     def place(self, name: str) -> str:
-        return f"/ours/work/{name}"
+        return f"/ours/made/{name}"
 
     def fetch(self, there: str, to: Path) -> None:
         raise AssertionError(there)
@@ -101,7 +101,7 @@ def marker(format_name: str) -> Completed:
     first = next(candidates(facts(), format_name, name="pi4"))
     made = {
         "key": first.key, "runtime": first.runtime.name, "version": "2.1.0", "numpy": "2.0.0",
-        "python": "/ours/work/env/bin/python",
+        "python": "/ours/made/env/bin/python",
     }  # fmt: skip
     return Completed(returncode=0, stdout=json.dumps(made) + "\n")
 
