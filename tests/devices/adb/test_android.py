@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from targets.android import cores, native
 from targets.android.probe import battery_state, conditions, probe, thermal_state
 from targets.android.settings import STAY_ON, steady
+from targets.doctor.device import device_checks
 from targets.errors import DeviceError, InputError
+from targets.inventory import device
 from targets.links.adb import AdbLink
 from targets.links.link import LinkLost
 from tests.devices.adb.adbd import Phone
@@ -43,6 +46,22 @@ def test_a_phone_says_what_it_is(link: AdbLink, android: Android) -> None:
     assert found["mem_total_bytes"] > 1e8
     assert found["emulated"] is True
     assert cores.hex_mask(cores.big_cores(found["cpus"])) == "c"
+
+
+def test_the_doctor_sees_a_phone_by_its_address(
+    phone: Phone, android: Android, folder: str, tmp_path: Path
+) -> None:
+    entry = f'[phone]\nurl = "adb://{phone.serial}"\n'
+    (tmp_path / "devices.toml").write_text(entry)
+    named = replace(device("phone", files=[tmp_path / "devices.toml"]), folder=folder)
+    android.set("thermal", "3")
+    seen = list(device_checks(named, scratch=tmp_path, wheels=tmp_path))
+    checks = {check.name: check for check in seen}
+    assert checks["reachable"].found == f"adb://{phone.serial}"
+    assert checks["system"].found == "Pixel 7, gs201, arm64-v8a, Android 14"
+    assert checks["speed"].found == "emulated: its times mean nothing"
+    assert (checks["throttling"].ok, checks["throttling"].found) == (False, "thermal status 3 of 6")
+    assert checks["tflite"].found.startswith("a Python bundle will be brought")
 
 
 def test_what_is_no_android_is_said(tmp_path: Path) -> None:
