@@ -13,7 +13,7 @@ from targets.android import probe as android_probe
 from targets.bench import result
 from targets.bench.host import Host
 from targets.cooling import Cooling, temperature
-from targets.devices import probe_local
+from targets.devices import big_cores, probe_local
 from targets.inventory import Device, open_link
 from targets.links.link import Link
 from targets.links.local import LocalLink
@@ -40,9 +40,7 @@ class Connected:
 
     @property
     def big_cores(self) -> tuple[int, ...]:
-        """Those with the highest top frequency; all, where none says it."""
-        tops = {cpu["id"]: cpu["max_hz"] or 0 for cpu in self.device["cpus"]}
-        return tuple(cpu for cpu, hz in tops.items() if hz == max(tops.values()))
+        return tuple(big_cores(self.device["cpus"]))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,14 @@ def available_cpus() -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
-def big_cores() -> list[int]:
-    """Those of the available CPUs with the highest top frequency; all, where none says it."""
-    tops = {cpu: _max_hz(cpu) or 0 for cpu in available_cpus()}
-    return [cpu for cpu, hz in tops.items() if hz == max(tops.values())]
+def big_cores(cpus: Sequence[Mapping[str, Any]]) -> list[int]:
+    """The cores faster than the slowest ones, of a device's `cpus`; all, where they are alike.
+
+    One whose top frequency cannot be read (it is offline) is none, but where no core says it.
+    """
+    speeds = {cpu["id"]: cpu["max_hz"] for cpu in cpus if cpu["max_hz"] is not None}
+    fast = [core for core, hz in speeds.items() if hz > min(speeds.values())]
+    return sorted(fast or speeds or (cpu["id"] for cpu in cpus))
 
 
 def probe_local() -> dict[str, Any]:

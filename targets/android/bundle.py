@@ -20,6 +20,7 @@ from targets.android import debian
 from targets.candidates import Candidate, candidates, nothing_fits
 from targets.errors import DeviceError
 from targets.links.link import Link
+from targets.runtimes import RUNTIMES
 from targets.wheels import fetched
 
 Say = Callable[[str], None]
@@ -53,27 +54,42 @@ def provisioned(
             f"device {link.name}: the Python bundle is for {ABI}, the device is {device['abi']}. "
             "Measure its latency with a native tool: --native."
         )
+    there = provision.installed(link)
+    if not install:
+        return _kept(link, there, format_name, runtime)
     python = interpreter(cache)
     wanted = [
         each
         for each in candidates(facts(python), format_name, name=link.name)
         if runtime in (None, each.runtime.name)
     ]
-    there = provision.installed(link)
     for candidate in wanted:
         if candidate.key in there:
             return there[candidate.key]
-    if not install:
-        raise DeviceError(
-            f"device {link.name}: no Python bundle there. Leave out --no-install, or measure with "
-            "a native tool: --native."
-        )
     for candidate in wanted:
         wheels = fetched(candidate.requirements, candidate.platform, cache=cache / "wheels")
         if wheels is not None:
             say(f"device    {link.name}: a Python of its own (experimental), {candidate.key}")
             return _put(link, candidate, bundle(python, wheels, cache=cache, key=candidate.key))
     raise DeviceError(nothing_fits(link.name, facts(python), wanted))
+
+
+def _kept(
+    link: Link,
+    there: Mapping[str, provision.Provisioned],
+    format_name: str,
+    runtime: str | None,
+) -> provision.Provisioned:
+    """Of what is on the device, without making anything here."""
+    for name, each in RUNTIMES.items():
+        if format_name in each.formats and runtime in (None, name):
+            for found in there.values():
+                if found.runtime == name:
+                    return found
+    raise DeviceError(
+        f"device {link.name}: no Python bundle there. Leave out --no-install, or measure with "
+        "a native tool: --native."
+    )
 
 
 def interpreter(cache: Path) -> Path:

@@ -1,21 +1,10 @@
 """Which cores to measure on, and whether the process really ran there."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from targets.errors import DeviceError
 from targets.links.link import Link
-
-
-def big_cores(cpus: Sequence[Mapping[str, Any]]) -> list[int]:
-    """The cores faster than the slowest ones, of `probe`'s `cpus`; all where they are alike.
-
-    A core whose frequency cannot be read (offline) is none.
-    """
-    speeds = {cpu["id"]: cpu["max_hz"] for cpu in cpus if cpu["max_hz"] is not None}
-    fast = [core for core, hz in speeds.items() if hz > min(speeds.values())]
-    return sorted(fast or speeds)
 
 
 def hex_mask(cores: Iterable[int]) -> str:

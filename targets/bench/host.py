@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 import numpy as np
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from targets.bench.protocol import Subject
     from targets.runtimes import Runtime
 
+T = TypeVar("T")
 AGENT = Path(__file__).with_name("agent.py")
 RETRY_EVERY_S = 5.0
 TIDY_S = 60.0
@@ -68,20 +69,18 @@ class Host:
     _token: str = field(default_factory=lambda: f"job-{uuid4().hex[:12]}", repr=False)
     """Of no other measurement: a result that an earlier one left is never taken for ours."""
 
-    def run(
-        self, subject: "Subject", job: Mapping[str, Any], *, writes: str | None = None
-    ) -> dict[str, Any]:
-        """The agent's result for `job`; the array that it `writes`, if any, is loaded into it.
+    def waited(self, subject: "Subject", act: Callable[[], T]) -> T:
+        """`act`, a block or a pass of `subject`: measured as a whole or not.
 
-        Where the connection is lost (a device that starts again, a pulled cable), the same job is
-        begun anew until `retry_s` have passed without it: the block is measured as a whole or not.
+        Where the connection is lost (a device that starts again, a pulled cable), it is begun anew
+        until `retry_s` have passed without it.
         """
         deadline: float | None = None
         while True:
             if self.stop.is_set():
                 raise DeviceError(f"device {self.link.name}: stopped before {subject.name}.")
             try:
-                return self._run(subject, job, writes)
+                return act()
             except LinkLost as error:
                 now = time.monotonic()
                 deadline = deadline or now + self.retry_s
@@ -90,9 +89,10 @@ class Host:
                 self.say(f"{error} Trying again for {deadline - now:.0f} s.")
                 self.stop.wait(RETRY_EVERY_S)
 
-    def _run(
-        self, subject: "Subject", job: Mapping[str, Any], writes: str | None
+    def run(
+        self, subject: "Subject", job: Mapping[str, Any], *, writes: str | None = None
     ) -> dict[str, Any]:
+        """The agent's result for `job`; the array that it `writes`, if any, is loaded into it."""
         stem = f"{self._token}-{next(self._numbers)}"
         out, array = self.link.place(f"{stem}.out.json"), self.link.place(f"{stem}.npy")
         sent = self.folder / f"{stem}.json"
@@ -112,10 +112,13 @@ class Host:
         return result
 
     def tidy(self) -> None:
-        """Remove what the jobs wrote there."""
+        """Remove what the jobs wrote there; a device that is gone by now keeps it."""
         script = 'rm -f -- "$1"-*'
-        argv = ["sh", "-c", script, "sh", self.link.place(self._token)]
-        self.link.run(argv, env={}, timeout_s=TIDY_S)
+        try:
+            argv = ["sh", "-c", script, "sh", self.link.place(self._token)]
+            self.link.run(argv, env={}, timeout_s=TIDY_S)
+        except LinkLost as error:  # what was measured is here and stands
+            self.say(f"{error} What its jobs wrote is still there.")
 
     def _inputs(self, subject: "Subject") -> dict[str, Any] | None:
         """With the files among them brought there."""

@@ -8,6 +8,7 @@ MLPerf Mobile (tiers), pyperf (processes), google/benchmark (random interleaving
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,7 @@ class Bench:
         broken = []
         for place, subject in enumerate(order.sample(list(pending), len(pending))):
             try:
-                seen = self._block(subject, index)
+                seen = self.host.waited(subject, partial(self._block, subject, index))
             except LinkLost:  # of the device, not of one model
                 raise
             except EdgeDistillError as error:
@@ -201,7 +202,7 @@ class Bench:
 
     def once(self, subject: Subject, mode: str) -> dict[str, Any]:
         """What a pass of its own saw: `describe`, `memory` or `profile`."""
-        return self.host.run(subject, self._job(subject, mode))
+        return self.host.waited(subject, lambda: self.host.run(subject, self._job(subject, mode)))
 
     def outputs(self, subject: Subject) -> tuple[npt.NDArray[Any] | None, dict[str, Any]]:
         """What the model gives for every sample, each queried exactly once, and the record of it.
@@ -209,7 +210,10 @@ class Bench:
         [samples, ...], of a model with an adapter its logits; None where the outputs of the samples
         have different shapes.
         """
-        record = self.host.run(subject, self._job(subject, "accuracy"), writes="outputs")
+        record = self.host.waited(
+            subject,
+            lambda: self.host.run(subject, self._job(subject, "accuracy"), writes="outputs"),
+        )
         given = record.pop("outputs")
         if given is None or subject.adapter is None:
             return given, record

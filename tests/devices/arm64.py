@@ -2,28 +2,18 @@
 
 import hashlib
 import shutil
-import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
+from targets.android import debian
+from targets.errors import InputError
 from tests.devices import need
 
 PACKAGES = (
     *("bash", "coreutils", "dash", "findutils", "grep", "libc-bin", "libstdc++6"),
     *("openssh-server", "procps", "python3", "sed", "tar", "util-linux"),
 )
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-CONFIG = """\
-APT::Architecture "arm64";
-APT::Architectures {{ "arm64"; }};
-APT::Install-Recommends "false";
-APT::Sandbox::User "root";
-Acquire::Languages "none";
-Dir::State "{folder}";
-Dir::State::status "{folder}/status";
-Dir::Cache "{folder}/cache";
-Dir::Etc "{folder}/etc";
-"""
 CPUINFO = "".join(
     f"processor\t: {cpu}\nBogoMIPS\t: 108.00\n"
     "Features\t: fp asimd evtstrm crc32 cpuid\nCPU implementer\t: 0x41\n"
@@ -78,10 +68,7 @@ def rootfs() -> Path:
 
 
 def _built(scratch: Path) -> Path:
-    root = scratch / "root"
-    root.mkdir(mode=0o755)
-    for package in _packages(scratch / "apt"):
-        subprocess.run(["dpkg-deb", "-x", str(package), str(root)], check=True)
+    root = unpacked(PACKAGES, scratch=scratch)
     for name in FOLDERS:
         (root / name).mkdir(parents=True, exist_ok=True)
     for name, content in FILES.items():
@@ -96,32 +83,9 @@ def _built(scratch: Path) -> Path:
     return root
 
 
-def _packages(folder: Path) -> list[Path]:
-    """Downloaded with all that they need, by an apt that shares nothing with the machine's own."""
-    for name in ("lists/partial", "cache/archives/partial", "etc/apt.conf.d", "etc/preferences.d"):
-        (folder / name).mkdir(parents=True)
-    (folder / "status").touch()
-    (folder / "etc" / "sources.list").write_text(_sources())
-    config = folder / "apt.conf"
-    config.write_text(CONFIG.format(folder=folder))
-    for argv in (["update"], ["install", "--download-only", "-y", *PACKAGES]):
-        done = subprocess.run(
-            ["apt-get", "-qq", *argv],
-            env={"APT_CONFIG": str(config), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode != 0:
-            need.missing(f"no packages for arm64: {done.stderr.strip()}")
-    return sorted((folder / "cache" / "archives").glob("*.deb"))
-
-
-def _sources() -> str:
-    """Where this machine has its own Debian packages from."""
-    form = f"deb [signed-by={KEYRING}] $(REPO_URI) $(RELEASE) $(COMPONENT)"
-    argv = ["apt-get", "indextargets", "--format", form, "Created-By: Packages", "Origin: Debian"]
-    lines = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
-    if not lines:
-        need.missing("no source of Debian packages: apt-get update")
-    return "".join(f"{line}\n" for line in sorted(set(lines)))
+def unpacked(names: Sequence[str], *, scratch: Path) -> Path:
+    """As `targets.android.debian` does it; where it cannot, the stand-in is missing."""
+    try:
+        return debian.unpacked(names, scratch=scratch)
+    except InputError as error:
+        need.missing(str(error))

@@ -9,6 +9,7 @@ import ctypes
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -54,7 +55,31 @@ def system(qemu: str, rootfs: Path, work: Path) -> Path:
     return root
 
 
-def become_root_of_new(ready: int, mapped: int) -> None:
+def inside(first: Callable[[Path], object], *, qemu: str, rootfs: Path, work: Path) -> int:
+    """Call `first`, with the root of the ARM system, in a private system; its exit code.
+
+    It is outside that root until it goes there, and everything ends with it.
+    """
+    LIBC.prctl(DIE_WITH_PARENT, signal.SIGKILL)
+    ready, is_ready = os.pipe()
+    mapped, is_mapped = os.pipe()
+    outer = os.fork()
+    if outer == 0:
+        _become_root_of_new(is_ready, mapped)
+        inner = os.fork()
+        if inner == 0:
+            LIBC.prctl(DIE_WITH_PARENT, signal.SIGKILL)
+            first(system(qemu, rootfs, work))
+            return 0
+        return os.waitstatus_to_exitcode(os.waitpid(inner, 0)[1])
+    os.read(ready, 1)
+    for name in ("uid_map", "gid_map"):
+        Path(f"/proc/{outer}/{name}").write_text("0 0 65536\n")
+    os.write(is_mapped, b"x")
+    return os.waitstatus_to_exitcode(os.waitpid(outer, 0)[1])
+
+
+def _become_root_of_new(ready: int, mapped: int) -> None:
     checked(LIBC.unshare(NEW_USER | NEW_MOUNTS | NEW_PIDS), "unshare")
     os.write(ready, b"x")
     os.read(mapped, 1)
@@ -64,24 +89,12 @@ def become_root_of_new(ready: int, mapped: int) -> None:
 
 
 def main(qemu: str, rootfs: str, work: str, *program: str) -> int:
-    LIBC.prctl(DIE_WITH_PARENT, signal.SIGKILL)
-    ready, is_ready = os.pipe()
-    mapped, is_mapped = os.pipe()
-    outer = os.fork()
-    if outer == 0:
-        become_root_of_new(is_ready, mapped)
-        inner = os.fork()
-        if inner == 0:
-            LIBC.prctl(DIE_WITH_PARENT, signal.SIGKILL)
-            os.chroot(system(qemu, Path(rootfs), Path(work)))
-            os.chdir("/")
-            os.execv(program[0], program)
-        return os.waitstatus_to_exitcode(os.waitpid(inner, 0)[1])
-    os.read(ready, 1)
-    for name in ("uid_map", "gid_map"):
-        Path(f"/proc/{outer}/{name}").write_text("0 0 65536\n")
-    os.write(is_mapped, b"x")
-    return os.waitstatus_to_exitcode(os.waitpid(outer, 0)[1])
+    def execute(root: Path) -> None:
+        os.chroot(root)
+        os.chdir("/")
+        os.execv(program[0], program)
+
+    return inside(execute, qemu=qemu, rootfs=Path(rootfs), work=Path(work))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ In a private system as `tests.devices.namespace` makes one. adbd itself is this 
 outside the tree; its network is the machine's. Prints its port; ended with its parent.
 """
 
-import os
 import signal
 import sys
 from pathlib import Path
@@ -28,24 +27,6 @@ def serve(root: Path) -> None:
         signal.pause()
 
 
-def main(qemu: str, tree: str, work: str) -> int:
-    namespace.LIBC.prctl(namespace.DIE_WITH_PARENT, signal.SIGKILL)
-    ready, is_ready = os.pipe()
-    mapped, is_mapped = os.pipe()
-    outer = os.fork()
-    if outer == 0:
-        namespace.become_root_of_new(is_ready, mapped)
-        inner = os.fork()
-        if inner == 0:
-            namespace.LIBC.prctl(namespace.DIE_WITH_PARENT, signal.SIGKILL)
-            serve(namespace.system(qemu, Path(tree), Path(work)))
-        return os.waitstatus_to_exitcode(os.waitpid(inner, 0)[1])
-    os.read(ready, 1)
-    for name in ("uid_map", "gid_map"):
-        Path(f"/proc/{outer}/{name}").write_text("0 0 65536\n")
-    os.write(is_mapped, b"x")
-    return os.waitstatus_to_exitcode(os.waitpid(outer, 0)[1])
-
-
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    qemu, tree, work = sys.argv[1:]
+    sys.exit(namespace.inside(serve, qemu=qemu, rootfs=Path(tree), work=Path(work)))

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from targets.android import cores, native
+from targets.android import bundle, cores, native
 from targets.android.probe import battery_state, conditions, probe, thermal_state
 from targets.android.settings import STAY_ON, steady
+from targets.devices import big_cores
 from targets.doctor.device import device_checks
 from targets.errors import DeviceError, InputError
 from targets.inventory import device
@@ -45,7 +46,7 @@ def test_a_phone_says_what_it_is(link: AdbLink, android: Android) -> None:
     assert found["cpus"][3] == {"id": 3, "max_hz": 2_850_000_000, "governor": "sched_pixel"}
     assert found["mem_total_bytes"] > 1e8
     assert found["emulated"] is True
-    assert cores.hex_mask(cores.big_cores(found["cpus"])) == "c"
+    assert cores.hex_mask(big_cores(found["cpus"])) == "c"
 
 
 def test_the_doctor_sees_a_phone_by_its_address(
@@ -80,20 +81,6 @@ def test_conditions_are_read_and_absent_is_none(link: AdbLink, android: Android)
     }  # fmt: skip
     nothing = {**thermal_state("Can't find service"), **battery_state("Can't find service")}
     assert set(nothing.values()) == {None}
-
-
-@pytest.mark.parametrize(
-    ("khz", "big"),
-    [
-        ([1_800, 1_800, 2_400, 2_900], [2, 3]),  # little, big and prime
-        ([1_800, 1_800], [0, 1]),  # all alike
-        ([1_800, None, 2_400], [2]),  # one is offline
-        ([None, None], []),
-    ],
-)
-def test_big_cores_are_those_above_the_slowest(khz: list[int | None], big: list[int]) -> None:
-    cpus = [{"id": core, "max_hz": speed} for core, speed in enumerate(khz)]
-    assert cores.big_cores(cpus) == big
 
 
 def test_a_mask_is_hexadecimal_without_a_prefix() -> None:
@@ -241,3 +228,13 @@ def test_a_tool_for_another_machine_is_refused_before_it_is_pushed(tmp_path: Pat
     tool.write_text("<html>")
     with pytest.raises(InputError, match="no program for Android"):
         native.check_tool(tool, abi="arm64-v8a")
+
+
+def test_nothing_is_brought_to_a_phone_where_that_is_forbidden(
+    link: AdbLink, tmp_path: Path
+) -> None:
+    with pytest.raises(DeviceError, match=r"no Python bundle there\. Leave out --no-install"):
+        bundle.provisioned(
+            link, {"abi": "arm64-v8a"}, "tflite", cache=tmp_path / "cache", say=print, install=False
+        )
+    assert not (tmp_path / "cache").exists()

@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from targets.android import debian
+from tests.devices import arm64
 
 FOLDERS = ("proc", "dev", "sys/devices/system/cpu", "data/local/tmp", "system/bin", "home/pi/small")
 PROGRAMS = (
@@ -26,18 +26,16 @@ def tree() -> Path:
     if not done.exists():
         done.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=done.parent) as scratch:
-            root = debian.unpacked(["mksh", "toybox"], scratch=Path(scratch))
+            root = arm64.unpacked(["mksh", "toybox"], scratch=Path(scratch))
             _finish(root)
             root.rename(done)
     return done
 
 
 def _finish(root: Path) -> None:
-    from tests.devices.arm64 import CPUINFO
-
     for name in FOLDERS:
         (root / name).mkdir(parents=True, exist_ok=True)
-    (root / "etc/cpuinfo").write_text(CPUINFO)
+    (root / "etc/cpuinfo").write_text(arm64.CPUINFO)
     for name in ("present", "possible"):
         (root / "sys/devices/system/cpu" / name).write_text("0-3\n")
     for name in PROGRAMS:
