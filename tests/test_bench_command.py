@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from pipeline.cli import main
-from targets.bench import tiers
 from targets.bench.account import baselines
 from targets.bench.protocol import Protocol
 from targets.bench.result import Document, read
@@ -19,6 +18,7 @@ from targets.bench.session import Request, shape, subjects
 from targets.bench.summary import comparisons, summarise_blocks
 from targets.errors import EdgeDistillError, InputError
 from targets.runtimes import RUNTIMES
+from tests.brief import brief
 from tests.conftest import Lane
 
 FLOAT, INT64 = 1, 7
@@ -27,8 +27,7 @@ FLOAT, INT64 = 1, 7
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """The shortest tier in a fraction of its time; no process waits to be warm."""
-    monkeypatch.setitem(tiers.TIERS, "rapid", tiers.Tier(2, 4, 0.02, 20.0, repeats=0))
-    monkeypatch.setattr(Protocol, "warmup_s", 0.0)
+    brief(monkeypatch)
 
 
 Write = Callable[..., Path]

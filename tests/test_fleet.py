@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ import pytest
 from pipeline.cli import main
 from targets import connection, inventory
 from targets.bench import host as host_module
-from targets.bench import tiers
 from targets.bench.account import assemble
 from targets.bench.host import Host
 from targets.bench.protocol import Bench, Protocol, Subject
@@ -27,6 +27,7 @@ from targets.inventory import Device
 from targets.links.link import Completed, LinkLost
 from targets.links.local import LocalLink
 from targets.runtimes import runtime_for
+from tests.brief import brief
 from tests.conftest import Lane
 
 FLEET = """
@@ -41,8 +42,7 @@ url = "adb://ABC"
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(tiers.TIERS, "rapid", tiers.Tier(2, 4, 0.02, 20.0, repeats=0))
-    monkeypatch.setattr(Protocol, "warmup_s", 0.0)
+    brief(monkeypatch)
     monkeypatch.setattr(host_module, "RETRY_EVERY_S", 0.01)
 
 
@@ -164,6 +164,26 @@ def test_a_connection_that_comes_back_goes_on_at_the_same_block(tmp_path: Path) 
     blocks = bench(link, retry_s=60).latency([tiny(tmp_path)], say=lambda text: None)
     assert [block.index for block in blocks] == [0, 1]
     assert link.runs == 4
+
+
+def test_a_connection_lost_between_two_blocks_is_waited_for_too(tmp_path: Path) -> None:
+    losses = iter([None, LinkLost("device local: gone.")])
+
+    def cool() -> None:
+        if (lost := next(losses, None)) is not None:
+            raise lost
+
+    steady = bench(LocalLink(tmp_path), retry_s=60)
+    measured = replace(steady, host=replace(steady.host, cool=cool))
+    blocks = measured.latency([tiny(tmp_path)], say=lambda text: None)
+    assert [block.index for block in blocks] == [0, 1]
+    assert next(losses, "all were had") == "all were had"
+
+
+def test_a_connection_lost_at_the_very_end_costs_no_result(tmp_path: Path) -> None:
+    said: list[str] = []
+    Host(link=Cable(tmp_path, times=1), folder=tmp_path, say=said.append).tidy()
+    assert said == ["device local: the connection is gone. What its jobs wrote is still there."]
 
 
 def test_a_connection_that_stays_away_is_a_failure_after_the_window(tmp_path: Path) -> None:

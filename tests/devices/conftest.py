@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from targets.links.ssh import SshLink
+from tests.brief import brief
 from tests.devices.pi import Pi
 from tests.devices.sshd import Host
 
@@ -40,7 +41,24 @@ def link(host: Host) -> Iterator[SshLink]:
 
 @pytest.fixture(scope="session")
 def wheels() -> Path:
-    """Kept, so that a developer's second run fetches none."""
+    """Where `pipeline bench` keeps them: fetched once for all tests."""
     from platformdirs import user_cache_path
 
-    return user_cache_path("edge-distill") / "stand-ins" / "wheels"
+    return user_cache_path("edge-distill") / "wheels"
+
+
+@pytest.fixture
+def noisy(host: Host) -> Iterator[None]:
+    """A login shell that talks."""
+    start = host.home / ".bashrc"
+    start.write_text("echo Welcome to this device; echo 'and mind the step' >&2; printf 'no end'\n")
+    yield
+    start.unlink()
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to be in, and a measurement of two short blocks."""
+    monkeypatch.chdir(tmp_path)
+    brief(monkeypatch)
+    return tmp_path

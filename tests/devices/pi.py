@@ -69,6 +69,10 @@ class Pi:
         self.stop()
         shutil.rmtree(self.folder / "work")
 
+    def write_entry(self, file: Path) -> None:
+        """For devices.toml."""
+        self.keys.write_entry(file, self.name)
+
     def link(self, **settings: Any) -> SshLink:
         options = ("-F", str(self.keys.folder / "config"))
         return SshLink(self.name, options=options, **settings)

@@ -66,6 +66,10 @@ class Keys:
         text = CLIENT.format(name=name, port=self.port, user=user, keys=self.folder)
         (self.folder / "config").write_text(text)
 
+    def write_entry(self, file: Path, name: str) -> None:
+        options = f'["-F", "{self.folder}/config"]'
+        file.write_text(f'[{name}]\nurl = "ssh://{name}"\nssh_options = {options}\n')
+
     def listening(self) -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
@@ -129,6 +133,18 @@ class Host:
     def remove(self) -> None:
         self.stop()
         shutil.rmtree(self.home)
+
+    def running(self, word: str) -> bool:
+        """Whether a process that has `word` among its arguments runs below our folder there."""
+        return any(
+            word in argument and str(self.home) in argument
+            for process in psutil.process_iter(["cmdline"])
+            for argument in process.info["cmdline"] or ()
+        )
+
+    def write_entry(self, file: Path) -> None:
+        """For devices.toml."""
+        self.keys.write_entry(file, self.name)
 
     def link(self, **settings: Any) -> SshLink:
         options = ("-F", str(self.keys.folder / "config"))

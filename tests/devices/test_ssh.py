@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -161,15 +160,6 @@ def test_ctrl_c_ends_the_command_there(host: Host, tmp_path: Path) -> None:
     _, errors = ours.communicate(timeout=20)
     assert "KeyboardInterrupt" in errors
     assert gone(child)
-
-
-@pytest.fixture
-def noisy(host: Host) -> Iterator[None]:
-    """A login shell that talks."""
-    start = host.home / ".bashrc"
-    start.write_text("echo Welcome to this device; echo 'and mind the step' >&2; printf 'no end'\n")
-    yield
-    start.unlink()
 
 
 @pytest.mark.usefixtures("noisy")

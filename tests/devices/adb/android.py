@@ -79,15 +79,21 @@ echo "$3" >"$S/fixed" """,
 
 
 class Android:
-    """The programs below `folder`/bin, and their state below `folder`/state."""
+    """The programs below `folder`/bin, and their state below `folder`/state.
 
-    def __init__(self, folder: Path, *, shell: str = "/bin/sh") -> None:
+    A device that sees the folder elsewhere, and has other shells and tools, names them.
+    """
+
+    def __init__(
+        self, folder: Path, *, seen_as: str | None = None, shell: str = "/bin/sh", taskset: str = ""
+    ) -> None:
         self.bin, self.state, self.sysfs = folder / "bin", folder / "state", folder / "sys"
         (self.state / "prop").mkdir(parents=True)
         self.bin.mkdir()
+        state = f"{seen_as or folder}/state"
         for name, body in SCRIPTS.items():
-            text = body.replace("REAL", shutil.which("taskset") or "taskset")
-            head = f'#!{shell}\nS={self.state}\necho "${{0##*/}} $*" >>"$S/calls"\n'
+            text = body.replace("REAL", taskset or shutil.which("taskset") or "taskset")
+            head = f'#!{shell}\nS={state}\necho "${{0##*/}} $*" >>"$S/calls"\n'
             (self.bin / name).write_text(f"{head}{text}\n")
             (self.bin / name).chmod(0o755)
         for name, value in PROPERTIES.items():

@@ -17,6 +17,7 @@ SHELL = "/system/bin/sh"
 def serve(root: Path) -> None:
     environment = {
         "PATH": "/system/bin",
+        "TMPDIR": "/data/local/tmp",  # for a script's here-documents, as Android's own mksh has it
         "EDGE_DISTILL_EMULATED": "1",
         "QEMU_CPU": "cortex-a72",
         "LC_ALL": "C",  # Debian's mksh complains of any other at its start

@@ -12,8 +12,11 @@ from targets.android import bundle, cores
 from targets.errors import DeviceError
 from targets.links.adb import AdbLink
 from targets.provision import Provisioned
+from tests.conftest import Lane
 from tests.devices import need
+from tests.devices.adb.android import Android
 from tests.devices.adb.tree import tree
+from tests.devices.by_command import Given, no_speed_up, whole_way
 
 pytestmark = pytest.mark.device
 RUNTIME = "tflite_runtime"
@@ -24,11 +27,23 @@ def quiet(_: str) -> None: ...
 
 
 @pytest.fixture(scope="module")
-def link(own_server: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AdbLink]:
+def android(tmp_path_factory: pytest.TempPathFactory) -> Android:
+    """What lies over the tree: Android's own programs, and the fast core first of two."""
+    upper = tmp_path_factory.mktemp("work") / "upper"
+    android = Android(
+        upper / "system", seen_as="/system", shell="/system/bin/sh", taskset="/bin/toybox taskset"
+    )
+    android.sysfs = upper / "sys"
+    android.cores(2_400_000, 1_800_000)
+    return android
+
+
+@pytest.fixture(scope="module")
+def link(own_server: int, android: Android) -> Iterator[AdbLink]:
     need.root("a private system for ARM")
     qemu = need.program("qemu-aarch64-static", package="qemu-user-static")
     need.program("dpkg-deb", package="dpkg")
-    work = tmp_path_factory.mktemp("work")
+    work = android.sysfs.parent.parent
     program = [sys.executable, "-m", "tests.devices.adb.private_phone"]
     server = subprocess.Popen(
         [*program, qemu, str(tree()), str(work)], stdout=subprocess.PIPE, text=True
@@ -63,7 +78,7 @@ def test_the_shell_is_androids_on_arm(link: AdbLink) -> None:
 def test_a_command_that_never_ends_is_ended_there_with_its_children(link: AdbLink) -> None:
     assert link.run(["sh", "-c", "sleep 301 & sleep 302"], env={}, timeout_s=2).timed_out
     left = link.run(["ps", "-ef"], env={}, timeout_s=30).stdout
-    assert "sleep 30" not in left
+    assert not [number for number in ("301", "302") if f"sleep {number}" in left], left
 
 
 def test_toybox_takes_the_mask(link: AdbLink) -> None:
@@ -95,3 +110,22 @@ def test_the_second_time_it_is_there(link: AdbLink, made: Provisioned) -> None:
 def test_a_phone_of_another_kind_is_refused(link: AdbLink) -> None:
     with pytest.raises(DeviceError, match="the device is armeabi-v7a"):
         bundle.provisioned(link, {"abi": "armeabi-v7a"}, "tflite", cache=cache(), say=quiet)
+
+
+@pytest.mark.usefixtures("project", "made")
+def test_the_whole_way_on_a_phone(
+    link: AdbLink, android: Android, finished: Lane, tmp_path: Path
+) -> None:
+    pytest.importorskip("tflite_runtime", reason="ends at CPython 3.11")
+    given = Given.make(finished, tmp_path, runtime=RUNTIME)
+    Path("devices.toml").write_text(f'[phone]\nurl = "adb://{link.serial}"\n')
+    document = whole_way("phone", given)
+    assert no_speed_up(document)
+    assert (document.device.model, document.device.os) == ("Pixel 7", "Android 14")
+    for block in document.blocks:
+        assert block.runtime.affinity_effective == (0,)  # the fast core
+        assert block.env_before is not None
+        assert (block.env_before.thermal_status, block.env_before.battery_c) == (0, 31.2)
+    assert android.get("wakefulness") == "Asleep"  # as before
+    with pytest.raises(DeviceError, match="cannot write in"):  # our folder is gone
+        link.run(["true"], env={}, timeout_s=30)

@@ -1,0 +1,109 @@
+"""What a user types to measure on a stand-in, and what this machine says of the same samples."""
+
+import shutil
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click.testing
+import numpy as np
+
+from pipeline.cli import main
+from pipeline.progress import SilentConsole
+from targets.bench.host import Host
+from targets.bench.protocol import Bench, Protocol, Subject
+from targets.bench.result import Document, read
+from targets.links.local import LocalLink
+from targets.provision import provision
+from targets.runtimes import RUNTIMES
+from tests.conftest import Lane, stripes
+
+SAMPLES = 100
+HOSTILE = 'it\'s "a" $(touch oops) `id`\nmodel.tflite'
+ONCE = Protocol(processes=1, min_queries=1, min_duration_s=0, max_duration_s=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    model: Path
+    """The int8 student, in a file of a hostile name."""
+    baseline: Path
+    data: Path
+    """Samples, and for labels what `runtime` says of the model's on this machine: accuracy on a
+    device is the share of samples where it says the same."""
+    runtime: str
+
+    @classmethod
+    def make(cls, lane: Lane, folder: Path, *, runtime: str) -> "Given":
+        models = lane.out / "tiny" / "models"
+        model, samples, data = folder / HOSTILE, folder / "samples.npy", folder / "data.npz"
+        shutil.copyfile(models / "student.int8.tflite", model)
+        np.save(samples, stripes(SAMPLES, seed=5)["images"][..., None])
+        link = LocalLink(folder)
+        mine = provision(link, {}, "tflite", cache=folder, say=print, runtime=runtime)
+        host = Host(link=link, folder=folder, python=lambda _: mine.python)
+        subject = Subject(name="x", format="tflite", path=model, runtime=RUNTIMES[runtime])
+        outputs, _ = Bench(host=host, protocol=ONCE, samples=samples).outputs(subject)
+        assert outputs is not None
+        labels = outputs.argmax(1)
+        assert len(set(labels)) == 3  # else the same label everywhere would say nothing
+        np.savez(data, images=np.load(samples), labels=labels)
+        return cls(
+            model=model, baseline=models / "student.float32.tflite", data=data, runtime=runtime
+        )
+
+
+def invoke(*argv: object) -> Any:
+    return click.testing.CliRunner().invoke(main, [*map(str, argv)], standalone_mode=False)
+
+
+def whole_way(device: str, given: Given) -> Document:
+    """Looked at, provisioned, measured, fetched and cleaned; its results, in this folder too."""
+    done = invoke(
+        "bench", given.model, "--baseline", given.baseline, "--data", given.data, "--device",
+        device, "--runtime", given.runtime, "--tier", "rapid", "--out", "out",
+    )  # fmt: skip
+    assert done.return_value == 0, done.output
+    document = read(Path("out", f"{device}.json"))
+    the_same = {row.model: row.top1 for row in document.accuracy}[given.model.name]
+    assert the_same is not None
+    assert the_same >= 0.995
+    assert {row.runtime.name for row in document.accuracy} == {given.runtime}
+    assert sorted((block.index, block.model) for block in document.blocks) == sorted(
+        (index, path.name) for index in (0, 1) for path in (given.model, given.baseline)
+    )
+    assert {row.model for row in document.memory} == {given.model.name, given.baseline.name}
+    assert not list(Path.cwd().rglob("oops"))
+    cleaned = invoke("devices", "clean", device)
+    assert cleaned.exit_code == 0, cleaned.output
+    return document
+
+
+def no_speed_up(document: Document) -> bool:
+    """It says of itself that its times mean nothing, and compares none."""
+    (row,) = document.comparison
+    told = bool(row.invalid_reasons) and "emulated" in row.invalid_reasons[0]
+    return document.device.emulated and told and (row.ratio, row.verdict) == (None, "invalid")
+
+
+@dataclass(kw_only=True)
+class Watcher(SilentConsole):
+    """Hears what a measurement says, and a moment after it says `at` does something to it."""
+
+    at: str
+    act: Callable[[], None]
+    after_s: float = 1.5
+    done: threading.Event = field(default_factory=threading.Event)
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+        if self.at in text:
+            timer = threading.Timer(self.after_s, self._act)
+            timer.daemon = True
+            timer.start()
+
+    def _act(self) -> None:
+        self.act()
+        self.done.set()

@@ -1,0 +1,114 @@
+"""`pipeline bench --device` over SSH, from the first look to an empty folder; and with faults."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from targets import connection
+from targets.bench import host as host_module
+from targets.bench.result import read
+from tests.brief import brief
+from tests.conftest import Lane
+from tests.devices.by_command import Given, Watcher, invoke, no_speed_up, whole_way
+from tests.devices.pi import Pi
+from tests.devices.sshd import Host
+
+pytestmark = pytest.mark.device
+RUNTIME = "ai_edge_litert"
+
+
+@pytest.fixture(scope="module")
+def given(finished: Lane, tmp_path_factory: pytest.TempPathFactory) -> Given:
+    return Given.make(finished, tmp_path_factory.mktemp("given"), runtime=RUNTIME)
+
+
+@pytest.mark.usefixtures("noisy", "project")
+def test_the_whole_way_on_this_machine_over_ssh(host: Host, given: Given) -> None:
+    host.write_entry(Path("devices.toml"))
+    document = whole_way(host.name, given)
+    assert (document.device.adapter, document.device.emulated) == ("ssh", False)
+    assert not (host.home / ".edge-distill").exists()
+
+
+@pytest.mark.usefixtures("project")
+def test_the_whole_way_on_a_pi(pi: Pi, given: Given) -> None:
+    pi.write_entry(Path("devices.toml"))
+    document = whole_way(pi.name, given)
+    assert no_speed_up(document)
+    assert document.device.model == "Raspberry Pi 4 Model B Rev 1.4"
+    for block in document.blocks:
+        assert block.env_before is not None
+        assert block.env_after is not None
+        assert (block.env_before.throttled_raw, block.env_after.temp_c) == ("0x0", 48.2)
+
+
+@pytest.fixture
+def long_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two, of three seconds: something can happen in the middle of one."""
+    brief(monkeypatch, min_duration_s=6)
+    monkeypatch.setattr(host_module, "RETRY_EVERY_S", 0.5)
+
+
+def measured_while(
+    watcher: Watcher, device: str, given: Given, monkeypatch: pytest.MonkeyPatch
+) -> Any:
+    monkeypatch.setattr("pipeline.progress.console", lambda: watcher)
+    done = invoke(
+        "bench", given.baseline, "--device", device, "--runtime", given.runtime, "--tier", "rapid",
+        "--out", "out",
+    )  # fmt: skip
+    assert watcher.done.wait(30)
+    return done
+
+
+@pytest.mark.usefixtures("project", "long_blocks")
+def test_a_device_that_starts_again_goes_on_at_the_block_that_it_was_in(
+    host: Host, given: Given, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def off_and_on() -> None:
+        host.stop()
+        time.sleep(1)
+        host.start()
+
+    host.write_entry(Path("devices.toml"))
+    watcher = Watcher(at="block 2/2", act=off_and_on)
+    done = measured_while(watcher, host.name, given, monkeypatch)
+    assert done.return_value == 0, done.output
+    assert any("lost while a command ran there" in text for text in watcher.said)
+    assert any("Trying again for" in text for text in watcher.said)
+    assert sum("block 1/2" in text for text in watcher.said) == 1
+    blocks = read(Path("out", f"{host.name}.json")).blocks
+    assert [(block.index, block.stop_reason) for block in blocks] == [
+        (0, "min_met"),
+        (1, "min_met"),
+    ]
+
+
+@pytest.mark.usefixtures("project", "long_blocks")
+def test_a_cable_that_stays_out_is_told_and_nothing_is_published(
+    host: Host, given: Given, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "RETRY_S", 1.0)
+    host.write_entry(Path("devices.toml"))
+    try:
+        watcher = Watcher(at="block 1/2", act=host.stop)
+        done = measured_while(watcher, host.name, given, monkeypatch)
+    finally:
+        host.start()
+    assert done.return_value == 3
+    assert f"Error: device {host.name}: it is there but takes no ssh connection" in done.stderr
+    assert not Path("out").exists()
+
+
+@pytest.mark.usefixtures("project", "long_blocks")
+def test_a_process_that_does_not_end_is_ended_there(host: Host, given: Given) -> None:
+    host.write_entry(Path("devices.toml"))
+    done = invoke(
+        "bench", given.baseline, "--device", host.name, "--runtime", given.runtime, "--tier",
+        "rapid", "--timeout", 2.5, "--out", "out",
+    )  # fmt: skip
+    assert done.return_value == 3
+    assert "not done after 2.5 s and ended. Raise" in done.stderr
+    assert not host.running("agent.py")
