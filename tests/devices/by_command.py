@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,7 @@ class Given:
     """Samples, and for labels what `runtime` says of the model's on this machine: accuracy on a
     device is the share of samples where it says the same."""
     runtime: str
+    version: str
 
     @classmethod
     def make(cls, lane: Lane, folder: Path, *, runtime: str) -> "Given":
@@ -51,8 +53,9 @@ class Given:
         assert len(set(labels)) == 3  # else the same label everywhere would say nothing
         np.savez(data, images=np.load(samples), labels=labels)
         return cls(
-            model=model, baseline=models / "student.float32.tflite", data=data, runtime=runtime
-        )
+            model=model, baseline=models / "student.float32.tflite", data=data, runtime=runtime,
+            version=mine.version,
+        )  # fmt: skip
 
 
 def invoke(*argv: object) -> Any:
@@ -70,7 +73,8 @@ def whole_way(device: str, given: Given) -> Document:
     the_same = {row.model: row.top1 for row in document.accuracy}[given.model.name]
     assert the_same is not None
     assert the_same >= 0.995
-    assert {row.runtime.name for row in document.accuracy} == {given.runtime}
+    runtimes = {(row.runtime.name, row.runtime.version) for row in document.accuracy}
+    assert runtimes == {(given.runtime, given.version)}
     assert sorted((block.index, block.model) for block in document.blocks) == sorted(
         (index, path.name) for index in (0, 1) for path in (given.model, given.baseline)
     )
@@ -100,10 +104,11 @@ class Watcher(SilentConsole):
     def say(self, text: str) -> None:
         self.said.append(text)
         if self.at in text:
-            timer = threading.Timer(self.after_s, self._act)
-            timer.daemon = True
-            timer.start()
+            threading.Thread(target=self._act, daemon=True).start()
 
     def _act(self) -> None:
+        time.sleep(self.after_s)
         self.act()
         self.done.set()
+        # A stand-in that was started here ends with its parent, which is this thread.
+        threading.Event().wait()

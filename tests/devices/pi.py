@@ -69,9 +69,9 @@ class Pi:
         self.stop()
         shutil.rmtree(self.folder / "work")
 
-    def write_entry(self, file: Path) -> None:
-        """For devices.toml."""
-        self.keys.write_entry(file, self.name)
+    def entry(self) -> str:
+        """In devices.toml."""
+        return self.keys.entry(self.name)
 
     def link(self, **settings: Any) -> SshLink:
         options = ("-F", str(self.keys.folder / "config"))

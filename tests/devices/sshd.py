@@ -66,9 +66,9 @@ class Keys:
         text = CLIENT.format(name=name, port=self.port, user=user, keys=self.folder)
         (self.folder / "config").write_text(text)
 
-    def write_entry(self, file: Path, name: str) -> None:
+    def entry(self, name: str) -> str:
         options = f'["-F", "{self.folder}/config"]'
-        file.write_text(f'[{name}]\nurl = "ssh://{name}"\nssh_options = {options}\n')
+        return f'[{name}]\nurl = "ssh://{name}"\nssh_options = {options}\n'
 
     def listening(self) -> bool:
         with socket.socket() as probe:
@@ -142,9 +142,9 @@ class Host:
             for argument in process.info["cmdline"] or ()
         )
 
-    def write_entry(self, file: Path) -> None:
-        """For devices.toml."""
-        self.keys.write_entry(file, self.name)
+    def entry(self) -> str:
+        """In devices.toml."""
+        return self.keys.entry(self.name)
 
     def link(self, **settings: Any) -> SshLink:
         options = ("-F", str(self.keys.folder / "config"))

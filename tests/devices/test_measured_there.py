@@ -53,14 +53,14 @@ def pi_link(pi: Pi) -> Iterator[SshLink]:
     link.close()
 
 
-TWICE = Protocol(
-    processes=2, min_queries=8, min_duration_s=0, max_duration_s=60, warmup_runs=1, warmup_s=0
+SHORT = Protocol(
+    processes=1, min_queries=4, min_duration_s=0, max_duration_s=60, warmup_runs=1, warmup_s=0
 )
 
 
 def bench(link: Link, made: Provisioned, samples: Path, scratch: Path) -> Bench:
     host = Host(link=link, folder=scratch, timeout_s=100, python=lambda runtime: made.python)
-    return Bench(host=host, protocol=TWICE, samples=samples)
+    return Bench(host=host, protocol=SHORT, samples=samples)
 
 
 @dataclass(frozen=True)
@@ -74,60 +74,38 @@ class Undeclared:
         return self.link.run(argv, env={"EDGE_DISTILL_EMULATED": ""}, timeout_s=timeout_s)
 
 
-def measured_there_and_here(
-    link: SshLink, facts: dict[str, Any], runtime: str, *, lane: Lane, samples: Path,
-    scratch: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    kind = "onnx" if runtime == "onnxruntime" else "tflite"
-    model = lane.out / "tiny" / "models" / f"student.int8.{kind}"
-    said: Said = []
-    made = provision(link, facts, kind, cache=wheels, say=said.append, runtime=runtime)
-    assert (made.runtime, made.reused, len(said)) == (runtime, False, 1)
-
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    again = provision(link, facts, kind, cache=scratch, say=said.append, runtime=runtime)
-    assert (again.python, again.reused, len(said)) == (made.python, True, 1)
-
-    subject = Subject(name="int8", format=kind, path=model, runtime=RUNTIMES[runtime])
-    on_device = bench(link, made, samples, scratch)
-    there, record = on_device.outputs(subject)
-    blocks = on_device.latency([subject], say=said.append)
-    assert [block.samples_ns and len(block.samples_ns) for block in blocks] == [4, 4]
-
-    local = LocalLink(scratch)
-    mine = provision(local, {}, kind, cache=wheels, say=said.append, runtime=runtime)
-    here, _ = bench(local, mine, samples, scratch).outputs(subject)
-    assert record["runtime"]["version"] == made.version == mine.version
-    assert there is not None
-    assert here is not None
-    assert there.shape == here.shape == (SAMPLES, 3)
-    assert (there.argmax(1) == here.argmax(1)).mean() >= 0.995
-
-    link.clean()
-    assert link.run(["ls", "-A", link.folder], timeout_s=10).returncode != 0
-
-
-@pytest.mark.parametrize("runtime", ["ai_edge_litert", "tflite_runtime", "onnxruntime"])
+# LiteRT goes the whole way in test_by_command.
+@pytest.mark.parametrize("runtime", ["tflite_runtime", "onnxruntime"])
 def test_a_pi_gives_the_labels_of_the_same_runtime_here(
     pi_link: SshLink, seen: dict[str, Any], runtime: str, finished: Lane, samples: Path,
     tmp_path: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     if runtime == "tflite_runtime":
         pytest.importorskip("tflite_runtime", reason="ends at CPython 3.11")
-    measured_there_and_here(
-        pi_link, seen, runtime, lane=finished, samples=samples, scratch=tmp_path, wheels=wheels,
-        monkeypatch=monkeypatch,
-    )  # fmt: skip
+    kind = "onnx" if runtime == "onnxruntime" else "tflite"
+    model = finished.out / "tiny" / "models" / f"student.int8.{kind}"
+    said: Said = []
+    made = provision(pi_link, seen, kind, cache=wheels, say=said.append, runtime=runtime)
+    assert (made.runtime, made.reused, len(said)) == (runtime, False, 1)
 
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    again = provision(pi_link, seen, kind, cache=tmp_path, say=said.append, runtime=runtime)
+    assert (again.python, again.reused, len(said)) == (made.python, True, 1)
 
-def test_this_machine_over_ssh_gives_the_labels_of_this_machine(
-    link: SshLink, finished: Lane, samples: Path, tmp_path: Path, wheels: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    measured_there_and_here(
-        link, probe(link), "ai_edge_litert", lane=finished, samples=samples, scratch=tmp_path,
-        wheels=wheels, monkeypatch=monkeypatch,
-    )  # fmt: skip
+    subject = Subject(name="int8", format=kind, path=model, runtime=RUNTIMES[runtime])
+    on_device = bench(pi_link, made, samples, tmp_path)
+    there, record = on_device.outputs(subject)
+    (block,) = on_device.latency([subject], say=said.append)
+    assert block.samples_ns
+
+    local = LocalLink(tmp_path)
+    mine = provision(local, {}, kind, cache=wheels, say=said.append, runtime=runtime)
+    here, _ = bench(local, mine, samples, tmp_path).outputs(subject)
+    assert record["runtime"]["version"] == made.version == mine.version
+    assert there is not None
+    assert here is not None
+    assert there.shape == here.shape == (SAMPLES, 3)
+    assert (there.argmax(1) == here.argmax(1)).mean() >= 0.995
 
 
 def test_a_pi_is_seen_as_what_it_is(seen: dict[str, Any]) -> None:
@@ -235,7 +213,7 @@ def test_an_agent_that_is_killed_is_told(
         path=finished.out / "tiny" / "models" / "student.int8.tflite",
     )
     made = replace(mine, python=str(killer))
-    endless = replace(TWICE, min_duration_s=1000, max_duration_s=1000)
+    endless = replace(SHORT, min_duration_s=1000, max_duration_s=1000)
     killed = replace(bench(link, made, samples, tmp_path), protocol=endless)
     with pytest.raises(DeviceError, match=r"device hostpi: .* was killed, most likely because"):
         killed.latency([subject], say=print)
