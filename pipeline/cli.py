@@ -77,13 +77,18 @@ def run(as_json: bool, **options: Any) -> int:
     recipe, runner = prepare(**options)
     results = options["out"] / recipe.name
     runner.run(results)
+    return _show_run(results, as_json=as_json)
+
+
+def _show_run(results: Path, *, as_json: bool) -> int:
+    """The exit code: a device that failed is told last."""
+    from pipeline.table import print_ablation, print_models
+
     text = (results / "report.json").read_text(encoding="utf-8")
     report = json.loads(text)
     if as_json:
         click.echo(text, nl=False)
     else:
-        from pipeline.table import print_ablation, print_models
-
         print_models(report)
         print_ablation(report)
         click.echo(f"\n{results / 'report.html'}")

@@ -9,6 +9,7 @@ release = ["lab-lock", "release", "pi4"]   # and after
 cooldown_c = 55                            # a block begins at this temperature or below
 """
 
+import hashlib
 import re
 import tomllib
 from collections.abc import Sequence
@@ -61,8 +62,10 @@ class Device:
 
     @property
     def file_stem(self) -> str:
-        """The name as that of a file: a URL holds slashes."""
-        return re.sub(r"[^A-Za-z0-9._-]+", "-", self.name)
+        """The name as that of a file, and of no other device's: a URL holds slashes."""
+        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", self.name)
+        told_apart = hashlib.sha256(self.name.encode()).hexdigest()[:6]
+        return stem if stem == self.name else f"{stem}-{told_apart}"
 
 
 class Remote(Link, Protocol):

@@ -5,10 +5,10 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -180,15 +180,13 @@ def test_the_agent_runs_alone(tmp_path: Path) -> None:
     assert all(one["ok"] for one in json.loads(done.stdout)["runtimes"].values())
 
 
-class Scripted:
+@dataclass(frozen=True, kw_only=True)
+class Scripted(Host):
     """A host whose blocks are made up: what the protocol does with them is real."""
 
-    def __init__(self, disturbed: Sequence[bool]) -> None:
-        self.disturbed = iter(disturbed)
-        self.measured: list[str] = []
+    disturbed: Iterator[bool]
 
     def run(self, subject: Subject, job: Any, *, writes: str | None = None) -> dict[str, Any]:
-        self.measured.append(subject.name)
         if subject.name == "broken":
             raise DeviceError("broken")
         others = 1.5 if next(self.disturbed, False) else 0.0
@@ -209,7 +207,9 @@ def scripted(
 ) -> tuple[list[Block], dict[str, EdgeDistillError]]:
     protocol = replace(QUICK, processes=processes, repeats=repeats)
     failed: dict[str, EdgeDistillError] = {}
-    bench = Bench(host=cast(Host, Scripted(disturbed)), protocol=protocol)
+    nowhere = Path("nowhere")
+    host = Scripted(link=LocalLink(nowhere), folder=nowhere, disturbed=iter(disturbed))
+    bench = Bench(host=host, protocol=protocol)
     seen = bench.latency(
         [Subject(name=name, format="tflite", path=Path(name)) for name in names.split()],
         say=lambda text: None,

@@ -1,6 +1,7 @@
 """Several devices at once: a dead one is told, a lost connection is waited for, Ctrl-C ends all."""
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -105,10 +106,11 @@ def test_times_of_an_emulated_device_give_no_speed_up(fleet: Path, finished: Lan
 def test_a_run_measures_on_every_device_and_ends_with_3_where_one_failed(
     fleet: Path, finished: Lane, recipe_file: Path, data_file: Path
 ) -> None:
+    store = shutil.copytree(finished.out / ".store", fleet / "store")
     given = ["--device", "pi4", "--device", "pi5", "--data", data_file]
     done = invoke(
         "run", recipe_file, *given, "--target", "tflite", "--out", fleet / "out", "--store",
-        finished.out / ".store",
+        store,
     )  # fmt: skip
     assert done.return_value == 3
     assert "device pi5: no answer" in done.stderr
@@ -121,10 +123,9 @@ def test_a_run_measures_on_every_device_and_ends_with_3_where_one_failed(
 def test_where_every_device_fails_nothing_is_published(
     fleet: Path, finished: Lane, recipe_file: Path, data_file: Path
 ) -> None:
+    store = shutil.copytree(finished.out / ".store", fleet / "store")
     given = ["--device", "pi5", "--data", data_file, "--target", "tflite"]
-    done = invoke(
-        "run", recipe_file, *given, "--out", fleet / "out", "--store", finished.out / ".store"
-    )
+    done = invoke("run", recipe_file, *given, "--out", fleet / "out", "--store", store)
     assert isinstance(done.exception, DeviceError)
     assert not (fleet / "out" / "tiny").exists()
 

@@ -1,5 +1,6 @@
 """A device is named in one of few ways, a mistake is told, and nobody measures beside another."""
 
+import re
 import subprocess
 import sys
 import threading
@@ -155,7 +156,9 @@ def test_this_machine_has_no_folder_to_clean() -> None:
 
 
 def test_a_device_of_any_name_has_a_file(tmp_path: Path) -> None:
-    assert device("ssh://pi@host:2222").file_stem == "ssh-pi-host-2222"
+    stem = device("ssh://pi@host:2222").file_stem
+    assert re.fullmatch(r"ssh-pi-host-2222-[0-9a-f]{6}", stem)
+    assert device("ssh://pi-host:2222").file_stem != stem  # two devices, two files
     assert device("local").file_stem == "local"
 
 
