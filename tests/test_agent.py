@@ -253,7 +253,7 @@ def test_a_block_tells_all_that_it_is_judged_by(device: Device, runtime: str) ->
     assert set(seen["sample_index"]) == set(range(20))
     assert sum(seen["samples_ns"]) <= seen["wall_ns"]
     assert seen["wall_ns"] >= 300_000_000
-    assert 0 < seen["cpu_ns"] <= 1.1 * seen["wall_ns"]
+    assert 0 < seen["cpu_ns"] <= 1.5 * seen["wall_ns"]  # the kernel counts in ticks
     assert seen["others_cpu"] >= 0
     assert all(phase > 0 for phase in seen["phases"].values() if phase != "unknown")
     assert seen["runtime"]["env"]["ORT_DISABLE_TELEMETRY"] == "1"

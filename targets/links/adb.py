@@ -145,7 +145,7 @@ class AdbLink:
     def _plain(self, text: str) -> str:
         """What a few commands print, without a folder of ours being there."""
         token = secrets.token_hex(8)
-        script = f"echo {token}:; {{ {text}\n}} 2>&1 </dev/null; echo {token}."
+        script = f"m={adb_script.apart(token)}; echo $m:; {{ {text}\n}} 2>&1 </dev/null; echo $m."
         output = self._output(script.encode("utf-8", "surrogateescape"), token, limit_s=60)
         said = output.decode(errors="replace").partition(f"{token}:\n")[2]
         return said.removesuffix(f"{token}.\n").strip()

@@ -30,9 +30,9 @@ def wrap(
     seconds = max(1, math.ceil(limit_s))
     text = (
         "exec 2>/dev/null\n"  # the shell's own words ("Killed") are nobody's output
-        f"echo {token}:\n"
-        f"cd {here} && (: >{token}.err) || {{ echo; echo {token} {NO_FOLDER} 0; "
-        f"echo cannot write in {here}; echo {token}.; exit; }}\n"
+        f"m={apart(token)}; echo $m:\n"
+        f"cd {here} && (: >{token}.err) || {{ echo; echo $m {NO_FOLDER} 0; "
+        f"echo cannot write in {here}; echo $m.; exit; }}\n"
         f"(export EDGE_DISTILL_RUN={token}; {exports}exec setsid {quoted}) "
         f"</dev/null 2>{token}.err & p=$!\n"
         f"echo $p >{token}.pid\n"
@@ -41,8 +41,8 @@ def wrap(
         "wait $p; r=$?\n"
         f"rm -f {token}.pid; kill -9 -$w || kill -9 $w\n"
         f"l=0; [ -e {token}.late ] && l=1\n"
-        f"echo; echo {token} $r $l; cat {token}.err; rm -f {token}.err {token}.late\n"
-        f"echo {token}.\n"
+        f"echo; echo $m $r $l; cat {token}.err; rm -f {token}.err {token}.late\n"
+        "echo $m.\n"
     )
     return _bytes(text)
 
@@ -73,6 +73,12 @@ def report(output: bytes, token: str) -> Completed:
     return Completed(
         returncode=int(code), stdout=stdout, stderr=stderr, timed_out=late == "1"
     )  # fmt: skip
+
+
+def apart(token: str) -> str:
+    """The token as a shell's word that does not hold it: `ps` prints this very text, and its end
+    would be taken for the report's."""
+    return f"{token[:8]}''{token[8:]}"
 
 
 def _name(key: str) -> str:

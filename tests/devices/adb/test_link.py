@@ -78,6 +78,15 @@ def test_what_a_shell_says_at_its_start_is_not_the_commands(tmp_path: Path) -> N
     assert (done.stdout, done.stderr) == ("hello\n", "")
 
 
+def test_a_command_that_prints_our_own_text_is_not_taken_for_its_end(link: AdbLink) -> None:
+    """As `ps` does: the text that the shell was given, line by line, and more behind it."""
+    show = "tr -d '\\000' </proc/$PPID/cmdline; sleep 1; echo more"
+    done = link.run(["sh", "-c", show], env={}, timeout_s=5)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "setsid" in done.stdout
+    assert done.stdout.endswith("more\n")
+
+
 def test_arguments_and_variables_arrive_as_given(link: AdbLink, folder: str) -> None:
     done = link.run(
         ["sh", "-c", 'printf "%s|" "$@" "$GIVEN"', "sh", *HOSTILE],
