@@ -1,16 +1,67 @@
-"""Accuracy and fidelity from logits [samples, classes]: numpy and scipy only."""
+"""Accuracy and fidelity from logits [samples, classes]: numpy and scipy only.
+
+Scores of one column [samples, 1] are those of a binary classifier: above its threshold is class 1.
+Scores that are not finite have no class: they raise `NotFiniteError` instead of counting as one.
+"""
 
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from targets.errors import ProofError
+
 Logits = npt.NDArray[np.floating[Any]]
 Labels = npt.NDArray[np.integer[Any]]
 
 
+class NotFiniteError(ProofError):
+    """A model gave NaN or infinity, which no metric may read as a class."""
+
+
+def require_finite(logits: Logits, *, model: str) -> None:
+    """Raise `NotFiniteError` with the model's name, the sample, and how many there are."""
+    bad = ~np.isfinite(logits).reshape(len(logits), -1).all(axis=1)
+    if bad.any():
+        raise NotFiniteError(
+            f"{model}: {int(bad.sum())} of {len(logits)} samples give outputs that are not finite "
+            f"(NaN or infinity), the first of them sample {int(bad.argmax())}. No class can be "
+            "read from them, so that there is no accuracy and no agreement."
+        )
+
+
+def binary_threshold(scores: Logits) -> float:
+    """Above which a single score [samples, 1] means class 1: 0.5 of probabilities, 0 of logits.
+
+    Scores that all lie from 0 to 1 are probabilities. Take it from the reference and apply it to
+    what is compared with it: a broken copy of a sigmoid must not choose its own threshold.
+    """
+    return 0.5 if float(np.min(scores)) >= 0 and float(np.max(scores)) <= 1 else 0.0
+
+
+def predicted(scores: Logits, *, threshold: float | None = None) -> npt.NDArray[np.intp]:
+    """The class of each sample, [samples]; `threshold` is for one column only."""
+    require_finite(scores, model="scores")
+    if scores.shape[1] == 1:
+        limit = binary_threshold(scores) if threshold is None else threshold
+        return (scores[:, 0] > limit).astype(np.intp)
+    largest: npt.NDArray[np.intp] = scores.argmax(axis=1)
+    return largest
+
+
+def most_frequent_share(labels: Labels) -> float:
+    """Accuracy of always naming the most frequent class: what a figure must be above."""
+    _, counts = np.unique(labels, return_counts=True)
+    return float(counts.max() / len(labels))
+
+
+def shown_above_chance(share: float, labels: Labels) -> bool:
+    """Whether an accuracy's 95 % interval lies above that of naming the most frequent class."""
+    return wilson_interval(share, len(labels))[0] > most_frequent_share(labels)
+
+
 def top1(logits: Logits, labels: Labels) -> float:
-    """Share of samples whose largest logit is the label's."""
+    """Share of samples whose class, by `predicted`, is the label's."""
     return float(np.mean(right(logits, labels)))
 
 
@@ -23,8 +74,10 @@ def wilson_interval(share: float, samples: int, level: float = 0.95) -> tuple[fl
 
 
 def agreement(a: Logits, b: Logits) -> float:
-    """Share of samples with the same top-1 label."""
-    return float(np.mean(a.argmax(axis=1) == b.argmax(axis=1)))
+    """Share of samples with the same class; of one column, by the threshold of `a`."""
+    threshold = binary_threshold(a) if a.shape[1] == 1 else None
+    same = predicted(a, threshold=threshold) == predicted(b, threshold=threshold)
+    return float(np.mean(same))
 
 
 def kl_divergence(*, reference: Logits, model: Logits) -> float:
@@ -64,8 +117,8 @@ def worst_class_change(*, before: Logits, after: Logits, labels: Labels) -> tupl
 
 
 def right(logits: Logits, labels: Labels) -> npt.NDArray[np.bool_]:
-    """Which samples' largest logit is the label's, [samples]."""
-    found: npt.NDArray[np.bool_] = logits.argmax(axis=1) == labels
+    """Which samples' class is the label's, [samples]."""
+    found: npt.NDArray[np.bool_] = predicted(logits) == labels
     return found
 
 

@@ -52,3 +52,32 @@ def test_the_worst_class_is_named_and_absent_classes_do_not_count() -> None:
     assert metrics.worst_class_change(**FLIPS) == (-2 / 4, 0)
     gained = {**FLIPS, "before": FLIPS["after"], "after": FLIPS["before"]}
     assert metrics.worst_class_change(**gained) == (-1.0, 3)
+
+
+def test_scores_that_are_not_finite_are_no_class() -> None:
+    scores = np.eye(4)
+    scores[2, 1] = np.nan
+    with pytest.raises(metrics.NotFiniteError, match=r"1 of 4 samples .* sample 2"):
+        metrics.top1(scores, np.arange(4))
+    with pytest.raises(metrics.NotFiniteError):
+        metrics.agreement(np.eye(4), scores)
+
+
+def test_one_score_is_a_class_at_one_half_of_probabilities_and_at_zero_of_logits() -> None:
+    labels = np.array([0, 1, 1, 0])
+    assert metrics.top1(np.array([[0.1], [0.9], [0.51], [0.5]]), labels) == 1
+    assert metrics.top1(np.array([[-3.0], [0.1], [7.0], [0.0]]), labels) == 1
+
+
+def test_a_copy_of_one_score_is_judged_by_the_threshold_of_its_reference() -> None:
+    logits = np.array([[-3.0], [3.0], [2.0], [0.2]])
+    lost = np.array([[0.0], [0.4], [0.4], [0.4]])  # by its own range it would be probabilities
+    assert metrics.agreement(logits, lost) == 1
+    assert metrics.agreement(logits, np.zeros((4, 1))) == 0.25
+
+
+def test_an_accuracy_is_held_against_naming_the_most_frequent_class() -> None:
+    labels = np.array([0] * 95 + [1] * 5)
+    assert metrics.most_frequent_share(labels) == 0.95
+    assert not metrics.shown_above_chance(0.95, labels)
+    assert metrics.shown_above_chance(1.0, labels)
