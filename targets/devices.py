@@ -28,6 +28,8 @@ def probe_local() -> dict[str, Any]:
     """This machine as `bench-result/1` describes a device; what cannot be read is null."""
     import psutil
 
+    from targets.bench.agent import cpu_features
+
     return {
         "adapter": "local",
         "id": platform.node(),
@@ -41,6 +43,7 @@ def probe_local() -> dict[str, Any]:
             {"id": i, "max_hz": _max_hz(i), "governor": _cpufreq(i, "scaling_governor")}
             for i in available_cpus()
         ],
+        "cpu_features": cpu_features() or None,
         "mem_total_bytes": psutil.virtual_memory().total,
         "loadavg1": os.getloadavg()[0],
         "emulated": False,

@@ -4,6 +4,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from targets.bench.agent import cpu_features
 from targets.errors import DeviceError
 from targets.links.link import Link
 
@@ -65,6 +66,7 @@ def described(name: str, facts: dict[str, list[str]]) -> dict[str, Any]:
         "python": pythons[0]["version"] if pythons else None,
         "pythons": pythons,
         "cpus": [_cpu(int(cpu), one) for cpu in sorted(facts.get("cpu", []), key=int)],
+        "cpu_features": cpu_features(f"flags: {one('cpu_flags') or ''}") or None,
         "mem_total_bytes": None if memory is None else memory * 1024,
         "disk_free_bytes": None if free is None else free * 1024,
         "loadavg1": float(load.split()[0]) if load else None,

@@ -25,6 +25,7 @@ say libc "$(getconf GNU_LIBC_VERSION 2>/dev/null)"
 say os "$(sed -n 's/^PRETTY_NAME=//p' /etc/os-release 2>/dev/null | tr -d '"')"
 file model /proc/device-tree/model || file model /sys/firmware/devicetree/base/model
 say cpu_name "$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo 2>/dev/null | head -n 1)"
+say cpu_flags "$(sed -n -e 's/^flags[^:]*: *//p' -e 's/^Features[^:]*: *//p' /proc/cpuinfo 2>/dev/null | head -n 1)"
 say mem_kb "$(sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo 2>/dev/null)"
 folder=$HOME
 [ -d "$folder" ] && [ -w "$folder" ] || folder=/data/local/tmp

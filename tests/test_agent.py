@@ -243,9 +243,9 @@ def test_a_block_tells_all_that_it_is_judged_by(device: Device, runtime: str) ->
     )  # fmt: skip
     assert code == 0
     assert set(seen) == {
-        "schema", "pid", "python", "numpy", "runtime", "phases", "tensorflow_imported",
-        "warmup_ns", "samples_ns", "invoke_only_ns", "sample_index", "stop_reason", "wall_ns",
-        "cpu_ns", "ctx_switches", "others_cpu", "env_before", "env_after",
+        "schema", "pid", "python", "numpy", "cpu_features", "runtime", "phases",
+        "tensorflow_imported", "warmup_ns", "samples_ns", "invoke_only_ns", "sample_index",
+        "stop_reason", "wall_ns", "cpu_ns", "ctx_switches", "others_cpu", "env_before", "env_after",
     }  # fmt: skip
     assert seen["schema"] == "agent/2"
     assert seen["stop_reason"] == "min_met"

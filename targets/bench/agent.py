@@ -6,11 +6,11 @@ bytes, what cannot be known is null. One timed query is host array in, host arra
 and the one output that was asked for.
 
 A job has `mode` (of MODES), `runtime` (of RUNTIMES), `model`, `threads`, `affinity` (CPU ids or
-null), `out`; and, but for "describe", `seed` ("RUN:PROCESS"), `samples` (.npy of [n, ...] or null),
-`output_index` and `inputs`: by name `shape`, `dtype` and `kind`, which is "samples" with `adapter`,
-"file" with `path`, or "random" with `low` and `high`. What a mode needs besides stands with its
-function. A failure is a result too, {"error": {"phase", "type", "message"}}, its traceback on
-stderr, exit 1.
+null), `out`, perhaps `ort_options` (entries of an onnxruntime session's configuration); and, but
+for "describe", `seed` ("RUN:PROCESS"), `samples` (.npy of [n, ...] or null), `output_index` and
+`inputs`: by name `shape`, `dtype` and `kind`, which is "samples" with `adapter`, "file" with
+`path`, or "random" with `low` and `high`. What a mode needs besides stands with its function. A
+failure is a result too, {"error": {"phase", "type", "message"}}, its traceback on stderr, exit 1.
 
 `python agent.py --selftest [RUNTIME ...]` needs no file: it tells which runtimes work here.
 """
@@ -91,7 +91,7 @@ class Tflite:
     resizable = True
     delegate = None
 
-    def __init__(self, module, path, threads, profile=None):
+    def __init__(self, module, path, threads, profile=None, ort_options=None):
         self._make = lambda: module.Interpreter(model_path=path, num_threads=threads)
         self._interpreter = self._make()
         self._sources = self._interpreter.get_input_details()
@@ -186,14 +186,18 @@ def distinct(tensors, role):
 
 
 class Onnx:
-    """An .onnx file. `profile`: what the name of onnxruntime's own profile begins with."""
+    """An .onnx file. `profile`: what the name of onnxruntime's own profile begins with;
+    `ort_options`: entries of the session's configuration.
+    """
 
     resizable = False
     delegate = "none"
     operators = None  # a session does not list its nodes
 
-    def __init__(self, module, path, threads, profile=None):
+    def __init__(self, module, path, threads, profile=None, ort_options=None):
         options = module.SessionOptions()
+        for key, value in (ort_options or {}).items():
+            options.add_session_config_entry(key, value)
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
@@ -426,7 +430,7 @@ def run(job):
         prefix = os.path.join(folder, "profile") if job["mode"] == "profile" else None
         start = clock()
         with phase("load"):
-            model = kind(module, job["model"], job["threads"], prefix)
+            model = kind(module, job["model"], job["threads"], prefix, job.get("ort_options"))
         phases["load_ns"] = clock() - start
         if job["mode"] == "describe":
             measured = describe(model)
@@ -442,6 +446,7 @@ def run(job):
         "delegate": model.delegate,
         "affinity_requested": job["affinity"],
         "affinity_effective": affinity(),
+        "ort_options": job.get("ort_options") or {},
         "env": {name: os.environ[name] for name in ENV if name in os.environ},
     }
     return {
@@ -449,6 +454,7 @@ def run(job):
         "pid": os.getpid(),
         "python": platform.python_version(),
         "numpy": np.__version__,
+        "cpu_features": cpu_features(),
         "runtime": about,
         "phases": phases,
         "tensorflow_imported": "tensorflow" in sys.modules,
@@ -678,6 +684,22 @@ def read_all(pattern):
 
 def whole(texts):
     return [int(text) for text in texts if text.lstrip("-").isdigit()]
+
+
+FEATURES = {  # Linux' name -> the usual one, of those that decide how int8 is multiplied
+    "sse4_1": "SSE4.1", "avx2": "AVX2", "avx512f": "AVX-512", "avx_vnni": "VNNI",
+    "avx512_vnni": "VNNI", "amx_int8": "AMX", "neon": "NEON", "asimd": "NEON",
+    "asimddp": "dotprod", "i8mm": "i8mm", "sve": "SVE",
+}  # fmt: skip
+
+
+def cpu_features(cpuinfo: "str | None" = None) -> "list[str]":
+    """The FEATURES that a processor has, by the text of /proc/cpuinfo (of this one, if None)."""
+    text = read(f"{PROC}/cpuinfo") if cpuinfo is None else cpuinfo
+    lines = [line.partition(":") for line in text.splitlines()]
+    found = [value.split() for key, _, value in lines if key.strip() in ("flags", "Features")]
+    words = set(found[0]) if found else set()
+    return list(dict.fromkeys(name for flag, name in FEATURES.items() if flag in words))
 
 
 def pin(cpus):

@@ -135,6 +135,7 @@ class Host:
             "model": self.link.put(subject.path),
             "threads": subject.threads,
             "affinity": subject.affinity,
+            "ort_options": None if subject.ort_options is None else dict(subject.ort_options),
             "inputs": self._inputs(subject),
             "adapter": None if subject.adapter is None else subject.adapter.model_dump(),
             "output_index": subject.output_index

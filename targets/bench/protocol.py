@@ -71,6 +71,8 @@ class Subject:
     inputs: Mapping[str, Any] | None = None
     """What each input is given (`targets.bench.inputs`); None: the samples, to the only input."""
     output_index: int = 0
+    ort_options: Mapping[str, str] | None = None
+    """Entries of an ONNX Runtime session's configuration."""
     native: BenchmarkModel | None = None
     """Google's own tool in place of a runtime: it times itself, and gives neither its samples nor
     what the model says."""
@@ -255,12 +257,17 @@ def logits_of(
     scratch: Path,
     *,
     adapter: Adapter | None = None,
+    host: Host | None = None,
 ) -> npt.NDArray[np.float32]:
-    """The logits of a model file for raw `samples`, by the same agent that measures it."""
+    """The logits of a model file for raw `samples`, by the same agent that measures it.
+
+    On this machine, or on `host`.
+    """
     stored = scratch / "samples.npy"
     store(samples, stored)
     once = Protocol(processes=1, min_queries=1, min_duration_s=0, max_duration_s=0)
-    bench = Bench(host=local_host(scratch, timeout_s=3600), samples=stored, protocol=once)
+    host = host or local_host(scratch, timeout_s=3600)
+    bench = Bench(host=host, samples=stored, protocol=once)
     subject = Subject(name=path.name, format=format_name, path=path, adapter=adapter)
     logits, _ = bench.outputs(subject)
     assert logits is not None  # a classifier's

@@ -31,6 +31,8 @@ class RuntimeUsed(Section):
     """CPUs the process was told to keep to; null: none."""
     affinity_effective: tuple[int, ...] | None = None
     """CPUs the system says it may use, read back; null where the system has no affinity."""
+    ort_options: dict[str, str] = Field(default_factory=dict)
+    """Entries of the ONNX Runtime session's configuration that the user asked for."""
     env: dict[str, str] = Field(default_factory=dict)
     """Variables that were set for the runtime."""
 
@@ -59,6 +61,8 @@ class AgentRecord(Section):
     """Version of the interpreter."""
     numpy: str | None = None
     """Version."""
+    cpu_features: tuple[str, ...] | None = None
+    """Of the processor, those that decide how int8 is multiplied: `AVX2`, `VNNI`, `dotprod`."""
     runtime: RuntimeUsed
     """What ran the model, and how it was told to."""
     phases: Phases

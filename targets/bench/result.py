@@ -88,6 +88,9 @@ class Device(Section):
     """Version of the interpreter that measures."""
     cpus: tuple[Cpu, ...]
     """Those that a measuring process may use."""
+    cpu_features: tuple[str, ...] | None = None
+    """Of the processor, those that decide how int8 is multiplied: `AVX2`, `VNNI`, `dotprod`; null
+    where they cannot be read."""
     mem_total_bytes: int | None
     """Main memory."""
     context: str | None = None

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from targets.errors import DeviceError, EdgeDistillError
 from targets.inventory import Device, open_link
 from targets.links.link import Link
 from targets.probe import probe
+from targets.processors import saturates
 from targets.provision import Provisioned, installed, self_tested
 from targets.runtimes import RUNTIMES, Runtime
 from targets.wheels import fetched
@@ -75,10 +76,21 @@ def reached(device: Device) -> Check:
 def conditions(facts: Facts) -> Iterator[Check]:
     """What decides the speed, of what `probe` saw."""
     yield Check(name="system", ok=True, found=_system(facts))
+    yield processor(facts["arch"], facts["cpu_features"])
     if facts["emulated"]:
         yield Check(name="speed", ok=None, found="emulated: its times mean nothing")
     yield governor(facts["cpus"])
     yield throttling(facts["throttled_raw"])
+
+
+def processor(machine: str, features: Sequence[str] | None) -> Check:
+    """What decides how int8 is multiplied there."""
+    if not features:
+        return Check(name="processor", ok=None, found="its features cannot be read")
+    found = ", ".join(features)
+    if saturates(machine, features):
+        found += "; no VNNI: ONNX Runtime's products with int8 weights saturate, with uint8 not"
+    return Check(name="processor", ok=True, found=found)
 
 
 def equipment(facts: Facts, *, needed_bytes: int) -> Iterator[Check]:
