@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.models.network import NetworkSpec
 from pipeline.recipe import TeacherConfig
-from targets.formats.record import ExportedModel, Parity, ScaleRow
+from targets.formats.record import ExportedModel, Parity, ProcessorProof, ScaleRow
 from targets.inputs import InputSpec
 
 FILE = "artifact.json"
@@ -112,6 +112,8 @@ class Exports(Artifact):
     parity: tuple[Parity, ...]
     scales: tuple[ScaleRow, ...] = ()
     """Every quantized tensor of the int8 TFLite file beside that of the ONNX file."""
+    processors: tuple[ProcessorProof, ...] = ()
+    """Both int8 files on this processor and on each of `convert.prove_on`."""
     teacher_logits: str | None = None
     """Of a teacher that is no file that could be measured: .npy [test images, classes]."""
 

@@ -27,6 +27,7 @@ from targets.calibration import MIN_CALIBRATION_SAMPLES
 from targets.devices import available_cpus
 from targets.errors import InputError, unknown
 from targets.formats import FORMATS, PRECISIONS
+from targets.processors import PROCESSORS
 
 
 def _one_of(kind: str, known: Iterable[str]) -> BeforeValidator:
@@ -215,6 +216,22 @@ class ConvertConfig(Section):
     """Of the student's files: `int8` is quantization-aware, `int8_ptq` and `int16x8` are calibrated
     after training. `int16x8` has int16 activations, takes float32 and has no ONNX form. The
     teacher's files are float32."""
+    onnx_weights: Literal["uint8", "int8"] = "uint8"
+    """How int8 ONNX files store their weights. `uint8` gives the same outputs on every processor;
+    `int8` is faster on x86 with VNNI, and wrong on x86 without it: for known processors only."""
+    prove_on: tuple[Annotated[str, _one_of("processor", PROCESSORS)], ...] = ()
+    """Kinds of processor that are emulated (qemu-user-static) to show that both int8 files give the
+    same labels there: x86-sse4, x86-avx2, aarch64."""
+
+    @model_validator(mode="after")
+    def _proof_has_two_files(self) -> Self:
+        int8 = {"int8", "int8_ptq"} & set(self.precisions)
+        if self.prove_on and not (int8 and {"tflite", "onnx"} <= set(self.targets)):
+            raise ValueError(
+                "prove_on compares the int8 files of both formats: it needs the targets tflite and "
+                "onnx, and the precision int8 or int8_ptq"
+            )
+        return self
 
     @model_validator(mode="after")
     def _formats_can(self) -> Self:

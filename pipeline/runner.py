@@ -18,6 +18,7 @@ from pipeline.results import deliver, workplace
 from pipeline.stages.job import History, Job, Step
 from pipeline.store import Damaged, Manifest, Store, Stored, digests
 from targets.errors import InputError
+from targets.processors import require_emulated
 
 ALWAYS = "always made again"
 
@@ -69,6 +70,7 @@ class Runner:
         """Run what is not there yet, and publish the folder `results`; what was done."""
         begun = time.monotonic()
         datasets.source_digest(self.recipe.dataset)  # missing data is told before a place is made
+        require_emulated(self.recipe.convert.prove_on, place="convert.prove_on")
         with workplace(results, store=self.store.root) as work:
             steps, artifacts = self.make()
             ablation = self._ablate() if self.recipe.ablation.enabled else None

@@ -12,7 +12,14 @@ from pipeline.recipe import ConvertConfig
 from pipeline.stages.job import Job
 from targets.errors import ConversionError
 from targets.formats.export import Source
-from targets.formats.record import ExportedModel, Parity, ScaleRow
+from targets.formats.record import (
+    EVERY_PROCESSOR,
+    VNNI_OR_ARM,
+    ExportedModel,
+    Parity,
+    ProcessorProof,
+    ScaleRow,
+)
 
 if TYPE_CHECKING:
     from pipeline.datasets.splits import Dataset
@@ -40,6 +47,7 @@ class Work:
     models: list[ExportedModel] = field(default_factory=list)
     parity: list[Parity] = field(default_factory=list)
     scales: list[ScaleRow] = field(default_factory=list)
+    processors: list[ProcessorProof] = field(default_factory=list)
 
 
 def run(
@@ -74,6 +82,7 @@ def run(
         models=tuple(work.models),
         parity=tuple(work.parity),
         scales=tuple(work.scales),
+        processors=tuple(work.processors),
         teacher_logits=_precomputed(opened, work),
     )
 
@@ -135,7 +144,13 @@ def _write(target: str, precision: str, network: Network, work: Work) -> None:
     path = work.out / "models" / f"{name}.{target}"
     samples = evenly(work.data[Split.TRAIN].images)
     made_from = export(
-        target, precision, network.source, path, samples=samples, scratch=work.job.scratch
+        target,
+        precision,
+        network.source,
+        path,
+        samples=samples,
+        scratch=work.job.scratch,
+        onnx_weights=work.job.recipe.convert.onnx_weights,
     )
     _note(network, path, target, precision, work)
     work.parity.append(_against_network(network, work.models[-1], work))
@@ -144,6 +159,7 @@ def _write(target: str, precision: str, network: Network, work: Work) -> None:
         work.parity.append(parity)
         if precision == "int8" or "int8" not in work.job.recipe.convert.precisions:
             work.scales.extend(rows)
+        _prove_on_processors(made_from, path, work)
 
 
 def _note(network: Network, path: Path, target: str, precision: str, work: Work) -> None:
@@ -242,7 +258,26 @@ def _against_tflite(
         seen=_answers(path, model.format, images, work),
     )
     parity = _parity(model, made_from.name, len(images), agreement, difference, work)
-    return rows, parity.model_copy(update={"scales_equal": all(row.equal for row in rows)})
+    found = {
+        "scales_equal": all(row.equal for row in rows),
+        "holds_on": VNNI_OR_ARM if onnx_qdq.saturating_products(path) else EVERY_PROCESSOR,
+    }
+    return rows, parity.model_copy(update=found)
+
+
+def _prove_on_processors(tflite: Path, onnx: Path, work: Work) -> None:
+    from pipeline.datasets.splits import Split
+    from targets.formats.export import evenly
+    from targets.processors.proof import SAMPLES, prove
+
+    names = work.job.recipe.convert.prove_on
+    if not names:
+        return
+    work.job.console.say(f"convert   {onnx.name} on {', '.join(names)}, emulated")
+    samples = evenly(work.data[Split.TEST].images, SAMPLES)
+    work.processors.extend(
+        prove(tflite=tflite, onnx=onnx, samples=samples, on=names, scratch=work.job.scratch)
+    )
 
 
 def _answers(path: Path, target: str, images: Any, work: Work) -> Any:

@@ -41,6 +41,7 @@ def run(cfg: Recipe, out: Path, *, job: Job, bench: Measurements) -> Report:
         "dataset": exports.dataset.model_dump(mode="json"),
         "models": [_row(row, exports, cfg.seed) for row in bench.rows],
         "parity": [parity.model_dump(mode="json") for parity in exports.parity],
+        "processors": [row.model_dump(mode="json") for row in exports.processors],
         "scales": [_scale(row) for row in exports.scales],
         "ablation": job.history.ablation,
         "gates": [],

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,14 @@ class Source:
 
 
 def export(
-    target: str, precision: str, source: Source, path: Path, *, samples: Samples, scratch: Path
+    target: str,
+    precision: str,
+    source: Source,
+    path: Path,
+    *,
+    samples: Samples,
+    scratch: Path,
+    onnx_weights: Literal["uint8", "int8"] = "uint8",
 ) -> Path | None:
     """Write `path`; for an ONNX file that is made from a TFLite file, the place of the latter.
 
@@ -54,7 +61,7 @@ def export(
             if not made_from.exists():
                 made_from = scratch / made_from.name
                 export("tflite", precision, source, made_from, samples=samples, scratch=scratch)
-            onnx_qdq.export_int8(made_from, path)
+            onnx_qdq.export_int8(made_from, path, weights=onnx_weights)
             return made_from
         case _:
             raise ValueError(f"{target} cannot be {precision}")

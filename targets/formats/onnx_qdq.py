@@ -9,13 +9,16 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from targets.errors import ConversionError
 from targets.formats.onnx_inspect import Inspection, inspect, require_int8
+from targets.formats.onnx_products import require_exact_products, saturating_products
 from targets.formats.onnx_rewrite import (
+    OWN,
     drop_requantized_input,
     int8_to_uint8,
+    own_zero_points,
     pad_integers,
     subtract_by_adding,
 )
@@ -33,11 +36,13 @@ __all__ = [
     "int8_to_uint8",
     "require_equal_scales",
     "require_int8",
+    "saturating_products",
     "scale_table",
 ]
 
 Tensor = Any
 Model = Any
+Weights = Literal["uint8", "int8"]
 
 OPSET = 13
 """Oldest with per-channel QuantizeLinear: what older runtimes on devices load."""
@@ -60,11 +65,13 @@ def export_float(model: Callable[[Tensor], Tensor], spec: InputSpec, path: Path)
     _write(canonical(proto), path)
 
 
-def export_int8(tflite: Path, path: Path) -> None:
+def export_int8(tflite: Path, path: Path, *, weights: Weights = "uint8") -> None:
     """Write the int8 `tflite` file as ONNX: raw uint8 in, float32 logits out, the same scales.
 
-    Raises `ProofError` when ONNX Runtime does not run every operator as int8, or when a scale is
-    not shown to be the one of the TFLite file.
+    `weights` are stored as uint8, exact on every processor, or as int8, which is faster on x86 and
+    exact only with VNNI there (and on ARM): `onnx_products`. Raises `ProofError` when ONNX Runtime
+    does not run every operator as int8, or when a scale is not shown to be the one of the TFLite
+    file.
     """
     import tf2onnx
 
@@ -73,12 +80,16 @@ def export_int8(tflite: Path, path: Path) -> None:
     _require_plain(proto, path)
     labels = tflite_names(proto, {t.name.decode() for t in read(tflite).subgraphs[0].tensors})
     subtract_by_adding(proto)
-    int8_to_uint8(proto)
+    int8_to_uint8(proto, weights=weights == "uint8")
     drop_requantized_input(proto)
     pad_integers(proto)
+    if weights == "int8":
+        own_zero_points(proto)
     _write(canonical(proto, labels), path)
     require_int8(path)
     require_equal_scales(scale_table(tflite, path))
+    if weights == "uint8":
+        require_exact_products(path)
 
 
 @contextmanager
@@ -151,7 +162,8 @@ def canonical(model: Model, labels: Mapping[str, str] | None = None) -> Model:
         for slot, name in enumerate(node.input):
             if name in constants and name not in names:
                 tensor = constants[name]
-                same = kept.setdefault(_content(tensor), tensor)
+                key = (name,) if name.endswith(OWN) else _content(tensor)
+                same = kept.setdefault(key, tensor)
                 if same is tensor:
                     tensor.name = f"{label}_{slot}"
                 names[name] = same.name

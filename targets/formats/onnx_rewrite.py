@@ -12,16 +12,20 @@ Model = Any
 Node = Any
 
 WEIGHT_READERS = {"Conv", "ConvTranspose", "MatMul", "Gemm"}
-"""Operators whose second operand is int8 in ONNX Runtime's kernels for uint8 activations."""
+"""Operators that multiply an activation with a constant."""
 
 
-def int8_to_uint8(model: Model) -> None:
-    """Every per-tensor int8 activation becomes uint8 with zero point + 128.
+def int8_to_uint8(model: Model, *, weights: bool = True) -> None:
+    """Every int8 tensor becomes uint8 with its zero point + 128, which stands for the same numbers.
 
-    Weights stay int8 per channel and biases int32; the constant of an addition or multiplication
-    moves with the activation, because the kernels want both operands alike. ONNX Runtime's own
-    pass handles only pairs with a single consumer, so that residual branches would stay float on
-    x86.
+    Activations: ONNX Runtime's own pass handles only pairs with a single consumer, so that residual
+    branches would stay float on x86. The constant of an addition or multiplication moves with
+    them, because the kernels want both operands alike.
+
+    Weights, per channel or not: on x86 without VNNI, ONNX Runtime multiplies uint8 with int8 by
+    `vpmaddubsw`, which saturates at 16 bits and gives wrong sums; its kernels for uint8 with uint8
+    are exact on every processor. With `weights=False` they stay int8, for a processor that is
+    known to be exact. Biases stay int32.
     """
     from onnx import numpy_helper
 
@@ -41,15 +45,39 @@ def int8_to_uint8(model: Model) -> None:
         if node.op_type not in ("QuantizeLinear", "DequantizeLinear") or len(node.input) < 3:
             continue
         zero_point = constants.get(node.input[2])
-        if zero_point is None or zero_point.dtype != np.int8 or zero_point.ndim > 0:
+        if zero_point is None or zero_point.dtype != np.int8:
             continue
         if node.input[0] in constants:
             read_by = {reader.op_type for reader in readers.get(node.output[0], ())}
-            if read_by & WEIGHT_READERS:
+            if read_by & WEIGHT_READERS and not weights:
                 continue
             node.input[0] = moved(node.input[0])
         node.input[2] = moved(node.input[2])
     del graph.value_info[:]  # states the old types
+
+
+OWN = "_zero_point"
+"""Ends the name of a zero point that no other tensor shares."""
+
+
+def own_zero_points(model: Model) -> None:
+    """Give the int8 weights of every DequantizeLinear a zero point of their own.
+
+    With the session option `session.x64quantprecision=1`, which makes int8 weights exact, ONNX
+    Runtime 1.32 turns weights and zero points into uint8 one by one, and does not load a file in
+    which two tensors share one ("Attempt to replace the existing tensor").
+    """
+    from onnx import numpy_helper
+
+    graph = model.graph
+    constants = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
+    for node in graph.node:
+        if node.op_type != "DequantizeLinear" or node.input[0] not in constants:
+            continue
+        zero_point = constants[node.input[2]]
+        if zero_point.dtype == np.int8:
+            node.input[2] = f"{node.output[0]}{OWN}"
+            graph.initializer.append(numpy_helper.from_array(zero_point, node.input[2]))
 
 
 def subtract_by_adding(model: Model) -> None:

@@ -26,6 +26,10 @@ class ExportedModel(BaseModel):
     """Of a file that somebody else made: what it takes and gives."""
 
 
+EVERY_PROCESSOR = "every processor"
+VNNI_OR_ARM = "x86 with VNNI, ARM"
+
+
 class Parity(BaseModel):
     """How an exported file compares with what it was made from."""
 
@@ -47,6 +51,27 @@ class Parity(BaseModel):
     """Operators that calculate in floating point; the QUANTIZE/DEQUANTIZE at the edge is none."""
     scales_equal: bool | None
     """Whether both formats' files hold the same scales and zero points; null where not compared."""
+    holds_on: str | None = None
+    """The processors on which two files of one quantized graph give the same, by how the products
+    are stored (`onnx_products`); null where not compared."""
+
+
+class ProcessorProof(BaseModel):
+    """Both int8 files of one quantized graph on one processor, against TFLite on this machine."""
+
+    model_config = ConfigDict(frozen=True)
+
+    processor: str
+    """The kind, in words."""
+    how: str
+    """`this machine`, or `emulated` with the processor that qemu imitated."""
+    tflite: str
+    onnx: str
+    samples: int
+    agreement: float
+    """Share of samples with the same top-1 label, of the worse of the two files."""
+    max_abs_diff: float
+    """Of the logits, of the worse of the two files."""
 
 
 class Scales(BaseModel):

@@ -1,0 +1,196 @@
+"""One int8 ONNX file gives the same on every kind of processor, emulated where it is not here."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from targets.bench.agent import cpu_features
+from targets.bench.protocol import logits_of
+from targets.errors import InputError, ProofError
+from targets.formats import onnx_qdq
+from targets.formats.onnx_products import require_exact_products, saturating_products
+from targets.processors import PROCESSORS, require_emulated, saturates
+from targets.processors.emulation import emulated
+from targets.processors.proof import prove
+from tests.conftest import Lane
+from tests.devices import need
+
+AVX2_ONLY = "flags\t\t: fpu sse4_1 avx avx2 bmi2 fma\n"
+ZEN4 = "processor\t: 0\nflags\t\t: sse4_1 avx2 avx512f avx512_vnni\n"
+RASPBERRY_PI_5 = "Features\t: fp asimd evtstrm aes asimdrdm asimddp\nCPU part\t: 0xd0b\n"
+
+
+@pytest.fixture(scope="module")
+def student(finished: Lane) -> Path:
+    return finished.out / "tiny" / "models" / "student.int8.tflite"
+
+
+@pytest.fixture(scope="module")
+def images(finished: Lane) -> Any:
+    with np.load(finished.data_file) as data:
+        return data["images"][:24, ..., np.newaxis]
+
+
+def requires(name: str) -> None:
+    if PROCESSORS[name].machine == "aarch64":
+        need.program("dpkg-deb", package="dpkg")
+    need.program(PROCESSORS[name].qemu, package="qemu-user-static")
+
+
+@pytest.mark.parametrize("name", PROCESSORS)
+def test_both_int8_files_give_the_same_on_every_processor(
+    student: Path, images: Any, tmp_path: Path, name: str
+) -> None:
+    requires(name)
+    files = {"tflite": student, "onnx": student.with_suffix(".onnx")}
+    here, there = prove(**files, samples=images, on=[name], scratch=tmp_path)
+    assert (here.how, there.processor) == ("this machine", PROCESSORS[name].what)
+    assert (here.agreement, there.agreement) == (1, 1)
+    assert (here.max_abs_diff, there.max_abs_diff) == (0, 0)
+
+
+def test_int8_weights_are_shown_to_be_wrong_where_they_are(
+    student: Path, images: Any, tmp_path: Path
+) -> None:
+    """What the default is there for, and that the emulation would show it."""
+    requires("x86-avx2")
+    fast = tmp_path / "student.int8.onnx"
+    onnx_qdq.export_int8(student, fast, weights="int8")
+    assert saturating_products(fast)
+    exact = logits_of(student, "tflite", images, tmp_path)
+    with emulated("x86-avx2", tmp_path) as host:
+        seen = logits_of(fast, "onnx", images, tmp_path, host=host)
+    assert np.abs(seen - exact).max() > 0.1
+    with pytest.raises(ProofError, match=r"multiply with int8 weights.*without VNNI"):
+        require_exact_products(fast)
+
+
+def test_int8_weights_load_with_the_option_that_makes_them_exact(
+    student: Path, images: Any, tmp_path: Path
+) -> None:
+    import onnxruntime
+
+    fast = tmp_path / "student.int8.onnx"
+    onnx_qdq.export_int8(student, fast, weights="int8")
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    session = onnxruntime.InferenceSession(fast, options)
+    seen = [session.run(None, {"image": image[np.newaxis]})[0][0] for image in images]
+    exact = logits_of(student, "tflite", images, tmp_path)
+    np.testing.assert_array_equal(np.stack(seen), exact)
+
+
+Weights = np.ndarray[Any, np.dtype[np.int8]]
+
+
+def product(op: str, weights: Weights, **attributes: Any) -> onnx.ModelProto:
+    """uint8 [1, ...] through one dequantized product with `weights`, all scales 1."""
+    shape = [1, 8, 3, 3] if op == "Conv" else [1, 8]
+    constants = {
+        "one": np.float32(1),
+        "zero": np.uint8(0),
+        "weight_zero": np.zeros((), weights.dtype),
+        "w": weights,
+        "out_scale": np.float32(32768),
+        "out_zero": np.uint8(128),
+    }
+    nodes = [
+        helper.make_node("DequantizeLinear", ["x", "one", "zero"], ["real"]),
+        helper.make_node("DequantizeLinear", ["w", "one", "weight_zero"], ["real_w"]),
+        helper.make_node(op, ["real", "real_w"], ["sum"], **attributes),
+        helper.make_node("QuantizeLinear", ["sum", "out_scale", "out_zero"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "out_scale", "out_zero"], ["logits"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "product",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, shape)],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
+
+
+def weights(*shape: int, value: int = 127) -> Weights:
+    return np.full(shape, value, np.int8)
+
+
+PRODUCTS: dict[str, tuple[Callable[[], onnx.ModelProto], bool]] = {
+    "convolution": (lambda: product("Conv", weights(4, 8, 3, 3)), True),
+    "negative": (lambda: product("Conv", weights(4, 8, 3, 3, value=-127)), True),
+    "7 bits": (lambda: product("Conv", weights(4, 8, 3, 3, value=64)), False),
+    "depthwise": (lambda: product("Conv", weights(8, 1, 3, 3), group=8), False),
+    "matrix": (lambda: product("MatMul", weights(8, 4)), True),
+}
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_a_file_is_known_to_saturate_where_it_does(name: str, tmp_path: Path) -> None:
+    """By what the AVX2 kernels give for the largest activations."""
+    import onnxruntime
+
+    requires("x86-avx2")
+    make, expected = PRODUCTS[name]
+    path = tmp_path / "x.onnx"
+    onnx.save(make(), path)
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(path, options)
+    samples = np.full((1, *session.get_inputs()[0].shape[1:]), 255, np.uint8)
+    exact = session.run(None, {"x": samples})[0]
+    with emulated("x86-avx2", tmp_path) as host:
+        seen = logits_of(path, "onnx", samples, tmp_path, host=host)
+    assert bool(saturating_products(path)) == expected
+    assert bool(np.any(seen.ravel() != exact.ravel())) == expected
+
+
+def test_what_linux_says_of_a_processor_is_read() -> None:
+    assert cpu_features(AVX2_ONLY) == ["SSE4.1", "AVX2"]
+    assert cpu_features(ZEN4) == ["SSE4.1", "AVX2", "AVX-512", "VNNI"]
+    assert cpu_features(RASPBERRY_PI_5) == ["NEON", "dotprod"]
+    assert cpu_features("") == []
+
+
+def test_x86_without_vnni_saturates() -> None:
+    assert saturates("x86_64", cpu_features(AVX2_ONLY))
+    assert not saturates("x86_64", cpu_features(ZEN4))
+    assert not saturates("aarch64", cpu_features(RASPBERRY_PI_5))
+
+
+def test_a_processor_that_cannot_be_emulated_is_refused_before_anything_is_made(
+    lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = ("convert.targets", ["tflite", "onnx"])
+    with pytest.raises(InputError, match=r"unknown processor 'x86-avx'; did you mean 'x86-avx2'"):
+        lane.recipe(both, ("convert.prove_on", ["x86-avx"]))
+    with pytest.raises(InputError, match=r"needs the targets tflite and onnx"):
+        lane.recipe(("convert.prove_on", ["x86-avx2"]))
+    monkeypatch.setattr(shutil, "which", lambda program: None)
+    with pytest.raises(InputError, match=r"apt-get install qemu-user-static"):
+        lane.runner(both, ("convert.prove_on", ["x86-avx2"])).run(lane.out / "tiny")
+    assert not (lane.out / ".store").exists()
+    with pytest.raises(InputError, match="unknown processor 'z80'"):
+        require_emulated(["z80"], place="convert.prove_on")
+
+
+def test_a_run_proves_its_files_on_the_processors_that_are_asked_for(finished: Lane) -> None:
+    import json
+
+    requires("x86-sse4")
+    lane = replace(finished)
+    given = (("convert.targets", ["tflite", "onnx"]), ("convert.prove_on", ["x86-sse4"]))
+    results = lane.out / "proved" / "tiny"
+    runner = lane.runner(*given, ("bench.enabled", False))
+    runner.run(results)
+    report = json.loads((results / "report.json").read_text())
+    assert [row["how"] for row in report["processors"]] == ["this machine", "emulated (Nehalem)"]
+    assert {row["agreement"] for row in report["processors"]} == {1}
+    held = {row["holds_on"] for row in report["parity"] if row["scales_equal"]}
+    assert held == {"every processor"}
