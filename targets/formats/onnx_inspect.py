@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from targets.errors import ProofError
+from targets.errors import ConversionError, ProofError
 
 INT8_PREFIXES = ("QLinear", "QGemm")
 MOVES_DATA = (
@@ -72,7 +72,15 @@ def _optimise(path: Path, optimised: Path) -> None:
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(optimised)
     options.log_severity_level = 4  # warns that the written graph is for this machine only: it is
-    onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    refused = onnxruntime.capi.onnxruntime_pybind11_state
+    try:
+        onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except (refused.Fail, refused.InvalidGraph, refused.NotImplemented) as error:
+        said = " ".join(str(error).split("failed:")[-1].split())
+        raise ConversionError(
+            f"{path.name}: tf2onnx has no right form of this network, and ONNX Runtime does not "
+            f"load what it wrote: {said}. Nothing was published."
+        ) from error
 
 
 def _is_float(node: Any, graph: Any) -> bool:

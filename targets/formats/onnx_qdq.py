@@ -11,19 +11,28 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from targets.errors import ConversionError
 from targets.formats.onnx_inspect import Inspection, inspect, require_int8
+from targets.formats.onnx_integers import (
+    clip_integers,
+    look_up,
+    pad_integers,
+    pool_means,
+    reduce_integers,
+)
 from targets.formats.onnx_products import require_exact_products, saturating_products
 from targets.formats.onnx_rewrite import (
     OWN,
     drop_requantized_input,
     int8_to_uint8,
     own_zero_points,
-    pad_integers,
     subtract_by_adding,
 )
 from targets.formats.onnx_scales import require_equal_scales, scale_table
 from targets.formats.tflite_inspect import read
+from targets.formats.tflite_table import table
 from targets.inputs import InputSpec
 from targets.quiet import quiet_stderr
 
@@ -59,9 +68,10 @@ def export_float(model: Callable[[Tensor], Tensor], spec: InputSpec, path: Path)
     def serve(image: Tensor) -> Tensor:
         return model(spec.real(image))
 
-    with _converting(path):
+    with _converting(path), _one_function():
         proto, _ = tf2onnx.convert.from_function(serve, input_signature=signature, opset=OPSET)
     _require_plain(proto, path)
+    erf_for_erfc(proto)
     _write(canonical(proto), path)
 
 
@@ -82,7 +92,9 @@ def export_int8(tflite: Path, path: Path, *, weights: Weights = "uint8") -> None
     subtract_by_adding(proto)
     int8_to_uint8(proto, weights=weights == "uint8")
     drop_requantized_input(proto)
-    pad_integers(proto)
+    for rewrite in (pad_integers, clip_integers, reduce_integers, pool_means):
+        rewrite(proto)
+    look_up(proto, lambda output: table(tflite, labels[output]) if output in labels else None)
     if weights == "int8":
         own_zero_points(proto)
     _write(canonical(proto, labels), path)
@@ -107,6 +119,20 @@ def _converting(path: Path) -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def _one_function() -> Iterator[None]:
+    """Trace functions that the network calls as part of it: Keras wraps a grouped convolution in
+    one that XLA must compile, which tf2onnx does not look into."""
+    import tensorflow as tf
+
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)
+
+
 def _require_plain(model: Model, path: Path) -> None:
     """Refuse what `canonical` does not know: graphs in nodes, and operators beyond the standard."""
     from onnx import AttributeProto
@@ -118,6 +144,40 @@ def _require_plain(model: Model, path: Path) -> None:
                 f"{path.name}: {node.op_type} ({node.name}) is a loop, a condition or no standard "
                 "operator of ONNX. Nothing was published."
             )
+
+
+def _require_known(model: Model, path: Path) -> None:
+    """Refuse operators that the standard does not have at `OPSET`: what tf2onnx left as it was."""
+    unknown = sorted({node.op_type for node in model.graph.node if not _is_known(node.op_type)})
+    if unknown:
+        raise ConversionError(
+            f"{path.name}: ONNX (opset {OPSET}) has no operator for {', '.join(unknown)}. Replace "
+            "the layer, for example by ReLU or ReLU6. Nothing was published."
+        )
+
+
+def _is_known(operator: str) -> bool:
+    from onnx import defs
+
+    try:
+        defs.get_schema(operator, OPSET, "")
+    except defs.SchemaError:
+        return False
+    return True
+
+
+def erf_for_erfc(model: Model) -> None:
+    """erfc(x) becomes 1 - erf(x): Keras writes gelu with erfc, which ONNX does not have."""
+    from onnx import helper, numpy_helper
+
+    graph = model.graph
+    for node in list(graph.node):
+        if node.op_type == "Erfc":
+            out = node.output[0]
+            one = numpy_helper.from_array(np.float32(1), f"{out}_one")
+            graph.initializer.append(one)
+            graph.node.append(helper.make_node("Sub", [one.name, f"{out}_erf"], [out]))
+            node.op_type, node.output[0] = "Erf", f"{out}_erf"
 
 
 def tflite_names(model: Model, known: set[str]) -> dict[str, str]:
@@ -220,5 +280,6 @@ def _value(value: Any, name: str) -> Any:
 def _write(model: Model, path: Path) -> None:
     import onnx
 
+    _require_known(model, path)
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString(deterministic=True))

@@ -31,7 +31,7 @@ def int8_to_uint8(model: Model, *, weights: bool = True) -> None:
 
     graph = model.graph
     constants = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
-    readers = _readers(graph)
+    readers = readers_of(graph)
 
     def moved(name: str) -> str:
         """The initializer `name` + 128 as uint8, made once."""
@@ -91,7 +91,7 @@ def subtract_by_adding(model: Model) -> None:
     graph = model.graph
     constants = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
     made_by = {output: node for node in graph.node for output in node.output}
-    readers = _readers(graph)
+    readers = readers_of(graph)
     for node in graph.node:
         constant = made_by.get(node.input[1]) if node.op_type == "Sub" else None
         if constant is None or constant.op_type != "DequantizeLinear":
@@ -114,40 +114,6 @@ def _negated(values: npt.NDArray[Any], zero_point: npt.NDArray[Any]) -> npt.NDAr
     return negated.astype(np.int8) if np.abs(negated).max() <= 127 else None
 
 
-def pad_integers(model: Model) -> None:
-    """Padding with zero between a DequantizeLinear and a QuantizeLinear of the same scale and zero
-    point becomes padding of the integers with the zero point, which stands for zero."""
-    from onnx import numpy_helper
-
-    graph = model.graph
-    constants = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
-    made_by = {output: node for node in graph.node for output in node.output}
-    readers = _readers(graph)
-    replaced: dict[str, str] = {}
-    for node in graph.node:
-        before, after = made_by.get(node.input[0]), readers.get(node.output[0], [])
-        if node.op_type != "Pad" or before is None or len(after) != 1 or not _zero(node, constants):
-            continue
-        if not _same_pair(before, after[0], constants):
-            continue
-        replaced[after[0].output[0]] = node.output[0]
-        node.input[0] = before.input[0]
-        del node.input[2:]
-        node.input.append(before.input[2])
-    _rename_inputs(graph, replaced)
-
-
-def _zero(pad: Node, constants: dict[str, Any]) -> bool:
-    """Whether a Pad is constant and pads with zero."""
-    mode = next((a.s for a in pad.attribute if a.name == "mode"), b"constant")
-    given = [name for name in pad.input[2:3] if name]
-    return (
-        mode == b"constant"
-        and len(pad.input) < 4
-        and all(name in constants and not np.any(constants[name]) for name in given)
-    )
-
-
 def drop_requantized_input(model: Model) -> None:
     """Remove a QuantizeLinear behind a DequantizeLinear of the same scale and zero point.
 
@@ -161,12 +127,12 @@ def drop_requantized_input(model: Model) -> None:
     same: dict[str, str] = {}
     for node in graph.node:
         before = made_by.get(node.input[0])
-        if before is not None and _same_pair(before, node, constants):
+        if before is not None and same_pair(before, node, constants):
             same[node.output[0]] = before.input[0]
-    _rename_inputs(graph, same)
+    rename_inputs(graph, same)
 
 
-def _same_pair(before: Node, after: Node, constants: dict[str, Any]) -> bool:
+def same_pair(before: Node, after: Node, constants: dict[str, Any]) -> bool:
     """Whether a DequantizeLinear of an activation and a QuantizeLinear undo each other."""
     if before.op_type != "DequantizeLinear" or after.op_type != "QuantizeLinear":
         return False
@@ -178,7 +144,7 @@ def _same_pair(before: Node, after: Node, constants: dict[str, Any]) -> bool:
     )
 
 
-def _readers(graph: Any) -> dict[str, list[Node]]:
+def readers_of(graph: Any) -> dict[str, list[Node]]:
     readers: dict[str, list[Node]] = {}
     for node in graph.node:
         for name in node.input:
@@ -186,7 +152,7 @@ def _readers(graph: Any) -> dict[str, list[Node]]:
     return readers
 
 
-def _rename_inputs(graph: Any, names: dict[str, str]) -> None:
+def rename_inputs(graph: Any, names: dict[str, str]) -> None:
     for node in graph.node:
         for slot, name in enumerate(node.input):
             node.input[slot] = names.get(name, name)

@@ -13,7 +13,7 @@ have no node of their own:
 Everything else without a counterpart, on either side, is a row that is not equal.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,10 @@ from targets.formats.record import ScaleRow, Scales
 from targets.formats.tflite_inspect import is_constant, operator_name, read
 
 MOVES = {
-    "RESHAPE", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE", "QUANTIZE", "MAX_POOL_2D", "CONCATENATION",
-    "PAD",
+    "BATCH_TO_SPACE_ND", "CONCATENATION", "DEPTH_TO_SPACE", "EXPAND_DIMS", "GATHER", "MAX_POOL_2D",
+    "MIRROR_PAD", "PACK", "PAD", "QUANTIZE", "REDUCE_MAX", "RESHAPE", "RESIZE_NEAREST_NEIGHBOR",
+    "REVERSE_V2", "SLICE", "SPACE_TO_BATCH_ND", "SPACE_TO_DEPTH", "SPLIT", "SPLIT_V", "SQUEEZE",
+    "STRIDED_SLICE", "TILE", "TRANSPOSE", "UNPACK",
 }  # fmt: skip
 """TFLite operators whose output holds values of their input."""
 
@@ -63,7 +65,7 @@ class Quantized:
     label: str
     """What the file itself calls it."""
     grids: tuple[Grid, ...]
-    """One, or in ONNX one per place that quantizes or reads it."""
+    """One, or in ONNX one per place that quantizes or reads it; none between two tables."""
 
 
 def scale_table(tflite_path: Path, onnx_path: Path) -> tuple[ScaleRow, ...]:
@@ -108,12 +110,14 @@ def _row(tensor: Quantized, theirs: dict[str, Quantized], moved: dict[str, str])
     note = None if source == tensor.name else f"holds the values of {source}"
     if found is None:
         note = "has no counterpart in the ONNX file"
+    elif not found.grids:
+        note = "is between two tables of TFLite's results, which hold integers and no scale"
     return ScaleRow(
         kind=tensor.kind,
         tflite=tensor.name,
         tflite_scales=grid.summary(),
         onnx=found.label if found else None,
-        onnx_scales=_shown(grid, found) if found else None,
+        onnx_scales=_shown(grid, found) if found and found.grids else None,
         equal=found is not None and all(grid.same(other) for other in found.grids),
         note=note,
     )
@@ -130,7 +134,7 @@ def _only_onnx(tensor: Quantized) -> ScaleRow:
         tflite=None,
         tflite_scales=None,
         onnx=tensor.label,
-        onnx_scales=tensor.grids[0].summary(),
+        onnx_scales=tensor.grids[0].summary() if tensor.grids else None,
         equal=False,
         note="has no counterpart in the TFLite file",
     )
@@ -153,9 +157,10 @@ def _tflite_tensors(path: Path) -> tuple[list[Quantized], dict[str, str]]:
         for i, g in grids.items()
     ]
     moved = {
-        names[int(op.outputs[0])]: names[int(op.inputs[0])]
+        names[int(output)]: next(names[int(i)] for i in op.inputs if int(i) in names)
         for op in graph.operators
         if operator_name(model, op) in MOVES and _one_grid(op, grids)
+        for output in op.outputs
     }
     return tensors, moved
 
@@ -201,27 +206,35 @@ def _onnx_tensors(path: Path, input_name: str) -> Iterator[Quantized]:
             kind = "bias" if constants[node.input[0]].dtype == np.int32 else "weights"
             yield Quantized(name=node.name, kind=kind, label=node.output[0], grids=(grid,))
         else:
-            for source in _sources(node.input[0], made_by):
+            for source in _sources(node.input[0], made_by, constants):
                 readers.setdefault(source, []).append(grid)
     source = graph.input[0].name
     if source in readers:
         grids = tuple(readers[source])
         yield Quantized(name=input_name, kind="activation", label=source, grids=grids)
     for node in graph.node:
+        grids = tuple(readers.get(node.output[0], ()))
         if node.op_type == "QuantizeLinear":
-            grids = (_onnx_grid(node, constants), *readers.get(node.output[0], ()))
-            yield Quantized(name=node.name, kind="activation", label=node.output[0], grids=grids)
+            grids = (_onnx_grid(node, constants), *grids)
+        elif not _is_table(node, constants):
+            continue
+        yield Quantized(name=node.name, kind="activation", label=node.output[0], grids=grids)
 
 
-def _sources(name: str, made_by: dict[str, Any]) -> Iterator[str]:
+def _is_table(node: Any, constants: Container[str]) -> bool:
+    """Whether a node looks integers up in a table of results (`onnx_integers.look_up`)."""
+    return node.op_type == "Gather" and node.input[0] in constants
+
+
+def _sources(name: str, made_by: dict[str, Any], constants: Container[str]) -> Iterator[str]:
     """The quantized tensors whose values `name` holds, through operators that move integers."""
     node = made_by.get(name)
-    if node is None or node.op_type == "QuantizeLinear":
+    if node is None or node.op_type == "QuantizeLinear" or _is_table(node, constants):
         yield name
         return
     moved = node.input if node.op_type == "Concat" else node.input[:1]
     for before in moved:
-        yield from _sources(before, made_by)
+        yield from _sources(before, made_by, constants)
 
 
 def _onnx_grid(node: Any, constants: dict[str, Any]) -> Grid:
