@@ -28,6 +28,7 @@ from int8_files import (
     TEACHER,
     Network,
     describe,
+    fast,
     images,
     write,
 )
@@ -143,6 +144,16 @@ def network_rows(network: Network, seen: Seen, accuracy: dict[str, Any]) -> list
     return rows
 
 
+def weight_rows(network: Network, seen: Seen) -> dict[str, Any]:
+    """What weights as uint8, exact on every processor, cost over int8 ones on this processor."""
+    names = [f"{network.family}.int8.onnx", fast(network.family)]
+    return {
+        "network": network.family,
+        "median_us": [seen.median_us(name) for name in names],
+        "latency": seen.ratio(*names),
+    }
+
+
 def judged(seen: Seen, *, runtime_ratios: bool) -> list[dict[str, Any]]:
     """Every target whose files were measured; `reached` is null where it is not judged."""
     judgements = []
@@ -200,6 +211,13 @@ def print_tables(result: dict[str, Any]) -> None:
     for row in result["networks"]:
         table.add_row(*cells(row))
     console.print(table)
+    weights = Table(box=None, pad_edge=False)
+    for name in ("ONNX int8, weights as", "uint8 µs", "int8 µs", "uint8/int8"):
+        weights.add_column(name, no_wrap=True)
+    for row in result["weights"]:
+        times = (f"{us:,.0f}" for us in row["median_us"])
+        weights.add_row(row["network"], *times, span(row["latency"]))
+    console.print("", weights)
     judgements = Table(box=None, pad_edge=False)
     for name in ("ratio", "", "to", "seen", "target", ""):
         judgements.add_column(name, no_wrap=True)
@@ -274,6 +292,7 @@ def main(
         seen = measure(networks, folder, protocol, side=side, threads=threads)
     result["files"] = seen.files
     result["networks"] = [row for n in networks for row in network_rows(n, seen, known)]
+    result["weights"] = [weight_rows(network, seen) for network in networks]
     result["targets"] = judged(seen, runtime_ratios=has_vnni())
     result["processes"] = [measured(block) for block in seen.blocks]
     fresh.publish(result, out=out, as_json=as_json, report=print_tables)
