@@ -146,7 +146,7 @@ def _accuracy(request: Request, seen: Observed) -> list[AccuracyPass]:
 def _figures(request: Request, seen: Observed, name: str, baseline: str | None) -> dict[str, Any]:
     """Of a classifier's scores [samples, classes]; nothing of any other output."""
     scores = _scores(seen, name)
-    if scores is None:
+    if scores is None or not _finite(seen, name, scores):
         return {}
     figures: dict[str, Any] = {}
     assert request.samples is not None
@@ -155,7 +155,12 @@ def _figures(request: Request, seen: Observed, name: str, baseline: str | None) 
         share = metrics.top1(scores, labels)
         figures |= {"top1": share, "top1_ci": metrics.wilson_interval(share, len(labels))}
     others = None if baseline is None else _scores(seen, baseline)
-    if others is not None and others.shape == scores.shape:
+    if (
+        baseline is not None
+        and others is not None
+        and others.shape == scores.shape
+        and _finite(seen, baseline, others)
+    ):
         figures |= {"baseline": baseline, "agreement": metrics.agreement(scores, others)}
     return figures
 
@@ -165,6 +170,16 @@ def _scores(seen: Observed, name: str) -> Any:
     if outputs is None or outputs.ndim != 2 or outputs.shape[1] < 2:
         return None
     return outputs
+
+
+def _finite(seen: Observed, name: str, scores: Any) -> bool:
+    """Whether every score is a number; else that is the model's error."""
+    try:
+        metrics.require_finite(scores, model=name)
+    except metrics.NotFiniteError as error:
+        seen.errors[name] = InputError(str(error))
+        return False
+    return True
 
 
 def _fit(seen: Observed, name: str, labels: Any, classes: int, request: Request) -> bool:
