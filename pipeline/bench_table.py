@@ -110,7 +110,8 @@ def _notes(document: "Document") -> list[str]:
         for row in document.comparison
         if row.mdd is not None
     )
-    return [*emulated, *found, *detectable, *operators(document)]
+    accuracy = (f"{row.model}: {note}" for row in document.accuracy for note in row.notes)
+    return [*emulated, *found, *accuracy, *detectable, *operators(document)]
 
 
 def operators(document: "Document") -> Iterator[str]:

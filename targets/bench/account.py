@@ -6,10 +6,9 @@ from importlib import metadata
 from typing import Any
 from uuid import uuid4
 
-import numpy as np
-
 from targets import metrics
-from targets.bench import summary, validity
+from targets.bench import figures, summary, validity
+from targets.bench.figures import Read
 from targets.bench.protocol import Protocol, Subject
 from targets.bench.record import AccuracyPass, Block, MemoryPass
 from targets.bench.result import Document
@@ -136,59 +135,41 @@ def baselines(request: Request, seen: Observed) -> dict[str, str]:
 
 def _accuracy(request: Request, seen: Observed) -> list[AccuracyPass]:
     against = baselines(request, seen)
+    read = {name: _read(name, request, seen) for name in seen.records}
     rows = []
     for name, record in seen.records.items():
-        figures = _figures(request, seen, name, against.get(name))
-        rows.append(AccuracyPass.model_validate({"model": name, **record, **figures}))
+        found = _figures(read[name], read.get(against.get(name, "")), request, seen)
+        rows.append(AccuracyPass.model_validate({"model": name, **record, **found}))
     return rows
 
 
-def _figures(request: Request, seen: Observed, name: str, baseline: str | None) -> dict[str, Any]:
-    """Of a classifier's scores [samples, classes]; nothing of any other output."""
-    scores = _scores(seen, name)
-    if scores is None or not _finite(seen, name, scores):
-        return {}
-    figures: dict[str, Any] = {}
-    assert request.samples is not None
-    labels = request.samples.labels
-    if labels is not None and _fit(seen, name, labels, scores.shape[1], request):
-        share = metrics.top1(scores, labels)
-        figures |= {"top1": share, "top1_ci": metrics.wilson_interval(share, len(labels))}
-    others = None if baseline is None else _scores(seen, baseline)
-    if (
-        baseline is not None
-        and others is not None
-        and others.shape == scores.shape
-        and _finite(seen, baseline, others)
-    ):
-        figures |= {"baseline": baseline, "agreement": metrics.agreement(scores, others)}
-    return figures
-
-
-def _scores(seen: Observed, name: str) -> Any:
-    outputs = seen.outputs.get(name)
-    if outputs is None or outputs.ndim != 2 or outputs.shape[1] < 2:
-        return None
-    return outputs
-
-
-def _finite(seen: Observed, name: str, scores: Any) -> bool:
-    """Whether every score is a number; else that is the model's error."""
+def _read(name: str, request: Request, seen: Observed) -> Read:
+    """Outputs that are not finite are the model's error."""
+    subject, undecided = seen.subjects[name], seen.undecided.get(name)
+    about = Read(
+        name=name,
+        outputs=seen.described[name]["outputs"],
+        index=subject.output_index,
+        offset=request.offset_of(subject.path),
+        missing=undecided or "its outputs for the samples have different shapes",
+    )
+    values = seen.outputs[name]
     try:
-        metrics.require_finite(scores, model=name)
+        return about if undecided or values is None else figures.read(about, values)
     except metrics.NotFiniteError as error:
         seen.errors[name] = InputError(str(error))
-        return False
-    return True
+        return about
 
 
-def _fit(seen: Observed, name: str, labels: Any, classes: int, request: Request) -> bool:
+def _figures(own: Read, baseline: Read | None, request: Request, seen: Observed) -> dict[str, Any]:
+    """None of a model that failed; labels that it has no class for are its error."""
     assert request.samples is not None
-    if int(np.min(labels)) >= 0 and int(np.max(labels)) < classes:
-        return True
-    seen.errors[name] = InputError(
-        f"--data {request.samples.source}: has labels from {labels.min()} to {labels.max()}, and "
-        f"{name} gives scores of {classes} classes, 0 to {classes - 1}. Leave the labels out, or "
-        "give those of the model's classes."
-    )
-    return False
+    if own.name in seen.errors:
+        return {}
+    try:
+        if own.name in seen.undecided and request.samples.labels is not None:
+            raise InputError(f"{own.name}: no top-1: {own.missing}.")
+        return figures.figures(own, baseline, request.samples, doubt=None)
+    except InputError as error:
+        seen.errors[own.name] = error
+        return {}

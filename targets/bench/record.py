@@ -194,6 +194,8 @@ class AccuracyPass(AgentRecord):
     """Of the data that was given."""
     outputs: str | None = None
     """File of the outputs; null where it was not kept."""
+    output: str | None = None
+    """Name of the output that was kept and, where a figure is below, judged."""
     outputs_sha256: str
     """Over the bytes of every sample's output, in order."""
     output_shape: tuple[int, ...] | None = None
@@ -201,13 +203,21 @@ class AccuracyPass(AgentRecord):
     total_ns: int | None = None
     """Of the whole pass."""
     top1: float | None = None
-    """Share of right labels; null without labels."""
+    """Share of right labels; null without labels, or where `notes` say why."""
     top1_ci: tuple[float, float] | None = None
     """Wilson's 95 % interval."""
+    class_offset: int = 0
+    """Label k is the model's class k + this (`--class-offset`)."""
+    most_frequent: float | None = None
+    """Share of the most frequent label: the top-1 of naming always that."""
+    above_chance: bool | None = None
+    """Whether the interval of `top1` lies above `most_frequent`."""
     baseline: str | None = None
     """Name of the model that `agreement` compares with."""
     agreement: float | None = None
     """Share of samples with the baseline's top-1 label."""
+    notes: tuple[str, ...] = ()
+    """How the figures were read, why one is not there, and what makes one doubtful."""
 
 
 class Operator(Section):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from targets.bench import scores
 from targets.bench.host import Host
 from targets.bench.inputs import Given, require_known, resolve
 from targets.bench.protocol import Bench, Protocol, Say, Subject
@@ -35,12 +36,20 @@ class Request:
     affinity: tuple[int, ...] | None = None
     given: Given = field(default_factory=Given)
     samples: LabelledSamples | None = None
+    outputs: tuple[str, ...] = ()
+    """Names of those that are judged, in the models that have them."""
+    class_offset: int = 0
+    """Label k is class k + this of a model; `class_offsets`: by the file's name, of that one."""
+    class_offsets: Mapping[str, int] = field(default_factory=dict)
     protocol: Protocol
     profile: bool = False
     native: BenchmarkModel | None = None
     """Google's tool, which TFLite files are measured in as well."""
     native_only: bool = False
     """On a device that no Python is brought to: nothing is known of a file but its latency."""
+
+    def offset_of(self, path: Path) -> int:
+        return self.class_offsets.get(path.name, self.class_offset)
 
 
 @dataclass(kw_only=True)
@@ -54,6 +63,8 @@ class Observed:
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
     """Arrays [samples, ...]; null where the shapes differ or where there are no samples."""
+    undecided: dict[str, str] = field(default_factory=dict)
+    """Why no output of a model can be judged."""
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     errors: dict[str, EdgeDistillError] = field(default_factory=dict)
 
@@ -174,8 +185,10 @@ def _prepare(bench: Bench, request: Request, seen: Observed, say: Say) -> None:
         _describe(subject, bench, seen)
     if not seen.errors:  # a name may be that of a model that could not be read
         require_known([one["inputs"] for one in seen.described.values()], request.given)
+        scores.require_named([one["outputs"] for one in seen.described.values()], request.outputs)
     for subject in seen.left:
         _resolve(subject, request, seen)
+    _choose(request, seen)
 
 
 def _describe(subject: Subject, bench: Bench, seen: Observed) -> None:
@@ -194,18 +207,30 @@ def _resolve(subject: Subject, request: Request, seen: Observed) -> None:
     except InputError as error:
         seen.failed(subject, error)
         return
-    seen.subjects[subject.name] = replace(
-        subject, inputs=inputs, output_index=_scores(described["outputs"])
-    )
+    seen.subjects[subject.name] = replace(subject, inputs=inputs)
 
 
-def _scores(outputs: Sequence[Mapping[str, Any]]) -> int:
-    """The output that accuracy is about: the first [batch, classes], else the first."""
-    for index, output in enumerate(outputs):
-        shape = output["shape"]
-        if shape is not None and len(shape) == 2 and (shape[1] is None or shape[1] > 1):
-            return index
-    return 0
+def _choose(request: Request, seen: Observed) -> None:
+    """The output of each model that is judged. As many classes as the baseline tells apart, which
+    is looked at first, else as the labels need."""
+    labels = None if request.samples is None else request.samples.labels
+    classes = None if labels is None else int(labels.max()) + 1
+    like = None
+    for subject in sorted(seen.left, key=lambda one: one.path != request.baseline):
+        outputs, offset = seen.described[subject.name]["outputs"], request.offset_of(subject.path)
+        choice = scores.choose(
+            outputs,
+            named=request.outputs,
+            classes=None if classes is None else classes + offset,
+            like=like,
+        )
+        seen.subjects[subject.name] = replace(subject, output_index=choice.index)
+        if choice.undecided is not None:
+            seen.undecided[subject.name] = choice.undecided
+        elif subject.path == request.baseline:
+            told = scores.width(outputs[choice.index])
+            classes = classes if told is None else told - offset
+            like = outputs[choice.index]["name"]
 
 
 def _pass(seen: Observed, into: dict[str, Any], measure: Any) -> None:
