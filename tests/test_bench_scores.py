@@ -231,8 +231,8 @@ def test_a_background_class_is_told_and_can_be_said(
     assert done.return_value == 0
     assert (
         "background.onnx: top-1 0.00 % is not shown to be above 25.00 %, the most frequent "
-        "label's; it gives 5 scores, and the labels are 0 to 3; with --class-offset=1 it would be 100.00 %"
-        in done.output
+        "label's; it gives 5 scores, and the labels are 0 to 3; with --class-offset=1 it would be "
+        "100.00 %" in done.output
     )
     assert "no agreement: it tells 5 classes apart, and good.onnx 4" in done.output
     row = accuracy(tmp_path)["background.onnx"]

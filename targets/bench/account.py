@@ -12,7 +12,7 @@ from targets.bench.figures import Read
 from targets.bench.protocol import Protocol, Subject
 from targets.bench.record import AccuracyPass, Block, MemoryPass
 from targets.bench.result import Document
-from targets.bench.session import Observed, Request, digest
+from targets.bench.session import Observed, Request
 from targets.bench.summary import ComparisonRow
 from targets.errors import InputError
 
@@ -103,13 +103,13 @@ def document(request: Request, seen: Observed, device: Mapping[str, Any]) -> Doc
 
 
 def _model(subject: Subject, seen: Observed) -> dict[str, Any]:
-    described = seen.described.get(subject.name, {})
+    described, files = seen.described.get(subject.name, {}), seen.files.get(subject.name)
     return {
         "name": subject.name,
         "format": subject.format,
         "file": str(subject.path),
-        "sha256": digest(subject.path),
-        "size_bytes": subject.path.stat().st_size,
+        "sha256": None if files is None else files.sha256,
+        "size_bytes": None if files is None else files.size_bytes,
         "error": str(seen.errors[subject.name]) if subject.name in seen.errors else None,
         **{key: described.get(key) for key in ("inputs", "outputs", "operators")},
     }

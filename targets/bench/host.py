@@ -19,6 +19,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from targets.bench import model_files
 from targets.errors import DeviceError, EdgeDistillError, InputError
 from targets.links.link import Completed, Link, LinkLost
 from targets.links.local import LocalLink
@@ -68,6 +69,8 @@ class Host:
     _numbers: "count[int]" = field(default_factory=count, repr=False)
     _token: str = field(default_factory=lambda: f"job-{uuid4().hex[:12]}", repr=False)
     """Of no other measurement: a result that an earlier one left is never taken for ours."""
+    _places: dict[Path, str] = field(default_factory=dict, repr=False)
+    """Of the models that were brought there."""
 
     def waited(self, subject: "Subject", act: Callable[[], T]) -> T:
         """`act`, a block or a pass of `subject`: measured as a whole or not.
@@ -82,6 +85,7 @@ class Host:
             try:
                 return act()
             except LinkLost as error:
+                self._places.clear()
                 now = time.monotonic()
                 deadline = deadline or now + self.retry_s
                 if now >= deadline:
@@ -132,7 +136,7 @@ class Host:
     def _model(self, subject: "Subject") -> dict[str, Any]:
         return {
             "runtime": subject.executed_by.name,
-            "model": self.link.put(subject.path),
+            "model": self._placed(subject.path),
             "threads": subject.threads,
             "affinity": subject.affinity,
             "inputs": self._inputs(subject),
@@ -141,6 +145,14 @@ class Host:
             if subject.adapter is None
             else subject.adapter.output_index,
         }
+
+    def _placed(self, path: Path) -> str:
+        """Where the model is there, with all of its files; brought once a connection."""
+        if isinstance(self.link, LocalLink):
+            return self.link.put(path)
+        if path not in self._places:
+            self._places[path] = model_files.put(self.link, model_files.files_of(path))
+        return self._places[path]
 
     def _array(self, there: str, stem: str) -> Any:
         here = self.folder / f"{stem}.npy"

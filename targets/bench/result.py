@@ -123,9 +123,10 @@ class Model(Section):
     file: str | None = None
     """Relative to the folder of the export, or as the user gave it."""
     sha256: str | None
-    """Of the file's bytes; null where it cannot be read."""
+    """Of the file's bytes; of several files (ONNX with its weights beside it) of the sorted list
+    of their digests, one a line; null where one cannot be read."""
     size_bytes: int | None
-    """Of the file; null where it cannot be read."""
+    """Of all its files; null where one cannot be read."""
     parameters: int | None = None
     """Trained values; null where the file does not say."""
     macs: int | None = None

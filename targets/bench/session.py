@@ -3,7 +3,6 @@
 A model that cannot be measured is an entry with its error, and the others' results stand.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from targets.bench import scores
 from targets.bench.host import Host
 from targets.bench.inputs import Given, require_known, resolve
+from targets.bench.model_files import ModelFiles, files_of
 from targets.bench.protocol import Bench, Protocol, Say, Subject
 from targets.bench.record import Block
 from targets.bench.samples import LabelledSamples
@@ -57,6 +57,7 @@ class Observed:
     """Everything that was seen on one device, by the subjects' names."""
 
     subjects: dict[str, Subject]
+    files: dict[str, ModelFiles] = field(default_factory=dict)
     described: dict[str, dict[str, Any]] = field(default_factory=dict)
     blocks: list[Block] = field(default_factory=list)
     memory: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -155,6 +156,7 @@ def require_model(path: Path) -> None:
 def observe(request: Request, host: Host, *, cpus: int, say: Say) -> Observed:
     """Every pass over every model; each pass in processes of its own, so that none disturbs."""
     seen = Observed(subjects=subjects(request))
+    _find_files(seen)
     samples = request.samples
     bench = Bench(
         host=host,
@@ -176,6 +178,14 @@ def observe(request: Request, host: Host, *, cpus: int, say: Say) -> Observed:
         say(f"bench     accuracy over {samples.count} samples")
         _pass(seen, seen.records, lambda subject: _outputs(subject, bench, seen))
     return seen
+
+
+def _find_files(seen: Observed) -> None:
+    for subject in seen.left:
+        try:
+            seen.files[subject.name] = files_of(subject.path)
+        except InputError as error:
+            seen.failed(subject, error)
 
 
 def _prepare(bench: Bench, request: Request, seen: Observed, say: Say) -> None:
@@ -246,11 +256,6 @@ def _pass(seen: Observed, into: dict[str, Any], measure: Any) -> None:
 def _outputs(subject: Subject, bench: Bench, seen: Observed) -> dict[str, Any]:
     seen.outputs[subject.name], record = bench.outputs(subject)
     return record
-
-
-def digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def pair(text: str, option: str, example: str) -> tuple[str, str]:
