@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from targets.bench.agent import prepare
-from targets.bench.inputs import Given, require_known, resolve
+from targets.bench.inputs import Given, batch_of, require_known, resolve
 from targets.errors import InputError
 
 MODEL = Path("net.onnx")
@@ -99,6 +99,27 @@ def test_images_are_laid_out_as_the_network_wants_them() -> None:
     given = prepare(raw, entry["adapter"], np.float32)
     np.testing.assert_array_equal(given, np.moveaxis(raw, -1, 1))
     assert entry["shape"] == [1, 3, 4, 5]
+
+
+def test_a_batch_that_is_fixed_is_one_query_of_as_many_samples() -> None:
+    opened, fixed = described("x", [None, 3, 8, 8]), described("x", [8, 3, 8, 8])
+    scores = [described("y", [None, 4])]
+    for one, given, batch in (
+        (opened, Given(), 1),
+        (opened, Given(shapes={"x": (8, 3, 8, 8)}), 8),
+        (fixed, Given(), 8),
+        (fixed, samples(8, 8, 3), 8),
+    ):
+        entries = resolve([one], given, MODEL)
+        assert (entries["x"]["shape"], batch_of(entries, scores)) == ([batch, 3, 8, 8], batch)
+
+
+def test_what_does_not_lead_everything_is_no_batch() -> None:
+    tokens = resolve([described("ids", [128], "int64")], Given(), MODEL)
+    assert batch_of(tokens, [described("y", [128])]) == 1  # it has nothing but that dimension
+    series = resolve([described("x", [80, 10])], Given(), MODEL)
+    assert batch_of(series, [described("y", [1, 4])]) == 1
+    assert batch_of(series, [described("y", [80, 4])]) == 80
 
 
 def test_grey_images_get_the_channel_that_the_network_has() -> None:

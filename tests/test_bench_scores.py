@@ -313,6 +313,25 @@ def test_an_output_without_classes_says_why_there_is_no_figure(
     )
 
 
+def test_a_fixed_batch_is_judged_by_sample_and_not_compared_as_one_query(
+    network: Write, data: Path, tmp_path: Path
+) -> None:
+    good = network("good")
+    sixteen = network("sixteen", outputs=[("scores", "float32", [16, CLASSES])], batch=16)
+    done = bench(tmp_path, sixteen, "--baseline", good, "--data", data)
+    assert done.return_value == 0, done.output
+    row = accuracy(tmp_path)["sixteen.onnx"]
+    assert (row.samples, row.top1, row.agreement) == (SAMPLES, 1, 1)
+    seen = document(tmp_path)
+    assert [model.samples_per_query for model in seen.models] == [16, 1]
+    (compared,) = seen.comparison
+    assert (compared.ratio, compared.verdict) == (None, "invalid")
+    assert "samples per query" in done.output
+    assert (
+        "sixteen.onnx: no speed-up: a query of it is 16 samples, and of good.onnx 1" in done.output
+    )
+
+
 def test_a_quantized_single_score_is_judged_by_its_real_value() -> None:
     described = output("y", None, 1, dtype="uint8", scale=1 / 256)
     seen = scores.judged(np.array([[0], [128], [129], [255]], np.uint8), described, model="m")

@@ -52,18 +52,28 @@ def assemble(
             "blocks": blocks,
             "memory": memory,
             "summary": summary.summarise_blocks(blocks, memory, names),
-            "comparison": [_refused(row) for row in compared] if device["emulated"] else compared,
+            "comparison": [_allowed(row, device, models) for row in compared],
             "accuracy": accuracy,
             "op_profile": op_profile,
         }
     )
 
 
-def _refused(row: ComparisonRow) -> ComparisonRow:
-    """The same model was 14 times as fast on one emulated CPU as on another."""
+def _allowed(
+    row: ComparisonRow, device: Mapping[str, Any], models: Sequence[Mapping[str, Any]]
+) -> ComparisonRow:
+    """Without its figures where the times are of different things, or of an emulated CPU: on one
+    the same model was 14 times as fast as on another."""
+    samples = {model["name"]: model.get("samples_per_query", 1) for model in models}
+    own, other = samples[row.candidate], samples[row.baseline]
+    reasons = ["the device is emulated: its times mean nothing"] if device["emulated"] else []
+    if own != other:
+        reasons.append(f"a query of it is {own} samples, and of {row.baseline} {other}")
+    if not reasons:
+        return row
     nothing = dict.fromkeys(("ratio", "ratio_ci", "ratio_t_ci", "mdd"))
-    reasons = ("the device is emulated: its times mean nothing", *row.invalid_reasons)
-    return row.model_copy(update={**nothing, "verdict": "invalid", "invalid_reasons": reasons})
+    said = {"verdict": "invalid", "invalid_reasons": (*reasons, *row.invalid_reasons)}
+    return row.model_copy(update={**nothing, **said})
 
 
 def _used(protocol: Protocol, blocks: Sequence[Block]) -> dict[str, Any]:
@@ -110,6 +120,7 @@ def _model(subject: Subject, seen: Observed) -> dict[str, Any]:
         "file": str(subject.path),
         "sha256": None if files is None else files.sha256,
         "size_bytes": None if files is None else files.size_bytes,
+        "samples_per_query": subject.batch,
         "error": str(seen.errors[subject.name]) if subject.name in seen.errors else None,
         **{key: described.get(key) for key in ("inputs", "outputs", "operators")},
     }

@@ -1,7 +1,8 @@
 """What each input of a model is given: the samples, a file's contents, or seeded numbers.
 
 A network that nobody here made may have several inputs and open dimensions. A leading open one is
-the batch, 1; any other is said (`--shape`), or follows from what the input is given.
+the batch, 1; any other is said (`--shape`), or follows from what the input is given. A batch that
+is fixed in the file is one query of as many samples.
 """
 
 from collections.abc import Mapping, Sequence
@@ -64,6 +65,20 @@ def resolve(inputs: Sequence[Described], given: Given, path: Path) -> dict[str, 
     return {one["name"]: _entry(one, given, path, is_fed=one is fed) for one in inputs}
 
 
+def batch_of(entries: Mapping[str, Mapping[str, Any]], outputs: Sequence[Described]) -> int:
+    """Samples of one query: of the input that takes them, else the size that all inputs and outputs
+    lead with, one of them at least with more dimensions than that.
+    """
+    fed = [entry["batch"] for entry in entries.values() if "batch" in entry]
+    if fed:
+        return int(fed[0])
+    shapes = [entry["shape"] for entry in entries.values()]
+    leading = {shape[0] if shape else 1 for shape in shapes}
+    leading |= {one["shape"][0] for one in outputs if one["shape"] and one["shape"][0] is not None}
+    is_batch = len(leading) == 1 and any(len(shape) > 1 for shape in shapes)
+    return int(leading.pop()) if is_batch else 1
+
+
 def require_known(all_inputs: Sequence[Sequence[Described]], given: Given) -> None:
     """`InputError` for a name in `--shape` or `--input` that no model's input has."""
     names = {one["name"] for inputs in all_inputs for one in inputs}
@@ -117,6 +132,7 @@ def _sample_entry(one: Described, given: Given, path: Path) -> dict[str, Any]:
             "that shape, or say an open dimension with --shape."
         )
     channels_first, laid_out = layout
+    batch = _declared(one, given)[0] or 1
     adapter = Adapter(
         scale=given.scale or 1.0,
         offset=given.offset or 0.0,
@@ -124,7 +140,7 @@ def _sample_entry(one: Described, given: Given, path: Path) -> dict[str, Any]:
         shape=laid_out,
         input_quantization=_quantization(one, dtype, given, path),
     )
-    return {"shape": [1, *laid_out], "adapter": adapter.model_dump()}
+    return {"shape": [batch, *laid_out], "batch": batch, "adapter": adapter.model_dump()}
 
 
 def _quantization(
@@ -153,8 +169,8 @@ def _layout(one: Described, given: Given) -> tuple[bool, Shape] | None:
     """(channels moved first, shape of one sample as the input takes it), or None."""
     assert given.samples is not None
     sample, _ = given.samples
-    declared = given.shapes.get(one["name"], one["shape"])
-    if not declared or declared[0] not in (None, 1):
+    declared = _declared(one, given)
+    if not declared:
         return None
     wanted = list(declared[1:])
     if _fits(sample, wanted):
@@ -166,6 +182,11 @@ def _layout(one: Described, given: Given) -> tuple[bool, Shape] | None:
     if len(sample) == 3 and _fits((sample[2], *sample[:2]), wanted):
         return True, (sample[2], *sample[:2])
     return None
+
+
+def _declared(one: Described, given: Given) -> Sequence[int | None]:
+    declared: Sequence[int | None] = given.shapes.get(one["name"], one["shape"])
+    return declared
 
 
 def _fits(shape: Shape, wanted: Sequence[int | None]) -> bool:

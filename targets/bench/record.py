@@ -140,7 +140,8 @@ class Block(AgentRecord):
     invoke_only_ns: tuple[int, ...] | None = None
     """The runtime's own part of the same queries; null where it cannot be told apart."""
     sample_index: tuple[int, ...] = ()
-    """Which sample each query was given; empty where all were given the same."""
+    """Which sample each query was given, of a batch the first; empty where all were given the
+    same."""
     stop_reason: Literal["min_met", "max_duration"]
     """Both minimums were met, or the longest time was up before."""
     ctx_switches: Switches | None = None

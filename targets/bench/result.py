@@ -31,7 +31,8 @@ class Tool(Section):
 
 class ProtocolUsed(Section):
     scenario: Literal["single_stream"]
-    """The next query begins when the last one is done; batch 1."""
+    """The next query begins when the last one is done; of one sample, but for models that say
+    otherwise."""
     tier: Literal["rapid", "quick", "normal"] | None
     """Of MLPerf Mobile, whose limits these are; null: limits of the user's own."""
     processes: int
@@ -139,6 +140,8 @@ class Model(Section):
     """In the file's order; null where it cannot be loaded."""
     operators: dict[str, int] | None = None
     """How often each kind of operator is in the file; null where the runtime does not say."""
+    samples_per_query: int = 1
+    """Above 1 where a batch is fixed in the file: its times are of so many samples."""
     error: str | None = None
     """Why there are no figures of it; null when it was measured."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from targets.bench import scores
 from targets.bench.host import Host
-from targets.bench.inputs import Given, require_known, resolve
+from targets.bench.inputs import Given, batch_of, require_known, resolve
 from targets.bench.model_files import ModelFiles, files_of
 from targets.bench.protocol import Bench, Protocol, Say, Subject
 from targets.bench.record import Block
@@ -217,7 +217,8 @@ def _resolve(subject: Subject, request: Request, seen: Observed) -> None:
     except InputError as error:
         seen.failed(subject, error)
         return
-    seen.subjects[subject.name] = replace(subject, inputs=inputs)
+    batch = batch_of(inputs, described["outputs"])
+    seen.subjects[subject.name] = replace(subject, inputs=inputs, batch=batch)
 
 
 def _choose(request: Request, seen: Observed) -> None:
@@ -233,12 +234,13 @@ def _choose(request: Request, seen: Observed) -> None:
             named=request.outputs,
             classes=None if classes is None else classes + offset,
             like=like,
+            batch=subject.batch,
         )
         seen.subjects[subject.name] = replace(subject, output_index=choice.index)
         if choice.undecided is not None:
             seen.undecided[subject.name] = choice.undecided
         elif subject.path == request.baseline:
-            told = scores.width(outputs[choice.index])
+            told = scores.width(outputs[choice.index], subject.batch)
             classes = classes if told is None else told - offset
             like = outputs[choice.index]["name"]
 
