@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from targets.bench.agent import prepare
-from targets.bench.inputs import Given, batch_of, require_known, resolve
+from targets.bench.inputs import Given, batch_of, doubt, require_known, resolve
 from targets.errors import InputError
 
 MODEL = Path("net.onnx")
@@ -160,3 +160,28 @@ def test_a_name_that_no_input_has_is_told_with_the_nearest() -> None:
     with pytest.raises(InputError, match="--shape: unknown input 'input_id'; did you mean"):
         require_known(inputs, Given(shapes={"input_id": (1, 8)}))
     require_known(inputs, Given(shapes={"input_ids": (1, 8)}))
+
+
+def doubted(dtype: str, given: Given, quantization: Any = None) -> str | None:
+    inputs = [described("x", [1, 8, 8, 3], dtype, quantization=quantization)]
+    return doubt(inputs, resolve(inputs, given, MODEL), given)
+
+
+@pytest.mark.parametrize("step", [1.0, 1 / 255, 0.00392157, 1 / 127.5, 1 / 128])
+def test_the_scales_of_pixels_raise_no_doubt(step: float) -> None:
+    assert doubted("int8", samples(8, 8, 3), (step, -128)) is None
+
+
+def test_an_input_of_another_scale_or_of_real_numbers_is_doubted() -> None:
+    said = doubted("int8", samples(8, 8, 3), (0.0187, -14))
+    assert said is not None
+    assert "its input 'x' has the scale 0.0187 (zero point -14), which is none of raw" in said
+    said = doubted("float32", samples(8, 8, 3))
+    assert said is not None
+    assert "--scale and --offset" in said
+
+
+def test_what_the_user_said_about_the_input_is_not_doubted() -> None:
+    assert doubted("float32", samples(8, 8, 3, scale=1 / 255)) is None
+    assert doubted("int8", samples(8, 8, 3, offset=-128.0), (0.0187, -14)) is None
+    assert doubted("int8", samples(8, 8, 3, dtype="float32"), (0.0187, -14)) is None

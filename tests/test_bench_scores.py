@@ -313,6 +313,27 @@ def test_an_output_without_classes_says_why_there_is_no_figure(
     )
 
 
+def test_bytes_for_an_input_of_real_numbers_are_told_where_top1_is_at_chance(
+    network: Write, data: Path, tmp_path: Path
+) -> None:
+    """A network that expects samples / 255 and less a half, for which bytes are all too large."""
+    nodes: list[Node] = [("Clip", ["x", "low", "high"], ["scores"], {})]
+    bounds = {"low": np.float32(-0.5), "high": np.float32(0.5)}
+    clipped = network("clipped", *nodes, constants=bounds)
+    with np.load(data) as real:
+        images = np.clip(120 * real["samples"] + 1, 0, 255).astype(np.uint8)
+        np.savez(tmp_path / "bytes.npz", images=images, labels=real["labels"])
+    given = [clipped, "--data", tmp_path / "bytes.npz"]
+    done = bench(tmp_path, *given)
+    assert done.return_value == 0
+    assert (
+        "clipped.onnx: top-1 25.00 % is not shown to be above 25.00 %, the most frequent label's; "
+        "its input 'x' is float32 and was given whole numbers as they are" in done.output
+    )
+    assert "not shown" not in bench(tmp_path, *given, "--scale=0.004", "--offset=-0.5").output
+    assert accuracy(tmp_path)["clipped.onnx"].above_chance
+
+
 def test_a_fixed_batch_is_judged_by_sample_and_not_compared_as_one_query(
     network: Write, data: Path, tmp_path: Path
 ) -> None:

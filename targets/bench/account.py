@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from targets import metrics
-from targets.bench import figures, summary, validity
+from targets.bench import figures, inputs, summary, validity
 from targets.bench.figures import Read
 from targets.bench.protocol import Protocol, Subject
 from targets.bench.record import AccuracyPass, Block, MemoryPass
@@ -172,6 +172,11 @@ def _read(name: str, request: Request, seen: Observed) -> Read:
         return about
 
 
+def _doubt(name: str, request: Request, seen: Observed) -> str | None:
+    entries = seen.subjects[name].inputs or {}
+    return inputs.doubt(seen.described[name]["inputs"], entries, request.given)
+
+
 def _figures(own: Read, baseline: Read | None, request: Request, seen: Observed) -> dict[str, Any]:
     """None of a model that failed; labels that it has no class for are its error."""
     assert request.samples is not None
@@ -180,7 +185,9 @@ def _figures(own: Read, baseline: Read | None, request: Request, seen: Observed)
     try:
         if own.name in seen.undecided and request.samples.labels is not None:
             raise InputError(f"{own.name}: no top-1: {own.missing}.")
-        return figures.figures(own, baseline, request.samples, doubt=None)
+        return figures.figures(
+            own, baseline, request.samples, doubt=_doubt(own.name, request, seen)
+        )
     except InputError as error:
         seen.errors[own.name] = error
         return {}

@@ -5,6 +5,7 @@ the batch, 1; any other is said (`--shape`), or follows from what the input is g
 is fixed in the file is one query of as many samples.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,6 +121,36 @@ def _entry(one: Described, given: Given, path: Path, *, is_fed: bool) -> dict[st
     low, high = RANDOM[dtype]
     shape = _closed(one, given, path)
     return {"dtype": dtype, "kind": "random", "shape": shape, "low": low, "high": high}
+
+
+PIXEL_STEPS = (1.0, 1 / 255, 1 / 256, 1 / 127.5, 1 / 128)
+"""The scales of an integer input that takes raw pixels: as they are, as 0 to 1, as -1 to 1."""
+
+
+def doubt(inputs: Sequence[Described], entries: Mapping[str, Any], given: Given) -> str | None:
+    """Why the bytes that an input is given may not be what its network was trained on."""
+    fed = [one for one in inputs if entries[one["name"]]["kind"] == "samples"]
+    if not fed or given.samples is None or given.scale is not None or given.offset is not None:
+        return None
+    (one,), (_, dtype) = fed, given.samples
+    if not np.issubdtype(dtype, np.integer):
+        return None
+    if one["dtype"].startswith("float"):
+        return (
+            f"its input '{one['name']}' is {one['dtype']} and was given whole numbers as they are: "
+            "if it was trained on others (pixels / 255, say), give --scale and --offset"
+        )
+    if one["quantization"] is None or _is_of_pixels(float(one["quantization"][0])):
+        return None
+    step, zero = one["quantization"]
+    return (
+        f"its input '{one['name']}' has the scale {step:.4g} (zero point {zero}), which is none of "
+        "raw pixels (1, 1/255, 1/127.5): give the --scale and --offset that it was trained with"
+    )
+
+
+def _is_of_pixels(step: float) -> bool:
+    return any(math.isclose(step, known, rel_tol=0.01) for known in PIXEL_STEPS)
 
 
 def _sample_entry(one: Described, given: Given, path: Path) -> dict[str, Any]:
