@@ -1,5 +1,6 @@
 """What each input of somebody else's model is given, or why that cannot be known."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -45,9 +46,14 @@ def test_made_up_token_ids_are_in_every_vocabulary() -> None:
     assert (entry["low"], entry["high"]) == (0, 1)
 
 
-def test_a_type_that_cannot_be_made_up_needs_a_file() -> None:
-    with pytest.raises(InputError, match=r"input 'text' takes str, .* --input text=FILE.npy"):
-        resolve([described("text", [1], "str")], Given(), MODEL)
+@pytest.mark.parametrize("dtype", ["tensor(string)", "tensor(bfloat16)", "seq(tensor(float))"])
+def test_a_type_that_numpy_does_not_know_cannot_be_given(tmp_path: Path, dtype: str) -> None:
+    file = tmp_path / "x.npy"
+    np.save(file, np.array(["dog"]))
+    one = [described("x", [None], dtype)]
+    for given in (Given(), Given(files={"x": file}), samples(), samples(1, dtype="float32")):
+        with pytest.raises(InputError, match=rf"input 'x' takes {re.escape(dtype)}, and only num"):
+            resolve(one, given, MODEL)
 
 
 def test_an_input_is_given_the_contents_of_a_file(tmp_path: Path) -> None:

@@ -1,11 +1,6 @@
-"""The host's side of one measuring process: the job goes there, the result comes back or an error.
-
-What a file cannot be is the user's to mend (`InputError`, exit 2): not a model, an operator that
-the runtime does not have, an input that does not fit. The rest is the device's (`DeviceError`).
-"""
+"""The host's side of one measuring process: the job goes there, the result or an error comes."""
 
 import json
-import re
 import signal
 import sys
 import threading
@@ -20,7 +15,8 @@ from uuid import uuid4
 import numpy as np
 
 from targets.bench import model_files
-from targets.errors import DeviceError, EdgeDistillError, InputError
+from targets.bench.failures import agent_error, shortened
+from targets.errors import DeviceError
 from targets.links.link import Completed, Link, LinkLost
 from targets.links.local import LocalLink
 
@@ -32,15 +28,6 @@ T = TypeVar("T")
 AGENT = Path(__file__).with_name("agent.py")
 RETRY_EVERY_S = 5.0
 TIDY_S = 60.0
-
-FOREIGN_OPERATORS = re.compile(
-    r"unresolved custom op: (?P<custom>[\w.:-]+)"
-    r"|Select TensorFlow op.*?\((?P<flex>\w+)\)"
-    r"|Fatal error: (?P<onnx>[\w.:-]+?)\(-?\d+\) is not a registered function/op"
-    r"|Could not find an implementation for (?P<kernel>[\w.:]+)\(",
-    re.DOTALL,
-)
-"""LiteRT gives a reason and then the node: 'Node number 1 (FlexErf) failed to prepare.'"""
 
 
 def this_python(runtime: "Runtime") -> str:
@@ -201,35 +188,7 @@ def _ended(done: Completed) -> str:
         )
     if number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE):
         return (
-            f"the runtime crashed ({signal.Signals(number).name}): {last[:300]}. The file may be "
-            "damaged, or made for a newer runtime: look whether it loads elsewhere."
+            f"the runtime crashed ({signal.Signals(number).name}): {shortened(last, 300)}. The "
+            "file may be damaged, or made for a newer runtime: look whether it loads elsewhere."
         )
-    return f"the measuring process failed: {last[:300]}"
-
-
-def agent_error(error: Mapping[str, str], subject: "Subject", place: str) -> EdgeDistillError:
-    """One paragraph for what the agent met, by the phase that it was in."""
-    said = " ".join(error["message"].split()).rstrip(".")[:400] or error["type"]
-    runtime = subject.executed_by
-    if error["phase"] == "import":
-        return DeviceError(
-            f"{place}: {said}. Install it: python -m pip install '{runtime.distribution}'."
-        )
-    if error["phase"] == "load":
-        return InputError(f"{subject.path}: {_not_loaded(error['message'], said, runtime.name)}")
-    if error["phase"] == "input":
-        return InputError(f"{subject.path}: {said}.")
-    return DeviceError(f"{place}: {said}.")
-
-
-def _not_loaded(message: str, said: str, runtime: str) -> str:
-    foreign = FOREIGN_OPERATORS.search(message)
-    if foreign:
-        return (
-            f"holds an operator that {runtime} does not have: {foreign[foreign.lastgroup or 0]}. "
-            "Convert the network with the format's own operators only."
-        )
-    return (
-        f"{runtime} cannot load it: {said}. It may be cut off, no model at all, or made for a "
-        "newer runtime."
-    )
+    return f"the measuring process failed: {shortened(last, 300)}"

@@ -39,7 +39,8 @@ RANDOM = {
     "uint64": TOKENS,
     "bool": (0, 1),
 }
-"""Type of an input -> the least and greatest number that it is seeded with."""
+"""Type of an input -> the least and greatest number that it is seeded with; no other type can be
+given at all."""
 RAW_BYTES = {("uint8", "int8"): (1.0, -128), ("int8", "uint8"): (1.0, 128)}
 
 
@@ -109,15 +110,15 @@ def _fed_by_samples(inputs: Sequence[Described], given: Given, path: Path) -> De
 
 def _entry(one: Described, given: Given, path: Path, *, is_fed: bool) -> dict[str, Any]:
     name, dtype = one["name"], one["dtype"]
+    if dtype not in RANDOM:
+        raise InputError(
+            f"{path}: input '{name}' takes {dtype}, and only numbers of numpy's types can be "
+            "given. Export the part of the network behind it, and measure that."
+        )
     if is_fed:
         return {"dtype": dtype, "kind": "samples", **_sample_entry(one, given, path)}
     if name in given.files:
         return {"dtype": dtype, "kind": "file", **_file_entry(one, given, path)}
-    if dtype not in RANDOM:
-        raise InputError(
-            f"{path}: input '{name}' takes {dtype}, which cannot be made up. Give its contents "
-            f"with --input {name}=FILE.npy."
-        )
     low, high = RANDOM[dtype]
     shape = _closed(one, given, path)
     return {"dtype": dtype, "kind": "random", "shape": shape, "low": low, "high": high}
