@@ -354,7 +354,8 @@ def test_a_fixed_batch_is_judged_by_sample_and_not_compared_as_one_query(
 
 
 def test_a_quantized_single_score_is_judged_by_its_real_value() -> None:
-    described = output("y", None, 1, dtype="uint8", scale=1 / 256)
-    seen = scores.judged(np.array([[0], [128], [129], [255]], np.uint8), described, model="m")
-    assert seen is not None
-    assert seen.classes.tolist() == [0, 0, 1, 1]
+    for step in (1 / 256, 0.00392157):  # 255 of the second are more than 1
+        described = output("y", None, 1, dtype="uint8", scale=step)
+        seen = scores.judged(np.array([[0], [127], [129], [255]], np.uint8), described, model="m")
+        assert seen is not None
+        assert seen.classes.tolist() == [0, 0, 1, 1]

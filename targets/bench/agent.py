@@ -7,10 +7,10 @@ and the one output that was asked for.
 
 A job has `mode` (of MODES), `runtime` (of RUNTIMES), `model`, `threads`, `affinity` (CPU ids or
 null), `out`; and, but for "describe", `seed` ("RUN:PROCESS"), `samples` (.npy of [n, ...] or null),
-`output_index` and `inputs`: by name `shape`, `dtype` and `kind`, which is "samples" with `adapter`
-and perhaps `batch` (samples of one query, else 1), "file" with `path`, or "random" with `low` and
-`high`. What a mode needs besides stands with its function. A failure is a result too, {"error":
-{"phase", "type", "message"}}, its traceback on stderr, exit 1.
+`output_index` and `inputs`: by name `shape`, `dtype` and `kind`, which is "samples" with `adapter`,
+"file" with `path`, or "random" with `low` and `high`. What a mode needs besides stands with its
+function. A failure is a result too, {"error": {"phase", "type", "message"}}, its traceback on
+stderr, exit 1.
 
 `python agent.py --selftest [RUNTIME ...]` needs no file: it tells which runtimes work here.
 """
@@ -281,7 +281,9 @@ def given(job, model):
 
 
 class Inputs:
-    """The arrays of every query: those of `samples` one by one, all others made once."""
+    """The arrays of every query: those of `samples` one by one, or as many as the `batch` of their
+    input says; all others made once.
+    """
 
     def __init__(self, job, model):
         self.specs, self.sampled, self.fixed, self.samples = given(job, model), [], {}, None
