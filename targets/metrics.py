@@ -37,8 +37,9 @@ def require_finite(logits: Logits, *, model: str) -> None:
 def binary_threshold(scores: Logits) -> float:
     """Above which a single score [samples, 1] means class 1: 0.5 of probabilities, 0 of logits.
 
-    Scores that all lie from 0 to 1, rounding aside, are probabilities. Take it from the reference and apply it to
-    what is compared with it: a broken copy of a sigmoid must not choose its own threshold.
+    Scores that all lie from 0 to 1, rounding aside, are probabilities. Take it from the reference
+    and apply it to what is compared with it: a broken copy of a sigmoid must not choose its own
+    threshold.
     """
     low, high = float(np.min(scores)), float(np.max(scores))
     return 0.5 if low >= -ROUNDING and high <= 1 + ROUNDING else 0.0
