@@ -39,6 +39,8 @@ class Options:
     native: Path | None
     shapes: tuple[str, ...]
     inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    class_offsets: tuple[str, ...]
     scale: str | None
     offset: str | None
     profile: bool
@@ -161,6 +163,7 @@ def _request(options: Options, scratch: Path) -> "Request":
         if text != BIG and (not text.isdigit() or int(text) == 0):
             raise InputError(f"--threads {text}: is a whole number above 0, or big: all big cores.")
     found = None if options.data is None else samples.read(options.data, scratch)
+    offsets = _class_offsets(options)
     return session.Request(
         models=options.models,
         baseline=options.baseline,
@@ -178,10 +181,30 @@ def _request(options: Options, scratch: Path) -> "Request":
             offset=_factor(options.offset, "--offset"),
         ),
         samples=found,
+        outputs=options.outputs,
+        class_offset=offsets.pop("", 0),
+        class_offsets=offsets,
         protocol=Protocol.of_tier(options.tier, seed=options.seed),
         profile=options.profile,
         native=None if options.native is None else native_tool(options.native),
     )
+
+
+def _class_offsets(options: Options) -> dict[str, int]:
+    """By the name of a model's file; "" for all models."""
+    files = [path.name for path in (*options.models, *filter(None, [options.baseline]))]
+    offsets = {}
+    for text in options.class_offsets:
+        name, _, number = text.rpartition("=")
+        if not number.removeprefix("-").isdigit():
+            raise InputError(
+                f"--class-offset {text}: is a whole number, or MODEL=NUMBER for one of the models, "
+                "as in --class-offset 1: label 0 is the model's class 1."
+            )
+        if name and name not in files:
+            raise unknown("model", name, files, place="--class-offset")
+        offsets[name] = int(number)
+    return offsets
 
 
 def _runtime(name: str) -> Any:

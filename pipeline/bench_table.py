@@ -44,16 +44,21 @@ def rows(documents: Documents) -> tuple[list[str], list[list[str]]]:
 def _cells(document: "Document") -> list[Cells]:
     compared = {row.candidate: row for row in document.comparison}
     accuracy = {row.model: row for row in document.accuracy}
+    batches = {model.name: model.samples_per_query for model in document.models}
     return [
-        _latency(row) | _accuracy(accuracy.get(row.model)) | _compared(compared.get(row.model))
+        _latency(row, batches)
+        | _accuracy(accuracy.get(row.model))
+        | _compared(compared.get(row.model))
         for row in document.summary
     ]
 
 
-def _latency(row: "SummaryRow") -> Cells:
+def _latency(row: "SummaryRow", batches: Mapping[str, int]) -> Cells:
     interval = row.median_ci
+    is_batched = max(batches.values()) > 1
     return {
         "model": row.model,
+        "samples per query": str(batches[row.model]) if is_batched else NOT_MEASURED,
         "median": duration(row.median_ns),
         "95 % interval": NOT_MEASURED
         if interval is None
@@ -110,7 +115,13 @@ def _notes(document: "Document") -> list[str]:
         for row in document.comparison
         if row.mdd is not None
     )
-    return [*emulated, *found, *detectable, *operators(document)]
+    accuracy = (f"{row.model}: {note}" for row in document.accuracy for note in row.notes)
+    refused = (
+        f"{row.candidate}: no speed-up: {row.invalid_reasons[0]}"
+        for row in document.comparison
+        if row.ratio is None and row.invalid_reasons and not emulated
+    )
+    return [*emulated, *found, *accuracy, *refused, *detectable, *operators(document)]
 
 
 def operators(document: "Document") -> Iterator[str]:

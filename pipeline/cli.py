@@ -225,6 +225,14 @@ def convert(as_json: bool, **options: Any) -> None:
 @click.option("--native", type=click.Path(path_type=Path), help="Google's benchmark_model, too.")
 @click.option("--shape", "shapes", multiple=True, metavar="NAME=1,3,48,320", help="Of an input.")
 @click.option("--input", "inputs", multiple=True, metavar="NAME=FILE.npy", help="Its contents.")
+@click.option("--output", "outputs", multiple=True, metavar="NAME", help="Of the scores.")
+@click.option(
+    "--class-offset",
+    "class_offsets",
+    multiple=True,
+    metavar="[MODEL=]N",
+    help="Label k is the model's class k + N, as with a background class (1).",
+)
 @click.option("--scale", help="The network expects sample * SCALE + OFFSET; one, or per channel.")
 @click.option("--offset", help="[default: the samples as they are]")
 @click.option("--profile", is_flag=True, help="Also the time of each kind of operator.")

@@ -15,6 +15,10 @@ Logits = npt.NDArray[np.floating[Any]]
 Labels = npt.NDArray[np.integer[Any]]
 
 
+ROUNDING = 1e-3
+"""A quantized sigmoid's largest value is 255 steps of a rounded 1/255: a little above 1."""
+
+
 class NotFiniteError(ProofError):
     """A model gave NaN or infinity, which no metric may read as a class."""
 
@@ -33,10 +37,12 @@ def require_finite(logits: Logits, *, model: str) -> None:
 def binary_threshold(scores: Logits) -> float:
     """Above which a single score [samples, 1] means class 1: 0.5 of probabilities, 0 of logits.
 
-    Scores that all lie from 0 to 1 are probabilities. Take it from the reference and apply it to
-    what is compared with it: a broken copy of a sigmoid must not choose its own threshold.
+    Scores that all lie from 0 to 1, rounding aside, are probabilities. Take it from the reference
+    and apply it to what is compared with it: a broken copy of a sigmoid must not choose its own
+    threshold.
     """
-    return 0.5 if float(np.min(scores)) >= 0 and float(np.max(scores)) <= 1 else 0.0
+    low, high = float(np.min(scores)), float(np.max(scores))
+    return 0.5 if low >= -ROUNDING and high <= 1 + ROUNDING else 0.0
 
 
 def predicted(scores: Logits, *, threshold: float | None = None) -> npt.NDArray[np.intp]:

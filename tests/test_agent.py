@@ -94,6 +94,32 @@ def device(tmp_path: Path) -> Device:
     return Device(tmp_path)
 
 
+@pytest.mark.parametrize("runtime", ["ai_edge_litert", "onnxruntime"])
+def test_a_fixed_batch_takes_as_many_samples_and_the_last_is_filled_up(
+    device: Device, runtime: str
+) -> None:
+    model = device.model(
+        runtime, "Neg" if runtime == "onnxruntime" else "NEG", ("x", "float32", [4, 3])
+    )
+    samples = np.arange(18, dtype=np.float32).reshape(6, 3)
+    specs = {"x": {**sampled("float32", [4, 3]), "batch": 4}}
+    seen = device.run("accuracy", runtime, model, inputs=specs, samples=device.saved(samples))
+    assert (seen["samples"], seen["output_shape"]) == (6, [1, 3])
+    np.testing.assert_array_equal(device.outputs(), -samples)
+    seen = device.run("latency", runtime, model, inputs=specs, samples=device.saved(samples))
+    assert set(seen["sample_index"]) <= {0, 4}
+
+
+def test_an_output_that_is_not_of_a_batch_is_told(device: Device) -> None:
+    model = device.model("onnxruntime", "Where", ("x", "float32", [4, 3]))
+    specs = {"x": {**sampled("float32", [4, 3]), "batch": 4}}
+    samples = device.saved(np.ones((4, 3), np.float32))
+    error = device.fails("accuracy", "onnxruntime", model, inputs=specs, samples=samples)
+    assert (error["phase"], error["message"]) == (
+        "input", "an output [12, 2] is not divisible among 4 samples"
+    )  # fmt: skip
+
+
 def selftest(*names: str, before: str = "") -> tuple[dict[str, Any], int]:
     start = f"import runpy, sys; sys.argv = [{str(AGENT)!r}, '--selftest', *{list(names)}]; "
     if before:

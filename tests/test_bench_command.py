@@ -21,7 +21,7 @@ from targets.runtimes import RUNTIMES
 from tests.brief import brief
 from tests.conftest import Lane
 
-FLOAT, INT64 = 1, 7
+FLOAT, INT64, STRING = 1, 7, 8
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,7 @@ def onnx_file(tmp_path_factory: pytest.TempPathFactory) -> Write:
         save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
         return path
 
-    assert (TensorProto.FLOAT, TensorProto.INT64) == (FLOAT, INT64)
+    assert (TensorProto.FLOAT, TensorProto.INT64, TensorProto.STRING) == (FLOAT, INT64, STRING)
     return write
 
 
@@ -146,22 +146,27 @@ def test_an_input_is_given_a_file(text: Path, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_measured_is_told_and_the_others_stand(
-    models: Path, foreign: Path, tmp_path: Path
+    models: Path, foreign: Path, onnx_file: Write, tmp_path: Path
 ) -> None:
     good = models / "student.int8.tflite"
+    same = ("Identity", ["said"], ["y"], "")
+    words = onnx_file("said", [same], [("said", STRING, [1])], [("y", STRING, [1])])
+    np.save(tmp_path / "said.npy", np.array(["dog"]))
     whole = good.read_bytes()
     (tmp_path / "cut.tflite").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "words.onnx").write_text("not a model at all")
-    broken = [tmp_path / "cut.tflite", tmp_path / "words.onnx", foreign]
-    done = bench(tmp_path, *broken[:1], good, *broken[1:])
+    broken = [tmp_path / "cut.tflite", tmp_path / "words.onnx", foreign, words]
+    given = ["--input", f"said={tmp_path}/said.npy"]
+    done = bench(tmp_path, *broken[:1], good, *broken[1:], *given)
     assert done.return_value == 2
     assert "cut.tflite: ai_edge_litert cannot load it: " in done.output
     assert "words.onnx: onnxruntime cannot load it: " in done.output
     assert "foreign.onnx: holds an operator that onnxruntime does not have: " in done.output
     assert "Unheard" in done.output
+    assert "said.onnx: input 'said' takes tensor(string), and only numbers" in done.output
     seen = document(tmp_path)
     assert [row.model for row in seen.summary] == [good.name]
-    assert [model.error is None for model in seen.models] == [False, True, False, False]
+    assert [model.error is None for model in seen.models] == [False, True, False, False, False]
 
 
 def test_data_of_another_shape_is_one_error_and_the_others_stand(

@@ -1,5 +1,6 @@
 """What each input of somebody else's model is given, or why that cannot be known."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from targets.bench.agent import prepare
-from targets.bench.inputs import Given, require_known, resolve
+from targets.bench.inputs import Given, batch_of, doubt, require_known, resolve
 from targets.errors import InputError
 
 MODEL = Path("net.onnx")
@@ -45,9 +46,14 @@ def test_made_up_token_ids_are_in_every_vocabulary() -> None:
     assert (entry["low"], entry["high"]) == (0, 1)
 
 
-def test_a_type_that_cannot_be_made_up_needs_a_file() -> None:
-    with pytest.raises(InputError, match=r"input 'text' takes str, .* --input text=FILE.npy"):
-        resolve([described("text", [1], "str")], Given(), MODEL)
+@pytest.mark.parametrize("dtype", ["tensor(string)", "tensor(bfloat16)", "seq(tensor(float))"])
+def test_a_type_that_numpy_does_not_know_cannot_be_given(tmp_path: Path, dtype: str) -> None:
+    file = tmp_path / "x.npy"
+    np.save(file, np.array(["dog"]))
+    one = [described("x", [None], dtype)]
+    for given in (Given(), Given(files={"x": file}), samples(), samples(1, dtype="float32")):
+        with pytest.raises(InputError, match=rf"input 'x' takes {re.escape(dtype)}, and only num"):
+            resolve(one, given, MODEL)
 
 
 def test_an_input_is_given_the_contents_of_a_file(tmp_path: Path) -> None:
@@ -101,6 +107,27 @@ def test_images_are_laid_out_as_the_network_wants_them() -> None:
     assert entry["shape"] == [1, 3, 4, 5]
 
 
+def test_a_batch_that_is_fixed_is_one_query_of_as_many_samples() -> None:
+    opened, fixed = described("x", [None, 3, 8, 8]), described("x", [8, 3, 8, 8])
+    scores = [described("y", [None, 4])]
+    for one, given, batch in (
+        (opened, Given(), 1),
+        (opened, Given(shapes={"x": (8, 3, 8, 8)}), 8),
+        (fixed, Given(), 8),
+        (fixed, samples(8, 8, 3), 8),
+    ):
+        entries = resolve([one], given, MODEL)
+        assert (entries["x"]["shape"], batch_of(entries, scores)) == ([batch, 3, 8, 8], batch)
+
+
+def test_what_does_not_lead_everything_is_no_batch() -> None:
+    tokens = resolve([described("ids", [128], "int64")], Given(), MODEL)
+    assert batch_of(tokens, [described("y", [128])]) == 1  # it has nothing but that dimension
+    series = resolve([described("x", [80, 10])], Given(), MODEL)
+    assert batch_of(series, [described("y", [1, 4])]) == 1
+    assert batch_of(series, [described("y", [80, 4])]) == 80
+
+
 def test_grey_images_get_the_channel_that_the_network_has() -> None:
     for shape in ([1, 8, 8, 1], [1, 1, 8, 8]):
         assert resolve([described("x", shape)], samples(8, 8), MODEL)["x"]["shape"] == shape
@@ -139,3 +166,28 @@ def test_a_name_that_no_input_has_is_told_with_the_nearest() -> None:
     with pytest.raises(InputError, match="--shape: unknown input 'input_id'; did you mean"):
         require_known(inputs, Given(shapes={"input_id": (1, 8)}))
     require_known(inputs, Given(shapes={"input_ids": (1, 8)}))
+
+
+def doubted(dtype: str, given: Given, quantization: Any = None) -> str | None:
+    inputs = [described("x", [1, 8, 8, 3], dtype, quantization=quantization)]
+    return doubt(inputs, resolve(inputs, given, MODEL), given)
+
+
+@pytest.mark.parametrize("step", [1.0, 1 / 255, 0.00392157, 1 / 127.5, 1 / 128])
+def test_the_scales_of_pixels_raise_no_doubt(step: float) -> None:
+    assert doubted("int8", samples(8, 8, 3), (step, -128)) is None
+
+
+def test_an_input_of_another_scale_or_of_real_numbers_is_doubted() -> None:
+    said = doubted("int8", samples(8, 8, 3), (0.0187, -14))
+    assert said is not None
+    assert "its input 'x' has the scale 0.0187 (zero point -14), which is none of raw" in said
+    said = doubted("float32", samples(8, 8, 3))
+    assert said is not None
+    assert "--scale and --offset" in said
+
+
+def test_what_the_user_said_about_the_input_is_not_doubted() -> None:
+    assert doubted("float32", samples(8, 8, 3, scale=1 / 255)) is None
+    assert doubted("int8", samples(8, 8, 3, offset=-128.0), (0.0187, -14)) is None
+    assert doubted("int8", samples(8, 8, 3, dtype="float32"), (0.0187, -14)) is None

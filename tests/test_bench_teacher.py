@@ -16,6 +16,7 @@ from targets.adapter import Adapter
 from targets.bench.agent import prepare
 from targets.formats.record import ExportedModel
 from targets.inputs import image_input
+from targets.metrics import NotFiniteError
 from tests.conftest import Lane
 
 
@@ -160,3 +161,28 @@ def test_precomputed_logits_are_compared_with_but_never_timed(taught: Taught) ->
     assert row.kl_to_teacher > 0.1
     assert row.speedup_vs_teacher is None
     assert row.teacher_runtime is None
+
+
+def test_a_model_that_gives_nan_has_no_row(taught: Taught) -> None:
+    import onnx
+    from onnx import helper
+
+    lost = taught.model("teacher.float32.onnx", "teacher")
+    file = onnx.load(taught.folder / lost.name)
+    (output,) = file.graph.output
+    nothing = helper.make_tensor("nothing", onnx.TensorProto.FLOAT, [], [np.nan])
+    file.graph.initializer.append(nothing)
+    file.graph.node.append(helper.make_node("Mul", [output.name, "nothing"], ["lost"]))
+    output.name = "lost"
+    onnx.save(file, taught.folder / lost.name)
+    said = r"teacher\.float32\.onnx: 120 of 120 samples give outputs that are not finite"
+    with pytest.raises(NotFiniteError, match=said):
+        taught.measure(lost, taught.model("student.int8.tflite", "student_qat"))
+
+
+def test_precomputed_logits_of_nan_are_compared_with_nothing(taught: Taught) -> None:
+    np.save(taught.folder / "teacher.npy", np.full((120, 3), np.nan, np.float32))
+    with pytest.raises(NotFiniteError, match="the teacher's logits: 120 of 120"):
+        taught.measure(
+            taught.model("student.int8.tflite", "student_qat"), teacher_logits="teacher.npy"
+        )

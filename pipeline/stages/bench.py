@@ -141,6 +141,7 @@ def _seen(
     work: Work,
     say: Callable[[str], None],
 ) -> "Seen":
+    from targets import metrics
     from targets.bench import account
     from targets.bench.record import AccuracyPass, MemoryPass
 
@@ -150,6 +151,9 @@ def _seen(
     ]
     say(f"bench     top-1 of {len(subjects)} models over {len(work.labels)} test samples")
     outputs = {subject.name: bench.outputs(subject) for subject in subjects}
+    for name, (logits, _) in outputs.items():
+        if logits is not None:
+            metrics.require_finite(logits, model=name)
     document = account.assemble(
         device=there.device,
         protocol=bench.protocol,
@@ -215,9 +219,12 @@ def teacher_logits(exports: Exports) -> "npt.NDArray[np.float32] | None":
 
     if exports.teacher_logits is None:
         return None
+    from targets import metrics
+
     logits: npt.NDArray[np.float32] = np.load(
         exports.folder / exports.teacher_logits, allow_pickle=False
     )
+    metrics.require_finite(logits, model="the teacher's logits")
     return logits
 
 

@@ -6,14 +6,13 @@ from importlib import metadata
 from typing import Any
 from uuid import uuid4
 
-import numpy as np
-
 from targets import metrics
-from targets.bench import summary, validity
+from targets.bench import figures, inputs, summary, validity
+from targets.bench.figures import Read
 from targets.bench.protocol import Protocol, Subject
 from targets.bench.record import AccuracyPass, Block, MemoryPass
 from targets.bench.result import Document
-from targets.bench.session import Observed, Request, digest
+from targets.bench.session import Observed, Request
 from targets.bench.summary import ComparisonRow
 from targets.errors import InputError
 
@@ -53,18 +52,28 @@ def assemble(
             "blocks": blocks,
             "memory": memory,
             "summary": summary.summarise_blocks(blocks, memory, names),
-            "comparison": [_refused(row) for row in compared] if device["emulated"] else compared,
+            "comparison": [_allowed(row, device, models) for row in compared],
             "accuracy": accuracy,
             "op_profile": op_profile,
         }
     )
 
 
-def _refused(row: ComparisonRow) -> ComparisonRow:
-    """The same model was 14 times as fast on one emulated CPU as on another."""
+def _allowed(
+    row: ComparisonRow, device: Mapping[str, Any], models: Sequence[Mapping[str, Any]]
+) -> ComparisonRow:
+    """Without its figures where the times are of different things, or of an emulated CPU: on one
+    the same model was 14 times as fast as on another."""
+    samples = {model["name"]: model.get("samples_per_query", 1) for model in models}
+    own, other = samples[row.candidate], samples[row.baseline]
+    reasons = ["the device is emulated: its times mean nothing"] if device["emulated"] else []
+    if own != other:
+        reasons.append(f"a query of it is {own} samples, and of {row.baseline} {other}")
+    if not reasons:
+        return row
     nothing = dict.fromkeys(("ratio", "ratio_ci", "ratio_t_ci", "mdd"))
-    reasons = ("the device is emulated: its times mean nothing", *row.invalid_reasons)
-    return row.model_copy(update={**nothing, "verdict": "invalid", "invalid_reasons": reasons})
+    said = {"verdict": "invalid", "invalid_reasons": (*reasons, *row.invalid_reasons)}
+    return row.model_copy(update={**nothing, **said})
 
 
 def _used(protocol: Protocol, blocks: Sequence[Block]) -> dict[str, Any]:
@@ -104,13 +113,14 @@ def document(request: Request, seen: Observed, device: Mapping[str, Any]) -> Doc
 
 
 def _model(subject: Subject, seen: Observed) -> dict[str, Any]:
-    described = seen.described.get(subject.name, {})
+    described, files = seen.described.get(subject.name, {}), seen.files.get(subject.name)
     return {
         "name": subject.name,
         "format": subject.format,
         "file": str(subject.path),
-        "sha256": digest(subject.path),
-        "size_bytes": subject.path.stat().st_size,
+        "sha256": None if files is None else files.sha256,
+        "size_bytes": None if files is None else files.size_bytes,
+        "samples_per_query": subject.batch,
         "error": str(seen.errors[subject.name]) if subject.name in seen.errors else None,
         **{key: described.get(key) for key in ("inputs", "outputs", "operators")},
     }
@@ -136,44 +146,48 @@ def baselines(request: Request, seen: Observed) -> dict[str, str]:
 
 def _accuracy(request: Request, seen: Observed) -> list[AccuracyPass]:
     against = baselines(request, seen)
+    read = {name: _read(name, request, seen) for name in seen.records}
     rows = []
     for name, record in seen.records.items():
-        figures = _figures(request, seen, name, against.get(name))
-        rows.append(AccuracyPass.model_validate({"model": name, **record, **figures}))
+        found = _figures(read[name], read.get(against.get(name, "")), request, seen)
+        rows.append(AccuracyPass.model_validate({"model": name, **record, **found}))
     return rows
 
 
-def _figures(request: Request, seen: Observed, name: str, baseline: str | None) -> dict[str, Any]:
-    """Of a classifier's scores [samples, classes]; nothing of any other output."""
-    scores = _scores(seen, name)
-    if scores is None:
-        return {}
-    figures: dict[str, Any] = {}
-    assert request.samples is not None
-    labels = request.samples.labels
-    if labels is not None and _fit(seen, name, labels, scores.shape[1], request):
-        share = metrics.top1(scores, labels)
-        figures |= {"top1": share, "top1_ci": metrics.wilson_interval(share, len(labels))}
-    others = None if baseline is None else _scores(seen, baseline)
-    if others is not None and others.shape == scores.shape:
-        figures |= {"baseline": baseline, "agreement": metrics.agreement(scores, others)}
-    return figures
-
-
-def _scores(seen: Observed, name: str) -> Any:
-    outputs = seen.outputs.get(name)
-    if outputs is None or outputs.ndim != 2 or outputs.shape[1] < 2:
-        return None
-    return outputs
-
-
-def _fit(seen: Observed, name: str, labels: Any, classes: int, request: Request) -> bool:
-    assert request.samples is not None
-    if int(np.min(labels)) >= 0 and int(np.max(labels)) < classes:
-        return True
-    seen.errors[name] = InputError(
-        f"--data {request.samples.source}: has labels from {labels.min()} to {labels.max()}, and "
-        f"{name} gives scores of {classes} classes, 0 to {classes - 1}. Leave the labels out, or "
-        "give those of the model's classes."
+def _read(name: str, request: Request, seen: Observed) -> Read:
+    """Outputs that are not finite are the model's error."""
+    subject, undecided = seen.subjects[name], seen.undecided.get(name)
+    about = Read(
+        name=name,
+        outputs=seen.described[name]["outputs"],
+        index=subject.output_index,
+        offset=request.offset_of(subject.path),
+        missing=undecided or "its outputs for the samples have different shapes",
     )
-    return False
+    values = seen.outputs[name]
+    try:
+        return about if undecided or values is None else figures.read(about, values)
+    except metrics.NotFiniteError as error:
+        seen.errors[name] = InputError(str(error))
+        return about
+
+
+def _doubt(name: str, request: Request, seen: Observed) -> str | None:
+    entries = seen.subjects[name].inputs or {}
+    return inputs.doubt(seen.described[name]["inputs"], entries, request.given)
+
+
+def _figures(own: Read, baseline: Read | None, request: Request, seen: Observed) -> dict[str, Any]:
+    """None of a model that failed; labels that it has no class for are its error."""
+    assert request.samples is not None
+    if own.name in seen.errors:
+        return {}
+    try:
+        if own.name in seen.undecided and request.samples.labels is not None:
+            raise InputError(f"{own.name}: no top-1: {own.missing}.")
+        return figures.figures(
+            own, baseline, request.samples, doubt=_doubt(own.name, request, seen)
+        )
+    except InputError as error:
+        seen.errors[own.name] = error
+        return {}

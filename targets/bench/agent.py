@@ -285,10 +285,13 @@ def given(job, model):
 
 
 class Inputs:
-    """The arrays of every query: those of `samples` one by one, all others made once."""
+    """The arrays of every query: those of `samples` one by one, or as many as the `batch` of their
+    input says; all others made once.
+    """
 
     def __init__(self, job, model):
         self.specs, self.sampled, self.fixed, self.samples = given(job, model), [], {}, None
+        self.batch = 1
         names = [tensor["name"] for tensor in model.inputs]
         for name in self.specs:
             if name not in names:
@@ -299,6 +302,7 @@ class Inputs:
                 if spec["kind"] == "samples":
                     self.sampled.append(tensor)
                     self.samples = load_samples(job["samples"])
+                    self.batch = spec.get("batch", 1)
                 else:
                     self.fixed[tensor["name"]] = constant(spec, tensor["name"], job["seed"])
 
@@ -306,16 +310,27 @@ class Inputs:
         return {name: spec["shape"] for name, spec in self.specs.items()}
 
     def places(self):
-        """Of the samples; one None where nothing is sampled."""
-        return [None] if self.samples is None else range(len(self.samples))
+        """Of each query's first sample; one None where nothing is sampled."""
+        return [None] if self.samples is None else range(0, len(self.samples), self.batch)
 
     def arrays(self, place):
         arrays = dict(self.fixed)
         for tensor in self.sampled:
             with naming(tensor):
-                raw = self.samples[place : place + 1]
+                raw = self.samples[place : place + self.batch]
+                if len(raw) < self.batch:
+                    raw = raw[np.minimum(np.arange(self.batch), len(raw) - 1)]
                 arrays[tensor["name"]] = from_sample(raw, self.specs[tensor["name"]])
         return arrays
+
+    def divided(self, output, place):
+        """What each sample of the query at `place` gave: [1, ...], none of those that fill up."""
+        if self.batch == 1:
+            return [output]
+        if output.shape[:1] != (self.batch,):
+            shape = list(output.shape)
+            raise ValueError(f"an output {shape} is not divisible among {self.batch} samples")
+        return [output[i : i + 1] for i in range(min(self.batch, len(self.samples) - place))]
 
 
 def checked(spec, tensor, *, resizable):
@@ -544,6 +559,7 @@ def accuracy(job, model, inputs, _):
     they are all of one shape.
     """
     places, digest, shapes, total = inputs.places(), hashlib.sha256(), [], 0
+    count = 1 if inputs.samples is None else len(inputs.samples)
     part = job["outputs"] + ".part"
     with open(part, "wb") as file:
         for place in places:
@@ -552,21 +568,24 @@ def accuracy(job, model, inputs, _):
             model.renew()
             output, ns, _ = model.query(job["output_index"])(feed)
             output = numbers(output, model.outputs[job["output_index"]])
-            if not shapes:
-                write_header(file, output, len(places))
-            if output.shape not in shapes:
-                shapes.append(output.shape)
-            content = output.tobytes()
-            file.write(content)
-            digest.update(content)
             total += ns
+            with phase("input"):
+                each = inputs.divided(output, place)
+            for one in each:
+                if not shapes:
+                    write_header(file, one, count)
+                if one.shape not in shapes:
+                    shapes.append(one.shape)
+                content = one.tobytes()
+                file.write(content)
+                digest.update(content)
     alike = len(shapes) == 1
     if alike:
         os.replace(part, job["outputs"])
     else:
         os.remove(part)
     return {
-        "samples": len(places),
+        "samples": count,
         "outputs": job["outputs"] if alike else None,
         "outputs_sha256": digest.hexdigest(),
         "output_shape": list(shapes[0]) if alike else None,

@@ -1,11 +1,6 @@
-"""The host's side of one measuring process: the job goes there, the result comes back or an error.
-
-What a file cannot be is the user's to mend (`InputError`, exit 2): not a model, an operator that
-the runtime does not have, an input that does not fit. The rest is the device's (`DeviceError`).
-"""
+"""The host's side of one measuring process: the job goes there, the result or an error comes."""
 
 import json
-import re
 import signal
 import sys
 import threading
@@ -19,7 +14,9 @@ from uuid import uuid4
 
 import numpy as np
 
-from targets.errors import DeviceError, EdgeDistillError, InputError
+from targets.bench import model_files
+from targets.bench.failures import agent_error, shortened
+from targets.errors import DeviceError
 from targets.links.link import Completed, Link, LinkLost
 from targets.links.local import LocalLink
 
@@ -31,15 +28,6 @@ T = TypeVar("T")
 AGENT = Path(__file__).with_name("agent.py")
 RETRY_EVERY_S = 5.0
 TIDY_S = 60.0
-
-FOREIGN_OPERATORS = re.compile(
-    r"unresolved custom op: (?P<custom>[\w.:-]+)"
-    r"|Select TensorFlow op.*?\((?P<flex>\w+)\)"
-    r"|Fatal error: (?P<onnx>[\w.:-]+?)\(-?\d+\) is not a registered function/op"
-    r"|Could not find an implementation for (?P<kernel>[\w.:]+)\(",
-    re.DOTALL,
-)
-"""LiteRT gives a reason and then the node: 'Node number 1 (FlexErf) failed to prepare.'"""
 
 
 def this_python(runtime: "Runtime") -> str:
@@ -68,6 +56,8 @@ class Host:
     _numbers: "count[int]" = field(default_factory=count, repr=False)
     _token: str = field(default_factory=lambda: f"job-{uuid4().hex[:12]}", repr=False)
     """Of no other measurement: a result that an earlier one left is never taken for ours."""
+    _places: dict[Path, str] = field(default_factory=dict, repr=False)
+    """Of the models that were brought there."""
 
     def waited(self, subject: "Subject", act: Callable[[], T]) -> T:
         """`act`, a block or a pass of `subject`: measured as a whole or not.
@@ -82,6 +72,7 @@ class Host:
             try:
                 return act()
             except LinkLost as error:
+                self._places.clear()
                 now = time.monotonic()
                 deadline = deadline or now + self.retry_s
                 if now >= deadline:
@@ -132,7 +123,7 @@ class Host:
     def _model(self, subject: "Subject") -> dict[str, Any]:
         return {
             "runtime": subject.executed_by.name,
-            "model": self.link.put(subject.path),
+            "model": self._placed(subject.path),
             "threads": subject.threads,
             "affinity": subject.affinity,
             "ort_options": None if subject.ort_options is None else dict(subject.ort_options),
@@ -142,6 +133,14 @@ class Host:
             if subject.adapter is None
             else subject.adapter.output_index,
         }
+
+    def _placed(self, path: Path) -> str:
+        """Where the model is there, with all of its files; brought once a connection."""
+        if isinstance(self.link, LocalLink):
+            return self.link.put(path)
+        if path not in self._places:
+            self._places[path] = model_files.put(self.link, model_files.files_of(path))
+        return self._places[path]
 
     def _array(self, there: str, stem: str) -> Any:
         here = self.folder / f"{stem}.npy"
@@ -190,35 +189,7 @@ def _ended(done: Completed) -> str:
         )
     if number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE):
         return (
-            f"the runtime crashed ({signal.Signals(number).name}): {last[:300]}. The file may be "
-            "damaged, or made for a newer runtime: look whether it loads elsewhere."
+            f"the runtime crashed ({signal.Signals(number).name}): {shortened(last, 300)}. The "
+            "file may be damaged, or made for a newer runtime: look whether it loads elsewhere."
         )
-    return f"the measuring process failed: {last[:300]}"
-
-
-def agent_error(error: Mapping[str, str], subject: "Subject", place: str) -> EdgeDistillError:
-    """One paragraph for what the agent met, by the phase that it was in."""
-    said = " ".join(error["message"].split()).rstrip(".")[:400] or error["type"]
-    runtime = subject.executed_by
-    if error["phase"] == "import":
-        return DeviceError(
-            f"{place}: {said}. Install it: python -m pip install '{runtime.distribution}'."
-        )
-    if error["phase"] == "load":
-        return InputError(f"{subject.path}: {_not_loaded(error['message'], said, runtime.name)}")
-    if error["phase"] == "input":
-        return InputError(f"{subject.path}: {said}.")
-    return DeviceError(f"{place}: {said}.")
-
-
-def _not_loaded(message: str, said: str, runtime: str) -> str:
-    foreign = FOREIGN_OPERATORS.search(message)
-    if foreign:
-        return (
-            f"holds an operator that {runtime} does not have: {foreign[foreign.lastgroup or 0]}. "
-            "Convert the network with the format's own operators only."
-        )
-    return (
-        f"{runtime} cannot load it: {said}. It may be cut off, no model at all, or made for a "
-        "newer runtime."
-    )
+    return f"the measuring process failed: {shortened(last, 300)}"

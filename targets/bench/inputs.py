@@ -1,9 +1,11 @@
 """What each input of a model is given: the samples, a file's contents, or seeded numbers.
 
 A network that nobody here made may have several inputs and open dimensions. A leading open one is
-the batch, 1; any other is said (`--shape`), or follows from what the input is given.
+the batch, 1; any other is said (`--shape`), or follows from what the input is given. A batch that
+is fixed in the file is one query of as many samples.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,7 +39,8 @@ RANDOM = {
     "uint64": TOKENS,
     "bool": (0, 1),
 }
-"""Type of an input -> the least and greatest number that it is seeded with."""
+"""Type of an input -> the least and greatest number that it is seeded with; no other type can be
+given at all."""
 RAW_BYTES = {("uint8", "int8"): (1.0, -128), ("int8", "uint8"): (1.0, 128)}
 
 
@@ -62,6 +65,20 @@ def resolve(inputs: Sequence[Described], given: Given, path: Path) -> dict[str, 
     fed = _fed_by_samples(inputs, given, path)
     _require_closed([one for one in inputs if one is not fed], given, path)
     return {one["name"]: _entry(one, given, path, is_fed=one is fed) for one in inputs}
+
+
+def batch_of(entries: Mapping[str, Mapping[str, Any]], outputs: Sequence[Described]) -> int:
+    """Samples of one query: of the input that takes them, else the size that all inputs and outputs
+    lead with, one of them at least with more dimensions than that.
+    """
+    fed = [entry["batch"] for entry in entries.values() if "batch" in entry]
+    if fed:
+        return int(fed[0])
+    shapes = [entry["shape"] for entry in entries.values()]
+    leading = {shape[0] if shape else 1 for shape in shapes}
+    leading |= {one["shape"][0] for one in outputs if one["shape"] and one["shape"][0] is not None}
+    is_batch = len(leading) == 1 and any(len(shape) > 1 for shape in shapes)
+    return int(leading.pop()) if is_batch else 1
 
 
 def require_known(all_inputs: Sequence[Sequence[Described]], given: Given) -> None:
@@ -93,18 +110,48 @@ def _fed_by_samples(inputs: Sequence[Described], given: Given, path: Path) -> De
 
 def _entry(one: Described, given: Given, path: Path, *, is_fed: bool) -> dict[str, Any]:
     name, dtype = one["name"], one["dtype"]
+    if dtype not in RANDOM:
+        raise InputError(
+            f"{path}: input '{name}' takes {dtype}, and only numbers of numpy's types can be "
+            "given. Export the part of the network behind it, and measure that."
+        )
     if is_fed:
         return {"dtype": dtype, "kind": "samples", **_sample_entry(one, given, path)}
     if name in given.files:
         return {"dtype": dtype, "kind": "file", **_file_entry(one, given, path)}
-    if dtype not in RANDOM:
-        raise InputError(
-            f"{path}: input '{name}' takes {dtype}, which cannot be made up. Give its contents "
-            f"with --input {name}=FILE.npy."
-        )
     low, high = RANDOM[dtype]
     shape = _closed(one, given, path)
     return {"dtype": dtype, "kind": "random", "shape": shape, "low": low, "high": high}
+
+
+PIXEL_STEPS = (1.0, 1 / 255, 1 / 256, 1 / 127.5, 1 / 128)
+"""The scales of an integer input that takes raw pixels: as they are, as 0 to 1, as -1 to 1."""
+
+
+def doubt(inputs: Sequence[Described], entries: Mapping[str, Any], given: Given) -> str | None:
+    """Why the bytes that an input is given may not be what its network was trained on."""
+    fed = [one for one in inputs if entries[one["name"]]["kind"] == "samples"]
+    if not fed or given.samples is None or given.scale is not None or given.offset is not None:
+        return None
+    (one,), (_, dtype) = fed, given.samples
+    if not np.issubdtype(dtype, np.integer):
+        return None
+    if one["dtype"].startswith("float"):
+        return (
+            f"its input '{one['name']}' is {one['dtype']} and was given whole numbers as they are: "
+            "if it was trained on others (pixels / 255, say), give --scale and --offset"
+        )
+    if one["quantization"] is None or _is_of_pixels(float(one["quantization"][0])):
+        return None
+    step, zero = one["quantization"]
+    return (
+        f"its input '{one['name']}' has the scale {step:.4g} (zero point {zero}), which is none of "
+        "raw pixels (1, 1/255, 1/127.5): give the --scale and --offset that it was trained with"
+    )
+
+
+def _is_of_pixels(step: float) -> bool:
+    return any(math.isclose(step, known, rel_tol=0.01) for known in PIXEL_STEPS)
 
 
 def _sample_entry(one: Described, given: Given, path: Path) -> dict[str, Any]:
@@ -117,6 +164,7 @@ def _sample_entry(one: Described, given: Given, path: Path) -> dict[str, Any]:
             "that shape, or say an open dimension with --shape."
         )
     channels_first, laid_out = layout
+    batch = _declared(one, given)[0] or 1
     adapter = Adapter(
         scale=given.scale or 1.0,
         offset=given.offset or 0.0,
@@ -124,7 +172,7 @@ def _sample_entry(one: Described, given: Given, path: Path) -> dict[str, Any]:
         shape=laid_out,
         input_quantization=_quantization(one, dtype, given, path),
     )
-    return {"shape": [1, *laid_out], "adapter": adapter.model_dump()}
+    return {"shape": [batch, *laid_out], "batch": batch, "adapter": adapter.model_dump()}
 
 
 def _quantization(
@@ -153,8 +201,8 @@ def _layout(one: Described, given: Given) -> tuple[bool, Shape] | None:
     """(channels moved first, shape of one sample as the input takes it), or None."""
     assert given.samples is not None
     sample, _ = given.samples
-    declared = given.shapes.get(one["name"], one["shape"])
-    if not declared or declared[0] not in (None, 1):
+    declared = _declared(one, given)
+    if not declared:
         return None
     wanted = list(declared[1:])
     if _fits(sample, wanted):
@@ -166,6 +214,11 @@ def _layout(one: Described, given: Given) -> tuple[bool, Shape] | None:
     if len(sample) == 3 and _fits((sample[2], *sample[:2]), wanted):
         return True, (sample[2], *sample[:2])
     return None
+
+
+def _declared(one: Described, given: Given) -> Sequence[int | None]:
+    declared: Sequence[int | None] = given.shapes.get(one["name"], one["shape"])
+    return declared
 
 
 def _fits(shape: Shape, wanted: Sequence[int | None]) -> bool:

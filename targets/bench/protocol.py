@@ -68,6 +68,8 @@ class Subject:
     """The CPUs that it may use; None: those that the system gives."""
     adapter: Adapter | None = None
     """Of a file that somebody else made."""
+    batch: int = 1
+    """Samples of one query."""
     inputs: Mapping[str, Any] | None = None
     """What each input is given (`targets.bench.inputs`); None: the samples, to the only input."""
     output_index: int = 0

@@ -144,7 +144,8 @@ class Block(AgentRecord):
     invoke_only_ns: tuple[int, ...] | None = None
     """The runtime's own part of the same queries; null where it cannot be told apart."""
     sample_index: tuple[int, ...] = ()
-    """Which sample each query was given; empty where all were given the same."""
+    """Which sample each query was given, of a batch the first; empty where all were given the
+    same."""
     stop_reason: Literal["min_met", "max_duration"]
     """Both minimums were met, or the longest time was up before."""
     ctx_switches: Switches | None = None
@@ -198,6 +199,8 @@ class AccuracyPass(AgentRecord):
     """Of the data that was given."""
     outputs: str | None = None
     """File of the outputs; null where it was not kept."""
+    output: str | None = None
+    """Name of the output that was kept and, where a figure is below, judged."""
     outputs_sha256: str
     """Over the bytes of every sample's output, in order."""
     output_shape: tuple[int, ...] | None = None
@@ -205,13 +208,21 @@ class AccuracyPass(AgentRecord):
     total_ns: int | None = None
     """Of the whole pass."""
     top1: float | None = None
-    """Share of right labels; null without labels."""
+    """Share of right labels; null without labels, or where `notes` say why."""
     top1_ci: tuple[float, float] | None = None
     """Wilson's 95 % interval."""
+    class_offset: int = 0
+    """Label k is the model's class k + this (`--class-offset`)."""
+    most_frequent: float | None = None
+    """Share of the most frequent label: the top-1 of naming always that."""
+    above_chance: bool | None = None
+    """Whether the interval of `top1` lies above `most_frequent`."""
     baseline: str | None = None
     """Name of the model that `agreement` compares with."""
     agreement: float | None = None
     """Share of samples with the baseline's top-1 label."""
+    notes: tuple[str, ...] = ()
+    """How the figures were read, why one is not there, and what makes one doubtful."""
 
 
 class Operator(Section):

@@ -31,7 +31,8 @@ class Tool(Section):
 
 class ProtocolUsed(Section):
     scenario: Literal["single_stream"]
-    """The next query begins when the last one is done; batch 1."""
+    """The next query begins when the last one is done; of one sample, but for models that say
+    otherwise."""
     tier: Literal["rapid", "quick", "normal"] | None
     """Of MLPerf Mobile, whose limits these are; null: limits of the user's own."""
     processes: int
@@ -126,9 +127,10 @@ class Model(Section):
     file: str | None = None
     """Relative to the folder of the export, or as the user gave it."""
     sha256: str | None
-    """Of the file's bytes; null where it cannot be read."""
+    """Of the file's bytes; of several files (ONNX with its weights beside it) of the sorted list
+    of their digests, one a line; null where one cannot be read."""
     size_bytes: int | None
-    """Of the file; null where it cannot be read."""
+    """Of all its files; null where one cannot be read."""
     parameters: int | None = None
     """Trained values; null where the file does not say."""
     macs: int | None = None
@@ -141,6 +143,8 @@ class Model(Section):
     """In the file's order; null where it cannot be loaded."""
     operators: dict[str, int] | None = None
     """How often each kind of operator is in the file; null where the runtime does not say."""
+    samples_per_query: int = 1
+    """Above 1 where a batch is fixed in the file: its times are of so many samples."""
     error: str | None = None
     """Why there are no figures of it; null when it was measured."""
 

@@ -62,6 +62,11 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except (ValueError, EOFError, BadZipFile) as error:
+        if "Object arrays" in str(error):
+            raise InputError(
+                f"--data {path}: an array in it holds Python objects, which are never loaded. Save "
+                'numbers or text: labels.astype("int64"), labels.astype(str).'
+            ) from error
         raise InputError(
             f"--data {path}: cannot be read: {error}. Give an .npz with 'images' and perhaps "
             "'labels', an .npy, or a folder with images.npy."
@@ -93,7 +98,7 @@ def _checked(
     if labels is not None and (labels.shape != (len(samples),) or labels.dtype.kind not in "iu"):
         raise InputError(
             f"--data {path}: 'labels' is {labels.dtype} {list(labels.shape)}, and must be one "
-            f"whole number for each of the {len(samples)} samples."
+            f"whole number for each of the {len(samples)} samples{_mended(labels, len(samples))}."
         )
     return LabelledSamples(
         path=stored,
@@ -103,3 +108,24 @@ def _checked(
         labels=None if labels is None else np.asarray(labels, np.int64),
         source=path.name,
     )
+
+
+def _mended(labels: npt.NDArray[Any], count: int) -> str:
+    """The line that makes them what they must be; nothing where that cannot be known."""
+    line = None
+    if labels.shape == (count,):
+        line = _whole(labels)
+    elif labels.size == count:
+        line = "labels.reshape(-1)"
+    elif labels.ndim == 2 and len(labels) == count and labels.dtype.kind in "fiub":
+        line = "labels.argmax(axis=1)" if np.all(np.count_nonzero(labels, axis=1) == 1) else None
+    return "" if line is None else f": labels = {line}"
+
+
+def _whole(labels: npt.NDArray[Any]) -> str | None:
+    if labels.dtype.kind in "SU":
+        return "np.unique(labels, return_inverse=True)[1], where the model's classes are sorted"
+    is_whole = labels.dtype.kind == "b" or (
+        labels.dtype.kind == "f" and bool(np.all(labels == np.floor(labels)))
+    )
+    return 'labels.astype("int64")' if is_whole else None

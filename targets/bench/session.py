@@ -3,14 +3,15 @@
 A model that cannot be measured is an entry with its error, and the others' results stand.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from targets.bench import scores
 from targets.bench.host import Host
-from targets.bench.inputs import Given, require_known, resolve
+from targets.bench.inputs import Given, batch_of, require_known, resolve
+from targets.bench.model_files import ModelFiles, files_of
 from targets.bench.protocol import Bench, Protocol, Say, Subject
 from targets.bench.record import Block
 from targets.bench.samples import LabelledSamples
@@ -35,6 +36,11 @@ class Request:
     affinity: tuple[int, ...] | None = None
     given: Given = field(default_factory=Given)
     samples: LabelledSamples | None = None
+    outputs: tuple[str, ...] = ()
+    """Names of those that are judged, in the models that have them."""
+    class_offset: int = 0
+    """Label k is class k + this of a model; `class_offsets`: by the file's name, of that one."""
+    class_offsets: Mapping[str, int] = field(default_factory=dict)
     protocol: Protocol
     profile: bool = False
     native: BenchmarkModel | None = None
@@ -42,18 +48,24 @@ class Request:
     native_only: bool = False
     """On a device that no Python is brought to: nothing is known of a file but its latency."""
 
+    def offset_of(self, path: Path) -> int:
+        return self.class_offsets.get(path.name, self.class_offset)
+
 
 @dataclass(kw_only=True)
 class Observed:
     """Everything that was seen on one device, by the subjects' names."""
 
     subjects: dict[str, Subject]
+    files: dict[str, ModelFiles] = field(default_factory=dict)
     described: dict[str, dict[str, Any]] = field(default_factory=dict)
     blocks: list[Block] = field(default_factory=list)
     memory: dict[str, dict[str, Any]] = field(default_factory=dict)
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
     """Arrays [samples, ...]; null where the shapes differ or where there are no samples."""
+    undecided: dict[str, str] = field(default_factory=dict)
+    """Why no output of a model can be judged."""
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     errors: dict[str, EdgeDistillError] = field(default_factory=dict)
 
@@ -144,6 +156,7 @@ def require_model(path: Path) -> None:
 def observe(request: Request, host: Host, *, cpus: int, say: Say) -> Observed:
     """Every pass over every model; each pass in processes of its own, so that none disturbs."""
     seen = Observed(subjects=subjects(request))
+    _find_files(seen)
     samples = request.samples
     bench = Bench(
         host=host,
@@ -167,6 +180,14 @@ def observe(request: Request, host: Host, *, cpus: int, say: Say) -> Observed:
     return seen
 
 
+def _find_files(seen: Observed) -> None:
+    for subject in seen.left:
+        try:
+            seen.files[subject.name] = files_of(subject.path)
+        except InputError as error:
+            seen.failed(subject, error)
+
+
 def _prepare(bench: Bench, request: Request, seen: Observed, say: Say) -> None:
     """What each file takes, and what each of its inputs is given."""
     say(f"bench     reading {len(seen.subjects)} models")
@@ -174,8 +195,10 @@ def _prepare(bench: Bench, request: Request, seen: Observed, say: Say) -> None:
         _describe(subject, bench, seen)
     if not seen.errors:  # a name may be that of a model that could not be read
         require_known([one["inputs"] for one in seen.described.values()], request.given)
+        scores.require_named([one["outputs"] for one in seen.described.values()], request.outputs)
     for subject in seen.left:
         _resolve(subject, request, seen)
+    _choose(request, seen)
 
 
 def _describe(subject: Subject, bench: Bench, seen: Observed) -> None:
@@ -194,18 +217,32 @@ def _resolve(subject: Subject, request: Request, seen: Observed) -> None:
     except InputError as error:
         seen.failed(subject, error)
         return
-    seen.subjects[subject.name] = replace(
-        subject, inputs=inputs, output_index=_scores(described["outputs"])
-    )
+    batch = batch_of(inputs, described["outputs"])
+    seen.subjects[subject.name] = replace(subject, inputs=inputs, batch=batch)
 
 
-def _scores(outputs: Sequence[Mapping[str, Any]]) -> int:
-    """The output that accuracy is about: the first [batch, classes], else the first."""
-    for index, output in enumerate(outputs):
-        shape = output["shape"]
-        if shape is not None and len(shape) == 2 and (shape[1] is None or shape[1] > 1):
-            return index
-    return 0
+def _choose(request: Request, seen: Observed) -> None:
+    """The output of each model that is judged. As many classes as the baseline tells apart, which
+    is looked at first, else as the labels need."""
+    labels = None if request.samples is None else request.samples.labels
+    classes = None if labels is None else int(labels.max()) + 1
+    like = None
+    for subject in sorted(seen.left, key=lambda one: one.path != request.baseline):
+        outputs, offset = seen.described[subject.name]["outputs"], request.offset_of(subject.path)
+        choice = scores.choose(
+            outputs,
+            named=request.outputs,
+            classes=None if classes is None else classes + offset,
+            like=like,
+            batch=subject.batch,
+        )
+        seen.subjects[subject.name] = replace(subject, output_index=choice.index)
+        if choice.undecided is not None:
+            seen.undecided[subject.name] = choice.undecided
+        elif subject.path == request.baseline:
+            told = scores.width(outputs[choice.index], subject.batch)
+            classes = classes if told is None else told - offset
+            like = outputs[choice.index]["name"]
 
 
 def _pass(seen: Observed, into: dict[str, Any], measure: Any) -> None:
@@ -221,11 +258,6 @@ def _pass(seen: Observed, into: dict[str, Any], measure: Any) -> None:
 def _outputs(subject: Subject, bench: Bench, seen: Observed) -> dict[str, Any]:
     seen.outputs[subject.name], record = bench.outputs(subject)
     return record
-
-
-def digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def pair(text: str, option: str, example: str) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from targets.bench.model_files import ModelFiles, put
 from targets.errors import DeviceError
 from targets.links.link import LinkLost
 from targets.links.ssh import MINE, SshLink
@@ -195,6 +196,18 @@ def test_a_folder_is_brought_as_it_is(link: SshLink, tmp_path: Path) -> None:
     found = {str(p.relative_to(there)): p.read_text() for p in there.rglob("*") if p.is_file()}
     assert found == {"in side/a": "1", "b": "2"}
     assert link.put(source) == str(there)
+
+
+def test_a_model_is_brought_with_the_files_beside_it(link: SshLink, tmp_path: Path) -> None:
+    path, weights = tmp_path / "net.onnx", tmp_path / "in side" / "weights"
+    weights.parent.mkdir()
+    path.write_bytes(b"net")
+    model = ModelFiles(path=path, beside=("in side/weights",))
+    for content in (b"first", b"other"):
+        weights.write_bytes(content)
+        there = Path(put(link, model))
+        assert there.read_bytes() == b"net"
+        assert (there.parent / "in side" / "weights").read_bytes() == content
 
 
 def test_a_file_that_is_not_there_is_told(link: SshLink, tmp_path: Path) -> None:
