@@ -99,7 +99,7 @@ def broken(tmp_path: Path, **changes: Any) -> DatasetConfig:
         ({"classes": np.array("one")}, "it holds 1: one"),
         ({"classes": np.array(["a", "a", "b"])}, "3 different names"),
         ({"classes": np.array(["a", "b", "c\nd"])}, "one line each"),
-        ({"classes": np.array(["a", "b", "c", "d"])}, "it holds 4"),
+        ({"classes": np.array(["a", "b", "c", "d"])}, "it holds 4.* no image of d"),
         ({"labels": np.arange(480), "classes": None}, "Give more images of every class"),
         ({"classes": np.array(["one"])}, "must be 3 different names"),
     ],
@@ -112,8 +112,8 @@ def test_each_mistake_in_an_npz_is_told(tmp_path: Path, changes: dict[str, Any],
 
 
 def test_names_as_bytes_are_text(tmp_path: Path) -> None:
-    data = datasets.load(broken(tmp_path, classes=np.array([b"across", b"down", b"slanted"])))
-    assert data.classes == ("across", "down", "slanted")
+    data = datasets.load(broken(tmp_path, classes=np.array([b"a", "ü".encode(), b"c"])))
+    assert data.classes == ("a", "ü", "c")
 
 
 def test_images_of_many_channels_are_taken(tmp_path: Path) -> None:

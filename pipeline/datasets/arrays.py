@@ -63,15 +63,21 @@ def class_names(arrays: Arrays, samples: Samples, path: Path) -> tuple[str, ...]
     names = tuple(map(str, range(count))) if given is None else given
     one_line = all(name.strip() and len(name.splitlines()) == 1 for name in names)
     if len(names) != count or len(set(names)) != count or not one_line:
+        without = ", ".join(names[count : count + 8])
         raise InputError(
             f"data set {path}: 'classes' must be {count} different names of one line each, one "
             f"per label; it holds {len(names)}: {', '.join(names[:8])}."
+            + (f" There is no image of {without}: leave them out." if without else "")
         )
     return names
 
 
 def _names(arrays: Arrays, path: Path) -> tuple[str, ...] | None:
-    try:
-        return forms.names_of(arrays["classes"]) if "classes" in arrays else None
-    except InputError as error:
-        raise InputError(f"data set {path}: {error}") from error
+    if "classes" not in arrays:
+        return None
+    classes = arrays["classes"]
+    problem = forms.names_problem(classes)
+    if problem:
+        raise InputError(f"data set {path}: {problem}")
+    text = np.char.decode(classes, "utf-8") if classes.dtype.kind == "S" else classes
+    return tuple(str(name) for name in np.atleast_1d(text))

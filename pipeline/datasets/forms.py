@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from targets.errors import InputError
-
 Array = npt.NDArray[Any]
 
 OBJECTS: Array = np.array(None, object)
@@ -39,8 +37,9 @@ def images_problem(images: Array) -> str | None:
 def different_sizes(name: str) -> str:
     return (
         f"'{name}' is an array of Python objects, which is what numpy makes of images of different "
-        f"sizes. All must have one size: `{name} = np.stack([np.asarray(PIL.Image.fromarray(image)"
-        f".resize((width, height))) for image in {name}])`."
+        "sizes. All must have one size: `from PIL import Image; "
+        f"{name} = np.stack([np.asarray(Image.fromarray(image).resize((width, height))) "
+        f"for image in {name}])`."
     )
 
 
@@ -55,7 +54,7 @@ def pixels_problem(images: Array) -> str | None:
     low, high = float(images.min()), float(images.max())
     if not np.isfinite([low, high]).all():
         return "They hold NaN or infinity: find out where it comes from."
-    return f"Its values are {low:g} to {high:g}: {pixels_line(images.dtype, low, high)}."
+    return f"Their values are {low:g} to {high:g}: {pixels_line(images.dtype, low, high)}."
 
 
 def pixels_line(dtype: "np.dtype[Any]", low: float, high: float) -> str:
@@ -242,7 +241,7 @@ def numbering_problem(labels: Array, names: Sequence[str] | None) -> str | None:
     if count and present[0] < 0:
         return f"{rule} {unlabelled(labels)}"
     if count < 2:
-        return rule
+        return f"{rule} Add images of a second class."
     if present[0] == 1 and present[-1] == count and len(names or present) == count:
         return f"{rule} Number them from 0: `labels = labels - 1`."
     return f"{rule} {_gaps(present, names)}"
@@ -267,24 +266,21 @@ def _gaps(present: Array, names: Sequence[str] | None) -> str:
     return f"There is no image of {', '.join(below)}. Add some, or number anew: `{line}`."
 
 
-def names_of(classes: Array) -> tuple[str, ...]:
-    """Class names as text; bytes are UTF-8. Raises `InputError` with the line that mends them."""
+def names_problem(classes: Array) -> str | None:
+    """Of class names, which must be text, or bytes in UTF-8, one per class."""
     if classes.dtype.hasobject:
-        raise InputError(
-            "'classes' is an array of Python objects: `classes = classes.astype(str)`."
-        )
+        return "'classes' is an array of Python objects: `classes = classes.astype(str)`."
     if classes.ndim > 1:
-        raise InputError(
+        return (
             f"'classes' is {list(classes.shape)}, not one name per class: "
             "`classes = classes.reshape(-1)`."
         )
     try:
-        return tuple(
-            name.decode() if isinstance(name, bytes) else str(name)
-            for name in np.atleast_1d(classes).tolist()
-        )
-    except UnicodeDecodeError as error:
-        raise InputError(
+        if classes.dtype.kind == "S":
+            np.char.decode(classes, "utf-8")
+    except UnicodeDecodeError:
+        return (
             "'classes' holds bytes that are not UTF-8: `classes = np.char.decode(classes, "
             '"latin-1")`, or whichever encoding they are in.'
-        ) from error
+        )
+    return None
