@@ -346,9 +346,18 @@ def test_a_folder_of_image_files_is_told_how_it_can_be_used(
         assert abs(arrays["images"][arrays["labels"] == 0].mean(axis=(1, 2, 3)) - 128).min() < 1
 
 
-def test_a_folder_is_told_in_the_size_of_the_network(folder: Path) -> None:
-    with pytest.raises(InputError, match=r"convert\('L'\)\.resize\(\(28, 32\)\)"):
-        images.load(folder, shape=(None, 28, 1), classes=2)
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        ((None, 28, 1), "convert('L').resize((28, 32))"),
+        ((20, 28), "convert('L').resize((28, 20))"),
+        ((3, 20, 28), "convert('RGB').resize((28, 20))"),
+        ((100,), "convert('RGB').resize((32, 32))"),
+    ],
+)
+def test_a_folder_is_told_in_the_size_of_the_network(folder: Path, shape: Any, said: str) -> None:
+    with pytest.raises(InputError, match=re.escape(said)):
+        images.load(folder, shape=shape, classes=2)
 
 
 def test_images_beside_each_other_have_no_class(tmp_path: Path) -> None:
@@ -358,9 +367,9 @@ def test_images_beside_each_other_have_no_class(tmp_path: Path) -> None:
 
 def test_what_is_no_folder_of_images_is_told(tmp_path: Path) -> None:
     load = datasets.source_digest
-    with pytest.raises(InputError, match="is not there"):
+    with pytest.raises(InputError, match="is not a file"):
         load(DatasetConfig(name="npz", path=tmp_path / "none.npz"))
-    with pytest.raises(InputError, match="holds no image"):
+    with pytest.raises(InputError, match="is not a file"):
         load(DatasetConfig(name="npz", path=tmp_path))
     np.save(tmp_path / "images.npy", PIXELS)
     with pytest.raises(InputError, match="the data set npy"):

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from pipeline.datasets import forms
 from pipeline.datasets.arrays import Arrays
-from pipeline.datasets.npz import not_a_file, read
+from pipeline.datasets.image_files import way_to_npz
+from pipeline.datasets.npz import read
 from targets.errors import InputError
 
 
@@ -28,7 +29,8 @@ def load(path: Path, *, shape: tuple[int | None, ...], classes: int | None) -> I
     Grey images without a channel axis get one where the network has it.
     """
     if not path.is_file():
-        raise InputError(f"--data {path}: {not_a_file(path, image=shape)}")
+        way = way_to_npz(path, image=_height_first(shape))
+        raise InputError(f"--data {path}: {way or 'not a file; give an .npz with uint8 images.'}")
     content = path.read_bytes()
     arrays = read(content, path)
     images = _images(arrays, path, shape)
@@ -37,6 +39,16 @@ def load(path: Path, *, shape: tuple[int | None, ...], classes: int | None) -> I
         labels=_labels(arrays, path, len(images), classes),
         sha256=hashlib.sha256(content).hexdigest(),
     )
+
+
+def _height_first(shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    """The network's input as [height, width, channels], where it can be an image."""
+    if len(shape) == 2:
+        return (*shape, 1)
+    if len(shape) != 3:
+        return (None, None, None)
+    first, second, last = shape
+    return (second, last, first) if first in (1, 3) and last not in (1, 3) else shape
 
 
 def _images(arrays: Arrays, path: Path, shape: tuple[int | None, ...]) -> npt.NDArray[np.uint8]:

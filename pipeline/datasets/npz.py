@@ -9,16 +9,15 @@ import hashlib
 import io
 import zipfile
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.datasets import image_files
 from pipeline.datasets.arrays import UNREADABLE, Arrays, dataset
 from pipeline.datasets.forms import OBJECTS
+from pipeline.datasets.image_files import way_to_npz
 from pipeline.datasets.splits import Dataset
 from pipeline.recipe import DatasetConfig
 from targets.errors import InputError
@@ -39,19 +38,15 @@ def load(cfg: DatasetConfig) -> Dataset:
 def _path(cfg: DatasetConfig) -> Path:
     if cfg.path is None:
         raise InputError("data set npz: say where the file is: --data FILE.npz.")
+    if (cfg.path / "images.npy").is_file():
+        raise InputError(
+            f"data set npz: {cfg.path} is a folder of .npy files; that is the data set npy "
+            "(dataset.name)."
+        )
     if not cfg.path.is_file():
-        raise InputError(f"data set npz: {not_a_file(cfg.path)}")
+        way = way_to_npz(cfg.path) or f"{cfg.path} is not a file; give an .npz with --data."
+        raise InputError(f"data set npz: {way}")
     return cfg.path
-
-
-def not_a_file(path: Path, *, image: Sequence[int | None] = (32, 32, 3)) -> str:
-    """What is there in the place of an `.npz`, and how one is made of it."""
-    if not path.exists():
-        return f"{path} is not there; give an .npz with --data."
-    if (path / "images.npy").is_file():
-        return f"{path} is a folder of .npy files; that is the data set npy (dataset.name)."
-    way = image_files.way_to_npz(path, image=image)
-    return way or f"{path} is not a file and holds no image; give an .npz with --data."
 
 
 def read(content: bytes, path: Path) -> Arrays:
