@@ -101,6 +101,8 @@ class DatasetSummary(BaseModel):
     val: int
     test: int
     sha256: str
+    majority_share: float
+    """Top-1 on the test split of always naming its most frequent class."""
 
 
 class Exports(Artifact):
@@ -163,6 +165,8 @@ class Measurements(Artifact):
     devices: dict[str, dict[str, Any]]
     failed: dict[str, str] = {}
     """The devices without figures, and why."""
+    notes: tuple[str, ...] = ()
+    """What a reader of the accuracies must know: `pipeline.stages.notes`."""
 
 
 class Report(Artifact):

@@ -27,11 +27,14 @@ PACKAGES = ("pipeline", "targets")
 # The recipe's values are in the document themselves, and these decide no bytes.
 UNREAD = {
     "pipeline",
+    "pipeline.datasets.forms",  # refuses, and changes nothing
+    "pipeline.datasets.image_files",  # the same
     "pipeline.plugins",
     "pipeline.quantization.preflight",  # refuses, and changes nothing
     "pipeline.recipe",
     "pipeline.progress",
     "pipeline.stages",
+    "pipeline.stages.notes",  # speaks, and changes nothing
     "targets",
     "targets.devices",
     "targets.errors",

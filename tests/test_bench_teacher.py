@@ -1,7 +1,7 @@
 """The baseline may be somebody else's file, in its own runtime, or no file at all."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,7 @@ class Taught:
 
     finished: Lane
     folder: Path
+    said: SilentConsole = field(default_factory=SilentConsole)
 
     def model(self, name: str, role: str, *, described: Adapter | None = None) -> ExportedModel:
         kept = self.finished.out / "tiny" / "models" / name
@@ -84,11 +85,19 @@ class Taught:
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """The rows by name, and the written document."""
         recipe = self.finished.recipe()
-        job = Job(recipe=recipe, scratch=self.folder, console=SilentConsole())
+        job = Job(recipe=recipe, scratch=self.folder, console=self.said)
         exports = Exports(
             folder=self.folder,
             input=image_input(12, 12, 1),
-            dataset=DatasetSummary(name="x", classes=(), train=0, val=0, test=0, sha256=""),
+            dataset=DatasetSummary(
+                name="x",
+                classes=("a", "b", "c"),
+                train=0,
+                val=0,
+                test=0,
+                sha256="",
+                majority_share=1 / 3,
+            ),
             models=models,
             parity=(),
             teacher_logits=teacher_logits,
@@ -128,6 +137,19 @@ def test_the_classes_of_a_foreign_file_are_put_in_our_order(taught: Taught) -> N
     turned = Adapter(shape=(12, 12, 1), order=(1, 2, 0))
     rows, _ = taught.measure(taught.model("teacher.float32.onnx", "teacher", described=turned))
     assert rows["teacher.float32.onnx"].top1 < 0.1  # it is wrong to turn this one's
+
+
+def test_what_the_accuracies_do_not_say_is_noted(taught: Taught) -> None:
+    turned = Adapter(shape=(12, 12, 1), order=(1, 2, 0))
+    taught.measure(
+        taught.model("student.float32.tflite", "student"),
+        taught.model("teacher.float32.onnx", "teacher", described=turned),
+    )
+    chance, outdone = taught.said.said[-2:]
+    assert "most frequent class, which is right for 33.3 %" in chance
+    assert "teacher.float32.onnx (" in chance
+    assert "student.float32.tflite" not in chance
+    assert "The student is better than its teacher" in outdone
 
 
 def test_the_teacher_in_the_same_runtime_is_preferred(taught: Taught) -> None:

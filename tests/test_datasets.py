@@ -82,21 +82,25 @@ def broken(tmp_path: Path, **changes: Any) -> DatasetConfig:
     [
         ({"images": None}, "no array 'images'"),
         ({"labels": None}, "no array 'labels'"),
-        ({"images": np.zeros((480, 4, 4), np.float32)}, "Do not normalise them"),
+        ({"images": np.zeros((480, 4, 4), np.float32)}, r"images \* 255"),
         ({"images": np.full((480, 4, 4), np.nan)}, "must be uint8"),
+        ({"images": np.zeros((480, 3, 32, 32), np.uint8)}, r"transpose\(0, 2, 3, 1\)"),
+        ({"images": np.zeros((480, 0, 4), np.uint8)}, "must be uint8"),
+        ({"images": np.array([np.zeros((k % 2 + 1, 4)) for k in range(480)], object)}, "one size"),
         ({"labels": np.zeros(480)}, "must be integers"),
         ({"labels": np.arange(10)}, "one per image"),
+        ({"labels": np.array(["a", "b", "c"] * 160, object)}, r"labels\.astype\(str\)"),
         ({"labels": np.zeros(480, int)}, "at least two classes"),
-        ({"labels": np.arange(480) % 3 - 1}, "numbered from 0"),
-        ({"labels": np.arange(480) % 3 * 2}, "without gaps"),
+        ({"labels": np.arange(480) % 3 - 1}, "160 are below 0"),
+        ({"labels": np.arange(480) % 3 * 2}, "no image of 1 \\('down'\\)"),
         ({"labels": (np.arange(480) % 3).astype(np.uint64) + 2**63}, "numbered from 0"),
-        ({"images": np.zeros((480, 0, 4), np.uint8)}, "must be uint8"),
-        ({"images": np.empty(480, object)}, "cannot be read"),
+        ({"classes": np.array(["a", "b", "c"], object)}, r"classes\.astype\(str\)"),
+        ({"classes": np.array([], str)}, "3 different names"),
         ({"classes": np.array("one")}, "it holds 1: one"),
         ({"classes": np.array(["a", "a", "b"])}, "3 different names"),
         ({"classes": np.array(["a", "b", "c\nd"])}, "one line each"),
-        ({"classes": np.array(["a", "b", "c", "d"])}, "it holds 4"),
-        ({"labels": np.arange(480), "classes": None}, "Give more samples of every class"),
+        ({"classes": np.array(["a", "b", "c", "d"])}, "it holds 4.* no image of d"),
+        ({"labels": np.arange(480), "classes": None}, "Give more images of every class"),
         ({"classes": np.array(["one"])}, "must be 3 different names"),
     ],
 )
@@ -105,6 +109,38 @@ def test_each_mistake_in_an_npz_is_told(tmp_path: Path, changes: dict[str, Any],
     with pytest.raises(InputError, match=said) as error:
         datasets.load(cfg)
     assert "broken" in str(error.value)
+
+
+def test_names_as_bytes_are_text(tmp_path: Path) -> None:
+    data = datasets.load(broken(tmp_path, classes=np.array([b"a", "ü".encode(), b"c"])))
+    assert data.classes == ("a", "ü", "c")
+
+
+def test_images_of_many_channels_are_taken(tmp_path: Path) -> None:
+    data = datasets.load(broken(tmp_path, images=np.zeros((480, 8, 8, 13), np.uint8)))
+    assert data.input.shape == (8, 8, 13)
+
+
+@pytest.mark.parametrize("alone", [1, 2])
+def test_the_class_with_too_few_images_is_named(tmp_path: Path, alone: int) -> None:
+    labels = np.arange(480) % 2
+    labels[:alone] = 2
+    with pytest.raises(InputError, match=rf"'slanted'\) has {alone} of the 480 .* needs 3"):
+        datasets.load(broken(tmp_path, labels=labels))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_fewest_images_that_are_taken_reach_training(tmp_path: Path, seed: int) -> None:
+    labels = np.arange(480) % 2
+    labels[:3] = 2
+    cfg = broken(tmp_path, labels=labels).model_copy(update={"split_seed": seed})
+    assert set(datasets.load(cfg)[Split.TRAIN].labels) == {0, 1, 2}
+
+
+def test_too_many_classes_are_told_in_the_users_own_counts(tmp_path: Path) -> None:
+    cfg = broken(tmp_path, labels=np.arange(480) % 100, classes=None)
+    with pytest.raises(InputError, match=r"480 images of 100 classes .* 72 are left .*'val'"):
+        datasets.load(cfg)
 
 
 @pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x03\x04", b"npy"])

@@ -44,6 +44,13 @@ def test_every_promised_file_is_there(results: Path) -> None:
     assert (results / "labels.txt").read_text().split() == ["across", "down", "slanted"]
 
 
+def test_the_report_holds_accuracy_against_chance(results: Path) -> None:
+    content = report(results)
+    assert content["dataset"]["majority_share"] == pytest.approx(1 / 3)
+    assert not [note for note in content["notes"] if "Not shown to be better" in note]
+    assert all(row["top1_ci"][0] > 1 / 3 for row in content["models"])
+
+
 def test_the_report_has_a_measured_row_for_every_model(results: Path) -> None:
     rows = report(results)["models"]
     assert len(rows) == 6

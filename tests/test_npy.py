@@ -128,11 +128,13 @@ def test_the_digest_is_of_the_contents_alone(tmp_path: Path) -> None:
     [
         ({"images": None}, r"no images\.npy"),
         ({"labels": None}, r"no labels\.npy"),
-        ({"images": np.zeros((480, 4, 4), np.float32)}, "Do not normalise them"),
-        ({"images": np.empty(480, object)}, r"cannot be read as \.npy"),
+        ({"images": np.zeros((480, 4, 4), np.float32)}, r"images \* 255"),
+        ({"images": np.empty(480, object)}, "must have one size"),
+        ({"labels": np.empty(480, object)}, r"labels\.astype\(str\)"),
+        ({"images": np.zeros((480, 3, 9, 9), np.uint8)}, r"transpose\(0, 2, 3, 1\)"),
         ({"labels": np.arange(10)}, "one per image"),
         ({"labels": np.zeros(480, int)}, "at least two classes"),
-        ({"labels": np.arange(480), "classes": None}, "Give more samples of every class"),
+        ({"labels": np.arange(480), "classes": None}, "Give more images of every class"),
         ({"classes": ["a", "b"]}, "3 different names"),
     ],
 )

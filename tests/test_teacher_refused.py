@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 from onnx import helper
@@ -11,6 +12,7 @@ from onnx import helper
 from pipeline.datasets.splits import Dataset, Samples
 from pipeline.recipe import TeacherConfig
 from pipeline.teachers import SUFFIXES, open_teacher
+from pipeline.teachers.source import layout_of
 from pipeline.teachers.untrusted import refuse_code
 from targets.errors import InputError
 from tests.teacher_files import TO_1, coloured, onnx_file
@@ -35,6 +37,54 @@ def test_other_images_and_other_classes_are_refused(colours: Dataset, tmp_path: 
     more = replace(colours, classes=("across", "down", "slanted", "dotted"))
     with pytest.raises(InputError, match=r"gives \[1, 3\] for one image.* 4 classes"):
         open_teacher(path, TO_1, more)
+
+
+@pytest.mark.parametrize(
+    ("dims", "way"),
+    [
+        ((20, 24, 3), r"scale the images to its size \(dataset\.size = 24\), or save its log"),
+        ((3, 20, 24), r"dataset\.size = 24"),
+        ((20, 20, 3), r"channels first or last; or save its logits as \.npz"),
+        ((10, 12), r"or save its logits"),
+    ],
+)
+def test_images_of_another_size_are_told_the_ways_to_fit(dims: Any, way: str) -> None:
+    with pytest.raises(InputError, match=way):
+        layout_of(dims, (10, 12, 3), Path("t.onnx"))
+
+
+def test_grey_images_can_get_the_channels_of_a_network() -> None:
+    with pytest.raises(InputError, match="save the grey images with 3 channels") as error:
+        layout_of((3, 12, 12), (12, 12, 1), Path("t.onnx"))
+    line = str(error.value).split("`images = ")[1].split("`")[0]
+    grey = np.zeros((5, 12, 12), np.uint8)
+    assert eval(line, {"np": np, "images": grey}).shape == (5, 12, 12, 3)
+
+
+@pytest.mark.parametrize(
+    ("classes", "way"),
+    [
+        (("across", "down"), r"\(`scores\[:, 1:\]` where the first is a background\)"),
+        (("a", "b", "c", "d"), "a network that was trained on these classes"),
+    ],
+)
+def test_a_network_of_other_classes_is_told_the_way_to_use_it(
+    classes: tuple[str, ...], way: str, colours: Dataset, tmp_path: Path
+) -> None:
+    path = onnx_file(tmp_path / "t.onnx", colours)
+    with pytest.raises(InputError, match=rf"gives \[1, 3\] .*{len(classes)} classes.*{way}"):
+        open_teacher(path, TO_1, replace(colours, classes=classes))
+
+
+def test_a_keras_network_of_other_classes_is_told_the_same(
+    stripes_data: Dataset, tmp_path: Path
+) -> None:
+    import tf_keras
+
+    layers = [tf_keras.layers.Input((12, 12, 1)), tf_keras.layers.Flatten()]
+    tf_keras.Sequential([*layers, tf_keras.layers.Dense(9)]).save(tmp_path / "net.keras")
+    with pytest.raises(InputError, match=r"gives 9 scores .* 3 classes .* keep their columns"):
+        open_teacher(tmp_path / "net.keras", TO_1, stripes_data)
 
 
 def test_sizes_left_open_that_fit_both_layouts_are_ambiguous(

@@ -43,9 +43,10 @@ def test_a_file_is_known_by_its_name(tmp_path: Path) -> None:
     for suffix, kind in SUFFIXES.items():
         (tmp_path / f"net{suffix}").touch()
         assert kind_of(tmp_path / f"net{suffix}") == kind
-    (tmp_path / "net.pt").touch()
-    with pytest.raises(InputError, match=r"unknown kind of file\. Known: \.keras, .*\.npz"):
-        kind_of(tmp_path / "net.pt")
+    for name, said in (("net.bmp", "unknown kind of file"), ("net.pt", r"torch\.onnx\.export")):
+        (tmp_path / name).touch()
+        with pytest.raises(InputError, match=rf"{said}.* Known: \.keras, .*\.npz"):
+            kind_of(tmp_path / name)
     with pytest.raises(InputError, match="not there"):
         kind_of(tmp_path / "none.onnx")
     with pytest.raises(InputError, match=r"without saved_model\.pb"):

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.datasets import forms
 from pipeline.datasets.splits import Dataset, Samples, mapped, three_way
 from pipeline.recipe import DatasetConfig
 from targets.errors import InputError
@@ -19,47 +20,37 @@ UNREADABLE = (ValueError, OSError, EOFError, TypeError, AttributeError)
 def dataset(arrays: Arrays, path: Path, cfg: DatasetConfig, *, name: str, sha256: str) -> Dataset:
     """The arrays of `path` checked, and split by the recipe's shares; what is mapped stays so."""
     samples = check(arrays, path)
+    classes = class_names(arrays, samples, path)
     if isinstance(samples.images, np.memmap):
         samples = Samples(images=mapped(samples.images), labels=samples.labels)
     return Dataset(
         name=name,
-        classes=class_names(arrays, samples, path),
+        classes=classes,
         splits=three_way(
             samples,
             validation=cfg.validation,
             test=cfg.test,
             seed=cfg.split_seed,
             name=str(path),
+            classes=classes,
         ),
         sha256=sha256,
     )
 
 
 def check(arrays: Arrays, path: Path) -> Samples:
-    """`images` and `labels` as samples, or an `InputError` that says what of them is wrong."""
+    """`images` and `labels` as samples, or an `InputError` that says how they are mended."""
     for name in ("images", "labels"):
         if name not in arrays:
-            held = ", ".join(sorted(arrays)) or "nothing"
-            raise InputError(f"data set {path}: no array '{name}' in it; it holds {held}.")
+            raise InputError(f"data set {path}: no array '{name}' in it; {forms.held(arrays)}")
     images, labels = arrays["images"], arrays["labels"]
-    if images.dtype != np.uint8 or images.ndim not in (3, 4) or 0 in images.shape[1:]:
-        raise InputError(
-            f"data set {path}: images must be uint8 [samples, height, width(, channels)] with raw "
-            f"pixels 0-255, not {images.dtype} {list(images.shape)}. Do not normalise them: the "
-            "network does."
-        )
-    if labels.shape != images.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
-        raise InputError(
-            f"data set {path}: labels must be integers, one per image ({len(images)}), "
-            f"not {labels.dtype} {list(labels.shape)}."
-        )
-    present = np.unique(labels)
-    if len(present) < 2 or present[0] != 0 or present[-1] != len(present) - 1:
-        raise InputError(
-            f"data set {path}: labels must be at least two classes, numbered from 0 without gaps; "
-            f"they are {', '.join(map(str, present[:8])) or 'none'}"
-            f"{', …' if len(present) > 8 else ''}."
-        )
+    problem = (
+        forms.images_problem(images)
+        or forms.labels_problem(labels, images=len(images))
+        or forms.numbering_problem(labels, _names(arrays, path))
+    )
+    if problem:
+        raise InputError(f"data set {path}: {problem}")
     if images.ndim == 3:
         images = images[..., np.newaxis]
     return Samples(images=images, labels=labels.astype(np.int64, copy=False))
@@ -68,11 +59,25 @@ def check(arrays: Arrays, path: Path) -> Samples:
 def class_names(arrays: Arrays, samples: Samples, path: Path) -> tuple[str, ...]:
     """`classes`, or numbers where there are none."""
     count = int(samples.labels.max()) + 1
-    names = tuple(str(name) for name in np.atleast_1d(arrays.get("classes", np.arange(count))))
-    one_line = all(name.strip() and "\n" not in name for name in names)
+    given = _names(arrays, path)
+    names = tuple(map(str, range(count))) if given is None else given
+    one_line = all(name.strip() and len(name.splitlines()) == 1 for name in names)
     if len(names) != count or len(set(names)) != count or not one_line:
+        without = ", ".join(names[count : count + 8])
         raise InputError(
             f"data set {path}: 'classes' must be {count} different names of one line each, one "
             f"per label; it holds {len(names)}: {', '.join(names[:8])}."
+            + (f" There is no image of {without}: leave them out." if without else "")
         )
     return names
+
+
+def _names(arrays: Arrays, path: Path) -> tuple[str, ...] | None:
+    if "classes" not in arrays:
+        return None
+    classes = arrays["classes"]
+    problem = forms.names_problem(classes)
+    if problem:
+        raise InputError(f"data set {path}: {problem}")
+    text = np.char.decode(classes, "utf-8") if classes.dtype.kind == "S" else classes
+    return tuple(str(name) for name in np.atleast_1d(text))

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.datasets.image_files import way_to_npz
 from pipeline.datasets.splits import Dataset, Images, Samples, three_way
 from pipeline.recipe import DatasetConfig
 from targets.errors import InputError, missing_package
@@ -20,9 +21,11 @@ SIDE = 28
 
 def source_digest(cfg: DatasetConfig) -> str:
     if cfg.path is not None:
+        way = way_to_npz(cfg.path)
         raise InputError(
             f"--data {cfg.path}: the data set digits is embedded and takes no file. For your own "
             'images give a recipe with dataset.name = "npz", or add --set dataset.name=npz.'
+            + (f" {way}" if way else "")
         )
     return hashlib.sha256(_source().read_bytes()).hexdigest()
 

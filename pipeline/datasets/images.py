@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.datasets import forms
 from pipeline.datasets.arrays import Arrays
+from pipeline.datasets.image_files import way_to_npz
 from pipeline.datasets.npz import read
 from targets.errors import InputError
 
@@ -27,7 +29,8 @@ def load(path: Path, *, shape: tuple[int | None, ...], classes: int | None) -> I
     Grey images without a channel axis get one where the network has it.
     """
     if not path.is_file():
-        raise InputError(f"--data {path}: not a file; give an .npz with uint8 images.")
+        way = way_to_npz(path, image=_height_first(shape))
+        raise InputError(f"--data {path}: {way or 'not a file; give an .npz with uint8 images.'}")
     content = path.read_bytes()
     arrays = read(content, path)
     images = _images(arrays, path, shape)
@@ -38,22 +41,50 @@ def load(path: Path, *, shape: tuple[int | None, ...], classes: int | None) -> I
     )
 
 
+def _height_first(shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    """The network's input as [height, width, channels], where it can be an image."""
+    if len(shape) == 2:
+        return (*shape, 1)
+    if len(shape) != 3:
+        return (None, None, None)
+    first, second, last = shape
+    return (second, last, first) if first in (1, 3) and last not in (1, 3) else shape
+
+
 def _images(arrays: Arrays, path: Path, shape: tuple[int | None, ...]) -> npt.NDArray[np.uint8]:
     images = arrays.get("images")
     if images is None:
-        held = ", ".join(sorted(arrays)) or "nothing"
-        raise InputError(f"--data {path}: no array 'images' in it; it holds {held}.")
+        raise InputError(f"--data {path}: no array 'images' in it; {forms.held(arrays)}")
+    if images.dtype.hasobject:
+        raise InputError(f"--data {path}: {forms.different_sizes('images')}")
     if images.ndim == len(shape) and shape[-1] == 1:
         images = images[..., np.newaxis]
-    fits = images.ndim == len(shape) + 1 and all(
-        want in (None, have) for want, have in zip(shape, images.shape[1:], strict=True)
-    )
+    fits = _fits(images.shape[1:], shape)
     if images.dtype != np.uint8 or not fits or 0 in images.shape:
         raise InputError(
             f"--data {path}: images must be uint8 [samples, {_sizes(shape)}] with raw pixels "
-            f"0-255, as the network takes them, not {images.dtype} [{_sizes(images.shape)}]."
+            f"0-255, as the network takes them, not {images.dtype} [{_sizes(images.shape)}]. "
+            f"{_remedy(images, shape)}"
         )
     return images
+
+
+def _fits(image: tuple[int, ...], shape: tuple[int | None, ...]) -> bool:
+    return len(image) == len(shape) and all(
+        want in (None, have) for want, have in zip(shape, image, strict=True)
+    )
+
+
+def _remedy(images: npt.NDArray[Any], shape: tuple[int | None, ...]) -> str:
+    """The lines that bring the pixels and their order to what the network takes."""
+    said = [forms.pixels_problem(images) or ""]
+    if images.ndim == 4 and not _fits(images.shape[1:], shape):
+        said += [
+            f"The channels come {where}: `images = images.transpose{axes}`."
+            for axes, where in (((0, 2, 3, 1), "last"), ((0, 3, 1, 2), "first"))
+            if _fits(tuple(images.shape[axis] for axis in axes[1:]), shape)
+        ]
+    return " ".join(filter(None, said)) or "Give images of the network's size."
 
 
 def _labels(
@@ -62,17 +93,26 @@ def _labels(
     labels: npt.NDArray[Any] | None = arrays.get("labels")
     if labels is None:
         return None
-    if labels.shape != (samples,) or not np.issubdtype(labels.dtype, np.integer):
-        raise InputError(
-            f"--data {path}: labels must be integers, one per image ({samples}), not "
-            f"{labels.dtype} [{_sizes(labels.shape)}]."
-        )
-    if labels.min() < 0 or (classes is not None and labels.max() >= classes):
-        raise InputError(
-            f"--data {path}: the labels are {labels.min()} to {labels.max()}, but the network has "
-            f"{classes} classes, numbered from 0."
-        )
+    problem = forms.labels_problem(labels, images=samples) or _range_problem(labels, classes)
+    if problem:
+        raise InputError(f"--data {path}: {problem}")
     return labels.astype(np.int64)
+
+
+def _range_problem(labels: npt.NDArray[Any], classes: int | None) -> str | None:
+    """Of labels that are no class of the network; one score is one of two classes."""
+    known = 2 if classes == 1 else classes
+    if labels.min() >= 0 and (known is None or labels.max() < known):
+        return None
+    said = (
+        f"the labels are {labels.min()} to {labels.max()}, but the network has {known} classes, "
+        "numbered from 0."
+    )
+    if labels.min() < 0:
+        return f"{said} {forms.unlabelled(labels)}"
+    if labels.min() == 1 and labels.max() == known:
+        return f"{said} Number them from 0: `labels = labels - 1`."
+    return f"{said} Give labels in the order of its outputs, or leave 'labels' out."
 
 
 def _sizes(shape: tuple[int | None, ...]) -> str:

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.datasets import image_files
 from pipeline.datasets.arrays import UNREADABLE, Arrays, dataset
+from pipeline.datasets.forms import OBJECTS
 from pipeline.datasets.splits import Dataset
 from pipeline.recipe import DatasetConfig
 from targets.errors import InputError
@@ -41,9 +43,11 @@ def _folder(cfg: DatasetConfig) -> Path:
         raise InputError("data set npy: say where the folder is: --data FOLDER.")
     for name in (IMAGES, LABELS):
         if not (cfg.path / name).is_file():
+            way = image_files.way_to_npz(cfg.path)
             raise InputError(
                 f"data set npy: {cfg.path} is not a folder with {IMAGES} and {LABELS}: there is no "
                 f"{name}. Give that folder with --data; for one .npz file the data set is npz."
+                + (f" {way}" if way else "")
             )
     return cfg.path
 
@@ -76,6 +80,8 @@ def _array(path: Path, *, mapped: bool) -> npt.NDArray[Any]:
             with path.open("rb") as file:
                 found = numpy_format.read_array(file, allow_pickle=False)
     except UNREADABLE as error:
+        if "Object arrays" in str(error) or "Python objects" in str(error):
+            return OBJECTS
         raise InputError(
             f"data set npy: {path} cannot be read as .npy: {error}. Write it with numpy.save, or "
             "piece by piece with numpy.lib.format.open_memmap."

@@ -10,10 +10,14 @@ import io
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.datasets.arrays import UNREADABLE, Arrays, dataset
+from pipeline.datasets.forms import OBJECTS
+from pipeline.datasets.image_files import way_to_npz
 from pipeline.datasets.splits import Dataset
 from pipeline.recipe import DatasetConfig
 from targets.errors import InputError
@@ -34,17 +38,33 @@ def load(cfg: DatasetConfig) -> Dataset:
 def _path(cfg: DatasetConfig) -> Path:
     if cfg.path is None:
         raise InputError("data set npz: say where the file is: --data FILE.npz.")
+    if (cfg.path / "images.npy").is_file():
+        raise InputError(
+            f"data set npz: {cfg.path} is a folder of .npy files; that is the data set npy "
+            "(dataset.name)."
+        )
     if not cfg.path.is_file():
-        raise InputError(f"data set npz: {cfg.path} is not a file; give an .npz with --data.")
+        way = way_to_npz(cfg.path) or f"{cfg.path} is not a file; give an .npz with --data."
+        raise InputError(f"data set npz: {way}")
     return cfg.path
 
 
 def read(content: bytes, path: Path) -> Arrays:
+    """The arrays by their names; one of Python objects is `forms.OBJECTS` in its place."""
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            return {name: np.asarray(file[name]) for name in file.files}
+            return {name: _array(file, name) for name in file.files}
     except (*UNREADABLE, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(
             f"data set npz: {path} cannot be read as .npz: {error or type(error).__name__}. "
             "Write it with numpy.savez(path, images=..., labels=...)."
         ) from error
+
+
+def _array(file: Any, name: str) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(file[name])
+    except ValueError as error:
+        if "Object arrays" in str(error):
+            return OBJECTS
+        raise

@@ -14,13 +14,18 @@ def resized(dataset: Dataset, size: int) -> Dataset:
     stays that of the source; the size is in the recipe, and so in every key.
     """
     height, width, _ = dataset.input.shape
-    scale = size / max(height, width)
-    sides = max(1, round(height * scale)), max(1, round(width * scale))
+    sides = scaled_sides(height, width, size)
     splits = {
         split: Samples(images=_scaled(samples.images, sides), labels=samples.labels)
         for split, samples in dataset.splits.items()
     }
     return replace(dataset, splits=splits)
+
+
+def scaled_sides(height: int, width: int, size: int) -> tuple[int, int]:
+    """Height and width with `size` as the longer of them."""
+    scale = size / max(height, width)
+    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def _scaled(images: Images, sides: tuple[int, int]) -> Images:

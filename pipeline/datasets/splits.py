@@ -90,22 +90,25 @@ def hold_out(samples: Samples, share: float, *, seed: int, name: str) -> tuple[S
     """`samples` as (rest, held out), stratified by label; the same for the same seed."""
     count = math.ceil(share * len(samples))
     sizes = np.bincount(samples.labels)
-    why = _too_few(sizes[sizes > 0], min(count, len(samples) - count))
+    why = _too_few(sizes, min(count, len(samples) - count))
     if why:
         raise InputError(
-            f"data set {name}: {len(samples)} samples cannot be split with a share of {share:g} "
-            f"held out by class ({why}). Give more samples of every class, or a larger share."
+            f"data set {name}: {len(samples)} images cannot be split with a share of {share:g} "
+            f"held out by class ({why}). Give more images of every class, or a larger share."
         )
-    held = _held_out(samples.labels, count, seed)
-    return samples.take(np.flatnonzero(~held)), samples.take(np.flatnonzero(held))
+    return _parted(samples, count, seed)
 
 
 def _too_few(sizes: npt.NDArray[np.int64], smaller: int) -> str | None:
-    if sizes.min() < 2:
-        return "a class has only one sample"
-    if smaller < len(sizes):
-        return f"{len(sizes)} classes, and {smaller} samples in the smaller part"
-    return None
+    if 1 in sizes:
+        return f"class {int((sizes == 1).argmax())} has only one"
+    classes = int((sizes > 0).sum())
+    return f"{classes} classes, and {smaller} in the smaller part" if smaller < classes else None
+
+
+def _parted(samples: Samples, count: int, seed: int) -> tuple[Samples, Samples]:
+    held = _held_out(samples.labels, count, seed)
+    return samples.take(np.flatnonzero(~held)), samples.take(np.flatnonzero(held))
 
 
 def _held_out(labels: Labels, count: int, seed: int) -> npt.NDArray[np.bool_]:
@@ -146,14 +149,61 @@ def _apportion(
 
 
 def three_way(
-    samples: Samples, *, validation: float, test: float, seed: int, name: str
+    samples: Samples,
+    *,
+    validation: float,
+    test: float,
+    seed: int,
+    name: str,
+    classes: tuple[str, ...] | None = None,
 ) -> dict[Split, Samples]:
-    """All of `samples` as training, validation and test split, stratified by label."""
+    """All of `samples` as training, validation and test split, stratified by label.
+
+    Raises `InputError` where a class has too few images to be in each of them.
+    """
     if validation + test >= 1:
         raise InputError(
             f"dataset.validation {validation:g} and dataset.test {test:g} leave nothing to train "
             "on: their sum must be below 1."
         )
-    rest, tested = hold_out(samples, test, seed=seed, name=name)
-    trained, validated = hold_out(rest, validation / (1 - test), seed=seed, name=name)
-    return {Split.TRAIN: trained, Split.VAL: validated, Split.TEST: tested}
+    tested = math.ceil(test * len(samples))
+    validated = math.ceil(validation / (1 - test) * (len(samples) - tested))
+    sizes = {Split.TEST: tested, Split.VAL: validated}
+    sizes[Split.TRAIN] = len(samples) - tested - validated
+    _require_room(samples.labels, sizes, name)
+    _require_each_class(samples.labels, sizes, name, classes)
+    rest, test_part = _parted(samples, tested, seed)
+    train_part, val_part = _parted(rest, validated, seed)
+    return {Split.TRAIN: train_part, Split.VAL: val_part, Split.TEST: test_part}
+
+
+def _require_room(labels: Labels, sizes: Mapping[Split, int], name: str) -> None:
+    """No split is smaller than the number of classes."""
+    smallest, classes = min(sizes, key=lambda part: sizes[part]), len(np.unique(labels))
+    if sizes[smallest] < classes:
+        raise InputError(
+            f"data set {name}: {len(labels)} images of {classes} classes cannot be split: "
+            f"{sizes[smallest]} are left for the split '{smallest}', which needs one of each class "
+            "at least. Give more images of every class, or other shares (dataset.validation, "
+            "dataset.test)."
+        )
+
+
+def _require_each_class(
+    labels: Labels, sizes: Mapping[Split, int], name: str, classes: tuple[str, ...] | None
+) -> None:
+    """Each class has enough images for training to get one, though both splits round down."""
+    rest = sizes[Split.TRAIN] + sizes[Split.VAL]
+    of_rest = max(2, math.ceil(rest / sizes[Split.TRAIN]))
+    needed = math.ceil(of_rest * len(labels) / rest)
+    counts = np.bincount(labels)
+    few = np.flatnonzero((counts > 0) & (counts < needed))
+    if len(few):
+        label = int(few[counts[few].argmin()])
+        known = f" ('{classes[label]}')" if classes and classes[label] != str(label) else ""
+        more = f" ({len(few)} classes have too few)" if len(few) > 1 else ""
+        raise InputError(
+            f"data set {name}: class {label}{known} has {counts[label]} of the {len(labels)} images"
+            f"{more}, and cannot be split: it needs {needed} at least. Give more images of it, or "
+            "leave the class out."
+        )

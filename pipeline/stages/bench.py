@@ -43,12 +43,16 @@ def run(cfg: BenchConfig, out: Path, *, job: Job, convert: Exports) -> Measureme
     errors = {one.device: one.error for one in seen if one.error is not None}
     if len(errors) == len(seen):
         raise next(iter(errors.values()))
+    notes = tuple(dict.fromkeys(note for one in seen for note in one.notes))
+    for note in notes:
+        job.console.say(f"bench     {note}")
     return Measurements(
         folder=out,
         exports=convert.folder,
         rows=tuple(row for one in seen for row in one.rows),
         devices={one.device: one.described for one in seen if one.error is None},
         failed={device: str(error) for device, error in errors.items()},
+        notes=notes,
     )
 
 
@@ -70,6 +74,7 @@ class OneDevice:
     device: str
     rows: tuple[Measured, ...]
     described: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     error: DeviceError | None = None
 
 
@@ -114,7 +119,27 @@ def _measured(device: "Device", work: Work, stop: Event) -> OneDevice:
         _row(device.name, model, _teacher_of(model, exports), _before(model, exports), seen)
         for model in exports.models
     )
-    return OneDevice(device=device.name, rows=rows, described=there.device)
+    return OneDevice(
+        device=device.name, rows=rows, described=there.device, notes=_notes(rows, exports, seen)
+    )
+
+
+def _notes(rows: tuple[Measured, ...], exports: Exports, seen: "Seen") -> tuple[str, ...]:
+    """Models at chance, and a float student that is better than its teacher."""
+    from pipeline.stages import notes
+    from targets import metrics
+
+    shares = {row.name: row.top1 for row in rows if row.top1 is not None}
+    found = [notes.at_chance(shares, seen.labels, exports.dataset.classes, what="test")]
+    student = next((m for m in exports.models if m.role == "student"), None)
+    if student is not None:
+        teacher = _teachers_logits(_teacher_of(student, exports), seen)
+        if teacher is not None:
+            right = [
+                metrics.right(each, seen.labels) for each in (seen.logits[student.name], teacher)
+            ]
+            found.append(notes.outdone_teacher(student=right[0], teacher=right[1]))
+    return tuple(filter(None, found))
 
 
 def _subjects(work: Work, there: "Connected") -> "list[Subject]":
@@ -277,13 +302,17 @@ def _fidelity(
     """Against the teacher's logits; nothing where there are none over the test split."""
     from targets import metrics
 
-    baseline = seen.teacher_logits if teacher is None else seen.logits[teacher.name]
+    baseline = _teachers_logits(teacher, seen)
     if baseline is None:
         return {}
     return {
         "agreement_with_teacher": metrics.agreement(logits, baseline),
         "kl_to_teacher": metrics.kl_divergence(reference=baseline, model=logits),
     }
+
+
+def _teachers_logits(teacher: ExportedModel | None, seen: Seen) -> "npt.NDArray[np.float32] | None":
+    return seen.teacher_logits if teacher is None else seen.logits[teacher.name]
 
 
 def _regressions(

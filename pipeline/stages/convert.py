@@ -308,6 +308,7 @@ def _parity(
 
 def _summary(data: "Dataset") -> DatasetSummary:
     from pipeline.datasets.splits import Split
+    from targets.metrics import most_frequent_share
 
     return DatasetSummary(
         name=data.name,
@@ -316,4 +317,5 @@ def _summary(data: "Dataset") -> DatasetSummary:
         val=len(data[Split.VAL]),
         test=len(data[Split.TEST]),
         sha256=data.sha256,
+        majority_share=most_frequent_share(data[Split.TEST].labels),
     )

@@ -45,6 +45,7 @@ def run(cfg: Recipe, out: Path, *, job: Job, bench: Measurements) -> Report:
         "scales": [_scale(row) for row in exports.scales],
         "ablation": job.history.ablation,
         "gates": [],
+        "notes": list(bench.notes),
     }
     text = json.dumps(report, indent=1) + "\n"
     (out / "report.json").write_text(text, encoding="utf-8")

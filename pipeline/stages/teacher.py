@@ -73,6 +73,7 @@ def _train(cfg: TeacherConfig, out: Path, job: Job) -> Teacher:
         views=training.teacher_views(job),
     )
     trained = training.train(task, out, job=job, network=network, counted=model)
+    _say_if_at_chance(training.validated(trained), job)
     return Teacher(
         folder=out,
         kind="trained",
@@ -81,3 +82,15 @@ def _train(cfg: TeacherConfig, out: Path, job: Job) -> Teacher:
         parameters=trained.parameters,
         macs=trained.macs,
     )
+
+
+def _say_if_at_chance(top1: float, job: Job) -> None:
+    """A warning, not an error: a training may be short on purpose."""
+    from pipeline.datasets.splits import Split
+    from pipeline.stages import notes
+
+    data = job.dataset()
+    labels = data[Split.VAL].labels
+    note = notes.at_chance({"teacher": top1}, labels, data.classes, what="validation")
+    if note:
+        job.console.say(f"teacher   warning: {note}")

@@ -18,8 +18,12 @@ from pipeline.recipe import DistillationConfig, TrainingConfig, ViewsConfig
 from pipeline.stages.job import Job
 from pipeline.teachers.source import OpenTeacher
 from pipeline.training import objectives, session
+from pipeline.training.checkpoint import EpochRecord
 from pipeline.training.loop import Targets, Task, fit
 from pipeline.training.objectives import Objective
+
+HISTORY = "history.jsonl"
+"""Beside the weights: an `EpochRecord` per line."""
 
 
 def seed_of(cfg: Any, job: Job) -> int:
@@ -143,7 +147,7 @@ def train(
     finish()
     save_weights(task.model if kept is None else kept, out / Checkpoint.WEIGHTS)
     lines = [record.model_dump_json() for record in records]
-    (out / "history.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (out / HISTORY).write_text("\n".join(lines) + "\n", encoding="utf-8")
     return Checkpoint(
         folder=out,
         network=network,
@@ -151,6 +155,12 @@ def train(
         parameters=count_parameters(counted),
         macs=count_macs(counted),
     )
+
+
+def validated(trained: Checkpoint) -> float:
+    """Top-1 on the validation split after the last epoch."""
+    text = (trained.folder / HISTORY).read_text(encoding="utf-8")
+    return EpochRecord.model_validate_json(text.splitlines()[-1]).validation_top1
 
 
 def distillation(cfg: DistillationConfig) -> Objective:

@@ -44,10 +44,25 @@ def kind_of(path: Path) -> str:
         raise InputError(f"teacher {path}: a folder without saved_model.pb is no SavedModel.")
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(
-            f"teacher {path}: unknown kind of file. Known: {', '.join(SUFFIXES)} (.npz: logits "
-            "that you have computed) and SavedModel folders."
+            f"teacher {path}: {_foreign(path)} Known: {', '.join(SUFFIXES)} (.npz: logits "
+            "that you have computed, by pipeline.teachers.logits_file.save_logits) and SavedModel "
+            "folders."
         )
     return SUFFIXES[path.suffix.lower()]
+
+
+PYTORCH = {".pt", ".pth", ".ckpt", ".safetensors", ".bin"}
+
+
+def _foreign(path: Path) -> str:
+    """What a file of another kind is, and how it is exported."""
+    if path.suffix.lower() in PYTORCH:
+        return (
+            "weights of PyTorch are not read, because they come without their network. Export it: "
+            "`torch.onnx.export(net.eval(), torch.zeros(1, channels, height, width), "
+            '"teacher.onnx")`.'
+        )
+    return "unknown kind of file."
 
 
 def open_teacher(

@@ -49,7 +49,7 @@ def require_teaches(teacher: OpenTeacher, data: Dataset) -> Accuracy:
     assert logits is not None
     _require_logits(logits, teacher, data)
     seen = _accuracy(logits, labels)
-    chance = float(np.bincount(labels).max() / len(labels))
+    chance = metrics.most_frequent_share(labels)
     _require_order(logits, labels, seen, chance, teacher, data)
     if seen.low <= chance:
         raise InputError(_at_chance(teacher, data, seen, chance))
@@ -85,10 +85,14 @@ def _require_kind(logits: Logits, teacher: OpenTeacher, cfg: "TeacherConfig") ->
             f"{int((~sums_to_1).sum())} of {len(logits)} validation images. If it gives logits, "
             'leave it at "logits".'
         )
-    if cfg.output == "logits" and sums_to_1.all() and logits.min() >= 0 and logits.max() <= 1:
+    # Of a single score the adapter made two: 0, and the score.
+    single = logits.shape[1] == 2 and bool((logits == 0).all(axis=0).any())
+    within = logits.min() >= 0 and logits.max() <= 1
+    if cfg.output == "logits" and within and (sums_to_1.all() or single):
+        kind = "one score from 0 to 1" if single else "none below 0, and each row sums to 1"
         raise InputError(
-            f"{place}: gives probabilities (none below 0, and each row sums to 1), which were "
-            'taken for logits. Set teacher.output = "probabilities".'
+            f"{place}: gives probabilities ({kind}), which were taken for logits. Set "
+            'teacher.output = "probabilities".'
         )
 
 

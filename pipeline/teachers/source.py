@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.datasets.size import scaled_sides
 from pipeline.datasets.splits import Dataset, Images, Split
 from targets.adapter import Adapter, Quantization
 from targets.errors import InputError, unknown
@@ -135,7 +136,7 @@ def layout_of(
     if not fitting:
         raise InputError(
             f"teacher {path}: takes images of {shown}, and the data set's are {list(image)} "
-            "[height, width, channels]. Give a network for this size, channels first or last."
+            f"[height, width, channels]. {_ways_to_fit(dims, image)}"
         )
     if len(fitting) > 1:
         raise InputError(
@@ -143,6 +144,24 @@ def layout_of(
             f"it with the sizes of {list(image)} filled in."
         )
     return fitting[0]
+
+
+LOGITS_WAY = "save its logits as .npz (pipeline.teachers.logits_file.save_logits)"
+"""For whatever a person can compute themselves, in any framework and with any preparation."""
+
+
+def _ways_to_fit(dims: Sequence[int | None], image: tuple[int, ...]) -> str:
+    """What brings the images and the network together."""
+    height, width, channels = image
+    ways = [LOGITS_WAY]
+    for high, wide, depth in ([*dims], [*dims[1:], *dims[:1]]) if len(dims) == 3 else ():
+        if depth not in (None, channels) or high is None or wide is None:
+            if (high, wide, channels) == (height, width, 1):
+                line = f"np.repeat(images.reshape(-1, {height}, {width}, 1), {depth}, axis=3)"
+                ways.append(f"save the grey images with {depth} channels (`images = {line}`)")
+        elif (high, wide) == scaled_sides(height, width, max(high, wide)):
+            ways.append(f"scale the images to its size (dataset.size = {max(high, wide)})")
+    return f"Give a network for this size, channels first or last; or {', or '.join(ways[::-1])}."
 
 
 def class_order(given: tuple[str, ...] | None, wanted: tuple[str, ...]) -> tuple[int, ...] | None:
@@ -163,16 +182,40 @@ def class_order(given: tuple[str, ...] | None, wanted: tuple[str, ...]) -> tuple
 
 
 def class_output(outputs: Sequence[npt.NDArray[Any]], data: Dataset, path: Path) -> int:
-    """Which of a file's outputs for one image is [1, classes]: the first, or the first other."""
-    scores = {i: o for i, o in enumerate(outputs) if o.ndim == 2 and o.dtype != np.int64}
-    for index, output in scores.items():
-        if output.shape[1] == len(data.classes):
+    """Which of a file's outputs for one image is [1, classes]: the first, or the first other.
+
+    Of two classes it may also be [1, 1], where there is no [1, 2].
+    """
+    scores = {i: o.shape[1] for i, o in enumerate(outputs) if o.ndim == 2 and o.dtype != np.int64}
+    for index in sorted(scores, key=lambda i: scores[i] != len(data.classes)):
+        if are_scores(scores[index], data):
             return index
     shapes = ", ".join(str(list(output.shape)) for output in outputs)
-    raise InputError(
-        f"teacher {path}: gives {shapes} for one image, and the data set has "
-        f"{len(data.classes)} classes ({', '.join(data.classes[:8])}"
-        f"{', …' if len(data.classes) > 8 else ''}): an output [1, {len(data.classes)}] is needed."
+    raise wrong_scores(shapes, next(iter(scores.values()), None), data, path)
+
+
+def are_scores(count: int, data: Dataset) -> bool:
+    """Whether `count` scores are of the data set's classes: one each, or one for two classes."""
+    return count == len(data.classes) or (count, len(data.classes)) == (1, 2)
+
+
+def wrong_scores(given: str, count: int | None, data: Dataset, path: Path) -> InputError:
+    """The error for a network of other classes, with the way to use it."""
+    classes = len(data.classes)
+    said = (
+        f"teacher {path}: gives {given} for one image, and the data set has {classes} classes "
+        f"({', '.join(data.classes[:8])}{', …' if classes > 8 else ''}): an output [1, {classes}] "
+        "is needed."
+    )
+    if count is None or count < classes:
+        return InputError(f"{said} Give a network that was trained on these classes.")
+    background = (
+        " (`scores[:, 1:]` where the first is a background)" if count == classes + 1 else ""
+    )
+    return InputError(
+        f"{said} If it knows these classes among others, keep their columns{background}: export a "
+        f"network that gives only those, or {LOGITS_WAY}. Else train its last layer on these "
+        "classes."
     )
 
 

@@ -7,9 +7,15 @@ import numpy as np
 
 from pipeline.datasets.splits import Dataset
 from pipeline.teachers.loading import LoadedNetwork, load_network
-from pipeline.teachers.source import OpenTeacher, batch_size, in_batches, make_adapter
-from targets.adapter import PROBABILITY_FLOOR, Adapter
-from targets.errors import InputError
+from pipeline.teachers.source import (
+    OpenTeacher,
+    are_scores,
+    batch_size,
+    in_batches,
+    make_adapter,
+    wrong_scores,
+)
+from targets.adapter import BELOW_1, PROBABILITY_FLOOR, Adapter
 
 if TYPE_CHECKING:
     from pipeline.recipe import TeacherConfig
@@ -25,11 +31,8 @@ def open_file(path: Path, cfg: "TeacherConfig", data: Dataset, *, threads: int) 
     size = batch_size(network.batch, path)
     adapter = make_adapter(network.input_shape, cfg, data, path)
     (scores,) = network.output_shape
-    if scores not in (None, len(data.classes)):
-        raise InputError(
-            f"teacher {path}: gives {scores} classes, and the data set has {len(data.classes)}: "
-            f"{', '.join(data.classes[:8])}{', …' if len(data.classes) > 8 else ''}."
-        )
+    if scores is not None and not are_scores(scores, data):
+        raise wrong_scores(f"{scores} scores", scores, data, path)
     spec = data.input
 
     def serve_raw(raw: Tensor) -> Tensor:
@@ -67,7 +70,11 @@ def _logits(network: LoadedNetwork, adapter: Adapter, raw: Tensor) -> Tensor:
     if tuple(image.shape[1:]) != adapter.shape:
         image = tf.reshape(image, [-1, *adapter.shape])
     given = network(image)
-    if adapter.output == "probabilities":
+    probabilities = adapter.output == "probabilities"
+    if given.shape[1] == 1:
+        other = 1 - tf.minimum(given, BELOW_1) if probabilities else tf.zeros_like(given)
+        given = tf.concat([other, given], axis=1)
+    if probabilities:
         given = tf.math.log(tf.maximum(given, PROBABILITY_FLOOR))
     return given if adapter.order is None else tf.gather(given, list(adapter.order), axis=1)
 

@@ -1,0 +1,60 @@
+"""What to say of a folder of image files: no data set reads one, but a few lines make an `.npz`."""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+SHOWN = 8
+"""Classes in a message."""
+
+
+def way_to_npz(folder: Path, *, image: Sequence[int | None] = (32, 32, 3)) -> str | None:
+    """What `folder` holds and how an `.npz` is made of it; None where it holds no image file.
+
+    `image` is [height, width, channels] of the network; sides that are open become 32.
+    """
+    files = _image_files(folder)
+    if not files:
+        return None
+    counts = Counter(file.parent.name for file in files)
+    shown = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items())[:SHOWN])
+    loose = any(file.parent == folder for file in files)
+    return (
+        f"{folder} holds {len(files)} image files in {len(counts)} folders: "
+        f"{shown}{', …' if len(counts) > SHOWN else ''}. Image files are not read; make an .npz "
+        "of them once, in Python, with the name of its folder as the class of each image: "
+        f"`{script(folder, {file.suffix for file in files}, image)}`. Then give that file."
+        f"{' Put each class into a folder of its own first.' if loose else ''}"
+    )
+
+
+def script(folder: Path, suffixes: set[str], image: Sequence[int | None]) -> str:
+    """One line of Python that writes the images and the names of their folders as `.npz`."""
+    height, width = (size or 32 for size in image[:2])
+    mode = "L" if list(image[2:]) == [1] else "RGB"
+    known = "".join(f", {suffix!r}" for suffix in sorted(suffixes))[2:]
+    return (
+        "import numpy as np; from pathlib import Path; from PIL import Image, ImageOps; "
+        f"files = sorted(p for p in Path({str(folder)!r}).rglob('[!.]*') if p.suffix in "
+        f"({known},) and p.parent.name[:1] != '.'); "
+        # Pillow turns 16 bits into white without a word.
+        "bits8 = lambda i: Image.fromarray((np.asarray(i) / 257).astype('uint8')) "
+        "if i.mode[0] == 'I' else i; "
+        "images = np.stack([np.asarray(ImageOps.exif_transpose(bits8(Image.open(p)))"
+        f".convert({mode!r}).resize(({width}, {height}))) for p in files]); "
+        "classes, labels = np.unique([p.parent.name for p in files], return_inverse=True); "
+        f"np.savez({f'{folder.resolve().name}.npz'!r}, images=images, labels=labels, "
+        "classes=classes)"
+    )
+
+
+def _image_files(folder: Path) -> list[Path]:
+    """By their suffix; what is hidden is no image."""
+    found = []
+    for place, inner, names in os.walk(folder):
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        paths = (Path(place, name) for name in names if not name.startswith("."))
+        found += [path for path in paths if path.suffix.lower() in SUFFIXES]
+    return found
