@@ -115,10 +115,9 @@ def test_a_teacher_in_another_runtime_is_the_baseline_and_is_named(taught: Taugh
     assert student.runtime.startswith("ai_edge_litert ")
     assert student.teacher_runtime == teacher.teacher_runtime == teacher.runtime
     assert teacher.runtime.startswith("onnxruntime ")
-    assert student.speedup_vs_teacher > 0
-    assert teacher.speedup_vs_teacher == 1
+    assert student.speedup_verdict == teacher.speedup_verdict == "invalid"  # too few processes
     (compared,) = [c for c in document["comparison"] if c["candidate"] == student.name]
-    assert (compared["baseline"], compared["ratio"]) == (teacher.name, student.speedup_vs_teacher)
+    assert compared["baseline"] == teacher.name
     assert compared["baseline_runtime"] == teacher.runtime
     assert compared["candidate_runtime"] == student.runtime
 
