@@ -122,6 +122,17 @@ def test_a_teacher_in_another_runtime_is_the_baseline_and_is_named(taught: Taugh
     assert compared["candidate_runtime"] == student.runtime
 
 
+def test_a_valid_verdict_brings_its_speed_up_into_the_report() -> None:
+    """In a real measurement another process may disturb it: here the blocks are made."""
+    from pipeline.stages.bench import Seen, _speed
+    from tests.test_result import document
+
+    seen = Seen(document=document(), logits={}, labels=np.zeros(1, np.int64), teacher_logits=None)
+    row = _speed("fast.onnx", seen)
+    assert row["speedup_verdict"] == "faster"
+    assert row["speedup_ci"][0] < row["speedup_vs_teacher"] == pytest.approx(2, rel=0.02)
+
+
 def test_the_classes_of_a_foreign_file_are_put_in_our_order(taught: Taught) -> None:
     turned = Adapter(shape=(12, 12, 1), order=(1, 2, 0))
     rows, _ = taught.measure(taught.model("teacher.float32.onnx", "teacher", described=turned))

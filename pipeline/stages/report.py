@@ -30,6 +30,8 @@ LIBRARIES = (
 def run(cfg: Recipe, out: Path, *, job: Job, bench: Measurements) -> Report:
     assert job.history is not None
     exports = Exports.read(bench.exports)
+    dataset = exports.dataset.model_dump(mode="json")
+    rows = [_row(row, exports, cfg.seed) for row in bench.rows]
     report = {
         "schema": SCHEMA,
         "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -38,8 +40,8 @@ def run(cfg: Recipe, out: Path, *, job: Job, bench: Measurements) -> Report:
         "environment": _environment(bench),
         "wall_s": round(time.monotonic() - job.history.begun, 1),
         "stages": [_stage(step) for step in job.history.steps],
-        "dataset": exports.dataset.model_dump(mode="json"),
-        "models": [_row(row, exports, cfg.seed) for row in bench.rows],
+        "dataset": dataset,
+        "models": rows,
         "parity": [parity.model_dump(mode="json") for parity in exports.parity],
         "scales": [_scale(row) for row in exports.scales],
         "ablation": job.history.ablation,
@@ -103,12 +105,14 @@ def _row(row: Measured, exports: Exports, seed: int) -> dict[str, Any]:
         "ece": row.ece,
         "negative_flip_rate": row.negative_flip_rate,
         "worst_class_change": row.worst_class_change,
+        "accuracy_change": row.accuracy_change and row.accuracy_change.model_dump(),
         "device": row.device,
         "runtime": row.runtime,
         "threads": row.threads,
         "median_ns": row.median_ns,
         "median_ci": row.median_ci,
         "p90_ns": row.p90_ns,
+        "latency_note": row.latency_note,
         "peak_memory_bytes": row.peak_memory_bytes,
         "speedup_vs_teacher": row.speedup_vs_teacher,
         "speedup_ci": row.speedup_ci,
@@ -116,6 +120,8 @@ def _row(row: Measured, exports: Exports, seed: int) -> dict[str, Any]:
         "teacher_runtime": row.teacher_runtime,
         "valid": row.valid,
         "invalid_reasons": row.invalid_reasons,
+        "blocks": row.blocks,
+        "disturbances": row.disturbances,
     }
 
 

@@ -35,6 +35,10 @@ class Range(Section):
     """How it was computed."""
 
 
+LESS_IS_WORSE = ("frequency", "max_duration")
+"""A share of the highest frequency, and the queries that were reached."""
+
+
 class DisturbanceRow(Section):
     """One kind of disturbance of one model, over its counted blocks."""
 
@@ -316,9 +320,8 @@ def _disturbances(blocks: Sequence[Block]) -> tuple[DisturbanceRow, ...]:
 
 
 def _by_kind(kind: Kind, seen: Sequence[tuple[int, Disturbance]]) -> DisturbanceRow:
-    # Of a share of the frequency, and of the queries that were reached, less is worse.
     order = sorted((found for _, found in seen), key=lambda found: found.value)
-    if kind in ("frequency", "max_duration"):
+    if kind in LESS_IS_WORSE:
         order.reverse()
     least, worst = order[0], order[-1]
     return DisturbanceRow(
