@@ -66,6 +66,17 @@ def test_the_report_has_a_measured_row_for_every_model(results: Path) -> None:
             assert (row[regression] is None) == (row["role"] == "teacher")  # made from nothing
 
 
+def test_a_file_is_recommended_on_each_device(results: Path) -> None:
+    content = report(results)
+    (found,) = content["recommended"]
+    assert found["device"] == "local"
+    assert found["smallest"] in ("student.int8.tflite", "student.int8.onnx")
+    assert found["fastest"] is None  # two processes
+    for row in content["models"]:
+        made_from_float = (row["role"], row["precision"]) == ("student_qat", "int8")
+        assert (row["accuracy_change"] is not None) == made_from_float
+
+
 def test_the_teacher_is_its_own_baseline_in_each_runtime(results: Path) -> None:
     for row in report(results)["models"]:
         if row["role"] == "teacher":

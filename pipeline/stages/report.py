@@ -3,6 +3,7 @@
 import json
 import platform
 import time
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from pipeline.artifacts import Exports, Measured, Measurements, Report
 from pipeline.recipe import Recipe
+from pipeline.recommendation import recommend
 from pipeline.stages.job import Job, Step
 from pipeline.table import SCHEMA
 from targets.formats.record import ScaleRow, Scales
@@ -41,6 +43,9 @@ def run(cfg: Recipe, out: Path, *, job: Job, bench: Measurements) -> Report:
         "wall_s": round(time.monotonic() - job.history.begun, 1),
         "stages": [_stage(step) for step in job.history.steps],
         "dataset": dataset,
+        "recommended": [
+            asdict(one) for one in recommend(rows, majority_share=dataset.get("majority_share"))
+        ],
         "models": rows,
         "parity": [parity.model_dump(mode="json") for parity in exports.parity],
         "scales": [_scale(row) for row in exports.scales],
