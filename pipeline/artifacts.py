@@ -159,7 +159,8 @@ class Measured(BaseModel):
     peak_memory_bytes: int | None = None
     """Of the whole measuring process."""
     latency_note: str | None = None
-    """`disturbed`, `emulated` or `unstable`: why another measurement may give another latency."""
+    """`disturbed`, `cut short`, `emulated` or `unstable`: why another measurement may give another
+    latency."""
     speedup_vs_teacher: float | None = None
     """Null where the verdict is `invalid`."""
     speedup_ci: tuple[float, float] | None = None

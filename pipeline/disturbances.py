@@ -48,6 +48,8 @@ WORDS: dict[Kind, Words] = {
     ),
 }
 """In the order in which a person can act on them."""
+CUT_SHORT = "cut short"
+"""The note of a model that is too slow for the time limit."""
 MOST = 2
 """Kinds that the line names."""
 
@@ -61,7 +63,7 @@ class Measured:
     """Counted blocks: one per process."""
     disturbances: tuple[DisturbanceRow, ...] = ()
     note: str | None = None
-    """`disturbed`, `emulated`, `unstable` or null."""
+    """`disturbed`, `cut short`, `emulated`, `unstable` or null."""
     verdict: str | None = None
     """Of its comparison with the baseline."""
 
@@ -74,7 +76,7 @@ def note(row: dict[str, Any]) -> str | None:
 
 def relied_on(said: str | None) -> bool:
     """Whether anything may be claimed from a latency with this note."""
-    return said not in ("disturbed", "emulated")
+    return said not in ("disturbed", "emulated", CUT_SHORT)
 
 
 def note_of(row: SummaryRow, *, emulated: bool) -> str | None:
@@ -82,7 +84,9 @@ def note_of(row: SummaryRow, *, emulated: bool) -> str | None:
     if emulated:
         return "emulated"
     if not row.valid:
-        return "disturbed"
+        # A model that is too slow for the time limit is not disturbed by anything.
+        too_slow = {found.kind for found in row.disturbances} == {"max_duration"}
+        return CUT_SHORT if too_slow else "disturbed"
     return "unstable" if row.stability == "unstable" else None
 
 
@@ -136,7 +140,8 @@ def limits(models: Sequence[Measured], details: str) -> list[str]:
 
 
 def _disturbed(models: Sequence[Measured], details: str) -> str | None:
-    if all(model.note != "disturbed" for model in models):
+    notes = [name for name in ("disturbed", CUT_SHORT) if any(m.note == name for m in models)]
+    if not notes:
         return None
     found = _merged(one for model in models for one in model.disturbances)
     blocks = sum(model.blocks for model in models)
@@ -148,7 +153,7 @@ def _disturbed(models: Sequence[Measured], details: str) -> str | None:
     if (more := len(order) - MOST) > 0:
         said.append(f"{more} more kind{'s' if more > 1 else ''}")
     causes = f"{', '.join(said)}: " if said else ""
-    return f"disturbed: {causes}{_consequence(models)}; details in {details}"
+    return f"{notes[0]}: {causes}{_consequence(models)}; details in {details}"
 
 
 def _unstable(models: Sequence[Measured]) -> str | None:

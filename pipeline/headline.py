@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pipeline import table
-from pipeline.disturbances import relied_on
+from pipeline.disturbances import CUT_SHORT, relied_on
 from targets.bench.stats import LEAST_BLOCKS
 
 Row = dict[str, Any]
@@ -85,6 +85,8 @@ def _no_verdict(row: Row, teacher: Row | None) -> str:
     elif "disturbed" in notes:
         whose = "" if table.latency_note(row) == "disturbed" else " of the teacher"
         reason = f"The measurement of time{whose} was disturbed"
+    elif CUT_SHORT in notes:
+        reason = "The time limit came before the wanted number of queries"
     elif blocks is not None and blocks < LEAST_BLOCKS:
         reason = f"{blocks} processes were measured and a verdict takes {LEAST_BLOCKS}"
     else:

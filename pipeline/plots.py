@@ -227,7 +227,7 @@ def _process_legend(figure: Any) -> None:
 
     marks: dict[str, dict[str, Any]] = {
         "one process": dict(color=SHOWN, marker="o", markersize=5),
-        "disturbed or emulated": dict(color=NOT_SHOWN, marker="o", markersize=5, mfc="none"),
+        "not valid": dict(color=NOT_SHOWN, marker="o", markersize=5, mfc="none"),
         "median over processes": dict(color=HEADLINE, marker="|", markersize=12),
     }
     handles = [Line2D([], [], linestyle="none", label=name, **mark) for name, mark in marks.items()]

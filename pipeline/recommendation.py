@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline import table
-from pipeline.disturbances import relied_on
+from pipeline.disturbances import CUT_SHORT, relied_on
 
 LEVEL = 0.05
 """Of McNemar's test."""
@@ -44,7 +44,7 @@ class Candidate:
     median_ci: tuple[float, float] | None
     """Null where the time cannot be relied on: disturbed, emulated, or too few processes."""
     note: str | None
-    """What is wrong with the time: `disturbed` or `emulated`."""
+    """What is wrong with the time: `latency_note` of `report/1`."""
 
 
 def recommend(
@@ -157,6 +157,8 @@ def _why(kept: Sequence[Candidate]) -> str:
         return "because the device is emulated"
     if "disturbed" in notes:
         return "because the times were disturbed"
+    if CUT_SHORT in notes:
+        return "because the measurements were cut short by their time limit"
     return "because six processes are needed for an interval of the time"
 
 
@@ -168,5 +170,5 @@ def _left_out(
         said.append(f"not considered, for their accuracy: {', '.join(worse)}")
     untimed = [one.name for one in kept if one.median_ci is None]
     if fastest is not None and untimed:
-        said.append(f"not considered for speed, for a disturbed time: {', '.join(untimed)}")
+        said.append(f"not considered for speed, without a valid time: {', '.join(untimed)}")
     return said

@@ -58,7 +58,7 @@ def _columns(dataset: Row) -> dict[str, Column]:
 
 
 def latency_note(row: Row) -> str | None:
-    """Why another measurement may give another latency: `disturbed`, `emulated` or `unstable`."""
+    """Why another measurement may give another latency: as `latency_note` of `report/1`."""
     return disturbances.note(row)
 
 

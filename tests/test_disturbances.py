@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.disturbances import WORDS, Measured, limits, lines, rows
+from pipeline.disturbances import WORDS, Measured, limits, lines, note_of, rows
 from targets.bench.record import Kind
-from targets.bench.summary import DisturbanceRow
+from targets.bench.summary import DisturbanceRow, summarise_blocks
+from targets.bench.validity import judged
+from tests.blocks import block
 
 
 def kind(name: Kind, **changes: Any) -> DisturbanceRow:
@@ -55,6 +57,16 @@ def test_the_models_without_a_verdict_are_named_where_others_have_one() -> None:
     quiet = model("quiet", verdict="faster")
     (line,) = said(quiet, model("loud", kind("others_cpu"), verdict="invalid"))
     assert ": no verdict on loud; " in line
+
+
+def test_a_model_that_is_too_slow_for_the_time_limit_is_not_called_disturbed() -> None:
+    slow = judged(block(stop_reason="max_duration"), sentinel_baseline_ns=None, cpus=2)
+    (row,) = summarise_blocks([slow])
+    assert note_of(row, emulated=False) == "cut short"
+    assert said(model("a", *row.disturbances, note="cut short", verdict="invalid"))[0] == (
+        "cut short: the time limit came before the wanted number of queries in 1 of 6 blocks: "
+        "no verdict; details in report.html"
+    )
 
 
 def test_what_else_limits_the_times_has_a_line_of_its_own() -> None:

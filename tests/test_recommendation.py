@@ -68,6 +68,10 @@ def test_each_device_has_its_own() -> None:
     ("changes", "said"),
     [
         ({"latency_note": "disturbed"}, "because the times were disturbed"),
+        (
+            {"latency_note": "cut short"},
+            "because the measurements were cut short by their time limit",
+        ),
         ({"latency_note": "emulated"}, "because the device is emulated"),
         ({"median_ci": None}, "because six processes are needed for an interval of the time"),
     ],
@@ -85,7 +89,7 @@ def test_a_file_whose_own_time_is_disturbed_is_not_compared() -> None:
     found = only(on_avx2(latency_note="disturbed"))
     assert (found.smallest, found.fastest) == (INT8, FLOAT)
     assert "takes" not in found.reason
-    assert found.reason.endswith(f"not considered for speed, for a disturbed time: {INT8}")
+    assert found.reason.endswith(f"not considered for speed, without a valid time: {INT8}")
 
 
 def test_of_times_that_do_not_differ_the_smaller_file_is_named() -> None:
