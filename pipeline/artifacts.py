@@ -123,6 +123,21 @@ class Exports(Artifact):
         return self.folder / model.file
 
 
+class AccuracyChange(BaseModel):
+    """Against the float student, on the same test images: `targets.significance.mcnemar`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    reference: str
+    """Name of the float student's file."""
+    gain: float
+    """Top-1 less that of the reference."""
+    interval: tuple[float, float]
+    """Of the gain, 95 %."""
+    p_value: float
+    """Of no difference, two-sided."""
+
+
 class Measured(BaseModel):
     """One model on one device, in the words of `report/1`; what was not measured is null."""
 
@@ -140,12 +155,18 @@ class Measured(BaseModel):
     negative_flip_rate: float | None = None
     worst_class_change: tuple[float, int] | None = None
     """Against what the model was made from: the student against the teacher, int8 against float."""
+    accuracy_change: AccuracyChange | None = None
+    """Null of the float student itself, and where there is none."""
     median_ns: float | None = None
     median_ci: tuple[float, float] | None = None
     p90_ns: int | None = None
     peak_memory_bytes: int | None = None
     """Of the whole measuring process."""
+    latency_note: str | None = None
+    """`disturbed`, `cut short`, `emulated` or `unstable`: why another measurement may give another
+    latency."""
     speedup_vs_teacher: float | None = None
+    """Null where the verdict is `invalid`."""
     speedup_ci: tuple[float, float] | None = None
     speedup_verdict: str | None = None
     """`faster`, `slower`, `no difference shown` or `invalid`."""
@@ -154,6 +175,11 @@ class Measured(BaseModel):
     valid: bool | None = None
     """Whether the machine was left alone while its latency was measured."""
     invalid_reasons: tuple[str, ...] = ()
+    blocks: int | None = None
+    """Processes that the latency is from."""
+    disturbances: tuple[dict[str, Any], ...] = ()
+    """`invalid_reasons` as numbers, by kind: `targets.bench.summary.DisturbanceRow`. Not by its
+    type: what this module imports is part of every stage's key."""
 
 
 class Measurements(Artifact):

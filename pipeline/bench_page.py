@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from pipeline import bench_table, plots
+from pipeline import bench_table, disturbances, plots
 from pipeline.page import templates
 
 if TYPE_CHECKING:
@@ -30,11 +30,22 @@ def write(documents: bench_table.Documents, dead: Mapping[str, str], path: Path)
             dead=dead,
             header=header,
             rows=rows,
-            notes=bench_table.notes(documents),
+            notes=bench_table.notes(documents, "the table below"),
+            disturbances_header=disturbances.HEADER,
+            disturbances=_disturbances(documents),
             plot=plots.processes(drawn) if drawn else None,
         )
     )
     path.write_text(page, encoding="utf-8")
+
+
+def _disturbances(documents: bench_table.Documents) -> dict[str, list[tuple[str, ...]]]:
+    """By device."""
+    found = {
+        name: disturbances.rows(disturbances.of_document(document))
+        for name, document in documents.items()
+    }
+    return {name: rows for name, rows in found.items() if rows}
 
 
 def _drawn(row: "SummaryRow", document: "Document", of: str) -> dict[str, Any]:
@@ -42,6 +53,7 @@ def _drawn(row: "SummaryRow", document: "Document", of: str) -> dict[str, Any]:
     return {
         "name": of + row.model,
         "median_ns": row.median_ns,
+        "note": disturbances.note_of(row, emulated=document.device.emulated),
         "interval": None if interval is None else (interval.low, interval.high),
         "processes": [
             (median(block.samples_ns), block.valid)

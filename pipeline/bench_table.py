@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from pipeline import disturbances
 from pipeline.table import NOT_MEASURED, megabytes, percent, print_rows
-from targets.bench.validity import SPREAD
 
 if TYPE_CHECKING:
     from targets.bench.record import AccuracyPass
@@ -16,12 +16,15 @@ Documents = Mapping[str, "Document"]
 """By the devices' names."""
 MOST = 8
 """Kinds of operators that are shown; the document has all."""
+IN_THE_FILE = "the file's invalid_reasons"
+"""Where a document says what disturbed each block."""
 
 
-def print_measured(documents: Documents) -> None:
-    """A row per model and device; those without figures say why on stderr."""
+def print_measured(documents: Documents, details: str = IN_THE_FILE) -> None:
+    """A row per model and device; those without figures say why on stderr. `details`: where to
+    read more of what disturbed them."""
     print_rows(*rows(documents))
-    for line in notes(documents):
+    for line in notes(documents, details):
         print(line)
 
 
@@ -44,33 +47,39 @@ def rows(documents: Documents) -> tuple[list[str], list[list[str]]]:
 def _cells(document: "Document") -> list[Cells]:
     compared = {row.candidate: row for row in document.comparison}
     accuracy = {row.model: row for row in document.accuracy}
-    batches = {model.name: model.samples_per_query for model in document.models}
+    batches = _batches(document)
     return [
-        _latency(row, batches)
+        _latency(row, batches, disturbances.note_of(row, emulated=document.device.emulated))
         | _accuracy(accuracy.get(row.model))
         | _compared(compared.get(row.model))
         for row in document.summary
     ]
 
 
-def _latency(row: "SummaryRow", batches: Mapping[str, int]) -> Cells:
-    interval = row.median_ci
+def _latency(row: "SummaryRow", batches: Mapping[str, int], note: str | None) -> Cells:
+    """`note`: why another measurement may give another latency."""
+    interval = row.median_ci if disturbances.relied_on(note) else None
+    about = "~" if note else ""
     is_batched = max(batches.values()) > 1
     return {
         "model": row.model,
         "samples per query": str(batches[row.model]) if is_batched else NOT_MEASURED,
-        "median": duration(row.median_ns),
+        "median": _marked(row.median_ns, about),
         "95 % interval": NOT_MEASURED
         if interval is None
         else f"{duration(interval.low)} to {duration(interval.high)}",
         # Of a tool that keeps its samples; a mean hides what a median shows.
-        "mean": NOT_MEASURED if row.median_ns is not None else duration(row.mean_ns),
-        "p90": duration(row.p90_ns),
+        "mean": NOT_MEASURED if row.median_ns is not None else _marked(row.mean_ns, about),
+        "p90": _marked(row.p90_ns, about),
         "first": duration(row.first_inference_ns),
         "load": duration(row.load_ns),
         "peak memory": megabytes(row.peak_memory_bytes),
-        "figures": row.stability or NOT_MEASURED,
+        "figures": note or row.stability or NOT_MEASURED,
     }
+
+
+def _marked(ns: float | None, about: str) -> str:
+    return NOT_MEASURED if ns is None else about + duration(ns)
 
 
 def _accuracy(row: "AccuracyPass | None") -> Cells:
@@ -85,43 +94,44 @@ def _accuracy(row: "AccuracyPass | None") -> Cells:
 
 
 def _compared(row: "ComparisonRow | None") -> Cells:
-    if row is None or row.ratio is None:
+    """An invalid verdict has no speed-up, also in documents of before that was so."""
+    if row is None or row.ratio is None or row.verdict == "invalid":
         return {"speed-up": NOT_MEASURED, "verdict": NOT_MEASURED if row is None else row.verdict}
     interval = row.ratio_t_ci
     span = "" if interval is None else f" ({interval.low:.2f} to {interval.high:.2f})"
     return {"speed-up": f"{row.ratio:.2f}x{span}", "verdict": row.verdict}
 
 
-def notes(documents: Documents) -> list[str]:
+def notes(documents: Documents, details: str = IN_THE_FILE) -> list[str]:
     """What limits the figures, a line each."""
     several = len(documents) > 1
     return [
         f"{name}: {line}" if several else line
         for name, document in documents.items()
-        for line in _notes(document)
+        for line in _notes(document, details)
     ]
 
 
-def _notes(document: "Document") -> list[str]:
-    emulated = ["emulated: these times mean nothing"] if document.device.emulated else []
-    found = (
-        f"{row.model}: unstable: {_why(row, document)}"
-        for row in document.summary
-        if row.stability == "unstable"
-    )
+def _notes(document: "Document", details: str) -> list[str]:
+    limits = disturbances.limits(disturbances.of_document(document), details)
     detectable = (
         f"{row.candidate} against {row.baseline}: a difference of {100 * row.mdd:.1f} % "
         "would have been found in 80 % of such measurements"
         for row in document.comparison
-        if row.mdd is not None
+        if row.mdd is not None and row.verdict != "invalid"
     )
     accuracy = (f"{row.model}: {note}" for row in document.accuracy for note in row.notes)
+    batches = _batches(document)
     refused = (
         f"{row.candidate}: no speed-up: {row.invalid_reasons[0]}"
         for row in document.comparison
-        if row.ratio is None and row.invalid_reasons and not emulated
+        if batches[row.candidate] != batches[row.baseline]
     )
-    return [*emulated, *found, *accuracy, *refused, *detectable, *operators(document)]
+    return [*limits, *accuracy, *refused, *detectable, *operators(document)]
+
+
+def _batches(document: "Document") -> dict[str, int]:
+    return {model.name: model.samples_per_query for model in document.models}
 
 
 def operators(document: "Document") -> Iterator[str]:
@@ -136,15 +146,6 @@ def operators(document: "Document") -> Iterator[str]:
             order = sorted(counts.items(), key=lambda item: -item[1])
             most = ", ".join(f"{count} {name}" for name, count in order[:MOST])
             yield f"{profile.model}: operators (its runtime does not time them): {most}"
-
-
-def _why(row: "SummaryRow", document: "Document") -> str:
-    blocks = [block for block in document.blocks if block.counted and block.model == row.model]
-    disturbed = [block for block in blocks if not block.valid]
-    if not disturbed:
-        return f"the medians of its processes differ by more than {100 * SPREAD:.0f} %"
-    reasons = "; ".join(disturbed[0].invalid_reasons)
-    return f"{len(disturbed)} of {len(blocks)} processes were disturbed, the first: {reasons}"
 
 
 def duration(ns: float | None) -> str:

@@ -270,7 +270,7 @@ def _show_measured(measured: "Sequence[Measured]", *, as_json: bool) -> None:
         shown = [one.model_dump(mode="json", by_alias=True) for one in documents.values()]
         click.echo(json.dumps(shown[0] if len(measured) == len(shown) == 1 else shown))
     elif documents:
-        print_measured(documents)
+        print_measured(documents, details=PAGE)
         click.echo(f"\n{measured[0].path.with_name(PAGE)}")
 
 

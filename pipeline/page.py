@@ -1,36 +1,46 @@
 """`report.html`: one file that a person reads; the pictures are inline SVG, nothing is fetched."""
 
+import re
+from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
-from pipeline import plots, table
+from pipeline import disturbances, headline, plots, table
 
 Row = dict[str, Any]
+Rows = list[Row]
+Cells = list[Sequence[str]]
 
 
 def render(report: Row) -> str:
-    environment = templates()
-    environment.filters |= {
-        "percent": table.percent,
-        "points": table.points,
-        "us": table.microseconds,
-        "times": table.times,
-        "kb": table.kilobytes,
-        "p_value": _p_value,
-        "numbers": _numbers,
-    }
     measured = [row for row in report["models"] if row["median_ns"] is not None]
     header, rows = table.models(report)
-    page: str = environment.get_template("page.html.j2").render(
-        report=report,
-        measured=measured,
-        headlines=[_headline(row, report["models"]) for row in measured if _is_deliverable(row)],
-        plot=plots.latency(measured) if measured else None,
-        bought=plots.bought(measured) if len(measured) > 1 else None,
-        header=header,
-        disturbed=table.disturbed(report),
-        rows=rows,
-        ablation=_ablation(report),
+    page: str = (
+        templates()
+        .get_template("page.html.j2")
+        .render(
+            report=report,
+            measured=measured,
+            failed=report["environment"].get("failed_devices") or {},
+            headlines=[
+                {"name": _where(row, report), "sentences": headline.sentences(row, measured)}
+                for row in measured
+                if _is_deliverable(row)
+            ],
+            plots={device: plots.latency(rows) for device, rows in _by_device(measured).items()},
+            bought=plots.bought(measured) if len(measured) > 1 else None,
+            header=header,
+            rows=rows,
+            chance=table.chance(report),
+            limits=disturbances.lines(report, "the table below"),
+            disturbances_header=disturbances.HEADER,
+            disturbances=_disturbances(report),
+            parity=[_parity(row) for row in report["parity"]],
+            processors=[_processor(row) for row in report.get("processors") or ()],
+            scales=[_scale(row) for row in report.get("scales") or ()],
+            stages=[_stage(step) for step in report["stages"]],
+            ablation=_ablation(report),
+        )
     )
     return page
 
@@ -39,27 +49,91 @@ def templates() -> Any:
     """Those of this package; what they are given is escaped."""
     from jinja2 import Environment, FunctionLoader
 
-    return Environment(
+    environment = Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=FunctionLoader(_template)
     )
+    environment.filters |= {"cell": _cell, "name": _name}
+    return environment
 
 
 def _template(name: str) -> str:
     return (resources.files("pipeline") / name).read_text(encoding="utf-8")
 
 
+def _cell(text: str) -> str:
+    """No line ends between a number and its unit."""
+    return re.sub(r" (µs|ms|kB|MB|s)\b", "\u00a0\\1", text)
+
+
+def _name(text: str) -> Any:
+    """Escaped; a line may end at a dot of a name."""
+    from markupsafe import Markup
+
+    return Markup("<wbr>").join(re.split(r"(?<=[._/:])(?=[^\W\d])", _cell(text)))
+
+
 def _is_deliverable(row: Row) -> bool:
     return bool(row["precision"] == "int8" and row["role"] != "teacher")
 
 
-def _headline(row: Row, rows: list[Row]) -> Row:
-    """A file beside the teacher that its speed-up is over, or none."""
-    teachers = [r for r in rows if r["role"] == "teacher"]
-    runtime = row.get("teacher_runtime") or row["runtime"]
-    teachers.sort(key=lambda t: (t["runtime"] != runtime, t["format"] != row["format"]))
-    teacher = teachers[0] if teachers else None
-    smaller = teacher["size_bytes"] / row["size_bytes"] if teacher else None
-    return {"row": row, "teacher": teacher, "smaller": smaller}
+def _where(row: Row, report: Row) -> str:
+    several = len(report["environment"]["devices"]) > 1
+    return f"{row['name']} on {row['device']}" if several else str(row["name"])
+
+
+def _by_device(rows: Rows) -> dict[str, Rows]:
+    found: dict[str, Rows] = {}
+    for row in rows:
+        found.setdefault(row.get("device") or "", []).append(row)
+    return found
+
+
+def _disturbances(report: Row) -> dict[str, Cells]:
+    """By device."""
+    found = {name: disturbances.rows(seen) for name, seen in disturbances.of_report(report).items()}
+    return {name: list(rows) for name, rows in found.items() if rows}
+
+
+def _parity(row: Row) -> Sequence[str]:
+    return (
+        row["name"],
+        row["source"],
+        str(row["int8_ops"]),
+        str(row["float_ops"]),
+        table.percent(row["agreement"]),
+        f"{row['max_abs_diff']:.2g}",
+        table.count(row["samples"]),
+    )
+
+
+def _processor(row: Row) -> Sequence[str]:
+    return (
+        row["processor"],
+        row["how"],
+        f"{row['tflite']}, {row['onnx']}",
+        table.percent(row["agreement"]),
+        f"{row['max_abs_diff']:.2g}",
+        table.count(row["samples"]),
+    )
+
+
+def _scale(row: Row) -> Sequence[str]:
+    return (
+        row["tensor"] or table.NOT_MEASURED,
+        row["kind"],
+        table.count(row["channels"]),
+        _numbers(row["tflite_scale"]),
+        _numbers(row["tflite_zero_point"]),
+        row["onnx_tensor"] or table.NOT_MEASURED,
+        _numbers(row["onnx_scale"]),
+        _numbers(row["onnx_zero_point"]),
+        "yes" if row["equal"] else "no",
+    )
+
+
+def _stage(step: Row) -> Sequence[str]:
+    made = table.NOT_MEASURED if step["wall_s"] is None else f"{step['wall_s']:.1f} s"
+    return step["name"], "reused" if step["reused"] else made, step["reason"]
 
 
 def _ablation(report: Row) -> Row | None:
@@ -72,9 +146,34 @@ def _ablation(report: Row) -> Row | None:
         **found,
         "header": header,
         "rows": rows,
+        "step_rows": [_step(step) for step in found["steps"]],
+        "run_rows": [_run(step, run) for step in found["steps"] for run in step["runs"]],
         "gains": plots.gains(found["steps"]) if found["steps"] else None,
         "curves": plots.corruptions(found["variants"]) if corrupted else None,
     }
+
+
+def _step(step: Row) -> Sequence[str]:
+    return (
+        step["adds"],
+        table.points(step["gain"]),
+        f"{table.span(step['interval'], table.points)} over {step['interval_over']}",
+        _p_value(step["p_seeds"]),
+        _p_value(step["p_images"]),
+        "yes" if step["separated"] else "no",
+    )
+
+
+def _run(step: Row, run: Row) -> Sequence[str]:
+    return (
+        step["adds"],
+        str(run["seed"]),
+        str(run["c"]),
+        str(run["b"]),
+        table.points(run["gain"]),
+        table.span(run["interval"], table.points),
+        _p_value(run["p_value"]),
+    )
 
 
 def _p_value(p: float | None) -> str:

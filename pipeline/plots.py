@@ -2,11 +2,12 @@
 
 import io
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from pipeline import table
+from pipeline import disturbances, table
 
 Row = dict[str, Any]
 
@@ -21,7 +22,13 @@ VARIANTS = {
     "kd_qat_hard": ("#9467bd", "--"),
 }
 """Colour and line of an ablation's variants: what is int8 is dashed."""
-SHOWN, NOT_SHOWN = "#1c2024", "#8b8d98"
+SHOWN, NOT_SHOWN, HEADLINE = "#1c2024", "#8b8d98", "#d9730d"
+LABEL = 26
+"""Characters of a name on one line beside the axes."""
+LEGEND = 72
+"""Characters of a legend's line."""
+WIDTH = 5.2
+"""Inches: small enough for its text to be read on a phone."""
 
 
 class Picture:
@@ -33,34 +40,41 @@ class Picture:
 
 
 @contextmanager
-def _picture(name: str, width: float, height: float, columns: int = 1) -> Iterator[Picture]:
+def _picture(name: str, height: float, columns: int = 1) -> Iterator[Picture]:
     import matplotlib as mpl
 
     mpl.use("svg")
     from matplotlib import pyplot as plt
 
     # Fixed ids, apart for each picture of the page, and no date.
-    with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
+    with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none", "font.size": 9}):
         picture = Picture()
         picture.figure, picture.axes = plt.subplots(
-            1, columns, figsize=(width, height), sharey=True, layout="constrained"
+            1, columns, figsize=(WIDTH, height), sharey=True, layout="constrained"
         )
         for axes in picture.figure.axes:
             axes.spines[["top", "right"]].set_visible(False)
             axes.grid(visible=True, which="both", alpha=0.2)
         yield picture
         text = io.StringIO()
-        picture.figure.savefig(text, format="svg", metadata={"Date": None})
+        picture.figure.savefig(text, format="svg", metadata={"Date": None}, transparent=True)
         plt.close(picture.figure)
     svg = text.getvalue()
-    picture.svg = re.sub(r' width="[^"]*" height="[^"]*"', "", svg[svg.index("<svg") :], count=1)
+    svg = re.sub(r' width="[^"]*" height="[^"]*"', "", svg[svg.index("<svg") :], count=1)
+    # Black follows the page's text colour, which is light on a dark page.
+    svg = re.sub(f"#000000|{SHOWN}", "currentColor", svg)
+    picture.svg = svg.replace("<svg ", '<svg fill="currentColor" ', 1)
 
 
 def latency(rows: Sequence[Row]) -> str:
-    """Top-1 against median latency, each with its interval; the area of a mark is the file size."""
+    """Top-1 against median latency on one device, each with its interval; the area of a mark is the
+    file size.
+
+    A latency that cannot be relied on is a hollow grey mark without an interval.
+    """
     from matplotlib import ticker
 
-    with _picture("latency", 8, 4.2) as picture:
+    with _picture(f"latency {rows[0].get('device')}", 4.2) as picture:
         axes = picture.axes
         for row in rows:
             _mark(axes, row)
@@ -70,18 +84,27 @@ def latency(rows: Sequence[Row]) -> str:
         axes.xaxis.set_minor_formatter(ticker.NullFormatter())
         axes.set_xlabel("median latency, µs (one query, log scale)")
         axes.set_ylabel("top-1 on the test split, %")
-        legend = picture.figure.legend(loc="outside right upper", fontsize=8, frameon=False)
+        longest = max(len(name) for name in axes.get_legend_handles_labels()[1])
+        legend = picture.figure.legend(
+            loc="outside lower center",
+            ncols=2 if longest <= LEGEND // 2 else 1,
+            fontsize=8,
+            frameon=False,
+        )
         for handle in legend.legend_handles:
             handle.set_sizes([40])  # the marks' own sizes would cover one another
         axes.margins(x=0.2, y=0.15)
     return picture.svg
 
 
-def _mark(axes: Any, row: dict[str, Any]) -> None:
+def _mark(axes: Any, row: Row) -> None:
     x, y = row["median_ns"] / 1000, 100 * row["top1"]
-    low, high = row["median_ci"] or (row["median_ns"], row["median_ns"])
+    note = table.latency_note(row)
+    reliable = disturbances.relied_on(note)
+    colour = ROLES.get(row["role"], "#555555") if reliable else NOT_SHOWN
+    low, high = (row["median_ci"] if reliable else None) or (row["median_ns"],) * 2
     floor, ceiling = row["top1_ci"]
-    colour = ROLES.get(row["role"], "#555555")
+    about = ", ".join(filter(None, [table.kilobytes(row["size_bytes"]), note]))
     axes.errorbar(
         x,
         y,
@@ -96,10 +119,10 @@ def _mark(axes: Any, row: dict[str, Any]) -> None:
         y,
         s=30 + row["size_bytes"] / 5000,
         marker=MARKERS.get(row["format"], "D"),
-        color=colour,
+        facecolors=colour if reliable else "none",
         alpha=0.75,
-        edgecolors="none",
-        label=f"{row['name']} ({table.kilobytes(row['size_bytes'])})",
+        edgecolors="none" if reliable else colour,
+        label=textwrap.fill(f"{row['name']} ({about})", LEGEND),
     )
 
 
@@ -111,7 +134,7 @@ def bought(rows: Sequence[Row]) -> str:
     rows = list({(row["format"], _network(row)): row for row in reversed(rows)}.values())[::-1]
     networks = list(dict.fromkeys(_network(row) for row in rows))
     formats = list(dict.fromkeys(row["format"] for row in rows))
-    with _picture("bought", 8, 3) as picture:
+    with _picture("bought", 3) as picture:
         axes = picture.axes
         for number, name in enumerate(formats):
             seen = [row for row in rows if row["format"] == name]
@@ -147,17 +170,17 @@ def _steps(axes: Any, name: str, rows: Sequence[Row], x: Sequence[float], aside:
 
 def gains(steps: Sequence[Row]) -> str:
     """Gain per step with its interval; hollow where the tests do not separate it from none."""
-    with _picture("gains", 8, 0.9 + 0.42 * len(steps)) as picture:
+    with _picture("gains", 0.9 + 0.42 * len(steps)) as picture:
         axes = picture.axes
         for place, step in enumerate(steps):
             low, high = (100 * end for end in step["interval"])
             colour = SHOWN if step["separated"] else NOT_SHOWN
             axes.plot([low, high], [place, place], color=colour, linewidth=1.5)
-            face = colour if step["separated"] else "white"
+            face = colour if step["separated"] else "none"
             mark = dict(marker="o", markersize=7, color=colour, markerfacecolor=face)
             axes.plot(100 * step["gain"], place, **mark)
         axes.axvline(0, color="#1c2024", linewidth=0.8)
-        axes.set_yticks(range(len(steps)), [step["adds"] for step in steps])
+        axes.set_yticks(range(len(steps)), [_label(step["adds"]) for step in steps])
         axes.set_ylim(len(steps) - 0.5, -0.5)
         axes.set_xlabel("gain in top-1, percentage points")
     return picture.svg
@@ -166,35 +189,65 @@ def gains(steps: Sequence[Row]) -> str:
 def processes(models: Sequence[Row]) -> str:
     """The median of every process, hollow where it was disturbed, and the interval of the headline.
 
-    A row per model: `name`, `median_ns`, `interval` or None, and `processes` as (ns, counts and
-    valid).
+    A row per model: `name`, `median_ns`, `interval` or None, `processes` as (ns, valid), and
+    `note`: why the headline cannot be relied on, or None.
     """
     from matplotlib import ticker
 
-    with _picture("processes", 8, 0.9 + 0.42 * len(models)) as picture:
+    with _picture("processes", 0.9 + 0.42 * len(models)) as picture:
         axes = picture.axes
         for place, model in enumerate(models):
-            low, high = model["interval"] or (model["median_ns"],) * 2
-            axes.plot([low / 1e3, high / 1e3], [place] * 2, color=SHOWN, linewidth=5, alpha=0.25)
-            for ns, valid in model["processes"]:
-                face = SHOWN if valid else "white"
-                axes.plot(ns / 1e3, place, "o", markersize=5, color=SHOWN, markerfacecolor=face)
-            axes.plot(model["median_ns"] / 1e3, place, "|", markersize=18, color="#d9730d")
+            _processes(axes, place, model)
+        _process_legend(picture.figure)
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
         axes.xaxis.set_minor_formatter(ticker.NullFormatter())
-        axes.set_yticks(range(len(models)), [model["name"] for model in models])
+        axes.set_yticks(range(len(models)), [_label(model["name"]) for model in models])
         axes.set_ylim(len(models) - 0.5, -0.5)
         axes.set_xlabel("median of a process, µs (log scale)")
     return picture.svg
+
+
+def _processes(axes: Any, place: int, model: Row) -> None:
+    reliable = disturbances.relied_on(model["note"])
+    if model["interval"] and reliable:
+        low, high = (end / 1e3 for end in model["interval"])
+        axes.plot([low, high], [place] * 2, color=SHOWN, linewidth=5, alpha=0.25)
+    for ns, valid in model["processes"]:
+        quiet = valid and model["note"] != "emulated"
+        face, edge = (SHOWN, SHOWN) if quiet else ("none", NOT_SHOWN)
+        axes.plot(ns / 1e3, place, "o", markersize=5, color=edge, markerfacecolor=face)
+    colour = HEADLINE if reliable else NOT_SHOWN
+    axes.plot(model["median_ns"] / 1e3, place, "|", markersize=18, color=colour)
+
+
+def _process_legend(figure: Any) -> None:
+    from matplotlib.lines import Line2D
+
+    marks: dict[str, dict[str, Any]] = {
+        "one process": dict(color=SHOWN, marker="o", markersize=5),
+        "not valid": dict(color=NOT_SHOWN, marker="o", markersize=5, mfc="none"),
+        "median over processes": dict(color=HEADLINE, marker="|", markersize=12),
+    }
+    handles = [Line2D([], [], linestyle="none", label=name, **mark) for name, mark in marks.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+
+
+def _label(name: str) -> str:
+    """A long name on two lines: names share the width with the axes."""
+    if len(name) <= LABEL:
+        return name
+    ends = [i + 1 for i, letter in enumerate(name) if letter in " .:_-/"] or [len(name) // 2]
+    middle = min(ends, key=lambda end: abs(end - len(name) / 2))
+    return f"{name[:middle]}\n{name[middle:]}"
 
 
 def corruptions(variants: Sequence[Row]) -> str:
     """Accuracy by severity, a panel per kind of corruption; severity 0 is the test split itself."""
     shown = [variant for variant in variants if variant["corrupted"]]
     kinds = list(shown[0]["corrupted"])
-    with _picture("corruptions", 8, 3.2, columns=len(kinds)) as picture:
+    with _picture("corruptions", 3.2, columns=len(kinds)) as picture:
         for axes, kind in zip(picture.figure.axes, kinds, strict=True):
             for variant in shown:
                 colour, line = VARIANTS[variant["name"]]
@@ -206,6 +259,6 @@ def corruptions(variants: Sequence[Row]) -> str:
         picture.figure.axes[0].set_ylabel("top-1, %")
         handles, names = picture.figure.axes[0].get_legend_handles_labels()
         picture.figure.legend(
-            handles, names, loc="outside lower center", ncols=3, fontsize=8, frameon=False
+            handles, names, loc="outside lower center", ncols=2, fontsize=8, frameon=False
         )
     return picture.svg

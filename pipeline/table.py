@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline import disturbances
 from targets.errors import InputError
 
 SCHEMA = "report/1"
@@ -12,13 +13,18 @@ SCHEMA = "report/1"
 Row = dict[str, Any]
 
 NOT_MEASURED = "-"
+WIDEST = 2000
+"""Characters of a printed row, whatever the terminal's width."""
 Column = Callable[[Row], str]
 
 
 def models(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Header and cells of the report's models; without the columns that no model has values for."""
-    rows, classes = report["models"], report["dataset"]["classes"]
-    columns = _columns(classes)
+    """Header and cells of the report's models; without the columns that no model has values for,
+    and with the device where there are several."""
+    rows = report["models"]
+    columns = _columns(report["dataset"])
+    if len({row.get("device") for row in rows}) < 2:
+        del columns["device"]
     optional = {
         "flips %": "negative_flip_rate",
         "worst class": "worst_class_change",
@@ -31,38 +37,85 @@ def models(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     return list(columns), [[cell(row) for cell in columns.values()] for row in rows]
 
 
-def _columns(classes: Sequence[str]) -> dict[str, Column]:
+def _columns(dataset: Row) -> dict[str, Column]:
+    classes, share = dataset["classes"], dataset.get("majority_share")
     return {
+        "device": lambda row: row.get("device") or NOT_MEASURED,
         "model": lambda row: str(row["name"]),
         "size": lambda row: kilobytes(row["size_bytes"]),
         "params": lambda row: count(row["parameters"]),
-        "top-1 %": lambda row: percent(row["top1"]),
+        "top-1 %": lambda row: percent(row["top1"]) + ("" if above(row, share) else " *"),
         "95 % interval": lambda row: span(row["top1_ci"], percent),
         "agrees %": lambda row: percent(row["agreement_with_teacher"]),
         "flips %": lambda row: percent(row.get("negative_flip_rate")),
         "worst class": lambda row: worst_class(row.get("worst_class_change"), classes),
-        "median": lambda row: microseconds(row["median_ns"]),
-        "p90": lambda row: microseconds(row["p90_ns"]),
+        "median": median,
+        "p90": lambda row: _marked(microseconds(row["p90_ns"]), row),
         "peak memory": lambda row: megabytes(row.get("peak_memory_bytes")),
         "speed-up": speed_up,
-        "verdict": lambda row: row.get("speedup_verdict") or NOT_MEASURED,
+        "verdict": verdict,
     }
 
 
-def disturbed(report: Row) -> list[str]:
-    """The models whose latency was measured on a machine that did other things too, and which."""
-    return [
-        f"{row['name']}: {'; '.join(row['invalid_reasons'])}"
-        for row in report["models"]
-        if row.get("valid") is False
-    ]
+def latency_note(row: Row) -> str | None:
+    """Why another measurement may give another latency: as `latency_note` of `report/1`."""
+    return disturbances.note(row)
+
+
+def median(row: Row) -> str:
+    """Marked where another measurement may give another one."""
+    note = latency_note(row)
+    text = _marked(microseconds(row["median_ns"]), row)
+    return f"{text} {note}" if note and row["median_ns"] is not None else text
+
+
+def _marked(time: str, row: Row) -> str:
+    return f"~{time}" if latency_note(row) and time != NOT_MEASURED else time
 
 
 def speed_up(row: Row) -> str:
-    """Over the teacher, whose runtime is named where it is another one."""
+    """Over the teacher, whose runtime is named where it is another one. An invalid verdict has
+    none, also in reports of before that was so."""
+    ratio = row["speedup_vs_teacher"]
+    if ratio is None or row.get("speedup_verdict") == "invalid":
+        return NOT_MEASURED
     other = row.get("teacher_runtime") not in (None, row["runtime"])
-    versus = f" (teacher: {row['teacher_runtime']})" if other else ""
-    return times(row["speedup_vs_teacher"]) + (versus if row["speedup_vs_teacher"] else "")
+    return times(ratio) + (f" (teacher: {row['teacher_runtime']})" if other else "")
+
+
+def verdict(row: Row) -> str:
+    if row["role"] == "teacher" and row.get("teacher_runtime") == row["runtime"]:
+        return "baseline"
+    return row.get("speedup_verdict") or NOT_MEASURED
+
+
+def above(row: Row, majority_share: float | None) -> bool:
+    """Whether its accuracy is shown to be above that of naming the most frequent class, or nothing
+    is known of it."""
+    known = majority_share is not None and row["top1_ci"] is not None
+    return not known or row["top1_ci"][0] > majority_share
+
+
+def majority(share: float) -> str:
+    return f"naming the most frequent class, which gives {percent(share)} %"
+
+
+def chance(report: Row) -> str | None:
+    """What naming the most frequent class gives, and the files that are not shown to be better."""
+    share = report["dataset"].get("majority_share")
+    if share is None:
+        return None
+    said = f"Naming the most frequent class gives {percent(share)} %."
+    if all(above(row, share) for row in report["models"]):
+        return said
+    return f"{said} * is not shown to be above it."
+
+
+def recommended(report: Row) -> list[str]:
+    """A line for each device; none in reports of before there was a recommendation."""
+    return [
+        f"recommended on {one['device']}: {one['reason']}" for one in report.get("recommended", ())
+    ]
 
 
 def worst_class(change: Sequence[Any] | None, classes: Sequence[str]) -> str:
@@ -150,9 +203,12 @@ def _converted(row: Row) -> tuple[str, ...]:
 
 def print_models(report: dict[str, Any]) -> None:
     """To stdout; without bars and colours where that is no terminal."""
+    for line in recommended(report):
+        print(line)
     print_rows(*models(report))
-    for line in disturbed(report):
-        print(f"disturbed while its latency was measured: {line}")
+    limits = disturbances.lines(report, "report.html")
+    for line in filter(None, [chance(report), *report.get("notes", ()), *limits]):
+        print(line)
 
 
 def print_ablation(report: dict[str, Any]) -> None:
@@ -204,5 +260,5 @@ def print_rows(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: in
         table.add_column(name, justify="left" if index < left else "right", no_wrap=True)
     for row in rows:
         table.add_row(*row)
-    # Wide enough for every column: a narrow terminal folds lines, which loses nothing.
-    Console(highlight=False, markup=False, width=200).print(table)
+    # Wide enough for every column: a terminal folds long lines, which loses nothing; rich cuts.
+    Console(highlight=False, markup=False, width=WIDEST).print(table)

@@ -1,6 +1,7 @@
 """Any model file is measured, or is one clear error beside the results of the others."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,16 +11,21 @@ import click.testing
 import numpy as np
 import pytest
 
+from pipeline import bench_page
+from pipeline.bench_table import print_measured, rows
 from pipeline.cli import main
 from targets.bench.account import baselines
 from targets.bench.protocol import Protocol
 from targets.bench.result import Document, read
 from targets.bench.session import Request, shape, subjects
 from targets.bench.summary import comparisons, summarise_blocks
+from targets.bench.validity import judged
 from targets.errors import EdgeDistillError, InputError
 from targets.runtimes import RUNTIMES
+from tests.blocks import block
 from tests.brief import brief
 from tests.conftest import Lane
+from tests.test_result import document as result_document
 
 FLOAT, INT64, STRING = 1, 7, 8
 
@@ -274,3 +280,54 @@ def test_a_name_of_an_input_may_hold_a_colon() -> None:
     assert shape("serving_default_x:0=1,3") == ("serving_default_x:0", (1, 3))
     with pytest.raises(InputError, match="sizes are whole numbers"):
         shape("x=1,,3")
+
+
+def test_the_terminal_and_the_page_of_a_disturbed_measurement_claim_no_speed_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quiet, disturbed = measured_document(), measured_document(others_cpu=1.5)
+    print_measured({"local": quiet})
+    assert re.search(r"2\.\d\dx \(.*faster", capsys.readouterr().out)
+    print_measured({"local": disturbed}, details="bench.html")
+    out = capsys.readouterr().out
+    assert "speed-up" not in out
+    assert out.splitlines()[-1] == (
+        "disturbed: others used 1.50 of 2 cores in 12 of 12 blocks: no verdict; "
+        "details in bench.html"
+    )
+    bench_page.write({"local": disturbed}, {}, tmp_path / "bench.html")
+    page = (tmp_path / "bench.html").read_text()
+    assert not re.search(r"\d\.\d\dx", page)
+    assert page.count("1.50 of 2 cores</span>") == 2
+    assert page.count("<td data-label=") == page.count("<td")
+
+
+def test_a_ratio_in_a_document_of_before_is_not_shown_beside_an_invalid_verdict() -> None:
+    quiet = measured_document()
+    old = quiet.comparison[0].model_copy(update={"verdict": "invalid"})
+    header, cells = rows({"local": quiet.model_copy(update={"comparison": (old,)})})
+    assert "speed-up" not in header
+    assert "invalid" in cells[1]
+
+
+def measured_document(others_cpu: float = 0.02) -> Document:
+    """Six rounds of two models, the second twice as fast, beside other work."""
+    blocks = [
+        judged(
+            block(name, index, others_cpu=others_cpu, samples_ns=[ns + index * 10] * 70),
+            sentinel_baseline_ns=None,
+            cpus=2,
+        )
+        for index in range(6)
+        for name, ns in (("slow.onnx", 800_000), ("fast.onnx", 400_000))
+    ]
+    names = ("slow.onnx", "fast.onnx")
+    return result_document(
+        models=[{"name": n, "format": "onnx", "sha256": None, "size_bytes": 9} for n in names],
+        blocks=blocks,
+        summary=summarise_blocks(blocks, names=names),
+        comparison=comparisons(blocks, "slow.onnx", ["fast.onnx"]),
+        memory=(),
+        accuracy=(),
+        op_profile=(),
+    )

@@ -127,7 +127,8 @@ def test_the_speed_up_names_the_runtimes_of_both(onnx_taught: Run) -> None:
     for row in rows.values():
         prefix = "ai_edge_litert" if row["format"] == "tflite" else "onnxruntime"
         assert row["runtime"].startswith(prefix)
-        assert row["speedup_vs_teacher"] > 0
+        assert row["speedup_verdict"] == "invalid"  # too few processes
+        assert row["speedup_vs_teacher"] is None
         assert row["agreement_with_teacher"] > 0.5
 
 
@@ -137,7 +138,8 @@ def test_a_tflite_teacher_is_measured_as_its_own_file(taught: Taught, finished: 
     assert rows["teacher.tflite"]["sha256"] == digest(exported(finished, "tflite"))
     for row in rows.values():
         assert row["runtime"] == row["teacher_runtime"]
-        assert row["speedup_vs_teacher"] > 0
+        assert row["speedup_verdict"] == "invalid"  # too few processes
+        assert row["speedup_vs_teacher"] is None
 
 
 @dataclass(frozen=True)

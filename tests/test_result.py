@@ -158,19 +158,59 @@ def test_a_round_that_one_model_lost_is_no_pair() -> None:
     blocks = [b for b in measured() if (b.model, b.index) != ("fast.onnx", 3)]
     (row,) = comparisons(blocks, "slow.onnx", ["fast.onnx"])
     assert (row.blocks, row.verdict) == (5, "invalid")
-    assert row.ratio == pytest.approx(2, rel=0.01)
     assert row.invalid_reasons == ("5 paired blocks, of the 6 that it takes",)
 
 
+def disturbed(**others_cpu: float) -> list[Block]:
+    """As `measured`, and beside these rounds of fast.onnx other work ran."""
+    return [
+        validity.judged(
+            block.model_copy(update={"others_cpu": others_cpu[f"round_{block.index}"]}),
+            sentinel_baseline_ns=None,
+            cpus=2,
+        )
+        if block.model == "fast.onnx" and f"round_{block.index}" in others_cpu
+        else block
+        for block in measured()
+    ]
+
+
 def test_a_counted_block_that_is_not_valid_is_told_and_leaves_no_verdict() -> None:
-    lost = {"valid": False, "invalid_reasons": ("others used 1.00 of a core",)}
-    blocks = [b.model_copy(update=lost) if (b.model, b.index) == ("fast.onnx", 3) else b
-              for b in measured()]  # fmt: skip
+    blocks = disturbed(round_3=1.0)
     (row,) = comparisons(blocks, "slow.onnx", ["fast.onnx"])
     assert (row.verdict, row.invalid_reasons) == ("invalid", ("invalid blocks of fast.onnx",))
     summary = next(row for row in summarise_blocks(blocks) if row.model == "fast.onnx")
     assert (summary.valid, summary.stability) == (False, "unstable")
-    assert summary.invalid_reasons == ("block 3: others used 1.00 of a core",)
+    assert summary.invalid_reasons == ("block 3: others used 1.00 of a core (limit 0.1)",)
+
+
+def test_an_invalid_verdict_has_no_figure_that_reads_as_a_speed_up() -> None:
+    fewer = [b for b in measured() if (b.model, b.index) != ("fast.onnx", 3)]
+    for blocks in (disturbed(round_3=1.0), fewer):
+        (row,) = comparisons(blocks, "slow.onnx", ["fast.onnx"])
+        assert row.verdict == "invalid"
+        assert (row.ratio, row.ratio_ci, row.ratio_t_ci, row.mdd) == (None,) * 4
+
+
+def test_disturbances_of_a_model_are_grouped_by_kind_with_their_range() -> None:
+    blocks = disturbed(round_1=0.4, round_3=1.5, round_4=0.9)
+    row = next(row for row in summarise_blocks(blocks) if row.model == "fast.onnx")
+    (found,) = row.disturbances
+    assert found.model_dump() == {
+        "kind": "others_cpu", "blocks": 3, "least": 0.4, "worst": 1.5, "limit": 0.1, "of": 2,
+    }  # fmt: skip
+
+
+def test_the_worst_clock_is_the_lowest() -> None:
+    slowed = [{"freq_hz": [hz, hz]} for hz in (1_500_000_000, 900_000_000)]
+    blocks = [
+        validity.judged(block(index=i, after=after), sentinel_baseline_ns=None, cpus=2)
+        for i, after in enumerate(slowed)
+    ]
+    (row,) = summarise_blocks(blocks)
+    (found,) = row.disturbances
+    assert (found.kind, found.worst, found.of) == ("frequency", 0.5, 1_800_000_000)
+    assert found.least == pytest.approx(5 / 6)
 
 
 def test_a_tool_that_keeps_its_samples_leaves_null_what_it_does_not_say() -> None:

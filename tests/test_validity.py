@@ -4,14 +4,18 @@ import pytest
 
 from targets.bench.record import Block
 from targets.bench.stats import summarise
-from targets.bench.validity import judge, sentinel_baseline, stability, worth_repeating
+from targets.bench.validity import judged, sentinel_baseline, stability, worth_repeating
 from tests.blocks import QUIET, agent, block
 
 BASELINE = 15_000_000
 
 
-def reasons(judged: Block, *, cpus: int = 2) -> list[str]:
-    return judge(judged, sentinel_baseline_ns=BASELINE, cpus=cpus)
+def verdict(seen: Block, *, baseline_ns: int | None = BASELINE) -> Block:
+    return judged(seen, sentinel_baseline_ns=baseline_ns, cpus=2)
+
+
+def reasons(seen: Block) -> list[str]:
+    return list(verdict(seen).invalid_reasons)
 
 
 def test_a_block_of_a_quiet_machine_is_valid() -> None:
@@ -58,7 +62,7 @@ def test_what_a_device_does_not_tell_is_not_judged() -> None:
     untold = block(others_cpu=None, ctx_switches=None, before=silent, after=silent)
     assert reasons(untold) == []
     assert reasons(block(env_before=None, env_after=None)) == []
-    assert judge(block(), sentinel_baseline_ns=None, cpus=2) == []
+    assert verdict(block(), baseline_ns=None).valid
     assert reasons(block(after={"throttled_raw": "vchi initialization failed"})) == []
 
 
@@ -89,9 +93,27 @@ def test_the_baseline_is_the_fastest_the_sentinel_was_seen() -> None:
 def test_a_model_too_slow_for_the_longest_time_is_not_measured_again() -> None:
     slow = block(stop_reason="max_duration")
     disturbed = block(stop_reason="max_duration", others_cpu=1.0)
-    judged = [one.model_copy(update={"invalid_reasons": tuple(reasons(one))}) for one in
-              (block(), slow, disturbed, block(others_cpu=1.0))]  # fmt: skip
-    assert [worth_repeating(one) for one in judged] == [False, False, True, True]
+    seen = (block(), slow, disturbed, block(others_cpu=1.0))
+    assert [worth_repeating(verdict(one)) for one in seen] == [False, False, True, True]
+
+
+def test_every_sentence_comes_from_numbers_that_are_kept_beside_it() -> None:
+    seen = verdict(
+        block(
+            others_cpu=1.2,
+            before={"throttled_raw": "throttled=0x50004"},
+            after={"freq_hz": [1_600_000_000, 600_000_000]},
+        )
+    )
+    assert not seen.valid
+    assert [one.model_dump() for one in seen.disturbances] == [
+        {"kind": "throttled", "value": 0x50004, "limit": None, "side": "before", "of": None},
+        {"kind": "frequency", "value": pytest.approx(8 / 9), "limit": 0.9, "side": "after",
+         "of": 1_800_000_000},
+        {"kind": "others_cpu", "value": 1.2, "limit": 0.1, "side": None, "of": 2},
+    ]  # fmt: skip
+    assert seen.invalid_reasons[0] == "throttled before: get_throttled says 0x50004"
+    assert Block.model_validate_json(seen.model_dump_json(by_alias=True)) == seen
 
 
 def measured(medians: list[int], **changes: Any) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from pipeline.artifacts import Exports, Measured, Measurements
+from pipeline.artifacts import AccuracyChange, Exports, Measured, Measurements
 from pipeline.recipe import BenchConfig
 from pipeline.stages.job import Job
 from targets.bench.tiers import TIERS
@@ -271,6 +271,7 @@ def _row(
     before: ExportedModel | None,
     seen: Seen,
 ) -> Measured:
+    from pipeline.disturbances import note_of
     from targets import metrics
 
     latency = seen.latency(model.name)
@@ -290,6 +291,10 @@ def _row(
         peak_memory_bytes=latency.peak_memory_bytes,
         valid=latency.valid,
         invalid_reasons=latency.invalid_reasons,
+        blocks=latency.n_processes,
+        disturbances=tuple(one.model_dump() for one in latency.disturbances),
+        latency_note=note_of(latency, emulated=seen.document.device.emulated),
+        accuracy_change=_accuracy_change(logits, before, seen),
         **_fidelity(logits, teacher, seen),
         **_regressions(logits, before, seen),
         **_speed(model.name, seen),
@@ -332,6 +337,26 @@ def _regressions(
             before=baseline, after=logits, labels=labels
         ),
     }
+
+
+def _accuracy_change(
+    logits: "npt.NDArray[np.float32]", before: ExportedModel | None, seen: Seen
+) -> AccuracyChange | None:
+    """Of a file that was made from the float student."""
+    from targets import metrics, significance
+
+    if before is None or before.role == "teacher":
+        return None
+    paired = significance.mcnemar(
+        before=metrics.right(seen.logits[before.name], seen.labels),
+        after=metrics.right(logits, seen.labels),
+    )
+    return AccuracyChange(
+        reference=before.name,
+        gain=paired.gain,
+        interval=paired.interval,
+        p_value=paired.p_value,
+    )
 
 
 def _speed(name: str, seen: Seen) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 import platform
 import time
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from pipeline.artifacts import Exports, Measured, Measurements, Report
 from pipeline.recipe import Recipe
+from pipeline.recommendation import recommend
 from pipeline.stages.job import Job, Step
 from pipeline.table import SCHEMA
 from targets.formats.record import ScaleRow, Scales
@@ -30,6 +32,8 @@ LIBRARIES = (
 def run(cfg: Recipe, out: Path, *, job: Job, bench: Measurements) -> Report:
     assert job.history is not None
     exports = Exports.read(bench.exports)
+    dataset = exports.dataset.model_dump(mode="json")
+    rows = [_row(row, exports, cfg.seed) for row in bench.rows]
     report = {
         "schema": SCHEMA,
         "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -38,8 +42,11 @@ def run(cfg: Recipe, out: Path, *, job: Job, bench: Measurements) -> Report:
         "environment": _environment(bench),
         "wall_s": round(time.monotonic() - job.history.begun, 1),
         "stages": [_stage(step) for step in job.history.steps],
-        "dataset": exports.dataset.model_dump(mode="json"),
-        "models": [_row(row, exports, cfg.seed) for row in bench.rows],
+        "dataset": dataset,
+        "recommended": [
+            asdict(one) for one in recommend(rows, majority_share=dataset.get("majority_share"))
+        ],
+        "models": rows,
         "parity": [parity.model_dump(mode="json") for parity in exports.parity],
         "processors": [row.model_dump(mode="json") for row in exports.processors],
         "scales": [_scale(row) for row in exports.scales],
@@ -105,12 +112,14 @@ def _row(row: Measured, exports: Exports, seed: int) -> dict[str, Any]:
         "ece": row.ece,
         "negative_flip_rate": row.negative_flip_rate,
         "worst_class_change": row.worst_class_change,
+        "accuracy_change": row.accuracy_change and row.accuracy_change.model_dump(),
         "device": row.device,
         "runtime": row.runtime,
         "threads": row.threads,
         "median_ns": row.median_ns,
         "median_ci": row.median_ci,
         "p90_ns": row.p90_ns,
+        "latency_note": row.latency_note,
         "peak_memory_bytes": row.peak_memory_bytes,
         "speedup_vs_teacher": row.speedup_vs_teacher,
         "speedup_ci": row.speedup_ci,
@@ -118,6 +127,8 @@ def _row(row: Measured, exports: Exports, seed: int) -> dict[str, Any]:
         "teacher_runtime": row.teacher_runtime,
         "valid": row.valid,
         "invalid_reasons": row.invalid_reasons,
+        "blocks": row.blocks,
+        "disturbances": row.disturbances,
     }
 
 

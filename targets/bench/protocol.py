@@ -176,12 +176,9 @@ class Bench:
     def _judged(self, blocks: Sequence[Block]) -> list[Block]:
         """Each with its verdict; the sentinel's baseline is of all that were seen so far."""
         baseline = validity.sentinel_baseline(blocks)
-        reasons = [
-            validity.judge(block, sentinel_baseline_ns=baseline, cpus=self.cpus) for block in blocks
-        ]
         return [
-            block.model_copy(update={"valid": not why, "invalid_reasons": tuple(why)})
-            for block, why in zip(blocks, reasons, strict=True)
+            validity.judged(block, sentinel_baseline_ns=baseline, cpus=self.cpus)
+            for block in blocks
         ]
 
     def _latency_job(self, subject: Subject, index: int) -> dict[str, Any]:

@@ -122,6 +122,36 @@ class Reported(Section):
     """Standard deviation."""
 
 
+Kind = Literal[
+    "max_duration",
+    "sentinel",
+    "throttled",
+    "throttled_between",
+    "hot",
+    "thermal_status",
+    "frequency",
+    "load",
+    "switches",
+    "others_cpu",
+]
+
+
+class Disturbance(Section):
+    """One limit of `targets.bench.validity` that a block broke."""
+
+    kind: Kind
+    """Which limit."""
+    value: float
+    """What was seen: queries, a ratio to the best time, bits, °C, a status, a share of the highest
+    frequency, processes, switches per second, CPU cores."""
+    limit: float | None = None
+    """Up to which the block would have been valid; null where no number says it."""
+    side: Literal["before", "after"] | None = None
+    """Of the block, where the device was read on both sides."""
+    of: float | None = None
+    """What `value` belongs to: the highest frequency in Hz, the number of CPUs, the bits before."""
+
+
 class Block(AgentRecord):
     """What one fresh process measured of one model."""
 
@@ -135,6 +165,8 @@ class Block(AgentRecord):
     """Whether the device was left alone (`targets.bench.validity`)."""
     invalid_reasons: tuple[str, ...] = ()
     """Why it was not, a sentence each."""
+    disturbances: tuple[Disturbance, ...] = ()
+    """The same as numbers; empty in files of before they were kept."""
     counted: bool = True
     """Whether summary and comparison use it: one attempt per round and model."""
     warmup_ns: tuple[int, ...] | None

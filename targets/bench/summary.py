@@ -7,7 +7,15 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Any, Literal
 
-from targets.bench.record import Block, Memory, MemoryPass, Reported, Section
+from targets.bench.record import (
+    Block,
+    Disturbance,
+    Kind,
+    Memory,
+    MemoryPass,
+    Reported,
+    Section,
+)
 from targets.bench.stats import LEAST_BLOCKS, Interval, Verdict, compare, summarise
 from targets.bench.validity import stability
 
@@ -25,6 +33,27 @@ class Range(Section):
     """Coverage that it really has."""
     method: Method
     """How it was computed."""
+
+
+LESS_IS_WORSE = ("frequency", "max_duration")
+"""A share of the highest frequency, and the queries that were reached."""
+
+
+class DisturbanceRow(Section):
+    """One kind of disturbance of one model, over its counted blocks."""
+
+    kind: Kind
+    """Which limit of `targets.bench.validity` was broken."""
+    blocks: int
+    """Counted blocks that broke it."""
+    least: float
+    """The value nearest to the limit."""
+    worst: float
+    """The value farthest from it."""
+    limit: float | None
+    """As in the blocks."""
+    of: float | None
+    """As in the block of `worst`."""
 
 
 class SummaryRow(Section):
@@ -80,6 +109,8 @@ class SummaryRow(Section):
     """Whether every counted block is."""
     invalid_reasons: tuple[str, ...]
     """Of every counted block, led by its round."""
+    disturbances: tuple[DisturbanceRow, ...] = ()
+    """The same by kind."""
 
 
 class ComparisonRow(Section):
@@ -94,9 +125,10 @@ class ComparisonRow(Section):
     candidate_runtime: str
     """Name and version."""
     ratio: float | None
-    """Baseline over candidate, median of the pairs: above 1 the candidate is faster."""
+    """Baseline over candidate, median of the pairs: above 1 the candidate is faster. Null where the
+    verdict is invalid, as its intervals and `mdd` are: the blocks are there for who wants it."""
     ratio_ci: Range | None
-    """By order statistics; null below six pairs."""
+    """By order statistics."""
     ratio_t_ci: Range | None
     """Of the mean log ratio, exponentiated: what the verdict rests on."""
     mdd: float | None
@@ -163,6 +195,7 @@ def _row(name: str, blocks: Sequence[Block], memory: Memory | None) -> SummaryRo
         model_memory_bytes=_of_the_model(memory),
         valid=all(b.valid for b in blocks),
         invalid_reasons=_reasons(blocks),
+        disturbances=_disturbances(blocks),
     )
 
 
@@ -214,7 +247,7 @@ def _compared(baseline: str, slow: Rounds, candidate: str, fast: Rounds) -> Comp
         candidate_runtime=_runtime(list(fast.values())),
         blocks=len(pairs),
         invalid_reasons=reasons,
-        **_ratio(pairs, valid=not reasons),
+        **(NO_RATIO if reasons else _ratio(pairs)),
     )
 
 
@@ -230,13 +263,18 @@ def _against(pairs: Sequence[tuple[Block, Block]]) -> tuple[str, ...]:
     return tuple(reasons)
 
 
-def _ratio(pairs: Sequence[tuple[Block, Block]], *, valid: bool) -> dict[str, Any]:
-    samples = [(slow.samples_ns, fast.samples_ns) for slow, fast in pairs]
-    known = [(slow, fast) for slow, fast in samples if slow and fast]
-    if not known or len(known) < len(pairs):
-        return {**dict.fromkeys(("ratio", "ratio_ci", "ratio_t_ci", "mdd")), "verdict": "invalid"}
+NO_RATIO: dict[str, Any] = {
+    **dict.fromkeys(("ratio", "ratio_ci", "ratio_t_ci", "mdd")),
+    "verdict": "invalid",
+}
+"""A number beside an invalid verdict would be read as a speed-up all the same."""
+
+
+def _ratio(pairs: Sequence[tuple[Block, Block]]) -> dict[str, Any]:
+    """Of pairs that nothing speaks against."""
     seen = compare(
-        baseline=[slow for slow, _ in known], candidate=[fast for _, fast in known], valid=valid
+        baseline=[slow.samples_ns or () for slow, _ in pairs],
+        candidate=[fast.samples_ns or () for _, fast in pairs],
     )
     return {
         "ratio": seen.ratio,
@@ -271,3 +309,26 @@ def _of_the_model(memory: Memory | None) -> int | None:
 
 def _reasons(blocks: Sequence[Block]) -> tuple[str, ...]:
     return tuple(f"block {b.index}: {reason}" for b in blocks for reason in b.invalid_reasons)
+
+
+def _disturbances(blocks: Sequence[Block]) -> tuple[DisturbanceRow, ...]:
+    seen: dict[Kind, list[tuple[int, Disturbance]]] = {}
+    for block in blocks:
+        for found in block.disturbances:
+            seen.setdefault(found.kind, []).append((block.index, found))
+    return tuple(_by_kind(kind, found) for kind, found in seen.items())
+
+
+def _by_kind(kind: Kind, seen: Sequence[tuple[int, Disturbance]]) -> DisturbanceRow:
+    order = sorted((found for _, found in seen), key=lambda found: found.value)
+    if kind in LESS_IS_WORSE:
+        order.reverse()
+    least, worst = order[0], order[-1]
+    return DisturbanceRow(
+        kind=kind,
+        blocks=len({index for index, _ in seen}),
+        least=least.value,
+        worst=worst.value,
+        limit=worst.limit,
+        of=worst.of,
+    )

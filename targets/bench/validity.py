@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 from typing import Literal
 
-from targets.bench.record import Block, Environment
+from targets.bench.record import Block, Disturbance, Environment, Kind
 from targets.bench.stats import LatencySummary
 
 SENTINEL_RISE = 1.10
@@ -34,6 +34,21 @@ CPUs are built for more, and there the sentinel and the frequency say what heat 
 SPREAD = 0.10
 """Of the process medians, (max - min) / median: what the sentinel is allowed too."""
 
+SENTENCES: dict[Kind, str] = {
+    "max_duration": "the longest time was up after {value:.0f} queries, fewer than asked",
+    "sentinel": "fixed work took {value:.2f}x its best time {side} (limit {limit:.2f}x)",
+    "throttled": "throttled {side}: get_throttled says {bits:#x}",
+    "throttled_between": "throttled in between: get_throttled went from {of_bits:#x} to {bits:#x}",
+    "hot": "{value:.0f} °C {side}: the clock is lowered from {limit:.0f} °C on",
+    "thermal_status": "thermal status {value:.0f} {side} (0 is none, 6 shuts down)",
+    "frequency": "its cores ran at {mhz:.0f} MHz {side}, {value:.2f} of the {of_mhz:.0f} MHz seen "
+    "(limit {limit})",
+    "load": "load average {value:.1f} on {of:.0f} CPUs (limit {limit:.0f}; of the last minute, so "
+    "perhaps of what ran before)",
+    "switches": "its core was taken away {value:.0f} times a second (limit {limit:.0f})",
+    "others_cpu": "others used {value:.2f} of a core (limit {limit})",
+}
+
 
 def sentinel_baseline(blocks: Sequence[Block]) -> int | None:
     """The fastest that the sentinel was seen; null where no block has one."""
@@ -41,10 +56,10 @@ def sentinel_baseline(blocks: Sequence[Block]) -> int | None:
     return min((ns for ns in seen if ns is not None), default=None)
 
 
-def judge(block: Block, *, sentinel_baseline_ns: int | None, cpus: int) -> list[str]:
-    """Why the block is not valid, a sentence each; empty where nothing speaks against it.
+def judge(block: Block, *, sentinel_baseline_ns: int | None, cpus: int) -> list[Disturbance]:
+    """Why the block is not valid; empty where nothing speaks against it.
 
-    `cpus`: how many the device has. What the device does not tell is not judged.
+    `cpus`: how many the device has. A value that the device does not give is not judged.
     """
     return [
         *_too_few(block),
@@ -55,8 +70,32 @@ def judge(block: Block, *, sentinel_baseline_ns: int | None, cpus: int) -> list[
         *_slowed(block),
         *_loaded(block, cpus),
         *_interrupted(block),
-        *_disturbed(block),
+        *_disturbed(block, cpus),
     ]
+
+
+def judged(block: Block, *, sentinel_baseline_ns: int | None, cpus: int) -> Block:
+    """The block with its verdict, and the reasons as numbers and as sentences."""
+    found = judge(block, sentinel_baseline_ns=sentinel_baseline_ns, cpus=cpus)
+    return block.model_copy(
+        update={
+            "valid": not found,
+            "invalid_reasons": tuple(map(sentence, found)),
+            "disturbances": tuple(found),
+        }
+    )
+
+
+def sentence(found: Disturbance) -> str:
+    """A disturbance for a person to read."""
+    of = found.of or 0
+    return SENTENCES[found.kind].format(
+        **found.model_dump(),
+        bits=int(found.value),
+        of_bits=int(of),
+        mhz=found.value * of / 1e6,
+        of_mhz=of / 1e6,
+    )
 
 
 def worth_repeating(block: Block) -> bool:
@@ -64,7 +103,7 @@ def worth_repeating(block: Block) -> bool:
 
     Where the longest time is all that speaks against it, the model is too slow and stays so.
     """
-    return list(block.invalid_reasons) != list(_too_few(block))
+    return list(block.disturbances) != list(_too_few(block))
 
 
 def stability(summary: LatencySummary, blocks: Sequence[Block]) -> Literal["stable", "unstable"]:
@@ -80,35 +119,34 @@ def _environments(block: Block) -> list[Environment]:
     return [env for env in (block.env_before, block.env_after) if env is not None]
 
 
-def _sides(block: Block) -> Iterator[tuple[str, Environment]]:
-    for side, env in (("before", block.env_before), ("after", block.env_after)):
-        if env is not None:
-            yield side, env
+def _sides(block: Block) -> Iterator[tuple[Literal["before", "after"], Environment]]:
+    if block.env_before is not None:
+        yield "before", block.env_before
+    if block.env_after is not None:
+        yield "after", block.env_after
 
 
-def _too_few(block: Block) -> Iterator[str]:
+def _too_few(block: Block) -> Iterator[Disturbance]:
     if block.stop_reason == "max_duration":
-        count = len(block.samples_ns) if block.samples_ns is not None else 0
-        yield f"the longest time was up after {count} queries, fewer than asked"
+        yield Disturbance(kind="max_duration", value=len(block.samples_ns or ()))
 
 
-def _sentinel(block: Block, baseline_ns: int | None) -> Iterator[str]:
+def _sentinel(block: Block, baseline_ns: int | None) -> Iterator[Disturbance]:
     for side, env in _sides(block):
         if baseline_ns and env.sentinel_ns and env.sentinel_ns > SENTINEL_RISE * baseline_ns:
             rise = env.sentinel_ns / baseline_ns
-            yield f"fixed work took {rise:.2f}x its best time {side} (limit {SENTINEL_RISE:.2f}x)"
+            yield Disturbance(kind="sentinel", value=rise, limit=SENTINEL_RISE, side=side)
 
 
-def _throttled(block: Block) -> Iterator[str]:
+def _throttled(block: Block) -> Iterator[Disturbance]:
     """Bits of now on either side, and those since boot that came in between."""
     bits = {side: _bits(env) for side, env in _sides(block)}
     for side, seen in bits.items():
         if seen & THROTTLED_NOW:
-            yield f"throttled {side}: get_throttled says {seen:#x}"
+            yield Disturbance(kind="throttled", value=seen, side=side)
     came = bits.get("after", 0) & ~bits.get("before", 0) & (THROTTLED_NOW << 16)
     if "before" in bits and came and not bits["after"] & THROTTLED_NOW:
-        change = f"{bits['before']:#x} to {bits['after']:#x}"
-        yield f"throttled in between: get_throttled went from {change}"
+        yield Disturbance(kind="throttled_between", value=bits["after"], of=bits["before"])
 
 
 def _bits(env: Environment) -> int:
@@ -117,27 +155,27 @@ def _bits(env: Environment) -> int:
     return int(number[0], 16) if number else 0
 
 
-def _hot(block: Block) -> Iterator[str]:
+def _hot(block: Block) -> Iterator[Disturbance]:
     for side, env in _sides(block):
         if env.throttled_raw and env.temp_c is not None and env.temp_c >= PI_LIMIT_C:
-            yield f"{env.temp_c:.0f} °C {side}: the clock is lowered from {PI_LIMIT_C:.0f} °C on"
+            yield Disturbance(kind="hot", value=env.temp_c, limit=PI_LIMIT_C, side=side)
 
 
-def _warm_phone(block: Block) -> Iterator[str]:
+def _warm_phone(block: Block) -> Iterator[Disturbance]:
     """Android's own word, from LIGHT on: it has begun to lower frequencies."""
     for side, env in _sides(block):
         if env.thermal_status:
-            yield f"thermal status {env.thermal_status} {side} (0 is none, 6 shuts down)"
+            yield Disturbance(kind="thermal_status", value=env.thermal_status, limit=0, side=side)
 
 
-def _slowed(block: Block) -> Iterator[str]:
+def _slowed(block: Block) -> Iterator[Disturbance]:
     """By the fastest of the cores it may use: those that idle are slow for another reason."""
     seen = {side: hz for side, env in _sides(block) if (hz := _fastest(block, env))}
+    highest = max(seen.values(), default=0)
     for side, hz in seen.items():
-        if hz < FREQUENCY_SHARE * (highest := max(seen.values())):
-            yield (
-                f"its cores ran at {hz / 1e6:.0f} MHz {side}, "
-                f"{hz / highest:.2f} of the {highest / 1e6:.0f} MHz seen (limit {FREQUENCY_SHARE})"
+        if hz < FREQUENCY_SHARE * highest:
+            yield Disturbance(
+                kind="frequency", value=hz / highest, limit=FREQUENCY_SHARE, side=side, of=highest
             )
 
 
@@ -148,24 +186,21 @@ def _fastest(block: Block, env: Environment) -> int | None:
     return max((hz for hz in used if hz is not None), default=None)
 
 
-def _loaded(block: Block, cpus: int) -> Iterator[str]:
+def _loaded(block: Block, cpus: int) -> Iterator[Disturbance]:
     load = max((env.loadavg1 or 0 for env in _environments(block)), default=0)
     if load > cpus + WAITING:
-        yield (
-            f"load average {load:.1f} on {cpus} CPUs (limit {cpus + WAITING:.0f}; "
-            "of the last minute, so perhaps of what ran before)"
-        )
+        yield Disturbance(kind="load", value=load, limit=cpus + WAITING, of=cpus)
 
 
-def _interrupted(block: Block) -> Iterator[str]:
+def _interrupted(block: Block) -> Iterator[Disturbance]:
     if block.ctx_switches is None or not block.wall_ns:
         return
     per_s = block.ctx_switches.involuntary / (block.wall_ns / 1e9)
     limit = SWITCHES_PER_S * block.runtime.threads
     if per_s > limit:
-        yield f"its core was taken away {per_s:.0f} times a second (limit {limit:.0f})"
+        yield Disturbance(kind="switches", value=per_s, limit=limit)
 
 
-def _disturbed(block: Block) -> Iterator[str]:
+def _disturbed(block: Block, cpus: int) -> Iterator[Disturbance]:
     if block.others_cpu is not None and block.others_cpu > OTHERS_CPU:
-        yield f"others used {block.others_cpu:.2f} of a core (limit {OTHERS_CPU})"
+        yield Disturbance(kind="others_cpu", value=block.others_cpu, limit=OTHERS_CPU, of=cpus)
