@@ -66,7 +66,7 @@ def pixels_line(dtype: "np.dtype[Any]", low: float, high: float) -> str:
     if low >= 0 and high <= 255:
         return f'`images = images{".round()" * (dtype.kind == "f")}.astype("uint8")`'
     if low >= 0 and dtype.kind != "f":
-        # The camera's own depth where it is known by the values: 10, 12, 14 or 16 bits.
+        # As many bits as the largest value needs: cameras have 10, 12, 14 or 16.
         full = 2 ** int(high).bit_length() - 1
         scale = "/ 257" if full == 65535 else f"* (255 / {full})"
         return f'`images = (images {scale}).round().astype("uint8")`'
@@ -126,9 +126,8 @@ def channels_first(image: Sequence[int]) -> bool:
 
 
 def held(arrays: Mapping[str, Array]) -> str:
-    """Of an archive without `images`, what could be meant by the arrays that it holds."""
-    held = ", ".join(sorted(arrays)) or "nothing"
-    said = f"it holds {held}."
+    """Of an archive without `images` or `labels`: its arrays, and the line that renames them."""
+    said = f"it holds {', '.join(sorted(arrays)) or 'nothing'}."
     joined = _joined(arrays)
     if joined is None:
         return f"{said} Write it with `np.savez(path, images=..., labels=...)`."

@@ -131,14 +131,14 @@ def _notes(rows: tuple[Measured, ...], exports: Exports, seen: "Seen") -> tuple[
 
     shares = {row.name: row.top1 for row in rows if row.top1 is not None}
     found = [notes.at_chance(shares, seen.labels, exports.dataset.classes, what="test")]
-    student = next((m for m in exports.models if m.role == "student"), None)
+    students = [model for model in exports.models if model.role != "teacher"]
+    student = min(students, key=lambda m: m.precision != "float32", default=None)
     if student is not None:
         teacher = _teachers_logits(_teacher_of(student, exports), seen)
         if teacher is not None:
-            right = [
-                metrics.right(each, seen.labels) for each in (seen.logits[student.name], teacher)
-            ]
-            found.append(notes.outdone_teacher(student=right[0], teacher=right[1]))
+            right = metrics.right(seen.logits[student.name], seen.labels)
+            teachers = metrics.right(teacher, seen.labels)
+            found.append(notes.outdone_teacher(student=right, teacher=teachers))
     return tuple(filter(None, found))
 
 

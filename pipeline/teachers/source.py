@@ -153,15 +153,16 @@ LOGITS_WAY = "save its logits as .npz (pipeline.teachers.logits_file.save_logits
 def _ways_to_fit(dims: Sequence[int | None], image: tuple[int, ...]) -> str:
     """What brings the images and the network together."""
     height, width, channels = image
-    ways = [LOGITS_WAY]
+    ways = []
     for high, wide, depth in ([*dims], [*dims[1:], *dims[:1]]) if len(dims) == 3 else ():
-        if depth not in (None, channels) or high is None or wide is None:
-            if (high, wide, channels) == (height, width, 1):
-                line = f"np.repeat(images.reshape(-1, {height}, {width}, 1), {depth}, axis=3)"
-                ways.append(f"save the grey images with {depth} channels (`images = {line}`)")
-        elif (high, wide) == scaled_sides(height, width, max(high, wide)):
-            ways.append(f"scale the images to its size (dataset.size = {max(high, wide)})")
-    return f"Give a network for this size, channels first or last; or {', or '.join(ways[::-1])}."
+        if high and wide and depth == channels:
+            if (high, wide) == scaled_sides(height, width, max(high, wide)):
+                ways.append(f"scale the images to its size (dataset.size = {max(high, wide)})")
+        elif (high, wide, channels) == (height, width, 1):
+            line = f"np.repeat(images.reshape(-1, {height}, {width}, 1), {depth}, axis=3)"
+            ways.append(f"save the grey images with {depth} channels (`images = {line}`)")
+    ways.append(LOGITS_WAY)
+    return f"Give a network for this size, channels first or last; or {', or '.join(ways)}."
 
 
 def class_order(given: tuple[str, ...] | None, wanted: tuple[str, ...]) -> tuple[int, ...] | None:
