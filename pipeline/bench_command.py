@@ -36,6 +36,7 @@ class Options:
     threads: tuple[str, ...]
     tier: str
     runtimes: tuple[str, ...]
+    ort_options: tuple[str, ...]
     native: Path | None
     shapes: tuple[str, ...]
     inputs: tuple[str, ...]
@@ -168,6 +169,7 @@ def _request(options: Options, scratch: Path) -> "Request":
         models=options.models,
         baseline=options.baseline,
         runtimes=tuple(_runtime(name) for name in options.runtimes),
+        ort_options=_ort_options(options),
         given=Given(
             shapes=dict(session.shape(text) for text in options.shapes),
             files={
@@ -205,6 +207,19 @@ def _class_offsets(options: Options) -> dict[str, int]:
             raise unknown("model", name, files, place="--class-offset")
         offsets[name] = int(number)
     return offsets
+
+
+def _ort_options(options: Options) -> dict[str, str]:
+    from targets.bench.session import format_of, pair
+
+    models = (*options.models, *filter(None, [options.baseline]))
+    if options.ort_options and not any(format_of(path) == "onnx" for path in models):
+        raise InputError(
+            f"--ort-option {options.ort_options[0]}: is for ONNX Runtime, and no model is .onnx. "
+            "Leave it out."
+        )
+    example = "session.x64quantprecision=1"
+    return dict(pair(text, "--ort-option", example) for text in options.ort_options)
 
 
 def _runtime(name: str) -> Any:

@@ -222,6 +222,13 @@ def convert(as_json: bool, **options: Any) -> None:
     help="How long each model is measured: at least 6, 10 or 60 s.",
 )
 @click.option("--runtime", "runtimes", multiple=True, help="ai_edge_litert, tflite_runtime, …")
+@click.option(
+    "--ort-option",
+    "ort_options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Option of ONNX Runtime's session, as session.x64quantprecision=1.",
+)
 @click.option("--native", type=click.Path(path_type=Path), help="Google's benchmark_model, too.")
 @click.option("--shape", "shapes", multiple=True, metavar="NAME=1,3,48,320", help="Of an input.")
 @click.option("--input", "inputs", multiple=True, metavar="NAME=FILE.npy", help="Its contents.")

@@ -6,19 +6,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click.testing
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from pipeline.cli import main
+from targets.bench.account import saturation
 from targets.bench.agent import cpu_features
-from targets.bench.protocol import logits_of
+from targets.bench.protocol import Subject, logits_of
+from targets.bench.result import read
 from targets.errors import InputError, ProofError
 from targets.formats import onnx_qdq
 from targets.formats.onnx_products import require_exact_products, saturating_products
 from targets.processors import PROCESSORS, require_emulated, saturates
 from targets.processors.emulation import emulated
 from targets.processors.proof import prove
+from tests.brief import brief
 from tests.conftest import Lane
 from tests.devices import need
 
@@ -149,6 +154,58 @@ def test_a_file_is_known_to_saturate_where_it_does(name: str, tmp_path: Path) ->
         seen = logits_of(path, "onnx", samples, tmp_path, host=host)
     assert bool(saturating_products(path)) == expected
     assert bool(np.any(seen.ravel() != exact.ravel())) == expected
+
+
+@pytest.mark.parametrize(
+    ("features", "options", "said"),
+    [
+        (["SSE4.1", "AVX2"], None, True),
+        (["SSE4.1", "AVX2"], {"session.x64quantprecision": "1"}, False),
+        (["AVX2", "VNNI"], None, False),
+        (None, None, False),
+    ],
+)
+def test_a_file_that_saturates_on_a_device_has_a_note_beside_its_accuracy(
+    features: list[str] | None, options: dict[str, str] | None, said: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.onnx"
+    onnx.save(product("MatMul", weights(8, 4)), path)
+    subject = Subject(name="x.onnx", format="onnx", path=path, ort_options=options)
+    notes = list(saturation(subject, {"abi": "x86_64", "cpu_features": features}))
+    assert len(notes) == said
+    for note in notes:
+        assert "1 operators multiply with int8 weights" in note
+        assert "--ort-option session.x64quantprecision=1" in note
+
+
+def test_options_reach_the_session_and_the_document(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brief(monkeypatch)
+    path = tmp_path / "x.onnx"
+    onnx.save(product("MatMul", weights(8, 4)), path)
+    option = ["--ort-option", "session.x64quantprecision=1"]
+    given = ["bench", str(path), *option, "--out", str(tmp_path / "out")]
+    assert click.testing.CliRunner().invoke(main, given).exit_code == 0
+    blocks = read(tmp_path / "out" / "local.json").blocks
+    assert all(b.runtime.ort_options == {"session.x64quantprecision": "1"} for b in blocks)
+    assert blocks[0].cpu_features == tuple(cpu_features())
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [("x.tflite", "no model is .onnx"), ("x.onnx", "is not NAME=VALUE")],
+)
+def test_an_option_that_no_session_can_have_is_refused(
+    given: str, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / given).write_bytes(b"")
+    option = "a=b" if given.endswith(".tflite") else "a"
+    seen = click.testing.CliRunner().invoke(
+        main, ["bench", str(tmp_path / given), "--ort-option", option]
+    )
+    assert isinstance(seen.exception, InputError)
+    assert said in str(seen.exception)
 
 
 def test_what_linux_says_of_a_processor_is_read() -> None:

@@ -1,6 +1,6 @@
 """What was seen on a device as a `bench-result/1`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
@@ -15,6 +15,8 @@ from targets.bench.result import Document
 from targets.bench.session import Observed, Request
 from targets.bench.summary import ComparisonRow
 from targets.errors import InputError
+from targets.formats.onnx_products import saturating_products
+from targets.processors import saturates
 
 TOOL = "edge-distill"
 
@@ -96,7 +98,7 @@ def _used(protocol: Protocol, blocks: Sequence[Block]) -> dict[str, Any]:
 
 def document(request: Request, seen: Observed, device: Mapping[str, Any]) -> Document:
     """Of what `pipeline bench` was asked for."""
-    accuracy = _accuracy(request, seen)  # it may find a model's labels impossible
+    accuracy = _accuracy(request, seen, device)  # it may find a model's labels impossible
     return assemble(
         device=device,
         protocol=request.protocol,
@@ -144,14 +146,34 @@ def baselines(request: Request, seen: Observed) -> dict[str, str]:
     return found
 
 
-def _accuracy(request: Request, seen: Observed) -> list[AccuracyPass]:
+def _accuracy(request: Request, seen: Observed, device: Mapping[str, Any]) -> list[AccuracyPass]:
     against = baselines(request, seen)
     read = {name: _read(name, request, seen) for name in seen.records}
     rows = []
     for name, record in seen.records.items():
         found = _figures(read[name], read.get(against.get(name, "")), request, seen)
+        found["notes"] = (*found.get("notes", ()), *saturation(seen.subjects[name], device))
         rows.append(AccuracyPass.model_validate({"model": name, **record, **found}))
     return rows
+
+
+EXACT = "session.x64quantprecision"
+"""With this option ONNX Runtime multiplies with int8 weights exactly on x86."""
+
+
+def saturation(subject: Subject, device: Mapping[str, Any]) -> Iterator[str]:
+    """Why the outputs of an ONNX file can be other ones on this device than on another."""
+    features = device.get("cpu_features")
+    exact = (subject.ort_options or {}).get(EXACT) == "1"
+    if subject.format != "onnx" or not features or exact or not saturates(device["abi"], features):
+        return
+    found = saturating_products(subject.path)
+    if found:
+        yield (
+            f"{len(found)} operators multiply with int8 weights, and those products saturate on "
+            f"this processor ({', '.join(features)}; no VNNI): its outputs can be other ones than "
+            f"elsewhere. Store the weights as uint8, or give --ort-option {EXACT}=1"
+        )
 
 
 def _read(name: str, request: Request, seen: Observed) -> Read:

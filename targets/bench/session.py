@@ -34,6 +34,8 @@ class Request:
     """By format, what the device can have."""
     threads: tuple[int, ...] = (1,)
     affinity: tuple[int, ...] | None = None
+    ort_options: Mapping[str, str] = field(default_factory=dict)
+    """Entries of the configuration of ONNX Runtime's sessions."""
     given: Given = field(default_factory=Given)
     samples: LabelledSamples | None = None
     outputs: tuple[str, ...] = ()
@@ -95,6 +97,7 @@ def subjects(request: Request) -> dict[str, Subject]:
             runtime=runtime,
             threads=threads,
             affinity=request.affinity,
+            ort_options=request.ort_options if format_of(path) == "onnx" else None,
         )
         for path in files
         for runtime in _runtimes(path, request)
