@@ -44,7 +44,7 @@ def rows(documents: Documents) -> tuple[list[str], list[list[str]]]:
 def _cells(document: "Document") -> list[Cells]:
     compared = {row.candidate: row for row in document.comparison}
     accuracy = {row.model: row for row in document.accuracy}
-    batches = {model.name: model.samples_per_query for model in document.models}
+    batches = {model.name: model.samples_per_query or 1 for model in document.models}
     return [
         _latency(row, batches)
         | _accuracy(accuracy.get(row.model))

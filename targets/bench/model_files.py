@@ -5,16 +5,11 @@
 
 import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 from targets.errors import InputError
 from targets.links.link import Link
-
-if TYPE_CHECKING:
-    from onnx import AttributeProto, GraphProto, TensorProto
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +39,11 @@ class ModelFiles:
 
 def files_of(path: Path) -> ModelFiles:
     """Raises `InputError` for a file that is missing, or lies outside of the model's folder."""
-    names = sorted(set(_locations(path))) if path.suffix.lower() == ".onnx" else []
+    names: list[str] = []
+    if path.suffix.lower() == ".onnx":
+        from targets.formats.onnx_external import locations
+
+        names = sorted(set(locations(path)))
     for name in names:
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise InputError(
@@ -74,36 +73,3 @@ def put(link: Link, model: ModelFiles) -> str:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _locations(path: Path) -> Iterator[str]:
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    try:
-        model = onnx.load(path, load_external_data=False)
-    except DecodeError:  # no model at all: the runtime says so
-        return
-    attributes = (
-        one for function in model.functions for node in function.node for one in node.attribute
-    )
-    for tensor in (*_of_graph(model.graph), *_of_attributes(attributes)):
-        if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            yield from (entry.value for entry in tensor.external_data if entry.key == "location")
-
-
-def _of_graph(graph: "GraphProto") -> Iterator["TensorProto"]:
-    yield from graph.initializer
-    for sparse in graph.sparse_initializer:
-        yield from (sparse.values, sparse.indices)
-    yield from _of_attributes(one for node in graph.node for one in node.attribute)
-
-
-def _of_attributes(attributes: Iterable["AttributeProto"]) -> Iterator["TensorProto"]:
-    """Those of constants, and of the graphs of branches and loops."""
-    for one in attributes:
-        yield from (one.t, *one.tensors)
-        for sparse in (one.sparse_tensor, *one.sparse_tensors):
-            yield from (sparse.values, sparse.indices)
-        for graph in (one.g, *one.graphs):
-            yield from _of_graph(graph)
