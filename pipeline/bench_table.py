@@ -131,7 +131,7 @@ def _notes(document: "Document", details: str) -> list[str]:
 
 
 def _batches(document: "Document") -> dict[str, int]:
-    return {model.name: model.samples_per_query for model in document.models}
+    return {model.name: model.samples_per_query or 1 for model in document.models}
 
 
 def operators(document: "Document") -> Iterator[str]:

@@ -122,7 +122,7 @@ def _model(subject: Subject, seen: Observed) -> dict[str, Any]:
         "file": str(subject.path),
         "sha256": None if files is None else files.sha256,
         "size_bytes": None if files is None else files.size_bytes,
-        "samples_per_query": subject.batch,
+        "samples_per_query": subject.batch if described else None,
         "error": str(seen.errors[subject.name]) if subject.name in seen.errors else None,
         **{key: described.get(key) for key in ("inputs", "outputs", "operators")},
     }

@@ -131,9 +131,10 @@ PIXEL_STEPS = (1.0, 1 / 255, 1 / 256, 1 / 127.5, 1 / 128)
 def doubt(inputs: Sequence[Described], entries: Mapping[str, Any], given: Given) -> str | None:
     """Why the bytes that an input is given may not be what its network was trained on."""
     fed = [one for one in inputs if entries[one["name"]]["kind"] == "samples"]
-    if not fed or given.samples is None or given.scale is not None or given.offset is not None:
+    is_said = given.scale is not None or given.offset is not None
+    if not fed or is_said or given.samples is None:
         return None
-    (one,), (_, dtype) = fed, given.samples
+    one, (_, dtype) = fed[0], given.samples
     if not np.issubdtype(dtype, np.integer):
         return None
     if one["dtype"].startswith("float"):

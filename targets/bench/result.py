@@ -143,8 +143,9 @@ class Model(Section):
     """In the file's order; null where it cannot be loaded."""
     operators: dict[str, int] | None = None
     """How often each kind of operator is in the file; null where the runtime does not say."""
-    samples_per_query: int = 1
-    """Above 1 where a batch is fixed in the file: its times are of so many samples."""
+    samples_per_query: int | None = 1
+    """Above 1 where a batch is fixed in the file: its times are of so many samples. Null where
+    nothing is known of the file."""
     error: str | None = None
     """Why there are no figures of it; null when it was measured."""
 

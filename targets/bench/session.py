@@ -259,6 +259,12 @@ def _pass(seen: Observed, into: dict[str, Any], measure: Any) -> None:
 
 
 def _outputs(subject: Subject, bench: Bench, seen: Observed) -> dict[str, Any]:
+    output = seen.described[subject.name]["outputs"][subject.output_index]
+    if not scores.is_number(output["dtype"]):
+        raise InputError(
+            f"{subject.path}: its output {scores.shown(output)} holds no numbers, so that nothing "
+            "is known of its accuracy. Name another (--output NAME), or leave --data out."
+        )
     seen.outputs[subject.name], record = bench.outputs(subject)
     return record
 
