@@ -100,4 +100,6 @@ def top1(work: Work, outputs: Logits) -> float | None:
 
     if work.data is None or work.data.labels is None:
         return None
-    return metrics.top1(outputs, work.data.labels)
+    # Of one output: a file counts at the network's threshold, not at one of its own.
+    threshold = metrics.binary_threshold(work.expected) if work.expected.shape[1] == 1 else None
+    return metrics.top1(outputs, work.data.labels, threshold=threshold)

@@ -135,7 +135,7 @@ def require_int8(path: Path, spec: InputSpec) -> Inspection:
     if seen.float_op_names or not seen.int8_ops:
         raise ProofError(
             f"{path.name}: int8 was asked for, but {seen.float_ops} operators are not: "
-            f"{', '.join(seen.float_op_names) or 'none is int8'}. Nothing was published."
+            f"{', '.join(seen.float_op_names) or 'none is int8'}."
         )
     other = [op for op in _between(seen) if not op.dtypes <= INT8_TYPES]
     if other:
@@ -146,7 +146,7 @@ def require_int8(path: Path, spec: InputSpec) -> Inspection:
     if found != expected:
         raise ProofError(
             f"{path.name}: input type, shape, (scale, zero point) and output type are {found}, not "
-            f"{expected}. Nothing was published."
+            f"{expected}."
         )
     return seen
 
@@ -179,9 +179,7 @@ def _listed(constants: list[Weights]) -> str:
 
 
 def _not_as_asked(path: Path, precision: str, reason: str) -> ProofError:
-    return ProofError(
-        f"{path.name}: {precision} was asked for, but {reason}. Nothing was published."
-    )
+    return ProofError(f"{path.name}: {precision} was asked for, but {reason}.")
 
 
 def _rounded(found: tuple[float, int] | None, spec: InputSpec) -> tuple[float, int] | None:
