@@ -1,4 +1,4 @@
-"""One file of a network that was there already: written, proved, compared, and said what it is."""
+"""One file of a network that was there already: written and proved, or refused with the reason."""
 
 import hashlib
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from targets.errors import DeviceError, ProofError
 from targets.parity import require_parity, require_same_labels
 
 if TYPE_CHECKING:
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
 
 Raw = npt.NDArray[np.uint8]
 Logits = npt.NDArray[np.floating[Any]]
+
+
+COLUMNS = (
+    "name", "format", "precision", "file", "sha256", "size_bytes", "agreement", "max_abs_diff",
+    "top1", "int8_ops", "float_ops", "scales", "reason",
+)  # fmt: skip
+"""Of a file in `convert.json`; null is what is not known of a file that is not there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,15 +45,35 @@ class Work:
     scratch: Path
     outputs: dict[str, Logits] = field(default_factory=dict)
     """Of every file that was compared, by its name."""
+    refused: set[str] = field(default_factory=set)
+    """Names of the files that could not be proved."""
+
+    def path(self, target: str, precision: str) -> Path:
+        return self.folder / "models" / f"{self.name}.{precision}.{target}"
 
 
 def write_file(work: Work, target: str, precision: str) -> dict[str, Any]:
-    """Write one file, prove it, and say what it is."""
+    """The row of one file that was written and proved; else `file` is null, and `reason` says why.
+
+    A file stands alone: that one cannot be proved takes nothing from the others.
+    """
+    path = work.path(target, precision)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    row = dict.fromkeys(COLUMNS) | {"name": path.name, "format": target, "precision": precision}
+    try:
+        return row | _proved(work, target, precision)
+    except (ProofError, DeviceError) as error:  # the latter: its runtime cannot run it
+        path.unlink(missing_ok=True)
+        work.refused.add(path.name)
+        return row | {"reason": str(error)}
+
+
+def _proved(work: Work, target: str, precision: str) -> dict[str, Any]:
     from targets.bench.protocol import logits_of
     from targets.formats.export import export, operators
 
-    path = work.folder / "models" / f"{work.name}.{precision}.{target}"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = work.path(target, precision)
+    _require_base(work, path)
     source = work.quantized if precision == "int8_ptq" else work.exact
     made_from = export(
         target, precision, source, path, samples=calibration(work), scratch=work.scratch
@@ -57,9 +85,6 @@ def write_file(work: Work, target: str, precision: str) -> dict[str, Any]:
         scales = _same_graph(work, path, made_from)
     int8_ops, float_ops = operators(target, path)
     return {
-        "name": path.name,
-        "format": target,
-        "precision": precision,
         "file": path.relative_to(work.folder).as_posix(),
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "size_bytes": path.stat().st_size,
@@ -70,6 +95,13 @@ def write_file(work: Work, target: str, precision: str) -> dict[str, Any]:
         "float_ops": float_ops,
         "scales": [row.model_dump() for row in scales],
     }
+
+
+def _require_base(work: Work, path: Path) -> None:
+    """An int8 ONNX file is made from the TFLite file, which is not converted a second time."""
+    base = path.with_suffix(".tflite").name
+    if path.name != base and base in work.refused:
+        raise ProofError(f"{path.name}: would be made from {base}, which is refused.")
 
 
 def calibration(work: Work) -> Raw:

@@ -131,8 +131,9 @@ def test_a_recurrent_network_is_converted_for_one_sample(tmp_path: Path) -> None
     document = convert(tmp_path / "rows.keras", tmp_path / "out", targets=("tflite", "onnx"))
     assert [file["agreement"] for file in document["files"]] == [1.0, 1.0]
     np.savez(tmp_path / "rows.npz", images=IMAGES)
-    with pytest.raises(InputError, match="holds a loop"):
-        convert(tmp_path / "rows.keras", tmp_path / "out", data=tmp_path / "rows.npz")
+    asked = {"data": tmp_path / "rows.npz", "precisions": ("int8_ptq",)}
+    with pytest.raises(ProofError, match=r"(?s)nothing is published.*holds a loop"):
+        convert(tmp_path / "rows.keras", tmp_path / "out", **asked)
     assert (tmp_path / "out" / "convert.json").is_file()  # the first result is still there
 
 
@@ -298,16 +299,73 @@ def test_a_folder_that_holds_something_else_is_not_replaced(saved: Path, tmp_pat
     assert (tmp_path / "thesis.txt").exists()
 
 
-def test_a_file_that_differs_publishes_nothing(
+def another_network(export: Callable[..., None]) -> Callable[..., None]:
+    """The export of another network under this one's name, which counts how often it is called."""
+
+    def other(model: Any, *rest: Any) -> None:
+        other.calls += 1  # type: ignore[attr-defined]
+        export(lambda image: 1.0 - model(image), *rest)
+
+    other.calls = 0  # type: ignore[attr-defined]
+    return other
+
+
+def test_where_no_file_is_proved_nothing_is_published(
     saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The export of another network, under this one's name."""
-
-    def other(model: Any, spec: Any, path: Path) -> None:
-        export(lambda image: 1.0 - model(image), spec, path)
-
-    export = tflite.export_float
-    monkeypatch.setattr(tflite, "export_float", other)
-    with pytest.raises(ProofError, match="differs from the network it was made from"):
+    monkeypatch.setattr(tflite, "export_float", another_network(tflite.export_float))
+    with pytest.raises(ProofError, match=r"mine\.float32\.tflite: differs from the network"):
         convert(saved / "mine.keras", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_not_proved_takes_no_other_with_it(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = another_network(tflite.export_int8_ptq)
+    monkeypatch.setattr(tflite, "export_int8_ptq", wrong)
+    out = tmp_path / "out"
+    asked = {"targets": ("onnx", "tflite"), "data": saved / "images.npz"}
+    document = convert(saved / "mine.keras", out, **asked)
+    proved = {file["name"] for file in document["files"] if file["file"]}
+    assert proved == {"mine.float32.tflite", "mine.float32.onnx"}
+    assert {path.name for path in (out / "models").iterdir()} == proved
+    reasons = {file["name"]: file["reason"] for file in document["files"] if not file["file"]}
+    assert "mine.int8_ptq.tflite: differs" in reasons["mine.int8_ptq.tflite"]
+    assert "would be made from mine.int8_ptq.tflite" in reasons["mine.int8_ptq.onnx"]
+    assert wrong.calls == 1  # type: ignore[attr-defined]
+    assert json.loads((out / "convert.json").read_text())["files"] == document["files"]
+
+
+def test_an_onnx_file_alone_says_what_it_would_have_been_made_from(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*asked: Any) -> None:
+        raise ProofError("mine.int8_ptq.tflite: its scales are wrong.")
+
+    monkeypatch.setattr(tflite, "export_int8_ptq", refuses)
+    asked = {"targets": ("onnx",), "data": saved / "images.npz", "precisions": ("int8_ptq",)}
+    with pytest.raises(ProofError, match=r"mine\.int8_ptq\.onnx: .* and that failed: .* wrong"):
+        convert(saved / "mine.keras", tmp_path / "out", **asked)
+
+
+def test_the_command_names_each_refused_file_and_exits_1(command: Command, tmp_path: Path) -> None:
+    """A recurrent network, whose ranges cannot be calibrated."""
+    import tf_keras
+
+    layers = [tf_keras.layers.Input((8, 8)), tf_keras.layers.LSTM(4), tf_keras.layers.Dense(3)]
+    tf_keras.Sequential(layers).save(tmp_path / "rows.keras")
+    np.savez(tmp_path / "rows.npz", images=IMAGES)
+    done = command("convert", "rows.keras", "--data", "rows.npz")
+    assert done.returncode == 1
+    assert done.stderr.count("Error: ") == 1
+    assert "Error: rows.int8_ptq.tflite: the network holds a loop" in done.stderr
+    assert [line.split()[:2] for line in done.stdout.splitlines()[1:3]] == [
+        ["rows.float32.tflite", kilobytes(tmp_path)],
+        ["rows.int8_ptq.tflite", "refused"],
+    ]
+
+
+def kilobytes(folder: Path) -> str:
+    size = (folder / "converted/rows/models/rows.float32.tflite").stat().st_size
+    return f"{size / 1000:,.1f}"

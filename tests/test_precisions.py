@@ -194,7 +194,7 @@ def test_a_loop_is_refused_before_the_calibrator_that_dies_of_it(tmp_path: Path)
             lambda x: tf.reduce_sum(x) < 5.0, lambda x: [x + 1.0], [tf.reduce_mean(image, [1, 2])]
         )[0]
 
-    with pytest.raises(InputError, match="holds a loop"):
+    with pytest.raises(ProofError, match=r"x\.tflite: the network holds a loop"):
         tflite.export_int8_ptq(looped, SPEC, IMAGES, tmp_path / "x.tflite")
 
 

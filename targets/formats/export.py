@@ -1,6 +1,7 @@
 """One call for every format and precision: a file is written, and proved to be what was asked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from targets.errors import ProofError
 from targets.inputs import InputSpec
 
 Samples = npt.NDArray[np.uint8]
@@ -53,12 +55,23 @@ def export(
             made_from = path.with_name(f"{path.name.removesuffix('.onnx')}.tflite")
             if not made_from.exists():
                 made_from = scratch / made_from.name
-                export("tflite", precision, source, made_from, samples=samples, scratch=scratch)
+                with _for(path):
+                    export("tflite", precision, source, made_from, samples=samples, scratch=scratch)
             onnx_qdq.export_int8(made_from, path)
             return made_from
         case _:
             raise ValueError(f"{target} cannot be {precision}")
     return None
+
+
+@contextmanager
+def _for(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except ProofError as error:
+        raise ProofError(
+            f"{path.name}: is made from a TFLite file, and that failed: {error}"
+        ) from error
 
 
 def evenly(samples: Any, count: int = CALIBRATION_SAMPLES) -> Samples:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from targets.calibration import require_enough
-from targets.errors import ConversionError, InputError
+from targets.errors import ConversionError
 from targets.formats.tflite_inspect import (
     Inspection,
     inspect,
@@ -95,11 +95,12 @@ def export_int8(model: Model, spec: InputSpec, path: Path) -> None:
 def export_int8_ptq(model: Model, spec: InputSpec, samples: Samples, path: Path) -> None:
     """Write a float `model` as int8, with activation ranges from raw `samples` [n, *spec.shape].
 
-    Raises `InputError` for fewer than 256 samples, and `ProofError` as `export_int8` does.
+    Raises `InputError` for fewer than 256 samples, `ConversionError` for a network with a loop,
+    and `ProofError` as `export_int8` does.
     """
     import tensorflow as tf
 
-    converter = _converter(model, spec, calibrated=True)
+    converter = _converter(model, spec, calibrated=path)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = _representative(with_both_ends(samples), spec, path)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
@@ -118,7 +119,7 @@ def export_int16x8(model: Model, spec: InputSpec, samples: Samples, path: Path) 
     import tensorflow as tf
 
     raw = InputSpec(shape=spec.shape, dtype=spec.dtype, scale=1.0, zero_point=0)
-    converter = _float_converter(model, spec, calibrated=True)
+    converter = _float_converter(model, spec, calibrated=path)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = _representative(with_both_ends(samples), raw, path)
     converter.target_spec.supported_ops = [
@@ -154,7 +155,7 @@ def _representative(
     return each
 
 
-def _float_converter(model: Model, spec: InputSpec, *, calibrated: bool = False) -> Any:
+def _float_converter(model: Model, spec: InputSpec, *, calibrated: Path | None = None) -> Any:
     def serve(image: Tensor) -> Tensor:
         # As operators in the graph: folding them into the first convolution is wrong at the
         # padded borders.
@@ -163,7 +164,7 @@ def _float_converter(model: Model, spec: InputSpec, *, calibrated: bool = False)
     return _converter(serve, spec, calibrated=calibrated)
 
 
-def _converter(serve: Model, spec: InputSpec, *, calibrated: bool = False) -> Any:
+def _converter(serve: Model, spec: InputSpec, *, calibrated: Path | None = None) -> Any:
     import tensorflow as tf
 
     signature = [tf.TensorSpec([1, *spec.shape], tf.float32, name="image")]
@@ -174,10 +175,10 @@ def _converter(serve: Model, spec: InputSpec, *, calibrated: bool = False) -> An
         return tf.identity(serve(image), name="logits")
 
     concrete = logits.get_concrete_function()
-    if calibrated and _has_loop(concrete.graph.as_graph_def()):
-        raise InputError(
-            "the network holds a loop (a recurrent layer), and TFLite's calibration ends the whole "
-            "process on loops: ask for float32, float16 or dynamic."
+    if calibrated is not None and _has_loop(concrete.graph.as_graph_def()):
+        raise ConversionError(
+            f"{calibrated.name}: the network holds a loop (a recurrent layer), and TFLite's "
+            "calibration ends the whole process on loops. Ask for float32, float16 or dynamic."
         )
     return tf.lite.TFLiteConverter.from_concrete_functions([concrete], logits)
 
