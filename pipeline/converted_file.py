@@ -73,10 +73,15 @@ def _proved(work: Work, target: str, precision: str) -> dict[str, Any]:
     from targets.formats.export import export, operators
 
     path = work.path(target, precision)
-    _require_base(work, path)
     source = work.quantized if precision == "int8_ptq" else work.exact
     made_from = export(
-        target, precision, source, path, samples=calibration(work), scratch=work.scratch
+        target,
+        precision,
+        source,
+        path,
+        samples=calibration(work),
+        scratch=work.scratch,
+        refused=work.refused,
     )
     seen = work.outputs[path.name] = logits_of(path, target, work.samples, work.scratch)
     agreement, difference = require_parity(path.name, precision, expected=work.expected, seen=seen)
@@ -95,13 +100,6 @@ def _proved(work: Work, target: str, precision: str) -> dict[str, Any]:
         "float_ops": float_ops,
         "scales": [row.model_dump() for row in scales],
     }
-
-
-def _require_base(work: Work, path: Path) -> None:
-    """An int8 ONNX file is made from the TFLite file, which is not converted a second time."""
-    base = path.with_suffix(".tflite").name
-    if path.name != base and base in work.refused:
-        raise ProofError(f"{path.name}: would be made from {base}, which is refused.")
 
 
 def calibration(work: Work) -> Raw:

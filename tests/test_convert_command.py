@@ -332,7 +332,7 @@ def test_a_file_that_is_not_proved_takes_no_other_with_it(
     assert {path.name for path in (out / "models").iterdir()} == proved
     reasons = {file["name"]: file["reason"] for file in document["files"] if not file["file"]}
     assert "mine.int8_ptq.tflite: differs" in reasons["mine.int8_ptq.tflite"]
-    assert "would be made from mine.int8_ptq.tflite" in reasons["mine.int8_ptq.onnx"]
+    assert "is made from mine.int8_ptq.tflite, which is refused" in reasons["mine.int8_ptq.onnx"]
     assert wrong.calls == 1  # type: ignore[attr-defined]
     assert json.loads((out / "convert.json").read_text())["files"] == document["files"]
 

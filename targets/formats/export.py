@@ -1,6 +1,6 @@
 """One call for every format and precision: a file is written, and proved to be what was asked."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +27,19 @@ class Source:
 
 
 def export(
-    target: str, precision: str, source: Source, path: Path, *, samples: Samples, scratch: Path
+    target: str,
+    precision: str,
+    source: Source,
+    path: Path,
+    *,
+    samples: Samples,
+    scratch: Path,
+    refused: Container[str] = (),
 ) -> Path | None:
     """Write `path`; for an ONNX file that is made from a TFLite file, the place of the latter.
 
-    That is the file of this name beside it, or else one that is made in `scratch`. `samples` are
-    raw ones that ranges are calibrated with.
+    That is the file of this name beside it, or else one that is made in `scratch`, unless its name
+    is among the `refused`. `samples` are raw ones that ranges are calibrated with.
     """
     from targets.formats import onnx_qdq, tflite
 
@@ -52,10 +59,12 @@ def export(
         case "onnx", "float32":
             onnx_qdq.export_float(source.serve, source.input, path)
         case "onnx", "int8" | "int8_ptq":
-            made_from = path.with_name(f"{path.name.removesuffix('.onnx')}.tflite")
+            made_from = path.with_suffix(".tflite")
+            if made_from.name in refused:
+                raise ProofError(f"{path.name}: is made from {made_from.name}, which is refused.")
             if not made_from.exists():
                 made_from = scratch / made_from.name
-                with _for(path):
+                with _made_for(path):
                     export("tflite", precision, source, made_from, samples=samples, scratch=scratch)
             onnx_qdq.export_int8(made_from, path)
             return made_from
@@ -65,7 +74,7 @@ def export(
 
 
 @contextmanager
-def _for(path: Path) -> Iterator[None]:
+def _made_for(path: Path) -> Iterator[None]:
     try:
         yield
     except ProofError as error:
