@@ -186,6 +186,39 @@ def test_a_network_without_a_large_matrix_cannot_be_dynamic(tmp_path: Path) -> N
         tflite.export_dynamic(dense(7), SPEC, tmp_path / "small.tflite")
 
 
+@pytest.mark.parametrize("kind", ["dense", "conv", "depthwise", "transpose"])
+def test_a_wide_layers_bias_is_no_weight_that_stayed_in_float(tmp_path: Path, kind: str) -> None:
+    """1,024 channels and more: MobileNet, ResNet50, EfficientNet."""
+    import tf_keras
+
+    layers = tf_keras.layers
+    wide: dict[str, list[Any]] = {
+        "dense": [layers.Flatten(), layers.Dense(1024, activation="sigmoid")],
+        "conv": [layers.Conv2D(1024, 3), layers.BatchNormalization(), layers.ReLU()],
+        "depthwise": [layers.Conv2D(1024, 1), layers.DepthwiseConv2D(3)],
+        "transpose": [layers.Conv2DTranspose(1024, 2), layers.BatchNormalization()],
+    }
+    image = [layers.Input((2, 2, 4)) if kind == "dense" else layers.Input((3, 3, 4))]
+    model = tf_keras.Sequential([*image, *wide[kind], layers.Flatten(), layers.Dense(2)])
+    model.set_weights([np.random.default_rng(0).uniform(0.5, 1, w.shape) for w in model.weights])
+    spec = image_input(*model.input_shape[1:])
+    tflite.export_dynamic(lambda x: model(x, training=False), spec, tmp_path / "x.tflite")
+    seen = tflite.inspect(tmp_path / "x.tflite")
+    floats = [c for c in seen.constants if c.dtype == "FLOAT32" and c.elements >= 1024]
+    assert floats  # the bias that was refused
+    assert not any(c.multiplied for c in floats)
+
+
+def test_a_matrix_that_stayed_in_float_is_seen_whatever_its_size(
+    written: Callable[[str], Path],
+) -> None:
+    seen = tflite.inspect(written("mobilenet_v1") / "student.float32.tflite")
+    held = [c for c in seen.constants if c.dtype == "FLOAT32"]
+    layers = [op for op in seen.operators if op.weights == "FLOAT32"]
+    assert sum(c.multiplied for c in held) == len(layers)
+    assert max(c.elements for c in held if c.multiplied) >= 1024
+
+
 def test_a_loop_is_refused_before_the_calibrator_that_dies_of_it(tmp_path: Path) -> None:
     import tensorflow as tf
 

@@ -36,6 +36,8 @@ class Weights(BaseModel):
     name: str
     dtype: str
     elements: int
+    multiplied: bool
+    """Whether it is read as a matrix or a kernel; a bias and a scale per channel are not."""
 
 
 class Operator(BaseModel):
@@ -113,9 +115,12 @@ def require_float16(path: Path) -> Inspection:
 
 
 def require_dynamic(path: Path) -> Inspection:
-    """The inspection of a file whose large weights are all int8, or a `ProofError`."""
+    """The inspection of a file whose large weights are all int8, or a `ProofError`.
+
+    Biases and constants per channel are float by design, whatever their size.
+    """
     seen = inspect(path)
-    large = [c for c in seen.constants if c.elements >= LARGE]
+    large = [c for c in seen.constants if c.multiplied and c.elements >= LARGE]
     wrong = [c for c in large if c.dtype.startswith("FLOAT")]
     if wrong:
         raise _not_as_asked(path, "dynamic", f"these weights stay in float: {_listed(wrong)}")
@@ -231,12 +236,35 @@ def _operators(model: Any, schema: Any) -> Iterator[Operator]:
 
 def _constants(model: Any, kinds: dict[int, str]) -> Iterator[Weights]:
     for graph in model.subgraphs:
-        for tensor in graph.tensors:
+        multiplied = _multiplied(model, graph)
+        for index, tensor in enumerate(graph.tensors):
             if is_constant(model, tensor):
-                shape = [int(size) for size in ([] if tensor.shape is None else tensor.shape)]
                 yield Weights(
-                    name=tensor.name.decode(), dtype=kinds[tensor.type], elements=prod(shape)
+                    name=tensor.name.decode(),
+                    dtype=kinds[tensor.type],
+                    elements=prod(_shape(tensor)),
+                    multiplied=index in multiplied,
                 )
+
+
+def _multiplied(model: Any, graph: Any) -> set[int]:
+    """The tensors that are read as a matrix or a kernel.
+
+    Not what is only added (biases, position embeddings), and no vector outside `WEIGHT_SLOT` (the
+    scale or the limit of each channel): TFLite keeps these in float wherever the activation is.
+    """
+    found = set()
+    for operator in graph.operators:
+        name = operator_name(model, operator)
+        for slot, index in enumerate(operator.inputs):
+            vector = index < 0 or sum(size > 1 for size in _shape(graph.tensors[index])) <= 1
+            if slot == WEIGHT_SLOT.get(name) or not (vector or name in ("ADD", "SUB")):
+                found.add(int(index))
+    return found
+
+
+def _shape(tensor: Any) -> list[int]:
+    return [int(size) for size in ([] if tensor.shape is None else tensor.shape)]
 
 
 def _scale(tensor: Any) -> tuple[float, int] | None:
