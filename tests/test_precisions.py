@@ -172,11 +172,11 @@ def test_a_file_of_another_precision_is_not_taken(
         proof(written("mobilenet_v1") / "student.float32.tflite")
 
 
-def dense(units: int) -> Callable[[Any], Any]:
+def dense(units: int, *, scale: float = 1.0) -> Callable[[Any], Any]:
     """A network of one matrix [144, units]."""
     import tensorflow as tf
 
-    matrix = np.random.default_rng(0).normal(size=(144, units)).astype(np.float32)
+    matrix = np.random.default_rng(0).normal(0, scale, (144, units)).astype(np.float32)
     return lambda image: tf.matmul(tf.reshape(image, [1, 144]), matrix)
 
 
@@ -333,6 +333,98 @@ def test_the_rewrites_change_no_result_and_leave_nothing_in_float(
     after = onnxruntime.InferenceSession(tmp_path / "x.onnx").run(None, {"image": x})[0]
     np.testing.assert_array_equal(before, after)
     assert onnx_qdq.inspect(tmp_path / "x.onnx").float_op_names == ()
+
+
+ENDINGS = {"SOFTMAX": "softmax", "LOG_SOFTMAX": "log_softmax", "LOGISTIC": "sigmoid"}
+
+
+def ended(ending: str | None, *, precision: str, folder: Path) -> Path:
+    """A file of 300 scores that differ by little, with an activation behind them."""
+    import tensorflow as tf
+
+    scores = dense(300, scale=0.01)
+    path = folder / f"{ending}.{precision}.tflite"
+    final = getattr(tf.nn, ENDINGS[ending]) if ending else tf.identity
+    getattr(tflite, f"export_{precision}")(lambda image: final(scores(image)), SPEC, IMAGES, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("ending", "precision"),
+    [
+        *((ending, "int8_ptq") for ending in ENDINGS),
+        ("SOFTMAX", "int16x8"),  # which the converter does not know for LOG_SOFTMAX
+        ("LOGISTIC", "int16x8"),
+    ],
+)
+def test_the_last_softmax_or_sigmoid_is_float_and_what_is_before_it_the_same(
+    tmp_path: Path, ending: str, precision: str
+) -> None:
+    """In int8 every one of the 300 probabilities would be 0 or 1/256."""
+    import tensorflow as tf
+
+    path = ended(ending, precision=precision, folder=tmp_path)
+    plain = ended(None, precision=precision, folder=tmp_path)
+    before, seen = (logits_of(p, "tflite", IMAGES[:32], tmp_path) for p in (plain, path))
+    assert len(set(before.argmax(axis=1))) > 20
+    np.testing.assert_array_equal(seen.argmax(axis=1), before.argmax(axis=1))
+    expected = getattr(tf.nn, ENDINGS[ending])(before).numpy()
+    np.testing.assert_allclose(seen, expected, rtol=2e-6)
+    operators = tflite.inspect(path).operators
+    assert [(op.name, op.edge) for op in operators[-2:]] == [("DEQUANTIZE", True), (ending, True)]
+    assert tflite.inspect(path).float_ops == tflite.inspect(plain).float_ops == 0
+    assert not any(op.edge for op in operators if op.name not in ("QUANTIZE", "DEQUANTIZE", ending))
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_a_float_softmax_behind_integers_loads_in_every_runtime(
+    tmp_path: Path, runtime: str
+) -> None:
+    if runtime == "tflite_runtime" and not HAS_TFLITE_RUNTIME:
+        pytest.skip("tflite-runtime is not installed: Python 3.11 only")
+    (kind,) = RUNTIMES[runtime].formats
+    path = ended("SOFTMAX", precision="int8_ptq", folder=tmp_path)
+    expected = logits_of(path, "tflite", IMAGES[:32], tmp_path)
+    if kind == "onnx":
+        onnx_qdq.export_int8(path, path.with_suffix(".onnx"))
+    np.save(tmp_path / "images.npy", IMAGES[:32])
+    bench = Bench(host=local_host(tmp_path), samples=tmp_path / "images.npy", protocol=ONCE)
+    subject = Subject(
+        name="x", format=kind, path=path.with_suffix(f".{kind}"), runtime=RUNTIMES[runtime]
+    )
+    seen, _ = bench.outputs(subject)
+    assert seen is not None
+    # A step of the scores, in which tflite-runtime's older kernels round elsewhere.
+    np.testing.assert_allclose(seen, expected, rtol=5e-3)
+
+
+def test_constants_stay_aligned_in_a_file_that_was_changed(tmp_path: Path) -> None:
+    """ARM reads int32 biases in pairs, and a runtime maps the file as it is."""
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    content = ended("SOFTMAX", precision="int8_ptq", folder=tmp_path).read_bytes()
+    model = schema.Model.GetRootAs(content)
+    start = np.frombuffer(content, np.uint8).ctypes.data
+    held = [model.Buffers(i) for i in range(model.BuffersLength())]
+    places = [b.DataAsNumpy().ctypes.data - start for b in held if b.DataLength()]
+    assert len(places) > 2
+    assert [place % 16 for place in places] == [0] * len(places)
+
+
+def test_a_softmax_in_the_middle_stays_an_integer_operator(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    scores, after = dense(8), np.random.default_rng(1).normal(size=(8, 3)).astype(np.float32)
+    tflite.export_int8_ptq(
+        lambda image: tf.matmul(tf.nn.softmax(scores(image)), after),
+        SPEC,
+        IMAGES,
+        tmp_path / "x.tflite",
+    )
+    (softmax,) = [
+        op for op in tflite.inspect(tmp_path / "x.tflite").operators if op.name == "SOFTMAX"
+    ]
+    assert (softmax.edge, set(softmax.dtypes)) == (False, {"INT8"})
 
 
 def test_what_stays_float_in_onnx_is_named_by_its_tensor(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from targets.calibration import require_enough
 from targets.errors import ConversionError
+from targets.formats.tflite_ending import with_float_ending
 from targets.formats.tflite_inspect import (
     Inspection,
     inspect,
@@ -35,6 +36,8 @@ __all__ = [
     "inspect",
     "require_int8",
 ]
+
+INTEGERS = ("int8", "int8_ptq", "int16x8")
 
 Tensor = Any
 Model = Callable[[Tensor], Tensor]
@@ -203,4 +206,4 @@ def _write(converter: Any, path: Path, precision: str) -> None:
             f"{path.name}: {precision} was asked for, but TFLite refuses: {said}. Nothing was "
             "published."
         ) from error
-    path.write_bytes(content)
+    path.write_bytes(with_float_ending(content) if precision in INTEGERS else content)

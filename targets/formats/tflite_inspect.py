@@ -11,6 +11,8 @@ from targets.errors import ProofError
 from targets.inputs import InputSpec
 
 EDGE_OPS = {"QUANTIZE", "DEQUANTIZE"}
+PROBABILITY_OPS = {"SOFTMAX", "LOG_SOFTMAX", "LOGISTIC"}
+"""Behind the last DEQUANTIZE they are part of the edge: `tflite_ending` puts them there."""
 INT8_TYPES = {"INT8", "UINT8", "INT32"}
 """INT32: the biases, which are int8 x int8 products."""
 INT16_TYPES = {"INT16", "INT32", "INT64"}
@@ -52,6 +54,8 @@ class Operator(BaseModel):
     """Of every tensor that it reads or writes."""
     calculated: frozenset[str]
     """Of those that are no constants."""
+    edge: bool
+    """Whether it turns raw values into the network's, or integers into the outputs."""
     weights: str | None
     """Type of the constant that is multiplied with the activation."""
 
@@ -83,7 +87,7 @@ def inspect(path: Path) -> Inspection:
     graph = model.subgraphs[0]
     kinds = _names(schema.TensorType)
     operators = tuple(_operators(model, schema))
-    between = [op for op in operators if op.name not in EDGE_OPS]
+    between = [op for op in operators if not op.edge]
     floats = [op for op in between if any(kind.startswith("FLOAT") for kind in op.dtypes)]
     source, target = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
     return Inspection(
@@ -168,7 +172,7 @@ def require_int16x8(path: Path) -> Inspection:
 
 
 def _between(seen: Inspection) -> list[Operator]:
-    return [op for op in seen.operators if op.name not in EDGE_OPS]
+    return [op for op in seen.operators if not op.edge]
 
 
 def _is_int16x8(op: Operator) -> bool:
@@ -217,6 +221,7 @@ def is_constant(model: Any, tensor: Any) -> bool:
 
 def _operators(model: Any, schema: Any) -> Iterator[Operator]:
     kinds = _names(schema.TensorType)
+    ending = _ending(model)
     for graph in model.subgraphs:
         for operator in graph.operators:
             name = operator_name(model, operator)
@@ -230,8 +235,20 @@ def _operators(model: Any, schema: Any) -> Iterator[Operator]:
                 output=graph.tensors[operator.outputs[0]].name.decode(),
                 dtypes=frozenset(kinds[t.type] for t in tensors),
                 calculated=frozenset(kinds[t.type] for t in tensors if not is_constant(model, t)),
+                edge=name in EDGE_OPS or operator is ending,
                 weights=kinds[multiplied.type] if multiplied is not None and constant else None,
             )
+
+
+def _ending(model: Any) -> Any:
+    """The operator that makes probabilities of what the last DEQUANTIZE gives, or None."""
+    graph = model.subgraphs[0]
+    made_by = {int(op.outputs[0]): op for op in graph.operators}
+    last = made_by.get(int(graph.outputs[0]))
+    if last is None or operator_name(model, last) not in PROBABILITY_OPS:
+        return None
+    before = made_by.get(int(last.inputs[0]))
+    return last if before is not None and operator_name(model, before) == "DEQUANTIZE" else None
 
 
 def _constants(model: Any, kinds: dict[int, str]) -> Iterator[Weights]:
