@@ -70,21 +70,17 @@ def write_file(work: Work, target: str, precision: str) -> dict[str, Any]:
 
 def _proved(work: Work, target: str, precision: str) -> dict[str, Any]:
     from targets.bench.protocol import logits_of
-    from targets.formats.export import export, operators
+    from targets.formats.export import export, operators, saying_what_to_try
 
     path = work.path(target, precision)
     source = work.quantized if precision == "int8_ptq" else work.exact
-    made_from = export(
-        target,
-        precision,
-        source,
-        path,
-        samples=calibration(work),
-        scratch=work.scratch,
-        refused=work.refused,
-    )
+    given: dict[str, Any] = {"samples": calibration(work), "scratch": work.scratch}
+    made_from = export(target, precision, source, path, refused=work.refused, **given)
     seen = work.outputs[path.name] = logits_of(path, target, work.samples, work.scratch)
-    agreement, difference = require_parity(path.name, precision, expected=work.expected, seen=seen)
+    with saying_what_to_try(precision, source, made_from or path, **given):
+        agreement, difference = require_parity(
+            path.name, precision, expected=work.expected, seen=seen
+        )
     scales: Sequence[ScaleRow] = ()
     if made_from is not None:
         scales = _same_graph(work, path, made_from)

@@ -160,20 +160,16 @@ def _write(target: str, precision: str, network: Network, work: Work) -> None:
 
 def _prove(path: Path, target: str, precision: str, network: Network, work: Work) -> None:
     from pipeline.datasets.splits import Split
-    from targets.formats.export import evenly, export
+    from targets.formats.export import evenly, export, saying_what_to_try
 
-    samples = evenly(work.data[Split.TRAIN].images)
-    made_from = export(
-        target,
-        precision,
-        network.source,
-        path,
-        samples=samples,
-        scratch=work.job.scratch,
-        refused=work.refused,
-    )
+    given: dict[str, Any] = {
+        "samples": evenly(work.data[Split.TRAIN].images),
+        "scratch": work.job.scratch,
+    }
+    made_from = export(target, precision, network.source, path, refused=work.refused, **given)
     _note(network, path, target, precision, work)
-    work.parity.append(_against_network(network, work.models[-1], work))
+    with saying_what_to_try(precision, network.source, made_from or path, **given):
+        work.parity.append(_against_network(network, work.models[-1], work))
     if made_from is not None:
         rows, parity = _against_tflite(work.models[-1], made_from, work)
         work.parity.append(parity)

@@ -4,13 +4,17 @@ from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from targets.errors import ProofError
 from targets.inputs import InputSpec
+from targets.parity import TooFewEqualError
+
+if TYPE_CHECKING:
+    from targets.formats.tflite_losses import Loss
 
 Samples = npt.NDArray[np.uint8]
 
@@ -81,6 +85,45 @@ def _made_for(path: Path) -> Iterator[None]:
         raise ProofError(
             f"{path.name}: is made from a TFLite file, and that failed: {error}"
         ) from error
+
+
+INSTEAD = {
+    "int8": "Train it longer (quantize.epochs), or ask for int8_ptq.",
+    "int8_ptq": "Ask for int16x8 (TFLite only): its activations have 16 bits.",
+    "int16x8": "Ask for float16 or dynamic: their activations are float.",
+    "dynamic": "Ask for float16.",
+    "float16": "Ask for float32.",
+}
+"""Precision whose file does not answer as its network does -> what to try."""
+
+
+@contextmanager
+def saying_what_to_try(
+    precision: str, source: Source, path: Path, *, samples: Samples, scratch: Path
+) -> Iterator[None]:
+    """Add to a `TooFewEqualError` what to try, and for int8_ptq the layers that lose most.
+
+    `path` is the TFLite file, also where an ONNX file is made from it; `samples` are raw.
+    """
+    try:
+        yield
+    except TooFewEqualError as error:
+        losses = _losses(source, path, samples, scratch) if precision == "int8_ptq" else []
+        layers = ", ".join(map(str, losses))
+        where = f" Most of the signal is lost in {layers}." if losses else ""
+        raise TooFewEqualError(f"{error}{where} {INSTEAD[precision]}") from error
+
+
+def _losses(source: Source, path: Path, samples: Samples, scratch: Path) -> "list[Loss]":
+    from targets.formats import tflite
+    from targets.formats.tflite_losses import worst_layers
+
+    floats = scratch / f"{path.name}.float32"
+    try:
+        tflite.export_float(source.serve, source.input, floats)
+        return worst_layers(path, floats, samples)
+    except (ProofError, RuntimeError, ValueError):  # the file's own error is told without them
+        return []
 
 
 def evenly(samples: Any, count: int = CALIBRATION_SAMPLES) -> Samples:
