@@ -83,7 +83,11 @@ def convert(request: Request, *, console: Console) -> dict[str, Any]:
     with _workplace(request.out) as (folder, scratch):
         work = _work(request, network, folder, scratch)
         if any(precision in CALIBRATED for _, precision in jobs):
-            require_enough(work.samples, what=f"--data {request.data}")
+            require_enough(
+                work.samples,
+                what=f"--data {request.data}",
+                instead="go without calibration: --precision float32",
+            )
         files = []
         for target, precision in jobs:
             console.say(f"convert   {work.name} to {target} {precision}")

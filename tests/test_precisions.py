@@ -172,12 +172,12 @@ def test_a_file_of_another_precision_is_not_taken(
         proof(written("mobilenet_v1") / "student.float32.tflite")
 
 
-def dense(units: int, *, scale: float = 1.0) -> Callable[[Any], Any]:
-    """A network of one matrix [144, units]."""
+def dense(units: int, *, inputs: int = 144, scale: float = 1.0) -> Callable[[Any], Any]:
+    """A network of one matrix [inputs, units]."""
     import tensorflow as tf
 
-    matrix = np.random.default_rng(0).normal(0, scale, (144, units)).astype(np.float32)
-    return lambda image: tf.matmul(tf.reshape(image, [1, 144]), matrix)
+    matrix = np.random.default_rng(0).normal(0, scale, (inputs, units)).astype(np.float32)
+    return lambda image: tf.matmul(tf.reshape(image, [1, inputs]), matrix)
 
 
 def test_a_network_without_a_large_matrix_cannot_be_dynamic(tmp_path: Path) -> None:
@@ -425,6 +425,63 @@ def test_a_softmax_in_the_middle_stays_an_integer_operator(tmp_path: Path) -> No
         op for op in tflite.inspect(tmp_path / "x.tflite").operators if op.name == "SOFTMAX"
     ]
     assert (softmax.edge, set(softmax.dtypes)) == (False, {"INT8"})
+
+
+def activated(activation: str, path: Path) -> None:
+    import tensorflow as tf
+
+    scores, final = dense(8), dense(4, inputs=8)
+    function = getattr(tf.nn, activation)
+    tflite.export_int8_ptq(lambda image: final(function(scores(image))), SPEC, IMAGES, path)
+
+
+def test_an_activation_without_an_int8_form_is_named_with_what_to_take(tmp_path: Path) -> None:
+    with pytest.raises(ProofError, match=r"ELU \(.*activation elu: .* relu or relu6.*float16"):
+        activated("elu", tmp_path / "x.tflite")
+
+
+def test_a_comparison_of_integers_is_an_integer_operator(tmp_path: Path) -> None:
+    """SELU, which is a GREATER and a SELECT."""
+    activated("selu", tmp_path / "x.tflite")
+    kinds = {op.name: set(op.dtypes) for op in tflite.inspect(tmp_path / "x.tflite").operators}
+    assert kinds["GREATER"] == {"BOOL", "INT8"}
+    assert not any("FLOAT32" in types for name, types in kinds.items() if name != "DEQUANTIZE")
+
+
+def test_weights_beyond_float16_are_finite_or_refused(tmp_path: Path) -> None:
+    """1e30 is infinity in float16, and infinity times 0 no number (tensorflow#43719)."""
+    import tensorflow as tf
+
+    scores, huge = dense(8), np.full((8, 3), 1e30, np.float32)
+    tflite.export_float16(
+        lambda image: tf.matmul(scores(image) * 0, huge), SPEC, tmp_path / "x.tflite"
+    )
+    seen = logits_of(tmp_path / "x.tflite", "tflite", IMAGES[:4], tmp_path)
+    assert np.isfinite(seen).all()
+
+
+def test_what_tflite_refuses_is_said_whole_with_the_cause(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    def half(image: Any) -> Any:
+        kernel = tf.ones([3, 3, 1, 2], tf.bfloat16)
+        maps = tf.nn.conv2d(tf.cast(image, tf.bfloat16), kernel, strides=1, padding="SAME")
+        return tf.cast(tf.reduce_mean(maps, [1, 2]), tf.float32)
+
+    with pytest.raises(ProofError) as error:
+        tflite.export_float(half, SPEC, tmp_path / "x.tflite")
+    assert "no form of tf.Conv2D" in str(error.value)
+    assert "mixed precision" in str(error.value)
+    assert ".py:" not in str(error.value)
+
+
+def test_long_words_of_tflite_are_cut_between_words() -> None:
+    said = tflite.refusal("operator " * 200)
+    assert len(said) <= 500
+    assert said.endswith("operator …")
+    assert tflite.refusal("Input 0 was passed int64, expected resource.\nmore").startswith(
+        "Input 0 was passed int64, expected resource (the SavedModel keeps a state"
+    )
 
 
 def test_what_stays_float_in_onnx_is_named_by_its_tensor(tmp_path: Path) -> None:

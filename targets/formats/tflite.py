@@ -4,6 +4,8 @@ Every file takes raw samples and gives float32 logits. `model` is a function of 
 is, of `(raw - zero_point) * scale`.
 """
 
+import re
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -149,7 +151,7 @@ def with_both_ends(samples: Samples) -> Samples:
 def _representative(
     samples: Samples, spec: InputSpec, path: Path
 ) -> Callable[[], Iterator[list[Samples]]]:
-    require_enough(samples, what=path.name)
+    require_enough(samples, what=path.name, instead="ask for float32, float16 or dynamic")
 
     def each() -> Iterator[list[Samples]]:
         for sample in samples:
@@ -191,6 +193,24 @@ def _has_loop(graph: Any) -> bool:
     return any("While" in node.op for nodes in functions for node in nodes)
 
 
+REMEDIES = {
+    "TensorList": "the loops of a recurrent SavedModel keep their open batch size: save .keras",
+    "f16>": "the network calculates in 16 bits (mixed precision): save it with the dtype policy "
+    "float32",
+    "expected resource": "the SavedModel keeps a state, as random layers do: save .keras",
+}
+"""What TFLite's words hold -> the cause and the way out."""
+
+
+def refusal(text: str) -> str:
+    """The fact in a converter's error, whole, without its sources and places, and the way out."""
+    operators = dict.fromkeys(re.findall(r"'(tf\.\w+)' op is neither", text))
+    said = f"no form of {', '.join(operators)}" if operators else ""
+    said = said or textwrap.shorten(next(iter(text.splitlines()), ""), 500, placeholder=" …")
+    remedy = next((REMEDIES[word] for word in REMEDIES if word in text), "")
+    return f"{said.rstrip('.')} ({remedy})" if remedy else said.rstrip(".")
+
+
 def _write(converter: Any, path: Path, precision: str) -> None:
     from tensorflow.lite.python.convert_phase import ConverterError
 
@@ -199,11 +219,7 @@ def _write(converter: Any, path: Path, precision: str) -> None:
             content: bytes = converter.convert()
     except (ValueError, RuntimeError, ConverterError) as error:
         # A ValueError is also its word for a model without ranges.
-        said = next(iter(str(error).splitlines()), "").rstrip(".")[-300:]
-        if "TensorList" in said:
-            said += " (the loops of a recurrent SavedModel keep their open batch size: save .keras)"
         raise ConversionError(
-            f"{path.name}: {precision} was asked for, but TFLite refuses: {said}. Nothing was "
-            "published."
+            f"{path.name}: {precision} was asked for, but TFLite refuses: {refusal(str(error))}."
         ) from error
     path.write_bytes(with_float_ending(content) if precision in INTEGERS else content)

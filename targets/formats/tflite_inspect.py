@@ -1,6 +1,7 @@
 """What a `.tflite` file really holds, read from its own tables, and the proofs on top of it."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ from targets.inputs import InputSpec
 EDGE_OPS = {"QUANTIZE", "DEQUANTIZE"}
 PROBABILITY_OPS = {"SOFTMAX", "LOG_SOFTMAX", "LOGISTIC"}
 """Behind the last DEQUANTIZE they are part of the edge: `tflite_ending` puts them there."""
-INT8_TYPES = {"INT8", "UINT8", "INT32"}
-"""INT32: the biases, which are int8 x int8 products."""
+INT8_TYPES = {"INT8", "UINT8", "INT32", "BOOL"}
+"""INT32: the biases, which are int8 x int8 products. BOOL: comparisons of integers (in SELU)."""
 INT16_TYPES = {"INT16", "INT32", "INT64"}
 """INT64: the biases, which are int16 x int8 products."""
 WEIGHT_SLOT = {
@@ -25,6 +26,9 @@ WEIGHT_SLOT = {
     "BATCH_MATMUL": 1,
 }
 """Operator -> which of its inputs is multiplied with the activation."""
+
+ACTIVATIONS = ("elu", "selu", "celu", "softplus", "softsign", "mish")
+"""Those that TFLite may have no int8 form of."""
 
 LARGE = 1024
 """Elements from which on the converter quantizes a weight tensor without calibration."""
@@ -142,13 +146,13 @@ def require_int8(path: Path, spec: InputSpec) -> Inspection:
     """The inspection of a file that must be int8 from end to end, or a `ProofError`."""
     seen = inspect(path)
     if seen.float_op_names or not seen.int8_ops:
-        raise ProofError(
-            f"{path.name}: int8 was asked for, but {seen.float_ops} operators are not: "
-            f"{', '.join(seen.float_op_names) or 'none is int8'}."
-        )
+        floats = ", ".join(seen.float_op_names) or "none is int8"
+        reason = f"{seen.float_ops} operators are not: {floats}. {instead(seen.float_op_names)}"
+        raise _not_as_asked(path, "int8", reason)
     other = [op for op in _between(seen) if not op.dtypes <= INT8_TYPES]
     if other:
-        raise _not_as_asked(path, "int8", f"these operators are of other types: {_typed(other)}")
+        reason = f"these operators are of other types: {_typed(other)}"
+        raise _not_as_asked(path, "int8", f"{reason}. {instead(op.output for op in other)}")
     expected = ("UINT8", (1, *spec.shape), (spec.scale, spec.zero_point), "FLOAT32")
     scale = _rounded(seen.input_scale, spec)
     found = (seen.input_dtype, seen.input_shape, scale, seen.output_dtype)
@@ -158,6 +162,18 @@ def require_int8(path: Path, spec: InputSpec) -> Inspection:
             f"{expected}."
         )
     return seen
+
+
+def instead(names: Iterable[str]) -> str:
+    """What to take in place of operators without an int8 form, by the names of their outputs."""
+    words = {word.lower() for name in names for word in re.findall(r"[A-Za-z]+", name)}
+    found = [activation for activation in ACTIVATIONS if activation in words]
+    if found:
+        return (
+            f"This is the activation {', '.join(found)}: train the network with relu or relu6 in "
+            "its place, or ask for float16 or dynamic"
+        )
+    return "Train the network without them, or ask for float16 or dynamic"
 
 
 def require_int16x8(path: Path) -> Inspection:
