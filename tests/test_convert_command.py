@@ -1,6 +1,7 @@
 """A classifier that is there already is converted with the same proofs, or refused."""
 
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -370,3 +371,44 @@ def test_the_command_names_each_refused_file_and_exits_1(command: Command, tmp_p
 def kilobytes(folder: Path) -> str:
     size = (folder / "converted/rows/models/rows.float32.tflite").stat().st_size
     return f"{size / 1000:,.1f}"
+
+
+def binary(folder: Path, *, scale: float) -> Path:
+    """Bright or dark, by one sigmoid; one channel of the map is `scale` times what decides."""
+    import tf_keras
+
+    layers = [
+        tf_keras.layers.Input((8, 8, 1)),
+        tf_keras.layers.Conv2D(2, 1, activation="relu", name="maps"),
+        tf_keras.layers.GlobalAveragePooling2D(),
+        tf_keras.layers.Dense(1, activation="sigmoid", name="scores"),
+    ]
+    model = tf_keras.Sequential(layers)
+    model.get_layer("maps").set_weights([np.array([[[[scale, 1]]]]), np.zeros(2)])
+    model.get_layer("scores").set_weights([np.array([[0], [40]]), np.array([-20])])
+    model.save(folder / "binary.keras")
+    bright = np.arange(256) % 2 * 100
+    np.savez(folder / "binary.npz", images=(bright[:, None, None] + IMAGES // 2).astype(np.uint8))
+    return folder / "binary.keras"
+
+
+def test_a_binary_network_that_int8_can_hold_is_converted(tmp_path: Path) -> None:
+    document = convert(
+        binary(tmp_path, scale=1), tmp_path / "out", data=tmp_path / "binary.npz", scale=1 / 255,
+        offset=0.0, targets=("tflite", "onnx"),
+    )  # fmt: skip
+    assert document["model"]["classes"] == 2
+    assert [file["agreement"] for file in document["files"]] == [1.0] * 4
+    assert max(file["max_abs_diff"] for file in document["files"]) < 0.05
+
+
+def test_a_binary_network_that_int8_cannot_hold_is_refused(tmp_path: Path) -> None:
+    """The int8 file says class 0 to all: of one output, the largest is always the first."""
+    document = convert(
+        binary(tmp_path, scale=1000), tmp_path / "out", data=tmp_path / "binary.npz",
+        scale=1 / 255, offset=0.0,
+    )  # fmt: skip
+    floats, int8 = document["files"]
+    assert floats["file"]
+    assert int8["file"] is None
+    assert re.search(r"50\.00 % equal labels.*lost in .*scores.*int16x8", int8["reason"])
