@@ -13,7 +13,7 @@ import click
 
 from pipeline.cli_devices import devices, doctor
 from pipeline.cli_options import JSON
-from targets.errors import DeviceError, EdgeDistillError
+from targets.errors import DeviceError, EdgeDistillError, ProofError
 
 if TYPE_CHECKING:
     from pipeline.bench_command import Measured
@@ -185,10 +185,11 @@ def _show_bench(path: Path, *, as_json: bool) -> None:
 @click.option("--offset", type=float, default=0.0, show_default=True, help="raw * SCALE + OFFSET.")
 @click.option("--out", type=click.Path(path_type=Path), help="[default: converted/<model's name>]")
 @JSON
-def convert(as_json: bool, **options: Any) -> None:
+def convert(as_json: bool, **options: Any) -> int:
     """Write MODEL, a trained classifier (.keras, .h5 or a SavedModel folder), for a device.
 
-    Every file takes raw uint8 values and is compared with the network in its runtime.
+    Every file takes raw uint8 values and is compared with the network in its runtime. A file that
+    is not proved is not written; the others are, and the exit code is 1.
 
     \b
     Example:
@@ -201,11 +202,19 @@ def convert(as_json: bool, **options: Any) -> None:
     document = convert(asked, console=console())
     if as_json:
         click.echo(json.dumps(document, indent=1))
-        return
+    else:
+        _show_converted(document, asked.out)
+    reasons = [row["reason"] for row in document["files"] if row["reason"]]
+    for reason in reasons:
+        click.echo(f"Error: {reason}", err=True)
+    return ProofError.exit_code if reasons else 0
+
+
+def _show_converted(document: dict[str, Any], out: Path) -> None:
     from pipeline.table import print_converted
 
     print_converted(document)
-    click.echo(f"\n{asked.out / 'convert.json'}")
+    click.echo(f"\n{out / 'convert.json'}")
 
 
 @main.command()

@@ -1,7 +1,8 @@
 """`pipeline convert`: a trained classifier that is there already, in the formats of a device.
 
 What is written takes raw uint8 values (0-255): `raw * scale + offset` is inside the file. Every
-file is compared with the network in the runtime that will load it, or nothing is published.
+file is compared with the network in the runtime that will load it; what is not proved is not
+published.
 """
 
 import json
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
+from itertools import product
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
@@ -20,14 +22,15 @@ from pipeline.converted_file import Logits, Raw, Work, calibration, top1, write_
 from pipeline.progress import Console
 from targets.calibration import CALIBRATED, MIN_CALIBRATION_SAMPLES, require_enough
 from targets.devices import available_cpus
-from targets.errors import InputError, unknown
+from targets.errors import InputError, ProofError, unknown
 from targets.formats import FORMATS, PRECISIONS
 from targets.formats.export import Source
 
 if TYPE_CHECKING:
     from pipeline.teachers.loading import LoadedNetwork
 
-SCHEMA = "convert/1"
+SCHEMA = "convert/2"
+"""2: `file` is null where `reason` says why it could not be proved."""
 DOCUMENT = "convert.json"
 
 NOISE = "seeded uniform uint8 noise, because no --data was given: it says that the files calculate \
@@ -65,13 +68,14 @@ def request(*, model: Path, targets: tuple[str, ...], out: Path | None, **option
 def convert(request: Request, *, console: Console) -> dict[str, Any]:
     """Write the files and `convert.json` into `request.out`; the document.
 
-    Raises `InputError` for what cannot be asked for, `ProofError` for a file that is not shown to
-    be what was asked for; then nothing is published.
+    A file that is not shown to be what was asked for is a row with its `reason`; the others are
+    published. Raises `InputError` for what cannot be asked for, and `ProofError` where no file is
+    proved; then nothing is published.
     """
     from pipeline.teachers.loading import load_network, require_there
     from pipeline.training import session
 
-    jobs = list(_jobs(request))
+    jobs = _jobs(request)
     require_there(request.model)
     _require_replaceable(request.out)
     session.start(seed=0, threads=request.threads)
@@ -79,26 +83,36 @@ def convert(request: Request, *, console: Console) -> dict[str, Any]:
     with _workplace(request.out) as (folder, scratch):
         work = _work(request, network, folder, scratch)
         if any(precision in CALIBRATED for _, precision in jobs):
-            require_enough(work.samples, what=f"--data {request.data}")
+            require_enough(
+                work.samples,
+                what=f"--data {request.data}",
+                instead="go without calibration: --precision float32",
+            )
         files = []
         for target, precision in jobs:
             console.say(f"convert   {work.name} to {target} {precision}")
             files.append(write_file(work, target, precision))
+        _require_any(files)
         document = _document(request, work, files)
         text = json.dumps(document, indent=1)
         (folder / DOCUMENT).write_text(f"{text}\n", encoding="utf-8")
     return document
 
 
-def _jobs(request: Request) -> Iterator[tuple[str, str]]:
-    """Every (target, precision), checked; what has no precision asked for gets the default."""
+def _jobs(request: Request) -> list[tuple[str, str]]:
+    """Every (target, precision), checked; what has no precision asked for gets the default.
+
+    In the order of `FORMATS`: int8 ONNX is made from the TFLite file.
+    """
     asked = request.precisions or (("float32", "int8_ptq") if request.data else ("float32",))
-    for target in dict.fromkeys(request.targets):
+    for target in request.targets:
         if target not in FORMATS:
             raise unknown("target", target, FORMATS, place="--target")
-        for precision in dict.fromkeys(asked):
-            _check_precision(target, precision, has_data=request.data is not None)
-            yield target, precision
+    targets = [target for target in FORMATS if target in request.targets]
+    jobs = list(dict.fromkeys(product(targets, asked)))
+    for target, precision in jobs:
+        _check_precision(target, precision, has_data=request.data is not None)
+    return jobs
 
 
 def _check_precision(target: str, precision: str, *, has_data: bool) -> None:
@@ -205,15 +219,21 @@ def _predict(network: "LoadedNetwork", samples: Raw, request: Request) -> Logits
     return outputs
 
 
+def _require_any(files: list[dict[str, Any]]) -> None:
+    reasons = [file["reason"] for file in files if file["reason"]]
+    if len(reasons) == len(files):
+        raise ProofError("\n- ".join(["no file is proved, and nothing is published:", *reasons]))
+
+
 def _document(request: Request, work: Work, files: list[dict[str, Any]]) -> dict[str, Any]:
-    calibrated = any(file["precision"] in CALIBRATED for file in files)
+    calibrated = any(file["precision"] in CALIBRATED for file in files if file["file"])
     return {
         "schema": SCHEMA,
         "model": {
             "file": request.model.name,
             "kind": work.network.kind,
             "input_shape": work.samples.shape[1:],
-            "classes": work.expected.shape[1],
+            "classes": max(work.expected.shape[1], 2),  # one output tells two classes apart
             "top1": top1(work, work.expected),
         },
         "input": {"raw": "uint8 0-255", "scale": request.scale, "offset": request.offset},

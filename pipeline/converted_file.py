@@ -1,4 +1,4 @@
-"""One file of a network that was there already: written, proved, compared, and said what it is."""
+"""One file of a network that was there already: written and proved, or refused with the reason."""
 
 import hashlib
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from targets.errors import DeviceError, ProofError
 from targets.parity import require_parity, require_same_labels
 
 if TYPE_CHECKING:
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
 
 Raw = npt.NDArray[np.uint8]
 Logits = npt.NDArray[np.floating[Any]]
+
+
+COLUMNS = (
+    "name", "format", "precision", "file", "sha256", "size_bytes", "agreement", "max_abs_diff",
+    "top1", "int8_ops", "float_ops", "scales", "reason",
+)  # fmt: skip
+"""Of a file in `convert.json`; null is what is not known of a file that is not there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,29 +45,47 @@ class Work:
     scratch: Path
     outputs: dict[str, Logits] = field(default_factory=dict)
     """Of every file that was compared, by its name."""
+    refused: set[str] = field(default_factory=set)
+    """Names of the files that could not be proved."""
+
+    def path(self, target: str, precision: str) -> Path:
+        return self.folder / "models" / f"{self.name}.{precision}.{target}"
 
 
 def write_file(work: Work, target: str, precision: str) -> dict[str, Any]:
-    """Write one file, prove it, and say what it is."""
-    from targets.bench.protocol import logits_of
-    from targets.formats.export import export, operators
+    """The row of one file that was written and proved; else `file` is null, and `reason` says why.
 
-    path = work.folder / "models" / f"{work.name}.{precision}.{target}"
+    A file stands alone: that one cannot be proved takes nothing from the others.
+    """
+    path = work.path(target, precision)
     path.parent.mkdir(parents=True, exist_ok=True)
+    row = dict.fromkeys(COLUMNS) | {"name": path.name, "format": target, "precision": precision}
+    try:
+        return row | _proved(work, target, precision)
+    except (ProofError, DeviceError) as error:  # the latter: its runtime cannot run it
+        path.unlink(missing_ok=True)
+        work.refused.add(path.name)
+        return row | {"reason": str(error)}
+
+
+def _proved(work: Work, target: str, precision: str) -> dict[str, Any]:
+    from targets.bench.protocol import logits_of
+    from targets.formats.export import export, operators, saying_what_to_try
+
+    path = work.path(target, precision)
     source = work.quantized if precision == "int8_ptq" else work.exact
-    made_from = export(
-        target, precision, source, path, samples=calibration(work), scratch=work.scratch
-    )
+    given: dict[str, Any] = {"samples": calibration(work), "scratch": work.scratch}
+    made_from = export(target, precision, source, path, refused=work.refused, **given)
     seen = work.outputs[path.name] = logits_of(path, target, work.samples, work.scratch)
-    agreement, difference = require_parity(path.name, precision, expected=work.expected, seen=seen)
+    with saying_what_to_try(precision, source, made_from or path, **given):
+        agreement, difference = require_parity(
+            path.name, precision, expected=work.expected, seen=seen
+        )
     scales: Sequence[ScaleRow] = ()
     if made_from is not None:
         scales = _same_graph(work, path, made_from)
     int8_ops, float_ops = operators(target, path)
     return {
-        "name": path.name,
-        "format": target,
-        "precision": precision,
         "file": path.relative_to(work.folder).as_posix(),
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "size_bytes": path.stat().st_size,
@@ -100,4 +126,6 @@ def top1(work: Work, outputs: Logits) -> float | None:
 
     if work.data is None or work.data.labels is None:
         return None
-    return metrics.top1(outputs, work.data.labels)
+    # Of one output: a file counts at the network's threshold, not at one of its own.
+    threshold = metrics.binary_threshold(work.expected) if work.expected.shape[1] == 1 else None
+    return metrics.top1(outputs, work.data.labels, threshold=threshold)

@@ -185,11 +185,13 @@ CONVERTED = ("file", "size", "agrees %", "max diff", "top-1 %", "int8", "float")
 
 
 def print_converted(document: dict[str, Any]) -> None:
-    """The files of a `convert/1`, to stdout."""
+    """The files of a `convert/2`, to stdout."""
     print_rows(CONVERTED, [_converted(row) for row in document["files"]])
 
 
 def _converted(row: Row) -> tuple[str, ...]:
+    if row["file"] is None:
+        return row["name"], "refused", *[NOT_MEASURED] * (len(CONVERTED) - 2)
     return (
         row["name"],
         kilobytes(row["size_bytes"]),

@@ -15,10 +15,13 @@ MIN_CALIBRATION_SAMPLES = 256
 """Fewer real samples say too little about the extremes of an activation."""
 
 
-def require_enough(samples: Sized, *, what: str) -> None:
-    """Raise `InputError` where `samples` are too few to calibrate with."""
+def require_enough(samples: Sized, *, what: str, instead: str) -> None:
+    """Raise `InputError` where `samples` are too few to calibrate with.
+
+    `what` names them, and `instead` says how to go on without calibration.
+    """
     if len(samples) < MIN_CALIBRATION_SAMPLES:
         raise InputError(
-            f"{what}: {len(samples)} samples are too few to calibrate with; at least "
-            f"{MIN_CALIBRATION_SAMPLES} real ones are needed, from the training data."
+            f"{what}: {len(samples)} samples are too few to calibrate int8 with; at least "
+            f"{MIN_CALIBRATION_SAMPLES} real ones are needed. Give more, or {instead}."
         )

@@ -66,9 +66,9 @@ def shown_above_chance(share: float, labels: Labels) -> bool:
     return wilson_interval(share, len(labels))[0] > most_frequent_share(labels)
 
 
-def top1(logits: Logits, labels: Labels) -> float:
+def top1(logits: Logits, labels: Labels, *, threshold: float | None = None) -> float:
     """Share of samples whose class, by `predicted`, is the label's."""
-    return float(np.mean(right(logits, labels)))
+    return float(np.mean(predicted(logits, threshold=threshold) == labels))
 
 
 def wilson_interval(share: float, samples: int, level: float = 0.95) -> tuple[float, float]:

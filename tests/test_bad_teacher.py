@@ -144,7 +144,9 @@ def test_precomputed_logits_that_do_not_fit_the_recipe(
 def test_too_few_images_to_calibrate_with(typed: Typed, finished: Lane, tmp_path: Path) -> None:
     np.savez(tmp_path / "few.npz", **stripes(samples=400))
     said = refused(typed, finished, data_file=tmp_path / "few.npz")
-    assert "calibration: 240 samples are too few to calibrate with; at least 256" in said
+    assert "few.npz, training part of its 400 samples: 240 samples are too few" in said
+    assert "too few to calibrate int8 with; at least 256 real ones are needed" in said
+    assert """--set 'convert.precisions=["float32"]'""" in said
     assert nothing_kept(tmp_path)
 
 

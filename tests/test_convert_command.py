@@ -1,13 +1,13 @@
 """A classifier that is there already is converted with the same proofs, or refused."""
 
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from pipeline import conversion
@@ -132,8 +132,9 @@ def test_a_recurrent_network_is_converted_for_one_sample(tmp_path: Path) -> None
     document = convert(tmp_path / "rows.keras", tmp_path / "out", targets=("tflite", "onnx"))
     assert [file["agreement"] for file in document["files"]] == [1.0, 1.0]
     np.savez(tmp_path / "rows.npz", images=IMAGES)
-    with pytest.raises(InputError, match="holds a loop"):
-        convert(tmp_path / "rows.keras", tmp_path / "out", data=tmp_path / "rows.npz")
+    asked = {"data": tmp_path / "rows.npz", "precisions": ("int8_ptq",)}
+    with pytest.raises(ProofError, match=r"(?s)nothing is published.*holds a loop"):
+        convert(tmp_path / "rows.keras", tmp_path / "out", **asked)
     assert (tmp_path / "out" / "convert.json").is_file()  # the first result is still there
 
 
@@ -147,7 +148,8 @@ def test_a_recurrent_network_is_converted_for_one_sample(tmp_path: Path) -> None
         ({"precisions": ("int8_ptq",)}, "needs --data"),
         ({"scale": 0.0}, "scale above 0"),
         ({"offset": float("nan")}, "must be numbers"),
-        ({"data": "few.npz"}, "255 samples are too few"),
+        ({"data": "few.npz"}, "few.npz: 255 samples are too few"),
+        ({"data": "few.npz"}, "go without calibration: --precision float32"),
         ({"data": "float.npz"}, "must be uint8"),
         ({"data": "large.npz"}, "[samples, 8, 8, 1]"),
         ({"data": "classes.npz"}, "the network has 3 classes"),
@@ -299,28 +301,114 @@ def test_a_folder_that_holds_something_else_is_not_replaced(saved: Path, tmp_pat
     assert (tmp_path / "thesis.txt").exists()
 
 
-def test_a_file_that_differs_publishes_nothing(
+def another_network(export: Callable[..., None]) -> Callable[..., None]:
+    """The export of another network under this one's name, which counts how often it is called."""
+
+    def other(model: Any, *rest: Any) -> None:
+        other.calls += 1  # type: ignore[attr-defined]
+        export(lambda image: 1.0 - model(image), *rest)
+
+    other.calls = 0  # type: ignore[attr-defined]
+    return other
+
+
+def test_where_no_file_is_proved_nothing_is_published(
     saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The export of another network, under this one's name."""
-
-    def other(model: Any, spec: Any, path: Path) -> None:
-        export(lambda image: 1.0 - model(image), spec, path)
-
-    export = tflite.export_float
-    monkeypatch.setattr(tflite, "export_float", other)
-    with pytest.raises(ProofError, match="differs from the network it was made from"):
+    monkeypatch.setattr(tflite, "export_float", another_network(tflite.export_float))
+    with pytest.raises(ProofError, match=r"mine\.float32\.tflite: differs from the network"):
         convert(saved / "mine.keras", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_labels_may_differ_only_where_the_network_does_not_decide() -> None:
-    from targets.parity import _only_ties
+def test_a_file_that_is_not_proved_takes_no_other_with_it(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = another_network(tflite.export_int8_ptq)
+    monkeypatch.setattr(tflite, "export_int8_ptq", wrong)
+    out = tmp_path / "out"
+    asked = {"targets": ("onnx", "tflite"), "data": saved / "images.npz"}
+    document = convert(saved / "mine.keras", out, **asked)
+    proved = {file["name"] for file in document["files"] if file["file"]}
+    assert proved == {"mine.float32.tflite", "mine.float32.onnx"}
+    assert {path.name for path in (out / "models").iterdir()} == proved
+    reasons = {file["name"]: file["reason"] for file in document["files"] if not file["file"]}
+    assert "mine.int8_ptq.tflite: differs" in reasons["mine.int8_ptq.tflite"]
+    assert "is made from mine.int8_ptq.tflite, which is refused" in reasons["mine.int8_ptq.onnx"]
+    assert wrong.calls == 1  # type: ignore[attr-defined]
+    assert json.loads((out / "convert.json").read_text())["files"] == document["files"]
 
-    expected = outputs([[1.0, 1.0 + 1e-6, 0.0], [0.0, 0.5, 1.0]])
-    assert _only_ties(expected, outputs([[2.0, 1.0, 0.0], [0.0, 0.5, 1.0]]), 1e-4)
-    assert not _only_ties(expected, outputs([[1.0, 2.0, 0.0], [0.0, 2.0, 1.0]]), 1e-4)
+
+def test_an_onnx_file_alone_says_what_it_would_have_been_made_from(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*asked: Any) -> None:
+        raise ProofError("mine.int8_ptq.tflite: its scales are wrong.")
+
+    monkeypatch.setattr(tflite, "export_int8_ptq", refuses)
+    asked = {"targets": ("onnx",), "data": saved / "images.npz", "precisions": ("int8_ptq",)}
+    with pytest.raises(ProofError, match=r"mine\.int8_ptq\.onnx: .* and that failed: .* wrong"):
+        convert(saved / "mine.keras", tmp_path / "out", **asked)
 
 
-def outputs(rows: list[list[float]]) -> npt.NDArray[np.float32]:
-    return np.array(rows, np.float32)
+def test_the_command_names_each_refused_file_and_exits_1(command: Command, tmp_path: Path) -> None:
+    """A recurrent network, whose ranges cannot be calibrated."""
+    import tf_keras
+
+    layers = [tf_keras.layers.Input((8, 8)), tf_keras.layers.LSTM(4), tf_keras.layers.Dense(3)]
+    tf_keras.Sequential(layers).save(tmp_path / "rows.keras")
+    np.savez(tmp_path / "rows.npz", images=IMAGES)
+    done = command("convert", "rows.keras", "--data", "rows.npz")
+    assert done.returncode == 1
+    assert done.stderr.count("Error: ") == 1
+    assert "Error: rows.int8_ptq.tflite: the network holds a loop" in done.stderr
+    assert [line.split()[:2] for line in done.stdout.splitlines()[1:3]] == [
+        ["rows.float32.tflite", kilobytes(tmp_path)],
+        ["rows.int8_ptq.tflite", "refused"],
+    ]
+
+
+def kilobytes(folder: Path) -> str:
+    size = (folder / "converted/rows/models/rows.float32.tflite").stat().st_size
+    return f"{size / 1000:,.1f}"
+
+
+def binary(folder: Path, *, scale: float) -> Path:
+    """Bright or dark, by one sigmoid; one channel of the map is `scale` times what decides."""
+    import tf_keras
+
+    layers = [
+        tf_keras.layers.Input((8, 8, 1)),
+        tf_keras.layers.Conv2D(2, 1, activation="relu", name="maps"),
+        tf_keras.layers.GlobalAveragePooling2D(),
+        tf_keras.layers.Dense(1, activation="sigmoid", name="scores"),
+    ]
+    model = tf_keras.Sequential(layers)
+    model.get_layer("maps").set_weights([np.array([[[[scale, 1]]]]), np.zeros(2)])
+    model.get_layer("scores").set_weights([np.array([[0], [40]]), np.array([-20])])
+    model.save(folder / "binary.keras")
+    bright = np.arange(256) % 2 * 100
+    np.savez(folder / "binary.npz", images=(bright[:, None, None] + IMAGES // 2).astype(np.uint8))
+    return folder / "binary.keras"
+
+
+def test_a_binary_network_that_int8_can_hold_is_converted(tmp_path: Path) -> None:
+    document = convert(
+        binary(tmp_path, scale=1), tmp_path / "out", data=tmp_path / "binary.npz", scale=1 / 255,
+        offset=0.0, targets=("tflite", "onnx"),
+    )  # fmt: skip
+    assert document["model"]["classes"] == 2
+    assert [file["agreement"] for file in document["files"]] == [1.0] * 4
+    assert max(file["max_abs_diff"] for file in document["files"]) < 0.05
+
+
+def test_a_binary_network_that_int8_cannot_hold_is_refused(tmp_path: Path) -> None:
+    """The int8 file says class 0 to all: of one output, the largest is always the first."""
+    document = convert(
+        binary(tmp_path, scale=1000), tmp_path / "out", data=tmp_path / "binary.npz",
+        scale=1 / 255, offset=0.0,
+    )  # fmt: skip
+    floats, int8 = document["files"]
+    assert floats["file"]
+    assert int8["file"] is None
+    assert re.search(r"50\.00 % equal labels.*lost in .*scores.*int16x8", int8["reason"])

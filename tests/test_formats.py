@@ -62,10 +62,25 @@ def test_an_int8_request_that_stays_float_fails(finished: Lane) -> None:
 def test_one_float_operator_is_enough_to_fail(finished: Lane, tmp_path: Path) -> None:
     model = onnx.load(models(finished) / "student.int8.onnx")
     model.graph.node[-1].output[0] = "almost"
-    model.graph.node.append(helper.make_node("Sigmoid", ["almost"], ["logits"]))
+    model.graph.node.append(helper.make_node("Tanh", ["almost"], ["logits"]))
     onnx.save(model, tmp_path / "mixed.onnx")
-    with pytest.raises(ProofError, match=r"Sigmoid \(logits\)"):
+    with pytest.raises(ProofError, match=r"Tanh \(logits\)"):
         onnx_qdq.require_int8(tmp_path / "mixed.onnx")
+
+
+def test_a_softmax_is_part_of_the_edge_only_where_it_is_the_last_operator(
+    finished: Lane, tmp_path: Path
+) -> None:
+    model = onnx.load(models(finished) / "student.int8.onnx")
+    model.graph.node[-1].output[0] = "almost"
+    model.graph.node.append(helper.make_node("Softmax", ["almost"], ["logits"]))
+    onnx.save(model, tmp_path / "ends.onnx")
+    assert onnx_qdq.require_int8(tmp_path / "ends.onnx").float_ops == 0
+    model.graph.node[-1].output[0] = "nearly"
+    model.graph.node.append(helper.make_node("Softmax", ["nearly"], ["logits"]))
+    onnx.save(model, tmp_path / "twice.onnx")
+    with pytest.raises(ProofError, match=r"Softmax \(logits\), Softmax \(nearly\)"):
+        onnx_qdq.require_int8(tmp_path / "twice.onnx")
 
 
 @pytest.mark.parametrize(

@@ -81,3 +81,11 @@ def test_an_accuracy_is_held_against_naming_the_most_frequent_class() -> None:
     assert metrics.most_frequent_share(labels) == 0.95
     assert not metrics.shown_above_chance(0.95, labels)
     assert metrics.shown_above_chance(1.0, labels)
+
+
+def test_a_file_of_one_output_is_counted_at_the_threshold_of_its_network() -> None:
+    """A broken copy of a network of logits may give what looks like probabilities."""
+    labels = np.array([0, 1, 1, 1])
+    scores = np.array([[0.1], [0.2], [0.4], [0.9]])
+    assert metrics.top1(scores, labels) == 0.5
+    assert metrics.top1(scores, labels, threshold=0.0) == 0.75

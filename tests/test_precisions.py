@@ -174,18 +174,51 @@ def test_a_file_of_another_precision_is_not_taken(
         proof(written("mobilenet_v1") / "student.float32.tflite")
 
 
-def dense(units: int) -> Callable[[Any], Any]:
-    """A network of one matrix [144, units]."""
+def dense(units: int, *, inputs: int = 144, scale: float = 1.0) -> Callable[[Any], Any]:
+    """A network of one matrix [inputs, units]."""
     import tensorflow as tf
 
-    matrix = np.random.default_rng(0).normal(size=(144, units)).astype(np.float32)
-    return lambda image: tf.matmul(tf.reshape(image, [1, 144]), matrix)
+    matrix = np.random.default_rng(0).normal(0, scale, (inputs, units)).astype(np.float32)
+    return lambda image: tf.matmul(tf.reshape(image, [1, inputs]), matrix)
 
 
 def test_a_network_without_a_large_matrix_cannot_be_dynamic(tmp_path: Path) -> None:
     tflite.export_dynamic(dense(8), SPEC, tmp_path / "large.tflite")  # 1,152 elements
     with pytest.raises(ProofError, match="no weight tensor of the network has 1,024 elements"):
         tflite.export_dynamic(dense(7), SPEC, tmp_path / "small.tflite")
+
+
+@pytest.mark.parametrize("kind", ["dense", "conv", "depthwise", "transpose"])
+def test_a_wide_layers_bias_is_no_weight_that_stayed_in_float(tmp_path: Path, kind: str) -> None:
+    """1,024 channels and more: MobileNet, ResNet50, EfficientNet."""
+    import tf_keras
+
+    layers = tf_keras.layers
+    wide: dict[str, list[Any]] = {
+        "dense": [layers.Flatten(), layers.Dense(1024, activation="sigmoid")],
+        "conv": [layers.Conv2D(1024, 3), layers.BatchNormalization(), layers.ReLU()],
+        "depthwise": [layers.Conv2D(1024, 1), layers.DepthwiseConv2D(3)],
+        "transpose": [layers.Conv2DTranspose(1024, 2), layers.BatchNormalization()],
+    }
+    image = [layers.Input((2, 2, 4)) if kind == "dense" else layers.Input((3, 3, 4))]
+    model = tf_keras.Sequential([*image, *wide[kind], layers.Flatten(), layers.Dense(2)])
+    model.set_weights([np.random.default_rng(0).uniform(0.5, 1, w.shape) for w in model.weights])
+    spec = image_input(*model.input_shape[1:])
+    tflite.export_dynamic(lambda x: model(x, training=False), spec, tmp_path / "x.tflite")
+    seen = tflite.inspect(tmp_path / "x.tflite")
+    floats = [c for c in seen.constants if c.dtype == "FLOAT32" and c.elements >= 1024]
+    assert floats  # the bias that was refused
+    assert not any(c.multiplied for c in floats)
+
+
+def test_a_matrix_that_stayed_in_float_is_seen_whatever_its_size(
+    written: Callable[[str], Path],
+) -> None:
+    seen = tflite.inspect(written("mobilenet_v1") / "student.float32.tflite")
+    held = [c for c in seen.constants if c.dtype == "FLOAT32"]
+    layers = [op for op in seen.operators if op.weights == "FLOAT32"]
+    assert sum(c.multiplied for c in held) == len(layers)
+    assert max(c.elements for c in held if c.multiplied) >= 1024
 
 
 def test_a_loop_is_refused_before_the_calibrator_that_dies_of_it(tmp_path: Path) -> None:
@@ -196,7 +229,7 @@ def test_a_loop_is_refused_before_the_calibrator_that_dies_of_it(tmp_path: Path)
             lambda x: tf.reduce_sum(x) < 5.0, lambda x: [x + 1.0], [tf.reduce_mean(image, [1, 2])]
         )[0]
 
-    with pytest.raises(InputError, match="holds a loop"):
+    with pytest.raises(ProofError, match=r"x\.tflite: the network holds a loop"):
         tflite.export_int8_ptq(looped, SPEC, IMAGES, tmp_path / "x.tflite")
 
 
@@ -302,6 +335,155 @@ def test_the_rewrites_change_no_result_and_leave_nothing_in_float(
     after = onnxruntime.InferenceSession(tmp_path / "x.onnx").run(None, {"image": x})[0]
     np.testing.assert_array_equal(before, after)
     assert onnx_qdq.inspect(tmp_path / "x.onnx").float_op_names == ()
+
+
+ENDINGS = {"SOFTMAX": "softmax", "LOG_SOFTMAX": "log_softmax", "LOGISTIC": "sigmoid"}
+
+
+def ended(ending: str | None, *, precision: str, folder: Path) -> Path:
+    """A file of 300 scores that differ by little, with an activation behind them."""
+    import tensorflow as tf
+
+    scores = dense(300, scale=0.01)
+    path = folder / f"{ending}.{precision}.tflite"
+    final = getattr(tf.nn, ENDINGS[ending]) if ending else tf.identity
+    getattr(tflite, f"export_{precision}")(lambda image: final(scores(image)), SPEC, IMAGES, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("ending", "precision"),
+    [
+        *((ending, "int8_ptq") for ending in ENDINGS),
+        ("SOFTMAX", "int16x8"),  # which the converter does not know for LOG_SOFTMAX
+        ("LOGISTIC", "int16x8"),
+    ],
+)
+def test_the_last_softmax_or_sigmoid_is_float_and_what_is_before_it_the_same(
+    tmp_path: Path, ending: str, precision: str
+) -> None:
+    """In int8 every one of the 300 probabilities would be 0 or 1/256."""
+    import tensorflow as tf
+
+    path = ended(ending, precision=precision, folder=tmp_path)
+    plain = ended(None, precision=precision, folder=tmp_path)
+    before, seen = (logits_of(p, "tflite", IMAGES[:32], tmp_path) for p in (plain, path))
+    assert len(set(before.argmax(axis=1))) > 20
+    np.testing.assert_array_equal(seen.argmax(axis=1), before.argmax(axis=1))
+    expected = getattr(tf.nn, ENDINGS[ending])(before).numpy()
+    np.testing.assert_allclose(seen, expected, rtol=2e-6)
+    operators = tflite.inspect(path).operators
+    assert [(op.name, op.edge) for op in operators[-2:]] == [("DEQUANTIZE", True), (ending, True)]
+    assert tflite.inspect(path).float_ops == tflite.inspect(plain).float_ops == 0
+    assert not any(op.edge for op in operators if op.name not in ("QUANTIZE", "DEQUANTIZE", ending))
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_a_float_softmax_behind_integers_loads_in_every_runtime(
+    tmp_path: Path, runtime: str
+) -> None:
+    if runtime == "tflite_runtime" and not HAS_TFLITE_RUNTIME:
+        pytest.skip("tflite-runtime is not installed: Python 3.11 only")
+    (kind,) = RUNTIMES[runtime].formats
+    path = ended("SOFTMAX", precision="int8_ptq", folder=tmp_path)
+    expected = logits_of(path, "tflite", IMAGES[:32], tmp_path)
+    if kind == "onnx":
+        onnx_qdq.export_int8(path, path.with_suffix(".onnx"))
+    np.save(tmp_path / "images.npy", IMAGES[:32])
+    bench = Bench(host=local_host(tmp_path), samples=tmp_path / "images.npy", protocol=ONCE)
+    subject = Subject(
+        name="x", format=kind, path=path.with_suffix(f".{kind}"), runtime=RUNTIMES[runtime]
+    )
+    seen, _ = bench.outputs(subject)
+    assert seen is not None
+    # A step of the scores, in which tflite-runtime's older kernels round elsewhere.
+    np.testing.assert_allclose(seen, expected, rtol=5e-3)
+
+
+def test_constants_stay_aligned_in_a_file_that_was_changed(tmp_path: Path) -> None:
+    """ARM reads int32 biases in pairs, and a runtime maps the file as it is."""
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    content = ended("SOFTMAX", precision="int8_ptq", folder=tmp_path).read_bytes()
+    model = schema.Model.GetRootAs(content)
+    start = np.frombuffer(content, np.uint8).ctypes.data
+    held = [model.Buffers(i) for i in range(model.BuffersLength())]
+    places = [b.DataAsNumpy().ctypes.data - start for b in held if b.DataLength()]
+    assert len(places) > 2
+    assert [place % 16 for place in places] == [0] * len(places)
+
+
+def test_a_softmax_in_the_middle_stays_an_integer_operator(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    scores, after = dense(8), np.random.default_rng(1).normal(size=(8, 3)).astype(np.float32)
+    tflite.export_int8_ptq(
+        lambda image: tf.matmul(tf.nn.softmax(scores(image)), after),
+        SPEC,
+        IMAGES,
+        tmp_path / "x.tflite",
+    )
+    (softmax,) = [
+        op for op in tflite.inspect(tmp_path / "x.tflite").operators if op.name == "SOFTMAX"
+    ]
+    assert (softmax.edge, set(softmax.dtypes)) == (False, {"INT8"})
+
+
+def activated(activation: str, path: Path) -> None:
+    import tensorflow as tf
+
+    scores, final = dense(8), dense(4, inputs=8)
+    function = getattr(tf.nn, activation)
+    tflite.export_int8_ptq(lambda image: final(function(scores(image))), SPEC, IMAGES, path)
+
+
+def test_an_activation_without_an_int8_form_is_named_with_what_to_take(tmp_path: Path) -> None:
+    with pytest.raises(ProofError, match=r"ELU \(.*activation elu: .* relu or relu6.*float16"):
+        activated("elu", tmp_path / "x.tflite")
+
+
+def test_a_comparison_of_integers_is_an_integer_operator(tmp_path: Path) -> None:
+    """SELU, which is a GREATER and a SELECT."""
+    activated("selu", tmp_path / "x.tflite")
+    kinds = {op.name: set(op.dtypes) for op in tflite.inspect(tmp_path / "x.tflite").operators}
+    assert kinds["GREATER"] == {"BOOL", "INT8"}
+    assert not any("FLOAT32" in types for name, types in kinds.items() if name != "DEQUANTIZE")
+
+
+def test_weights_beyond_float16_are_finite_or_refused(tmp_path: Path) -> None:
+    """1e30 is infinity in float16, and infinity times 0 no number (tensorflow#43719)."""
+    import tensorflow as tf
+
+    scores, huge = dense(8), np.full((8, 3), 1e30, np.float32)
+    tflite.export_float16(
+        lambda image: tf.matmul(scores(image) * 0, huge), SPEC, tmp_path / "x.tflite"
+    )
+    seen = logits_of(tmp_path / "x.tflite", "tflite", IMAGES[:4], tmp_path)
+    assert np.isfinite(seen).all()
+
+
+def test_what_tflite_refuses_is_said_whole_with_the_cause(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    def half(image: Any) -> Any:
+        kernel = tf.ones([3, 3, 1, 2], tf.bfloat16)
+        maps = tf.nn.conv2d(tf.cast(image, tf.bfloat16), kernel, strides=1, padding="SAME")
+        return tf.cast(tf.reduce_mean(maps, [1, 2]), tf.float32)
+
+    with pytest.raises(ProofError) as error:
+        tflite.export_float(half, SPEC, tmp_path / "x.tflite")
+    assert "no form of tf.Conv2D" in str(error.value)
+    assert "mixed precision" in str(error.value)
+    assert ".py:" not in str(error.value)
+
+
+def test_long_words_of_tflite_are_cut_between_words() -> None:
+    said = tflite.refusal("operator " * 200)
+    assert len(said) <= 500
+    assert said.endswith("operator …")
+    assert tflite.refusal("Input 0 was passed int64, expected resource.\nmore").startswith(
+        "Input 0 was passed int64, expected resource (the SavedModel keeps a state"
+    )
 
 
 def test_what_stays_float_in_onnx_is_named_by_its_tensor(tmp_path: Path) -> None:

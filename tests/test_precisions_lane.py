@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from targets.errors import ProofError
 from targets.formats import PRECISIONS, onnx_inspect, tflite_inspect
 from tests.conftest import Lane
 from tests.kept import Setting
@@ -131,3 +132,29 @@ def test_the_scale_table_has_every_tensor_of_both_files(both: tuple[Path, Conten
 def test_without_onnx_there_is_no_scale_table(tflite: tuple[Path, Content]) -> None:
     assert tflite[1]["scales"] == []
     assert {row["scales_equal"] for row in tflite[1]["parity"]} == {None}
+
+
+def test_a_run_with_a_file_that_is_not_proved_names_the_others_and_publishes_none(
+    finished: Lane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from targets.formats import tflite
+
+    def other(model: Any, *rest: Any) -> None:
+        export(lambda image: 1.0 - model(image), *rest)
+
+    export = tflite.export_int8_ptq
+    monkeypatch.setattr(tflite, "export_int8_ptq", other)
+    with pytest.raises(ProofError) as error:
+        converted(finished, tmp_path, "tflite", "onnx")
+    said, first, second = str(error.value).split("\n- ")
+    assert "2 of 8 files are not proved" in said
+    assert {f"student.{p}.{t}" for p in ("float32", "int8") for t in ("tflite", "onnx")} <= {
+        name.strip() for name in said.split("Proved: ")[1].split(". Not")[0].split(",")
+    }
+    assert first.startswith("student.int8_ptq.tflite: differs from the network")
+    assert second == (
+        "student.int8_ptq.onnx: is made from student.int8_ptq.tflite, which is refused."
+    )
+    assert not (tmp_path / "tiny").exists()
+    kept = {path.name.split("-")[0] for path in (tmp_path / ".store").iterdir()}
+    assert {"teacher", "logits", "distill", "quantize"} <= kept

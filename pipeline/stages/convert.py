@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.artifacts import Checkpoint, DatasetSummary, Exports, Teacher
 from pipeline.recipe import ConvertConfig
 from pipeline.stages.job import Job
-from targets.errors import ConversionError
+from targets.errors import ConversionError, ProofError
 from targets.formats.export import Source
 from targets.formats.record import (
     EVERY_PROCESSOR,
@@ -48,6 +48,8 @@ class Work:
     parity: list[Parity] = field(default_factory=list)
     scales: list[ScaleRow] = field(default_factory=list)
     processors: list[ProcessorProof] = field(default_factory=list)
+    refused: dict[str, ProofError] = field(default_factory=dict)
+    """Name of a file -> why it is not proved."""
 
 
 def run(
@@ -59,6 +61,10 @@ def run(
     distill: Checkpoint,
     quantize: Checkpoint | None = None,
 ) -> Exports:
+    """Every requested file, or a `ProofError` with every reason.
+
+    The results of a run are delivered as a whole: its table and its gates compare all files.
+    """
     from pipeline.stages import training
 
     training.start(job)
@@ -73,6 +79,7 @@ def run(
             _write_teacher(target, teacher, teacher_source, work)
         for precision in dict.fromkeys(cfg.precisions):
             _write(target, precision, quantized if precision == "int8" else student, work)
+    _require_all(work)
     if opened.adapter is not None:
         _bring(teacher, opened, work)
     return Exports(
@@ -124,36 +131,62 @@ def _student(role: str, checkpoint: Checkpoint, work: Work) -> Network:
     )
 
 
+def _require_all(work: Work) -> None:
+    if not work.refused:
+        return
+    proved = ", ".join(model.name for model in work.models) or "none"
+    raise ProofError(
+        f"convert: {len(work.refused)} of {len(work.refused) + len(work.models)} files are not "
+        "proved. The results are delivered as a whole, so that nothing is published; what was "
+        "trained is kept, and the same command with other --target or --set convert.precisions "
+        f"goes on from there. Proved: {proved}. Not proved:\n- "
+        + "\n- ".join(map(str, work.refused.values()))
+    )
+
+
 def _write_teacher(target: str, teacher: Teacher, network: Network, work: Work) -> None:
     """A network that somebody else made can teach also where a format has no form for it."""
-    try:
-        _write(target, "float32", network, work)
-    except ConversionError as error:
-        if teacher.asked is None:
-            raise
+    _write(target, "float32", network, work)
+    error = work.refused.get(f"{network.role}.float32.{target}")
+    if isinstance(error, ConversionError) and teacher.asked is not None:
+        del work.refused[f"{network.role}.float32.{target}"]
         work.job.console.say(f"convert   the teacher is not measured as {target}: {error}")
 
 
 def _write(target: str, precision: str, network: Network, work: Work) -> None:
-    """Write one file, prove it, and note it down."""
-    from pipeline.datasets.splits import Split
-    from targets.formats.export import evenly, export
-
+    """Write one file, prove it, and note it down; or note why it is not proved."""
     name = f"{network.role.removesuffix('_qat')}.{precision}"
     work.job.console.say(f"convert   {name} to {target}")
     path = work.out / "models" / f"{name}.{target}"
-    samples = evenly(work.data[Split.TRAIN].images)
+    before = len(work.models), len(work.parity)
+    try:
+        _prove(path, target, precision, network, work)
+    except ProofError as error:
+        del work.models[before[0] :], work.parity[before[1] :]
+        path.unlink(missing_ok=True)
+        work.refused[path.name] = error
+
+
+def _prove(path: Path, target: str, precision: str, network: Network, work: Work) -> None:
+    from pipeline.datasets.splits import Split
+    from targets.formats.export import evenly, export, saying_what_to_try
+
+    given: dict[str, Any] = {
+        "samples": evenly(work.data[Split.TRAIN].images),
+        "scratch": work.job.scratch,
+    }
     made_from = export(
         target,
         precision,
         network.source,
         path,
-        samples=samples,
-        scratch=work.job.scratch,
+        refused=work.refused,
         onnx_weights=work.job.recipe.convert.onnx_weights,
+        **given,
     )
     _note(network, path, target, precision, work)
-    work.parity.append(_against_network(network, work.models[-1], work))
+    with saying_what_to_try(precision, network.source, made_from or path, **given):
+        work.parity.append(_against_network(network, work.models[-1], work))
     if made_from is not None:
         rows, parity = _against_tflite(work.models[-1], made_from, work)
         work.parity.append(parity)

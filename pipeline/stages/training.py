@@ -42,22 +42,36 @@ def start(job: Job, cfg: Any = None, *, trains: bool = False) -> None:
 
 def preflight(job: Job) -> None:
     """What would fail only after hours of training, told before it."""
-    from pipeline.datasets.splits import Split
     from pipeline.quantization.preflight import require_features, require_quantizable
     from pipeline.training.views import require_fit
-    from targets.calibration import CALIBRATED, require_enough
+    from targets.calibration import CALIBRATED
 
     recipe, data = job.recipe, job.dataset()
     require_fit(recipe.views, data)
     require_fit(teacher_views(job), data, cutout="teacher.cutout")
     asked = set(recipe.convert.precisions) | ({"int8"} if recipe.ablation.enabled else set())
     if {"int8", *CALIBRATED} & asked:
-        require_enough(data[Split.TRAIN], what="calibration")
+        require_calibration(job)
     if "int8" in asked:
         require_quantizable(build(student_network(job)), family=recipe.distill.family)
     if recipe.distill.features != "none":
         student, teacher = build(student_network(job)), build(teacher_network(job))
         require_features(recipe.distill.features, student=student, teacher=teacher)
+
+
+def require_calibration(job: Job) -> None:
+    """Raise `InputError` where the training part is too small to read activation ranges from."""
+    from pipeline.datasets.splits import Split
+    from targets.calibration import require_enough
+
+    recipe, data = job.recipe, job.dataset()
+    train, given = data[Split.TRAIN], sum(len(data[split]) for split in Split)
+    without = "--set 'convert.precisions=[\"float32\"]'"
+    require_enough(
+        train,
+        what=f"data set {recipe.dataset.path or data.name}, training part of its {given} samples",
+        instead=f"go without int8: {without}{' and no --ablation' * recipe.ablation.enabled}",
+    )
 
 
 def teacher_views(job: Job) -> ViewsConfig:
@@ -194,9 +208,8 @@ def calibration(job: Job, samples: int) -> Any:
 
     from pipeline.datasets.splits import Split
     from pipeline.training.views import epoch_order
-    from targets.calibration import require_enough
 
+    require_calibration(job)
     images = job.dataset()[Split.TRAIN].images
-    require_enough(images, what="calibration")
     chosen = epoch_order(len(images), seed=job.recipe.seed, epoch=0)[:samples]
     return np.asarray(images[chosen])

@@ -17,6 +17,8 @@ MOVES_DATA = (
     "Flatten", "Identity",
 )  # fmt: skip
 """Operators that calculate nothing, and the conversions at the edges."""
+PROBABILITY_OPS = ("Softmax", "LogSoftmax", "Sigmoid")
+"""Behind the last DequantizeLinear they are part of the edge, as in the TFLite file."""
 
 
 class Inspection(BaseModel):
@@ -54,7 +56,9 @@ def inspect(path: Path) -> Inspection:
         optimised = Path(folder) / "optimised.onnx"
         _optimise(path, optimised)
         runs = onnx.load(optimised).graph
-    calculating = [node for node in runs.node if node.op_type not in MOVES_DATA]
+    calculating = [
+        node for node in runs.node if node.op_type not in MOVES_DATA and not _ends(node, runs)
+    ]
     floats = [node for node in calculating if _is_float(node, runs)]
     return Inspection(
         int8_ops=len(calculating) - len(floats),
@@ -81,6 +85,13 @@ def _optimise(path: Path, optimised: Path) -> None:
             f"{path.name}: tf2onnx has no right form of this network, and ONNX Runtime does not "
             f"load what it wrote: {said}. Nothing was published."
         ) from error
+
+
+def _ends(node: Any, graph: Any) -> bool:
+    """Whether a node makes probabilities of what the last DequantizeLinear gives."""
+    dequantized = {n.output[0] for n in graph.node if n.op_type == "DequantizeLinear"}
+    last = node.op_type in PROBABILITY_OPS and node.output[0] == graph.output[0].name
+    return last and node.input[0] in dequantized
 
 
 def _is_float(node: Any, graph: Any) -> bool:

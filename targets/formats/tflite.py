@@ -4,6 +4,8 @@ Every file takes raw samples and gives float32 logits. `model` is a function of 
 is, of `(raw - zero_point) * scale`.
 """
 
+import re
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from targets.calibration import require_enough
-from targets.errors import ConversionError, InputError
+from targets.errors import ConversionError
+from targets.formats.tflite_ending import with_float_ending
 from targets.formats.tflite_inspect import (
     Inspection,
     inspect,
@@ -35,6 +38,8 @@ __all__ = [
     "inspect",
     "require_int8",
 ]
+
+INTEGERS = ("int8", "int8_ptq", "int16x8")
 
 Tensor = Any
 Model = Callable[[Tensor], Tensor]
@@ -95,11 +100,12 @@ def export_int8(model: Model, spec: InputSpec, path: Path) -> None:
 def export_int8_ptq(model: Model, spec: InputSpec, samples: Samples, path: Path) -> None:
     """Write a float `model` as int8, with activation ranges from raw `samples` [n, *spec.shape].
 
-    Raises `InputError` for fewer than 256 samples, and `ProofError` as `export_int8` does.
+    Raises `InputError` for fewer than 256 samples, `ConversionError` for a network with a loop,
+    and `ProofError` as `export_int8` does.
     """
     import tensorflow as tf
 
-    converter = _converter(model, spec, calibrated=True)
+    converter = _converter(model, spec, calibrated=path)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = _representative(with_both_ends(samples), spec, path)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
@@ -118,7 +124,7 @@ def export_int16x8(model: Model, spec: InputSpec, samples: Samples, path: Path) 
     import tensorflow as tf
 
     raw = InputSpec(shape=spec.shape, dtype=spec.dtype, scale=1.0, zero_point=0)
-    converter = _float_converter(model, spec, calibrated=True)
+    converter = _float_converter(model, spec, calibrated=path)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = _representative(with_both_ends(samples), raw, path)
     converter.target_spec.supported_ops = [
@@ -145,7 +151,7 @@ def with_both_ends(samples: Samples) -> Samples:
 def _representative(
     samples: Samples, spec: InputSpec, path: Path
 ) -> Callable[[], Iterator[list[Samples]]]:
-    require_enough(samples, what=path.name)
+    require_enough(samples, what=path.name, instead="ask for float32, float16 or dynamic")
 
     def each() -> Iterator[list[Samples]]:
         for sample in samples:
@@ -154,7 +160,7 @@ def _representative(
     return each
 
 
-def _float_converter(model: Model, spec: InputSpec, *, calibrated: bool = False) -> Any:
+def _float_converter(model: Model, spec: InputSpec, *, calibrated: Path | None = None) -> Any:
     def serve(image: Tensor) -> Tensor:
         # As operators in the graph: folding them into the first convolution is wrong at the
         # padded borders.
@@ -163,7 +169,7 @@ def _float_converter(model: Model, spec: InputSpec, *, calibrated: bool = False)
     return _converter(serve, spec, calibrated=calibrated)
 
 
-def _converter(serve: Model, spec: InputSpec, *, calibrated: bool = False) -> Any:
+def _converter(serve: Model, spec: InputSpec, *, calibrated: Path | None = None) -> Any:
     import tensorflow as tf
 
     signature = [tf.TensorSpec([1, *spec.shape], tf.float32, name="image")]
@@ -174,10 +180,10 @@ def _converter(serve: Model, spec: InputSpec, *, calibrated: bool = False) -> An
         return tf.identity(serve(image), name="logits")
 
     concrete = logits.get_concrete_function()
-    if calibrated and _has_loop(concrete.graph.as_graph_def()):
-        raise InputError(
-            "the network holds a loop (a recurrent layer), and TFLite's calibration ends the whole "
-            "process on loops: ask for float32, float16 or dynamic."
+    if calibrated is not None and _has_loop(concrete.graph.as_graph_def()):
+        raise ConversionError(
+            f"{calibrated.name}: the network holds a loop (a recurrent layer), and TFLite's "
+            "calibration ends the whole process on loops. Ask for float32, float16 or dynamic."
         )
     return tf.lite.TFLiteConverter.from_concrete_functions([concrete], logits)
 
@@ -185,6 +191,24 @@ def _converter(serve: Model, spec: InputSpec, *, calibrated: bool = False) -> An
 def _has_loop(graph: Any) -> bool:
     functions = [graph.node, *(function.node_def for function in graph.library.function)]
     return any("While" in node.op for nodes in functions for node in nodes)
+
+
+REMEDIES = {
+    "TensorList": "the loops of a recurrent SavedModel keep their open batch size: save .keras",
+    "f16>": "the network calculates in 16 bits (mixed precision): save it with the dtype policy "
+    "float32",
+    "expected resource": "the SavedModel keeps a state, as random layers do: save .keras",
+}
+"""What TFLite's words hold -> the cause and the way out."""
+
+
+def refusal(text: str) -> str:
+    """The fact in a converter's error, whole, without its sources and places, and the way out."""
+    operators = dict.fromkeys(re.findall(r"'(tf\.\w+)' op is neither", text))
+    said = f"no form of {', '.join(operators)}" if operators else ""
+    said = said or textwrap.shorten(next(iter(text.splitlines()), ""), 500, placeholder=" …")
+    remedy = next((REMEDIES[word] for word in REMEDIES if word in text), "")
+    return f"{said.rstrip('.')} ({remedy})" if remedy else said.rstrip(".")
 
 
 def _write(converter: Any, path: Path, precision: str) -> None:
@@ -195,11 +219,7 @@ def _write(converter: Any, path: Path, precision: str) -> None:
             content: bytes = converter.convert()
     except (ValueError, RuntimeError, ConverterError) as error:
         # A ValueError is also its word for a model without ranges.
-        said = next(iter(str(error).splitlines()), "").rstrip(".")[-300:]
-        if "TensorList" in said:
-            said += " (the loops of a recurrent SavedModel keep their open batch size: save .keras)"
         raise ConversionError(
-            f"{path.name}: {precision} was asked for, but TFLite refuses: {said}. Nothing was "
-            "published."
+            f"{path.name}: {precision} was asked for, but TFLite refuses: {refusal(str(error))}."
         ) from error
-    path.write_bytes(content)
+    path.write_bytes(with_float_ending(content) if precision in INTEGERS else content)

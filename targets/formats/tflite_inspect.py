@@ -1,6 +1,7 @@
 """What a `.tflite` file really holds, read from its own tables, and the proofs on top of it."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from targets.errors import ProofError
 from targets.inputs import InputSpec
 
 EDGE_OPS = {"QUANTIZE", "DEQUANTIZE"}
-INT8_TYPES = {"INT8", "UINT8", "INT32"}
-"""INT32: the biases, which are int8 x int8 products."""
+PROBABILITY_OPS = {"SOFTMAX", "LOG_SOFTMAX", "LOGISTIC"}
+"""Behind the last DEQUANTIZE they are part of the edge: `tflite_ending` puts them there."""
+INT8_TYPES = {"INT8", "UINT8", "INT32", "BOOL"}
+"""INT32: the biases, which are int8 x int8 products. BOOL: comparisons of integers (in SELU)."""
 INT16_TYPES = {"INT16", "INT32", "INT64"}
 """INT64: the biases, which are int16 x int8 products."""
 WEIGHT_SLOT = {
@@ -23,6 +26,9 @@ WEIGHT_SLOT = {
     "BATCH_MATMUL": 1,
 }
 """Operator -> which of its inputs is multiplied with the activation."""
+
+ACTIVATIONS = ("elu", "selu", "celu", "softplus", "softsign", "mish")
+"""Those that TFLite may have no int8 form of."""
 
 LARGE = 1024
 """Elements from which on the converter quantizes a weight tensor without calibration."""
@@ -36,6 +42,8 @@ class Weights(BaseModel):
     name: str
     dtype: str
     elements: int
+    multiplied: bool
+    """Whether it is read as a matrix or a kernel; a bias and a scale per channel are not."""
 
 
 class Operator(BaseModel):
@@ -50,6 +58,8 @@ class Operator(BaseModel):
     """Of every tensor that it reads or writes."""
     calculated: frozenset[str]
     """Of those that are no constants."""
+    edge: bool
+    """Whether it turns raw values into the network's, or integers into the outputs."""
     weights: str | None
     """Type of the constant that is multiplied with the activation."""
 
@@ -81,7 +91,7 @@ def inspect(path: Path) -> Inspection:
     graph = model.subgraphs[0]
     kinds = _names(schema.TensorType)
     operators = tuple(_operators(model, schema))
-    between = [op for op in operators if op.name not in EDGE_OPS]
+    between = [op for op in operators if not op.edge]
     floats = [op for op in between if any(kind.startswith("FLOAT") for kind in op.dtypes)]
     source, target = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
     return Inspection(
@@ -113,9 +123,12 @@ def require_float16(path: Path) -> Inspection:
 
 
 def require_dynamic(path: Path) -> Inspection:
-    """The inspection of a file whose large weights are all int8, or a `ProofError`."""
+    """The inspection of a file whose large weights are all int8, or a `ProofError`.
+
+    Biases and constants per channel are float by design, whatever their size.
+    """
     seen = inspect(path)
-    large = [c for c in seen.constants if c.elements >= LARGE]
+    large = [c for c in seen.constants if c.multiplied and c.elements >= LARGE]
     wrong = [c for c in large if c.dtype.startswith("FLOAT")]
     if wrong:
         raise _not_as_asked(path, "dynamic", f"these weights stay in float: {_listed(wrong)}")
@@ -133,22 +146,34 @@ def require_int8(path: Path, spec: InputSpec) -> Inspection:
     """The inspection of a file that must be int8 from end to end, or a `ProofError`."""
     seen = inspect(path)
     if seen.float_op_names or not seen.int8_ops:
-        raise ProofError(
-            f"{path.name}: int8 was asked for, but {seen.float_ops} operators are not: "
-            f"{', '.join(seen.float_op_names) or 'none is int8'}. Nothing was published."
-        )
+        floats = ", ".join(seen.float_op_names) or "none is int8"
+        reason = f"{seen.float_ops} operators are not: {floats}. {instead(seen.float_op_names)}"
+        raise _not_as_asked(path, "int8", reason)
     other = [op for op in _between(seen) if not op.dtypes <= INT8_TYPES]
     if other:
-        raise _not_as_asked(path, "int8", f"these operators are of other types: {_typed(other)}")
+        reason = f"these operators are of other types: {_typed(other)}"
+        raise _not_as_asked(path, "int8", f"{reason}. {instead(op.output for op in other)}")
     expected = ("UINT8", (1, *spec.shape), (spec.scale, spec.zero_point), "FLOAT32")
     scale = _rounded(seen.input_scale, spec)
     found = (seen.input_dtype, seen.input_shape, scale, seen.output_dtype)
     if found != expected:
         raise ProofError(
             f"{path.name}: input type, shape, (scale, zero point) and output type are {found}, not "
-            f"{expected}. Nothing was published."
+            f"{expected}."
         )
     return seen
+
+
+def instead(names: Iterable[str]) -> str:
+    """What to take in place of operators without an int8 form, by the names of their outputs."""
+    words = {word.lower() for name in names for word in re.findall(r"[A-Za-z]+", name)}
+    found = [activation for activation in ACTIVATIONS if activation in words]
+    if found:
+        return (
+            f"This is the activation {', '.join(found)}: train the network with relu or relu6 in "
+            "its place, or ask for float16 or dynamic"
+        )
+    return "Train the network without them, or ask for float16 or dynamic"
 
 
 def require_int16x8(path: Path) -> Inspection:
@@ -163,7 +188,7 @@ def require_int16x8(path: Path) -> Inspection:
 
 
 def _between(seen: Inspection) -> list[Operator]:
-    return [op for op in seen.operators if op.name not in EDGE_OPS]
+    return [op for op in seen.operators if not op.edge]
 
 
 def _is_int16x8(op: Operator) -> bool:
@@ -179,9 +204,7 @@ def _listed(constants: list[Weights]) -> str:
 
 
 def _not_as_asked(path: Path, precision: str, reason: str) -> ProofError:
-    return ProofError(
-        f"{path.name}: {precision} was asked for, but {reason}. Nothing was published."
-    )
+    return ProofError(f"{path.name}: {precision} was asked for, but {reason}.")
 
 
 def _rounded(found: tuple[float, int] | None, spec: InputSpec) -> tuple[float, int] | None:
@@ -214,6 +237,7 @@ def is_constant(model: Any, tensor: Any) -> bool:
 
 def _operators(model: Any, schema: Any) -> Iterator[Operator]:
     kinds = _names(schema.TensorType)
+    ending = _ending(model)
     for graph in model.subgraphs:
         for operator in graph.operators:
             name = operator_name(model, operator)
@@ -227,18 +251,53 @@ def _operators(model: Any, schema: Any) -> Iterator[Operator]:
                 output=graph.tensors[operator.outputs[0]].name.decode(),
                 dtypes=frozenset(kinds[t.type] for t in tensors),
                 calculated=frozenset(kinds[t.type] for t in tensors if not is_constant(model, t)),
+                edge=name in EDGE_OPS or operator is ending,
                 weights=kinds[multiplied.type] if multiplied is not None and constant else None,
             )
 
 
+def _ending(model: Any) -> Any:
+    """The operator that makes probabilities of what the last DEQUANTIZE gives, or None."""
+    graph = model.subgraphs[0]
+    made_by = {int(op.outputs[0]): op for op in graph.operators}
+    last = made_by.get(int(graph.outputs[0]))
+    if last is None or operator_name(model, last) not in PROBABILITY_OPS:
+        return None
+    before = made_by.get(int(last.inputs[0]))
+    return last if before is not None and operator_name(model, before) == "DEQUANTIZE" else None
+
+
 def _constants(model: Any, kinds: dict[int, str]) -> Iterator[Weights]:
     for graph in model.subgraphs:
-        for tensor in graph.tensors:
+        multiplied = _multiplied(model, graph)
+        for index, tensor in enumerate(graph.tensors):
             if is_constant(model, tensor):
-                shape = [int(size) for size in ([] if tensor.shape is None else tensor.shape)]
                 yield Weights(
-                    name=tensor.name.decode(), dtype=kinds[tensor.type], elements=prod(shape)
+                    name=tensor.name.decode(),
+                    dtype=kinds[tensor.type],
+                    elements=prod(_shape(tensor)),
+                    multiplied=index in multiplied,
                 )
+
+
+def _multiplied(model: Any, graph: Any) -> set[int]:
+    """The tensors that are read as a matrix or a kernel.
+
+    Not what is only added (biases, position embeddings), and no vector outside `WEIGHT_SLOT` (the
+    scale or the limit of each channel): TFLite keeps these in float wherever the activation is.
+    """
+    found = set()
+    for operator in graph.operators:
+        name = operator_name(model, operator)
+        for slot, index in enumerate(operator.inputs):
+            vector = index < 0 or sum(size > 1 for size in _shape(graph.tensors[index])) <= 1
+            if slot == WEIGHT_SLOT.get(name) or not (vector or name in ("ADD", "SUB")):
+                found.add(int(index))
+    return found
+
+
+def _shape(tensor: Any) -> list[int]:
+    return [int(size) for size in ([] if tensor.shape is None else tensor.shape)]
 
 
 def _scale(tensor: Any) -> tuple[float, int] | None:

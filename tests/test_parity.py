@@ -1,0 +1,115 @@
+"""A file passes for its network only where the samples prove it: labels, values, finite numbers."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from targets.errors import ProofError
+from targets.metrics import NotFiniteError
+from targets.parity import CORRELATION, require_parity, require_same_labels
+
+Outputs = npt.NDArray[np.float32]
+RANDOM = np.random.default_rng(0)
+QUANTIZED = ("float16", "dynamic", "int8", "int8_ptq", "int16x8")
+
+
+def softmax(logits: npt.NDArray[np.floating[Any]]) -> Outputs:
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), np.float32)
+
+
+def sigmoid(logits: npt.NDArray[np.floating[Any]]) -> Outputs:
+    return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
+
+
+LOGITS = RANDOM.normal(0, 10, (400, 4)).astype(np.float32)
+ROUNDED = LOGITS * np.float32(1 + 3e-5) + np.float32(3e-4)
+"""Within 1e-4 of the largest logit, but not all within 1e-4."""
+
+
+@pytest.mark.parametrize("precision", ["float32", *QUANTIZED])
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_outputs_that_are_not_finite_are_refused_on_both_sides(
+    precision: str, wrong: float
+) -> None:
+    broken = LOGITS.copy()
+    broken[7, 0] = wrong  # the class of every comparison with NaN is the first
+    with pytest.raises(NotFiniteError, match=r"x\.tflite: 1 of 400 .* sample 7"):
+        require_parity("x.tflite", precision, expected=LOGITS, seen=broken)
+    with pytest.raises(NotFiniteError, match=r"the network that x\.tflite is made from: 1 of 400"):
+        require_parity("x.tflite", precision, expected=broken, seen=LOGITS)
+
+
+def test_two_int8_files_that_are_not_finite_do_not_agree() -> None:
+    broken = np.full_like(LOGITS, np.nan)
+    with pytest.raises(NotFiniteError, match=r"x\.onnx: 400 of 400"):
+        require_same_labels("x.onnx", "x.tflite", expected=LOGITS, seen=broken)
+    with pytest.raises(NotFiniteError, match=r"x\.tflite: 400 of 400"):
+        require_same_labels("x.onnx", "x.tflite", expected=broken, seen=broken)
+
+
+@pytest.mark.parametrize("final", [lambda z: z, softmax, lambda z: sigmoid(z[:, :1]), sigmoid])
+def test_a_final_softmax_or_sigmoid_leaves_the_tolerance_of_what_it_is_given(
+    final: Callable[[Outputs], Outputs],
+) -> None:
+    require_parity("x", "float32", expected=final(LOGITS), seen=final(ROUNDED))
+    with pytest.raises(ProofError, match="differs from the network"):
+        require_parity("x", "float32", expected=final(LOGITS), seen=final(LOGITS * 1.01))
+
+
+def test_probabilities_of_small_logits_are_held_to_their_own_rounding() -> None:
+    small = LOGITS / 20  # the largest is about 2: 2e-4 is allowed, of probabilities half of it
+    require_parity("x", "float32", expected=softmax(small), seen=softmax(small * (1 + 5e-5)))
+    with pytest.raises(ProofError, match="differs"):
+        require_parity("x", "float32", expected=softmax(small), seen=softmax(small * (1 + 2e-3)))
+
+
+def test_a_float_file_may_change_a_label_only_where_the_network_does_not_decide() -> None:
+    expected = np.array([[1, 1 + 1e-5, 0], [0, 0.5, 1]], np.float32)
+    near = np.array([[1 + 2e-5, 1, 0], [0, 0.5, 1]], np.float32)
+    assert require_parity("x", "float32", expected=expected, seen=near)[0] == 0.5
+    with pytest.raises(ProofError, match=r"0\.00 % equal labels on 2"):
+        require_parity("x", "float32", expected=expected, seen=near * [[1, 1, 1], [0, 3, 1]])
+
+
+@pytest.mark.parametrize("precision", QUANTIZED)
+def test_one_output_that_never_crosses_its_threshold_is_not_the_network(precision: str) -> None:
+    scores = sigmoid(LOGITS[:, :1])  # half of them above 0.5
+    with pytest.raises(ProofError, match=r"5\d\.\d\d % equal labels"):
+        require_parity("x", precision, expected=scores, seen=np.zeros_like(scores))
+    assert require_parity("x", precision, expected=scores, seen=scores + 1e-3)[0] > 0.99
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+@pytest.mark.parametrize("precision", QUANTIZED)
+def test_where_all_samples_are_of_one_class_the_outputs_must_follow(
+    precision: str, columns: int
+) -> None:
+    """A file that always says the same agrees with it for 100 %."""
+    expected = RANDOM.normal(0, 1, (400, columns)).astype(np.float32) - 20
+    expected[:, 0] += 10 * (columns - 1)
+    constant = np.broadcast_to(expected.mean(axis=0), expected.shape)
+    noisy = expected + RANDOM.normal(0, 0.05, expected.shape).astype(np.float32)
+    lost = expected + RANDOM.normal(0, 0.5, expected.shape).astype(np.float32)
+    assert require_parity("x", precision, expected=expected, seen=noisy)[0] == 1.0
+    for wrong, follows in ((constant, r"0\.000"), (lost, r"0\.[89]\d\d")):
+        with pytest.raises(ProofError, match=rf"100 % of the 400 samples one class.*{follows}"):
+            require_parity("x", precision, expected=expected, seen=wrong)
+
+
+def test_a_file_that_agrees_by_always_naming_the_most_frequent_class_is_not_taken() -> None:
+    labels = np.arange(400) % 20 == 0  # 5 % of class 1
+    expected = np.where(labels[:, None], [[-1, 1]], [[1, -1]]) * RANDOM.uniform(1, 2, (400, 1))
+    always = np.broadcast_to([[1.0, -1.0]], expected.shape)
+    with pytest.raises(ProofError, match="95 % of the 400 samples one class"):
+        require_parity("x", "int8_ptq", expected=expected, seen=always)
+    assert require_parity("x", "int8_ptq", expected=expected, seen=expected * 0.9)[0] == 1.0
+
+
+def test_the_least_correlation_is_that_of_scores_whose_labels_agree_enough() -> None:
+    a = RANDOM.normal(size=200_000)
+    b = CORRELATION * a + np.sqrt(1 - CORRELATION**2) * RANDOM.normal(size=a.shape)
+    assert np.mean((a > 0) == (b > 0)) == pytest.approx(0.95, abs=0.003)

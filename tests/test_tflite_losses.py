@@ -1,0 +1,77 @@
+"""A refused int8 file says which layers lose the signal, and what to ask for instead."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from targets.calibration import MIN_CALIBRATION_SAMPLES
+from targets.formats import tflite
+from targets.formats.export import Source, saying_what_to_try
+from targets.formats.tflite_losses import worst_layers
+from targets.inputs import image_input
+from targets.parity import TooFewEqualError
+
+SPEC = image_input(4, 4, 1)
+IMAGES = np.random.default_rng(0).integers(0, 256, (MIN_CALIBRATION_SAMPLES, 4, 4, 1), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def lossy() -> Source:
+    """One channel is a thousand times the other, and only the other one counts."""
+    import tf_keras
+
+    layers = [
+        tf_keras.layers.Input((4, 4, 1)),
+        tf_keras.layers.Conv2D(2, 1, activation="relu", name="maps"),
+        tf_keras.layers.Flatten(),
+        tf_keras.layers.Dense(2, name="scores"),
+    ]
+    model = tf_keras.Sequential(layers, name="net")
+    model.get_layer("maps").set_weights([np.array([[[[1000, 1]]]]), np.zeros(2)])
+    counts = np.zeros((32, 2))
+    counts[1::2] = np.random.default_rng(0).normal(0, 1, (16, 2))
+    model.get_layer("scores").set_weights([counts, np.zeros(2)])
+    return Source(SPEC, lambda x: model(x, training=False))
+
+
+def test_the_layer_that_loses_most_comes_first(lossy: Source, tmp_path: Path) -> None:
+    tflite.export_float(lossy.serve, SPEC, tmp_path / "float.tflite")
+    tflite.export_int8_ptq(lossy.serve, SPEC, IMAGES, tmp_path / "int8.tflite")
+    worst = worst_layers(tmp_path / "int8.tflite", tmp_path / "float.tflite", IMAGES)
+    assert "scores" in worst[0].layer
+    assert worst[0].layer.startswith("FULLY_CONNECTED")
+    assert worst[0].before_db > 40  # the map as a whole is fine: its large channel is
+    assert worst[0].after_db < 10
+    assert len(worst) <= 3
+
+
+def test_a_float16_file_loses_next_to_nothing(lossy: Source, tmp_path: Path) -> None:
+    """The same measure on a file that is nearly right."""
+    tflite.export_float(lossy.serve, SPEC, tmp_path / "float.tflite")
+    tflite.export_float16(lossy.serve, SPEC, tmp_path / "half.tflite")
+    worst = worst_layers(tmp_path / "half.tflite", tmp_path / "float.tflite", IMAGES)
+    assert all(loss.after_db > 50 for loss in worst)
+
+
+@pytest.mark.parametrize(
+    ("precision", "said"),
+    [
+        ("int8_ptq", r"differs\. Most of the signal is lost in FULLY_CONNECTED .*scores.*int16x8"),
+        ("int16x8", r"differs\. Ask for float16"),
+        ("float16", r"differs\. Ask for float32"),
+    ],
+)
+def test_a_file_with_too_few_equal_labels_says_what_to_try(
+    lossy: Source, tmp_path: Path, precision: str, said: str
+) -> None:
+    path = tmp_path / "x.tflite"
+    calibrated: tuple[Any, ...] = (IMAGES,) if precision.startswith("int") else ()
+    getattr(tflite, f"export_{precision}")(lossy.serve, SPEC, *calibrated, path)
+    asked: dict[str, Any] = {"samples": IMAGES, "scratch": tmp_path}
+    with (
+        pytest.raises(TooFewEqualError, match=said),
+        saying_what_to_try(precision, lossy, path, **asked),
+    ):
+        raise TooFewEqualError("x.tflite: differs.")
