@@ -49,6 +49,8 @@ class Request:
     offset: float
     out: Path
     threads: int
+    signature: str | None = None
+    """Of a SavedModel; None is its default."""
 
 
 def request(*, model: Path, targets: tuple[str, ...], out: Path | None, **options: Any) -> Request:
@@ -75,7 +77,9 @@ def convert(request: Request, *, console: Console) -> dict[str, Any]:
     require_there(request.model)
     _require_replaceable(request.out)
     session.start(seed=0, threads=request.threads)
-    network = load_network(request.model)
+    network = load_network(request.model, signature=request.signature)
+    for change in network.changes:
+        console.say(f"convert   {change}")
     with _workplace(request.out) as (folder, scratch):
         work = _work(request, network, folder, scratch)
         if any(precision in CALIBRATED for _, precision in jobs):
@@ -127,6 +131,11 @@ def _work(request: Request, network: "LoadedNetwork", folder: Path, scratch: Pat
 
     if not (np.isfinite(request.scale) and request.scale > 0 and np.isfinite(request.offset)):
         raise InputError("--scale, --offset: must be numbers, and the scale above 0.")
+    if network.takes_integers and (request.scale, request.offset) != (1, 0):
+        raise InputError(
+            f"--scale, --offset: model {request.model} takes {network.input_dtype} pixels as they "
+            "are (raw 0-255), and would cut anything else to whole numbers. Leave both out."
+        )
     if network.batch not in (None, 1):
         raise InputError(
             f"model {request.model}: takes batches of {network.batch} only; save it with an open "
@@ -138,7 +147,7 @@ def _work(request: Request, network: "LoadedNetwork", folder: Path, scratch: Pat
         data = images.load(request.data, shape=network.input_shape, classes=classes)
     samples = data.images if data else _noise(network, request.model)
     exact, quantized = sources(
-        network, samples.shape[1:], scale=request.scale, offset=request.offset
+        network.for_export, samples.shape[1:], scale=request.scale, offset=request.offset
     )
     return Work(
         name=request.model.resolve().stem,
@@ -189,12 +198,15 @@ def _predict(network: "LoadedNetwork", samples: Raw, request: Request) -> Logits
     """What the network itself says to raw `samples`: [samples, classes]."""
     import tensorflow as tf
 
+    from pipeline.teachers.loading import running
+
     @tf.function(reduce_retracing=True)
     def batch(raw: Any) -> Any:
         return network(tf.cast(raw, tf.float32) * request.scale + request.offset)
 
     size = network.batch or BATCH
-    parts = [batch(samples[i : i + size]).numpy() for i in range(0, len(samples), size)]
+    with running(request.model):
+        parts = [batch(samples[i : i + size]).numpy() for i in range(0, len(samples), size)]
     outputs: Logits = np.concatenate(parts)
     if not np.isfinite(outputs).all():
         raise InputError(
@@ -211,6 +223,8 @@ def _document(request: Request, work: Work, files: list[dict[str, Any]]) -> dict
         "schema": SCHEMA,
         "model": {
             "file": request.model.name,
+            "signature": request.signature,
+            "changes": work.network.changes,
             "kind": work.network.kind,
             "input_shape": work.samples.shape[1:],
             "classes": work.expected.shape[1],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from targets.calibration import CALIBRATED
 from targets.parity import require_parity, require_same_labels
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def write_file(work: Work, target: str, precision: str) -> dict[str, Any]:
 
     path = work.folder / "models" / f"{work.name}.{precision}.{target}"
     path.parent.mkdir(parents=True, exist_ok=True)
+    if precision in CALIBRATED:
+        work.network.require_integer_form(path.name)
     source = work.quantized if precision == "int8_ptq" else work.exact
     made_from = export(
         target, precision, source, path, samples=calibration(work), scratch=work.scratch
