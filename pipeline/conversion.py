@@ -5,6 +5,7 @@ file is compared with the network in the runtime that will load it, or nothing i
 """
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -75,7 +76,7 @@ def convert(request: Request, *, console: Console) -> dict[str, Any]:
 
     jobs = list(_jobs(request))
     require_there(request.model)
-    _require_replaceable(request.out)
+    _require_replaceable(request)
     session.start(seed=0, threads=request.threads)
     network = load_network(request.model, signature=request.signature)
     for change in network.changes:
@@ -223,7 +224,7 @@ def _document(request: Request, work: Work, files: list[dict[str, Any]]) -> dict
         "schema": SCHEMA,
         "model": {
             "file": request.model.name,
-            "signature": request.signature,
+            **_identity(request),
             "changes": work.network.changes,
             "kind": work.network.kind,
             "input_shape": work.samples.shape[1:],
@@ -242,13 +243,44 @@ def _document(request: Request, work: Work, files: list[dict[str, Any]]) -> dict
     }
 
 
-def _require_replaceable(out: Path) -> None:
-    ours = out.is_dir() and ((out / DOCUMENT).is_file() or not any(out.iterdir()))
-    if out.exists() and not ours:
+def _require_replaceable(request: Request) -> None:
+    """An earlier conversion of the same network is replaced, and nothing else."""
+    out = request.out
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    earlier = _earlier(out)
+    if earlier is None:
         raise InputError(
             f"--out: {out} is there and holds no earlier conversion; it would be replaced. Choose "
             "another place with --out."
         )
+    asked = {"file": request.model.name, **_identity(request)}
+    if any(asked[key] != value for key, value in earlier.items() if key in asked):
+        raise InputError(
+            f"--out: {out} holds the conversion of another model, {_shown(out, earlier)}, which "
+            f"would be replaced. Choose another place for that of {request.model} with --out."
+        )
+
+
+def _earlier(out: Path) -> dict[str, Any] | None:
+    """The model that an earlier conversion in `out` was made from."""
+    try:
+        model: dict[str, Any] = json.loads((out / DOCUMENT).read_text(encoding="utf-8"))["model"]
+        return model if "file" in model else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _identity(request: Request) -> dict[str, Any]:
+    """Which network it is; its place is seen from `out`, so that both can be moved."""
+    path = os.path.relpath(request.model.resolve(), request.out.resolve())
+    return {"path": Path(path).as_posix(), "signature": request.signature}
+
+
+def _shown(out: Path, model: dict[str, Any]) -> str:
+    path = os.path.normpath(out / model["path"]) if "path" in model else model["file"]
+    signature = model.get("signature")
+    return f"{path}, signature {signature}" if signature else str(path)
 
 
 @contextmanager

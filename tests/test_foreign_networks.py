@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline import cli
+from pipeline import cli, conversion
 from pipeline.datasets.splits import Dataset
 from pipeline.recipe import TeacherConfig
 from pipeline.teachers import open_teacher
@@ -497,6 +497,26 @@ def test_a_pruned_file_cannot_name_anything_else_of_tfmot() -> None:
 
 
 # Places
+
+
+def test_files_of_one_stem_do_not_replace_each_other(tmp_path: Path) -> None:
+    k = library("tf_keras")
+    for place in ("a", "b"):
+        (tmp_path / place).mkdir()
+        classifier(k).save(tmp_path / place / "net.keras")
+    out = tmp_path / "net"
+    for _ in range(2):  # the same file again is replaced
+        document = convert(tmp_path / "a" / "net.keras", out, **RAW)
+    assert document["model"]["path"] == "../a/net.keras"
+    kept = (out / conversion.DOCUMENT).read_text()
+    another = signatures(tmp_path / "c", {"a": (linear, pixels()), "b": (linear, pixels())})
+    convert(another, tmp_path / "saved", signature="a", **RAW)
+    said_by(lambda: convert(another, tmp_path / "saved", signature="b", **RAW), "c, signature a,")
+    said_by(
+        lambda: convert(tmp_path / "b" / "net.keras", out, **RAW),
+        f"conversion of another model, {tmp_path / 'a' / 'net.keras'}, which", "with --out",
+    )  # fmt: skip
+    assert (out / conversion.DOCUMENT).read_text() == kept
 
 
 def test_the_saved_model_below_a_folder_is_named(tmp_path: Path) -> None:
