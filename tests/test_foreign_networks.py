@@ -311,8 +311,9 @@ def test_a_signature_of_text_is_refused_with_the_one_that_fits(
 ) -> None:
     said_by(
         lambda: convert(served, tmp_path / "out", **RAW),
-        "'serving_default' (content: string [any]", "takes text",
-        "--signature: 'pixels' (pixels: float32 [any, 8, 8, 1] -> scores: float32 [any, 3])",
+        "'serving_default' (content: string [any]",
+        "takes text, not numbers. Choose another with `convert --signature`, or save it as serving_"
+        "default: 'pixels' (pixels: float32 [any, 8, 8, 1] -> scores: float32 [any, 3])",
     )  # fmt: skip
     said_by(
         lambda: load_network(served, signature="pixel"),
@@ -344,7 +345,9 @@ def test_signatures_that_do_not_fit_are_described(tmp_path: Path) -> None:
     said_by(lambda: load_network(path), "has 2 outputs (", "label", "scores", "Save it with a sig")
     said_by(lambda: load_network(path, signature="fixed"), "takes batches of 32 only")
     path = signatures(tmp_path / "several", {"a": (linear, pixels()), "b": (linear, pixels())})
-    said_by(lambda: load_network(path), "no signature serving_default. Choose one with --signature")
+    said_by(
+        lambda: load_network(path), "no signature serving_default. Choose one with `convert --sig"
+    )
 
 
 def test_only_a_saved_model_has_signatures(tmp_path: Path) -> None:
@@ -398,6 +401,15 @@ def test_inputs_and_outputs_are_named(tmp_path: Path) -> None:
     said_by(lambda: load_network(tmp_path / "net.keras"), "has 2 outputs (scores, box)")
 
 
+def test_one_input_and_output_can_be_in_dictionaries(tmp_path: Path) -> None:
+    k = library("keras")
+    image = k.Input((8, 8, 1), name="image")
+    scores = k.layers.Dense(3)(k.layers.Flatten()(image))
+    k.Model({"image": image}, {"scores": scores}).save(tmp_path / "net.keras")
+    document = convert(tmp_path / "net.keras", tmp_path / "out", **RAW)
+    assert document["files"][0]["agreement"] == 1.0
+
+
 # Mixed precision
 
 
@@ -425,11 +437,43 @@ def test_mixed_precision_is_calculated_in_float32(
     np.testing.assert_allclose(np.asarray(network(real)), np.asarray(plain(real)), atol=1e-6)
     document = convert(tmp_path / "net.keras", tmp_path / "out", data=data, **RAW)
     assert len(document["files"]) == 2
-    assert "mixed precision" in document["model"]["changes"][0]
+    assert "mixed or double precision" in document["model"]["changes"][0]
     if name == "keras":
         said_by(
             lambda: load_network(exported(model, tmp_path / "saved")), "(mixed precision)", "MatMul"
         )
+
+
+def test_double_precision_is_calculated_in_float32(tmp_path: Path) -> None:
+    k = library("keras")
+    dense = k.layers.Dense(3, dtype="float64")
+    k.Sequential([k.Input((8,), dtype="float64"), dense]).save(tmp_path / "net.keras")
+    document = convert(tmp_path / "net.keras", tmp_path / "out", **RAW)
+    assert "double precision" in document["model"]["changes"][0]
+
+
+@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method")
+def test_a_network_quantized_by_keras_is_refused(tmp_path: Path) -> None:
+    model = classifier(library("keras"))
+    model.quantize("int8")
+    model.save(tmp_path / "net.keras")
+    said_by(lambda: load_network(tmp_path / "net.keras"), "was quantized by Keras", "float network")
+
+
+def test_a_saved_model_of_tensorflow_1_is_told_how_to_become_one_of_2(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    v1 = tf.compat.v1
+    weights = v1.constant_initializer(np.arange(192) % 7 - 3.0)
+    with tf.Graph().as_default(), v1.Session() as session:
+        images = v1.placeholder(tf.float32, [None, 8, 8, 1])
+        scores = tf.reshape(images, [-1, 64]) @ v1.get_variable("w", [64, 3], initializer=weights)
+        session.run(v1.global_variables_initializer())
+        v1.saved_model.simple_save(session, str(tmp_path / "1"), {"x": images}, {"y": scores})
+    said_by(lambda: load_network(tmp_path / "1"), "of TensorFlow 1", "signatures=m.signatures")
+    again = tf.saved_model.load(str(tmp_path / "1"))
+    tf.saved_model.save(again, str(tmp_path / "2"), signatures=again.signatures)
+    assert convert(tmp_path / "2", tmp_path / "out", **RAW)["files"][0]["agreement"] == 1.0
 
 
 # tfmot

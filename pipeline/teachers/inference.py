@@ -17,7 +17,7 @@ RANDOM = (
     "TruncatedNormal", "ParameterizedTruncated", "Rng",
 )  # fmt: skip
 PRODUCTS = ("Conv", "DepthwiseConv", "MatMul", "BatchMatMul", "Einsum")
-HALF = {14: "bfloat16", 19: "float16"}
+OTHER_TYPES = {2: "float64", 14: "bfloat16 (mixed precision)", 19: "float16 (mixed precision)"}
 """Numbers of `tensorflow.DataType`."""
 
 REMEDIES = {
@@ -30,8 +30,8 @@ AWARE = (
     "from before quantize_model and ask for int8_ptq, or convert this one with "
     "tf.lite.TFLiteConverter and measure the file with `pipeline bench`"
 )
-MIXED = (
-    "calculates in {kind} (mixed precision), which no target does. Build it under "
+PRECISION = (
+    "calculates in {kind}, which no target does. Build it under "
     'set_global_policy("float32"), take the weights over (new.set_weights(old.get_weights())) and '
     "save that, or give its .keras file"
 )
@@ -53,8 +53,10 @@ def require_inference(network: LoadedNetwork) -> None:
             raise _refused(network, node, place, _training(network, "draws random numbers"))
         if node.op.startswith("FakeQuant"):
             raise _refused(network, node, place, AWARE)
-        if node.op.startswith(PRODUCTS) and node.attr["T"].type in HALF:
-            raise _refused(network, node, place, MIXED.format(kind=HALF[node.attr["T"].type]))
+        if node.op.startswith(PRODUCTS) and node.attr["T"].type in OTHER_TYPES:
+            raise _refused(
+                network, node, place, PRECISION.format(kind=OTHER_TYPES[node.attr["T"].type])
+            )
 
 
 def _training(network: LoadedNetwork, what: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.teachers.untrusted import WRONG_FILE, unreadable
 from targets.errors import InputError
 
-HALF_POLICIES = ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16")
+OTHER_POLICIES = ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "float64")
 SHAPES = ("batch_shape", "batch_input_shape")
 
 
@@ -75,23 +75,23 @@ def _write_zip(path: Path, config: str, copy: Path) -> None:
 
 
 def in_float32(config: Any) -> Any:
-    """`config` without half and mixed precision: the stored weights of mixed ones are float32."""
+    """`config` without other precisions: with mixed ones, the stored weights are float32."""
     if isinstance(config, list):
         return [in_float32(value) for value in config]
     if not isinstance(config, dict):
         return config
-    if _is_half_policy(config):
+    if _is_other_policy(config):
         return "float32"
     changed = {key: in_float32(value) for key, value in config.items()}
-    if config.get("dtype") in HALF_POLICIES:
+    if config.get("dtype") in OTHER_POLICIES:
         changed["dtype"] = "float32"
     return changed
 
 
-def _is_half_policy(config: dict[str, Any]) -> bool:
+def _is_other_policy(config: dict[str, Any]) -> bool:
     inner = config.get("config")
     name = inner.get("name") if isinstance(inner, dict) else None
-    return "Policy" in str(config.get("class_name")) and name in HALF_POLICIES
+    return "Policy" in str(config.get("class_name")) and name in OTHER_POLICIES
 
 
 def opened(config: Any) -> Any:

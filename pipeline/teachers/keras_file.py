@@ -29,8 +29,9 @@ from targets.errors import InputError
 def load(path: Path) -> LoadedNetwork:
     """The network in `path`; no code of the file runs.
 
-    Its policies of mixed precision become float32, wrappers of tfmot for pruning and clustering
-    are stripped, and an integer input or a fixed batch size is opened where that is exact.
+    Its policies of mixed or double precision become float32, tfmot's wrappers for pruning and
+    clustering are stripped, and an integer input or a fixed batch size is opened where that is
+    exact.
     """
     version, config = keras_config.read(path)
     refuse_code(config, path)
@@ -38,7 +39,9 @@ def load(path: Path) -> LoadedNetwork:
     plain = keras_config.in_float32(config)
     network = _network(kind, path, plain, changed=plain != config)
     if plain != config:
-        said = "mixed precision: calculated in float32 (the policies in the file are replaced)"
+        said = (
+            "calculated in float32: the file's policies of mixed or double precision are replaced"
+        )
         network = replace(network, changes=(*network.changes, said))
     return _opened(network, plain) if network.takes_integers or network.batch else network
 
@@ -75,11 +78,16 @@ def _network(kind: str, path: Path, config: Any, *, changed: bool) -> LoadedNetw
     batch, *shape = inputs[0].shape
     dtype = tf.as_dtype(inputs[0].dtype)
 
-    def call(image: Any) -> Any:
-        return model(tf.cast(image, dtype), training=False)
+    # One input or output can be in a list or a dictionary; a Sequential has no such structure.
+    structure = model.input if hasattr(model, "input") else inputs[0]
 
     def exported(image: Any) -> Any:
-        return model(image, training=False)
+        given = tf.nest.pack_sequence_as(structure, [image])
+        (scores,) = tf.nest.flatten(model(given, training=False))
+        return scores
+
+    def call(image: Any) -> Any:
+        return exported(tf.cast(image, dtype))
 
     return LoadedNetwork(
         path=path,

@@ -64,8 +64,8 @@ def _chosen(signatures: Signatures, asked: str | None, path: Path) -> str:
     name = asked or (DEFAULT if DEFAULT in signatures else next(iter(signatures)))
     if asked is None and name != DEFAULT and len(signatures) > 1:
         raise InputError(
-            f"model {path}: has no signature {DEFAULT}. Choose one with --signature: "
-            f"{_list(signatures)}."
+            f"model {path}: has no signature {DEFAULT}. Choose one with `convert --signature`, or "
+            f"save it as that: {_list(signatures)}."
         )
     return name
 
@@ -78,7 +78,7 @@ def _require_pixels(signatures: Signatures, name: str, path: Path) -> None:
         return
     others = {key: other for key, other in signatures.items() if _misfit(other) is None}
     remedy = (
-        f"Choose another with --signature: {_list(others)}."
+        f"Choose another with `convert --signature`, or save it as {DEFAULT}: {_list(others)}."
         if others
         else "Save it with a signature of one batch of pixels to one batch of scores: signatures="
         "tf.function(model).get_concrete_function(tf.TensorSpec([None, height, width, channels]))."

@@ -70,6 +70,11 @@ def refuse_code(config: Any, path: Path) -> None:
         if _is_tfmot(item):
             _refuse_tfmot(item, path)
             continue
+        if "Quantiz" in kind:
+            raise InputError(
+                f"model {path}: was quantized by Keras ({kind}). Give the float network from "
+                "before model.quantize."
+            )
         inner = item.get("config")
         name = inner.get("name", kind) if isinstance(inner, dict) else inner or kind
         if kind in CODE_LAYERS:
@@ -152,6 +157,12 @@ def refuse_outside_operators(path: Path) -> None:
     except DecodeError as error:
         raise unreadable(path, error) from error
     for graph in content.meta_graphs:
+        if not graph.HasField("object_graph_def"):
+            raise InputError(
+                f"model {path}: is a SavedModel of TensorFlow 1, whose graph also writes files. "
+                "Write it again: m = tf.saved_model.load(folder); tf.saved_model.save(m, new, "
+                "signatures=m.signatures)."
+            )
         saver = _saver_functions(graph)
         nodes = [(node, "the graph") for node in graph.graph_def.node]
         for function in graph.graph_def.library.function:
