@@ -183,6 +183,7 @@ def _show_bench(path: Path, *, as_json: bool) -> None:
 @click.option("--data", type=click.Path(path_type=Path), help="An .npz of uint8 images.")
 @click.option("--scale", type=float, default=1.0, show_default=True, help="The network expects")
 @click.option("--offset", type=float, default=0.0, show_default=True, help="raw * SCALE + OFFSET.")
+@click.option("--signature", metavar="NAME", help="Of a SavedModel [default: serving_default].")
 @click.option("--out", type=click.Path(path_type=Path), help="[default: converted/<model's name>]")
 @JSON
 def convert(as_json: bool, **options: Any) -> int:

@@ -6,6 +6,7 @@ published.
 """
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -52,6 +53,8 @@ class Request:
     offset: float
     out: Path
     threads: int
+    signature: str | None = None
+    """Of a SavedModel; None is its default."""
 
 
 def request(*, model: Path, targets: tuple[str, ...], out: Path | None, **options: Any) -> Request:
@@ -77,9 +80,11 @@ def convert(request: Request, *, console: Console) -> dict[str, Any]:
 
     jobs = _jobs(request)
     require_there(request.model)
-    _require_replaceable(request.out)
+    _require_replaceable(request)
     session.start(seed=0, threads=request.threads)
-    network = load_network(request.model)
+    network = load_network(request.model, signature=request.signature)
+    for change in network.changes:
+        console.say(f"convert   {change}")
     with _workplace(request.out) as (folder, scratch):
         work = _work(request, network, folder, scratch)
         if any(precision in CALIBRATED for _, precision in jobs):
@@ -141,6 +146,11 @@ def _work(request: Request, network: "LoadedNetwork", folder: Path, scratch: Pat
 
     if not (np.isfinite(request.scale) and request.scale > 0 and np.isfinite(request.offset)):
         raise InputError("--scale, --offset: must be numbers, and the scale above 0.")
+    if network.takes_integers and (request.scale, request.offset) != (1, 0):
+        raise InputError(
+            f"--scale, --offset: model {request.model} takes {network.input_dtype} pixels as they "
+            "are (raw 0-255), and would cut anything else to whole numbers. Leave both out."
+        )
     if network.batch not in (None, 1):
         raise InputError(
             f"model {request.model}: takes batches of {network.batch} only; save it with an open "
@@ -152,7 +162,7 @@ def _work(request: Request, network: "LoadedNetwork", folder: Path, scratch: Pat
         data = images.load(request.data, shape=network.input_shape, classes=classes)
     samples = data.images if data else _noise(network, request.model)
     exact, quantized = sources(
-        network, samples.shape[1:], scale=request.scale, offset=request.offset
+        network.for_export, samples.shape[1:], scale=request.scale, offset=request.offset
     )
     return Work(
         name=request.model.resolve().stem,
@@ -203,12 +213,15 @@ def _predict(network: "LoadedNetwork", samples: Raw, request: Request) -> Logits
     """What the network itself says to raw `samples`: [samples, classes]."""
     import tensorflow as tf
 
+    from pipeline.teachers.loading import running
+
     @tf.function(reduce_retracing=True)
     def batch(raw: Any) -> Any:
         return network(tf.cast(raw, tf.float32) * request.scale + request.offset)
 
     size = network.batch or BATCH
-    parts = [batch(samples[i : i + size]).numpy() for i in range(0, len(samples), size)]
+    with running(request.model):
+        parts = [batch(samples[i : i + size]).numpy() for i in range(0, len(samples), size)]
     outputs: Logits = np.concatenate(parts)
     if not np.isfinite(outputs).all():
         raise InputError(
@@ -231,6 +244,8 @@ def _document(request: Request, work: Work, files: list[dict[str, Any]]) -> dict
         "schema": SCHEMA,
         "model": {
             "file": request.model.name,
+            **_identity(request),
+            "changes": work.network.changes,
             "kind": work.network.kind,
             "input_shape": work.samples.shape[1:],
             "classes": max(work.expected.shape[1], 2),  # one output tells two classes apart
@@ -248,13 +263,44 @@ def _document(request: Request, work: Work, files: list[dict[str, Any]]) -> dict
     }
 
 
-def _require_replaceable(out: Path) -> None:
-    ours = out.is_dir() and ((out / DOCUMENT).is_file() or not any(out.iterdir()))
-    if out.exists() and not ours:
+def _require_replaceable(request: Request) -> None:
+    """An earlier conversion of the same network is replaced, and nothing else."""
+    out = request.out
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    earlier = _earlier(out)
+    if earlier is None:
         raise InputError(
             f"--out: {out} is there and holds no earlier conversion; it would be replaced. Choose "
             "another place with --out."
         )
+    asked = {"file": request.model.name, **_identity(request)}
+    if any(asked[key] != value for key, value in earlier.items() if key in asked):
+        raise InputError(
+            f"--out: {out} holds the conversion of another model, {_shown(out, earlier)}, which "
+            f"would be replaced. Choose another place for that of {request.model} with --out."
+        )
+
+
+def _earlier(out: Path) -> dict[str, Any] | None:
+    """The model that an earlier conversion in `out` was made from."""
+    try:
+        model: dict[str, Any] = json.loads((out / DOCUMENT).read_text(encoding="utf-8"))["model"]
+        return model if "file" in model else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _identity(request: Request) -> dict[str, Any]:
+    """Which network it is; its place is seen from `out`, so that both can be moved."""
+    path = os.path.relpath(request.model.resolve(), request.out.resolve())
+    return {"path": Path(path).as_posix(), "signature": request.signature}
+
+
+def _shown(out: Path, model: dict[str, Any]) -> str:
+    path = os.path.normpath(out / model["path"]) if "path" in model else model["file"]
+    signature = model.get("signature")
+    return f"{path}, signature {signature}" if signature else str(path)
 
 
 @contextmanager

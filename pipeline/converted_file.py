@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from targets.calibration import CALIBRATED
 from targets.errors import DeviceError, ProofError
 from targets.parity import require_parity, require_same_labels
 
@@ -73,6 +74,8 @@ def _proved(work: Work, target: str, precision: str) -> dict[str, Any]:
     from targets.formats.export import export, operators, saying_what_to_try
 
     path = work.path(target, precision)
+    if precision in CALIBRATED:
+        work.network.require_integer_form(path.name)
     source = work.quantized if precision == "int8_ptq" else work.exact
     given: dict[str, Any] = {"samples": calibration(work), "scratch": work.scratch}
     made_from = export(target, precision, source, path, refused=work.refused, **given)

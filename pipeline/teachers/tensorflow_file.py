@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.datasets.splits import Dataset
-from pipeline.teachers.loading import LoadedNetwork, load_network
+from pipeline.teachers.loading import LoadedNetwork, load_network, running
 from pipeline.teachers.source import (
     OpenTeacher,
     are_scores,
     batch_size,
     in_batches,
+    is_raw,
     make_adapter,
     wrong_scores,
 )
 from targets.adapter import BELOW_1, PROBABILITY_FLOOR, Adapter
+from targets.errors import InputError
 
 if TYPE_CHECKING:
     from pipeline.recipe import TeacherConfig
@@ -30,6 +32,11 @@ def open_file(path: Path, cfg: "TeacherConfig", data: Dataset, *, threads: int) 
     network = load_network(path)
     size = batch_size(network.batch, path)
     adapter = make_adapter(network.input_shape, cfg, data, path)
+    if network.takes_integers and not is_raw(cfg):
+        raise InputError(
+            f"teacher {path}: takes raw {network.input_dtype} pixels; leave out teacher.scale and "
+            "teacher.offset."
+        )
     (scores,) = network.output_shape
     if scores is not None and not are_scores(scores, data):
         raise wrong_scores(f"{scores} scores", scores, data, path)
@@ -47,13 +54,18 @@ def open_file(path: Path, cfg: "TeacherConfig", data: Dataset, *, threads: int) 
         lambda raw: serve_raw(tf.cast(raw, tf.float32)),
         input_signature=[tf.TensorSpec([batch, *spec.shape], tf.uint8)],
     )
+
+    def logits(raw: Tensor) -> Any:
+        with running(path):
+            return traced(tf.constant(raw)).numpy()
+
     return OpenTeacher(
         kind="saved_model" if path.is_dir() else "keras",
         path=path,
-        logits=in_batches(lambda raw: traced(tf.constant(raw)).numpy(), size),
-        parameters=_parameters(traced),
+        logits=in_batches(logits, size),
+        parameters=_parameters(traced, path),
         cfg=cfg,
-        scalable=True,
+        scalable=not network.takes_integers,
         serve=serve,
         serve_raw=serve_raw,
     )
@@ -79,7 +91,8 @@ def _logits(network: LoadedNetwork, adapter: Adapter, raw: Tensor) -> Tensor:
     return given if adapter.order is None else tf.gather(given, list(adapter.order), axis=1)
 
 
-def _parameters(traced: Any) -> int:
+def _parameters(traced: Any, path: Path) -> int:
     """Elements of the variables that one answer reads."""
-    variables = traced.get_concrete_function().graph.variables
+    with running(path):
+        variables = traced.get_concrete_function().graph.variables
     return sum(int(np.prod(variable.shape)) for variable in variables)

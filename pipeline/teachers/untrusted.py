@@ -6,6 +6,7 @@ and checked before any loader sees them.
 """
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,15 @@ TF_FUNCTIONS = {
 TF_NAMESPACES = ("math.", "nn.", "__operators__.")
 """TensorFlow functions in a tf_keras graph (TFOpLambda) that only calculate."""
 
+TFMOT = "tensorflow_model_optimization.python.core."
+PRUNED, CLUSTERED = "PruneLowMagnitude", "ClusterWeights"
+WRAPPERS = {
+    PRUNED: f"{TFMOT}sparsity.keras.pruning_wrapper",
+    CLUSTERED: f"{TFMOT}clustering.keras.cluster_wrapper",
+}
+"""Wrappers of tfmot, which is a library of ours, around Keras' own layers; they are stripped."""
+SCHEDULES = {"ConstantSparsity", "PolynomialDecay"}
+
 OUTSIDE = (
     "PyFunc", "File", "Reader", "Dataset", "Summary", "Print", "Debug", "ImmutableConst",
     "Save", "Restore", "Checkpoint", "Send", "Recv",
@@ -48,15 +58,23 @@ OUTSIDE = (
 
 WRONG_FILE = (
     ValueError, TypeError, KeyError, AttributeError, IndexError, OSError, ImportError,
-    RuntimeError, zipfile.BadZipFile,
+    RuntimeError, EOFError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 """What the loaders raise for a file that is damaged, or of a version that they do not know."""
 
 
 def refuse_code(config: Any, path: Path) -> None:
     """Raise `InputError` where a Keras configuration names anything but Keras' own layers."""
-    for item in _named(config):
+    for item in named(config):
         kind, module = str(item["class_name"]), item.get("module")
+        if _is_tfmot(item):
+            _refuse_tfmot(item, path)
+            continue
+        if "Quantiz" in kind:
+            raise InputError(
+                f"model {path}: was quantized by Keras ({kind}). Give the float network from "
+                "before model.quantize."
+            )
         inner = item.get("config")
         name = inner.get("name", kind) if isinstance(inner, dict) else inner or kind
         if kind in CODE_LAYERS:
@@ -70,17 +88,44 @@ def refuse_code(config: Any, path: Path) -> None:
             raise _refused(path, f"layer '{name}' calls tf.{function}, which can do anything")
 
 
-def _named(config: Any) -> Iterator[dict[str, Any]]:
+def _is_tfmot(item: dict[str, Any]) -> bool:
+    """Files of .h5 do not say the module."""
+    module, kind = item.get("module"), str(item["class_name"])
+    if module is None:
+        return kind in WRAPPERS or kind.startswith("Quantize")
+    return str(module).startswith("tensorflow_model_optimization.")
+
+
+def _refuse_tfmot(item: dict[str, Any], path: Path) -> None:
+    kind, module = str(item["class_name"]), item.get("module")
+    if kind in WRAPPERS and module in (None, WRAPPERS[kind]):
+        if kind == PRUNED and _schedule(item) not in SCHEDULES:
+            raise _refused(path, "its pruning schedule is a custom one")
+        return
+    raise InputError(
+        f"model {path}: is quantization-aware with tfmot ({kind}). Give the float network from "
+        "before quantize_model and ask for int8_ptq, or convert this one with "
+        "tf.lite.TFLiteConverter.from_keras_model and measure the file with `pipeline bench`."
+    )
+
+
+def _schedule(wrapper: dict[str, Any]) -> object:
+    config = wrapper.get("config")
+    schedule = config.get("pruning_schedule") if isinstance(config, dict) else None
+    return schedule.get("class_name") if isinstance(schedule, dict) else None
+
+
+def named(config: Any) -> Iterator[dict[str, Any]]:
     """Every object in a configuration; how it was trained is not loaded, and so not asked."""
     if isinstance(config, dict):
         if "class_name" in config:
             yield config
         for key, value in config.items():
             if key != "compile_config":
-                yield from _named(value)
+                yield from named(value)
     elif isinstance(config, list):
         for value in config:
-            yield from _named(value)
+            yield from named(value)
 
 
 def _is_keras_own(module: object) -> bool:
@@ -105,13 +150,19 @@ def refuse_outside_operators(path: Path) -> None:
 
     file = path / "saved_model.pb"
     if not file.is_file():
-        raise InputError(f"model {path}: a folder without saved_model.pb is no SavedModel.")
+        raise InputError(f"model {path}: {no_saved_model(path)}")
     content = saved_model_pb2.SavedModel()
     try:
         content.ParseFromString(file.read_bytes())
     except DecodeError as error:
         raise unreadable(path, error) from error
     for graph in content.meta_graphs:
+        if not graph.HasField("object_graph_def"):
+            raise InputError(
+                f"model {path}: is a SavedModel of TensorFlow 1, whose graph also writes files. "
+                "Write it again: m = tf.saved_model.load(folder); tf.saved_model.save(m, new, "
+                "signatures=m.signatures)."
+            )
         saver = _saver_functions(graph)
         nodes = [(node, "the graph") for node in graph.graph_def.node]
         for function in graph.graph_def.library.function:
@@ -120,6 +171,14 @@ def refuse_outside_operators(path: Path) -> None:
         for node, place in nodes:
             if any(part in node.op for part in OUTSIDE):
                 raise _refused(path, f"operator {node.op} in {place} reaches outside the network")
+
+
+def no_saved_model(path: Path) -> str:
+    """What is said of a folder without a network: servers keep one folder per version."""
+    below = [*path.glob("*/saved_model.pb"), *path.glob("*/*/saved_model.pb")]
+    found = ", ".join(str(file.parent) for file in sorted(below)[:5])
+    remedy = f" Give the one below it: {found}." if found else ""
+    return f"a folder without saved_model.pb is no SavedModel.{remedy}"
 
 
 def _saver_functions(graph: Any) -> set[str]:

@@ -1,0 +1,172 @@
+"""A `.keras` or `.h5` file of tf_keras or Keras 3 as a network."""
+
+import os
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from pipeline.teachers import keras_config
+from pipeline.teachers.loaded import (
+    LoadedNetwork,
+    class_scores,
+    gives_the_same,
+    require_one,
+    require_raw_type,
+)
+from pipeline.teachers.untrusted import (
+    CLUSTERED,
+    PRUNED,
+    WRONG_FILE,
+    named,
+    refuse_code,
+    unreadable,
+)
+from targets.errors import InputError
+
+
+def load(path: Path) -> LoadedNetwork:
+    """The network in `path`; no code of the file runs.
+
+    Its policies of mixed or double precision become float32, tfmot's wrappers for pruning and
+    clustering are stripped, and an integer input or a fixed batch size is opened where that is
+    exact.
+    """
+    version, config = keras_config.read(path)
+    refuse_code(config, path)
+    kind = "keras" if version.startswith("3") else "tf_keras"
+    plain = keras_config.in_float32(config)
+    network = _network(kind, path, plain, changed=plain != config)
+    if plain != config:
+        said = (
+            "calculated in float32: the file's policies of mixed or double precision are replaced"
+        )
+        network = replace(network, changes=(*network.changes, said))
+    return _opened(network, plain) if network.takes_integers or network.batch else network
+
+
+def _opened(network: LoadedNetwork, config: Any) -> LoadedNetwork:
+    """The same network for float32 batches of any size, where it shows itself to be the same."""
+    try:
+        config = keras_config.opened(config)
+        changed = _network(network.kind, network.path, config, changed=True)
+        if not gives_the_same(network, changed):
+            return network
+    except InputError:
+        return network
+    return replace(changed, input_dtype=network.input_dtype, changes=network.changes)
+
+
+def _network(kind: str, path: Path, config: Any, *, changed: bool) -> LoadedNetwork:
+    import tensorflow as tf
+
+    model = _model(kind, path, config, changed=changed)
+    model, changes = _stripped(model, config)
+    try:
+        inputs, outputs = list(model.inputs or ()), list(model.outputs or ())
+    except AttributeError:  # Keras 3
+        inputs = outputs = []
+    if not inputs:
+        raise InputError(
+            f"model {path}: was never built, so that it has no input size and no weights. Begin it "
+            "with Input(shape), or call it once (model(images[:1])), train it and save it again."
+        )
+    require_one("inputs", [_name(tensor) for tensor in inputs], path)
+    names = getattr(model, "output_names", None) or [_name(tensor) for tensor in outputs]
+    require_one("outputs", names, path)
+    batch, *shape = inputs[0].shape
+    dtype = tf.as_dtype(inputs[0].dtype)
+
+    # One input or output can be in a list or a dictionary; a Sequential has no such structure.
+    structure = model.input if hasattr(model, "input") else inputs[0]
+
+    def exported(image: Any) -> Any:
+        given = tf.nest.pack_sequence_as(structure, [image])
+        (scores,) = tf.nest.flatten(model(given, training=False))
+        return scores
+
+    def call(image: Any) -> Any:
+        return exported(tf.cast(image, dtype))
+
+    return LoadedNetwork(
+        path=path,
+        kind=kind,
+        call=call,
+        exported=call if dtype.is_integer else exported,
+        batch=batch,
+        input_shape=tuple(shape),
+        output_shape=class_scores(tuple(outputs[0].shape)[1:], path),
+        input_dtype=require_raw_type(dtype, path),
+        changes=changes,
+        owner=model,
+    )
+
+
+def _name(tensor: Any) -> str:
+    return str(tensor.name).partition(":")[0]
+
+
+def _model(kind: str, path: Path, config: Any, *, changed: bool) -> Any:
+    """The file's model, or that of a copy with another configuration."""
+    import tensorflow as tf
+
+    library = _library(kind, path)
+    with ExitStack() as stack:
+        for scope in _scopes(config):
+            stack.enter_context(scope)
+        source = path
+        if changed:
+            source = Path(stack.enter_context(TemporaryDirectory())) / path.name
+            keras_config.write(path, config, source)
+        try:
+            return library.models.load_model(source, compile=False, safe_mode=True)
+        except (*WRONG_FILE, tf.errors.OpError) as error:
+            raise unreadable(path, error) from error
+
+
+def _library(kind: str, path: Path) -> Any:
+    if kind == "tf_keras":
+        import tf_keras
+
+        return tf_keras
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        raise InputError(
+            f"model {path}: Keras runs on {keras.backend.backend()} here; set KERAS_BACKEND to "
+            "tensorflow."
+        )
+    return keras
+
+
+def _wrappers(config: Any) -> set[str]:
+    return {item["class_name"] for item in named(config)} & {PRUNED, CLUSTERED}
+
+
+def _scopes(config: Any) -> list[Any]:
+    """Where Keras finds the wrappers of tfmot, which is a library of ours."""
+    wrappers = _wrappers(config)
+    if not wrappers:
+        return []
+    import tensorflow_model_optimization as tfmot
+
+    scopes = {
+        PRUNED: tfmot.sparsity.keras.prune_scope,
+        CLUSTERED: tfmot.clustering.keras.cluster_scope,
+    }
+    return [scopes[name]() for name in sorted(wrappers)]
+
+
+def _stripped(model: Any, config: Any) -> tuple[Any, tuple[str, ...]]:
+    wrappers = _wrappers(config)
+    if not wrappers:
+        return model, ()
+    import tensorflow_model_optimization as tfmot
+
+    if CLUSTERED in wrappers:
+        model = tfmot.clustering.keras.strip_clustering(model)
+    if PRUNED in wrappers:
+        model = tfmot.sparsity.keras.strip_pruning(model)
+    return model, (f"tfmot's {' and '.join(sorted(wrappers))} wrappers: stripped",)
