@@ -41,8 +41,7 @@ def require_int8(path: Path) -> Inspection:
         raise ProofError(
             f"{path.name}: int8 was asked for, but ONNX Runtime runs in float on this machine: "
             f"{', '.join(seen.float_op_names) or 'everything'} "
-            f"({seen.int8_convolutions} of {seen.convolutions} convolutions are int8). "
-            "Nothing was published."
+            f"({seen.int8_convolutions} of {seen.convolutions} convolutions are int8)."
         )
     return seen
 
@@ -83,7 +82,7 @@ def _optimise(path: Path, optimised: Path) -> None:
         said = " ".join(str(error).split("failed:")[-1].split())
         raise ConversionError(
             f"{path.name}: tf2onnx has no right form of this network, and ONNX Runtime does not "
-            f"load what it wrote: {said}. Nothing was published."
+            f"load what it wrote: {said}."
         ) from error
 
 

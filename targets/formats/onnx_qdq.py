@@ -6,9 +6,10 @@ rewrites follow (`onnx_rewrite`), without which ONNX Runtime keeps operators in 
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, Literal
 
 import numpy as np
@@ -28,10 +29,11 @@ from targets.formats.onnx_rewrite import (
     drop_requantized_input,
     int8_to_uint8,
     own_zero_points,
+    readers_of,
     subtract_by_adding,
 )
 from targets.formats.onnx_scales import require_equal_scales, scale_table
-from targets.formats.tflite_inspect import read
+from targets.formats.tflite_inspect import is_constant, read
 from targets.formats.tflite_table import table
 from targets.inputs import InputSpec
 from targets.quiet import quiet_stderr
@@ -88,7 +90,7 @@ def export_int8(tflite: Path, path: Path, *, weights: Weights = "uint8") -> None
     with _converting(path):
         proto, _ = tf2onnx.convert.from_tflite(str(tflite), opset=OPSET)
     _require_plain(proto, path)
-    labels = tflite_names(proto, {t.name.decode() for t in read(tflite).subgraphs[0].tensors})
+    labels = tflite_names(proto, operands(tflite))
     subtract_by_adding(proto)
     int8_to_uint8(proto, weights=weights == "uint8")
     drop_requantized_input(proto)
@@ -113,10 +115,8 @@ def _converting(path: Path) -> Iterator[None]:
             yield
     except (ValueError, RuntimeError, KeyError, NotImplementedError, AssertionError) as error:
         said = next(iter(str(error).splitlines()), "") or type(error).__name__
-        raise ConversionError(
-            f"{path.name}: the network has no form in ONNX: {said.rstrip('.')[:300]}. Nothing was "
-            "published."
-        ) from error
+        why = shorten(said, 400, placeholder=" …").rstrip(".")
+        raise ConversionError(f"{path.name}: the network has no form in ONNX: {why}.") from error
 
 
 @contextmanager
@@ -142,7 +142,7 @@ def _require_plain(model: Model, path: Path) -> None:
         if holds_graph or node.domain not in ("", "ai.onnx"):
             raise ConversionError(
                 f"{path.name}: {node.op_type} ({node.name}) is a loop, a condition or no standard "
-                "operator of ONNX. Nothing was published."
+                "operator of ONNX."
             )
 
 
@@ -152,7 +152,7 @@ def _require_known(model: Model, path: Path) -> None:
     if unknown:
         raise ConversionError(
             f"{path.name}: ONNX (opset {OPSET}) has no operator for {', '.join(unknown)}. Replace "
-            "the layer, for example by ReLU or ReLU6. Nothing was published."
+            "the layer, for example by ReLU or ReLU6."
         )
 
 
@@ -180,14 +180,29 @@ def erf_for_erfc(model: Model) -> None:
             node.op_type, node.output[0] = "Erf", f"{out}_erf"
 
 
-def tflite_names(model: Model, known: set[str]) -> dict[str, str]:
+def operands(tflite: Path) -> dict[str, list[str]]:
+    """Every tensor of a TFLite file -> the constants that the operator which gives it reads."""
+    model = read(tflite)
+    graph = model.subgraphs[0]
+    names = [tensor.name.decode() for tensor in graph.tensors]
+    found: dict[str, list[str]] = {name: [] for name in names}
+    for operator in graph.operators:
+        read_by = [i for i in operator.inputs if i >= 0 and is_constant(model, graph.tensors[i])]
+        for output in operator.outputs:
+            found[names[output]] = [names[i] for i in read_by]
+    return found
+
+
+def tflite_names(model: Model, known: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """Output of a quantizing node -> the TFLite tensor (of `known`) that it stands for.
 
     tf2onnx calls the output of an activation's QuantizeLinear by the tensor's own name, its input
     (where it moved the node before a Squeeze) by the name with `_prequant` behind it, and the
-    output of a constant's DequantizeLinear by the name with `_dequant` behind it.
+    output of a constant's DequantizeLinear by the name with `_dequant` behind it. A constant that
+    it made anew is the one that TFLite's operator reads there, if it reads only one.
     """
     constants = {i.name for i in model.graph.initializer}
+    readers = readers_of(model.graph)
     names = {}
     for node in model.graph.node:
         output = node.output[0]
@@ -197,9 +212,21 @@ def tflite_names(model: Model, known: set[str]) -> dict[str, str]:
                 names[output] = name
         elif node.op_type == "DequantizeLinear" and node.input[0] in constants:
             name = output.removesuffix("_dequant")
-            if name in known:
-                names[output] = name
+            beside = [] if name in known else _operands_beside(node, readers, known)
+            if name in known or len(beside) == 1:
+                names[output] = name if name in known else beside[0]
     return names
+
+
+def _operands_beside(
+    dequantize: Any, readers: Mapping[str, list[Any]], known: Mapping[str, Sequence[str]]
+) -> list[str]:
+    """The constants of the TFLite operators that read what `dequantize` gives."""
+    found: list[str] = []
+    for node in readers.get(dequantize.output[0], ()):
+        for quantize in readers.get(node.output[0], ()):
+            found += known.get(quantize.output[0], ())
+    return list(dict.fromkeys(found))
 
 
 def canonical(model: Model, labels: Mapping[str, str] | None = None) -> Model:

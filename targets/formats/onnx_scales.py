@@ -85,7 +85,7 @@ def require_equal_scales(rows: Sequence[ScaleRow]) -> None:
         raise ProofError(
             f"the scales of the ONNX file are not shown to be those of the TFLite file: "
             f"{_said(wrong[0]) if wrong else 'no tensor is quantized'} "
-            f"({len(wrong)} of {len(rows)} tensors). Nothing was published."
+            f"({len(wrong)} of {len(rows)} tensors)."
         )
 
 
@@ -162,7 +162,24 @@ def _tflite_tensors(path: Path) -> tuple[list[Quantized], dict[str, str]]:
         if operator_name(model, op) in MOVES and _one_grid(op, grids)
         for output in op.outputs
     }
-    return tensors, moved
+    return tensors, moved | _copies(model, graph, grids)
+
+
+def _copies(model: Any, graph: Any, grids: dict[int, Grid]) -> dict[str, str]:
+    """Constant -> the first of the same bytes, shape and grid: tf2onnx keeps one of equals."""
+    first: dict[tuple[Any, ...], tuple[str, Grid]] = {}
+    copies = {}
+    for index, grid in grids.items():
+        tensor = graph.tensors[index]
+        if not is_constant(model, tensor):
+            continue
+        name = tensor.name.decode()
+        content = bytes(model.buffers[tensor.buffer].data)
+        shape = () if tensor.shape is None else tuple(int(size) for size in tensor.shape)
+        before, other = first.setdefault((content, shape, tensor.type), (name, grid))
+        if before != name and grid.same(other):
+            copies[name] = before
+    return copies
 
 
 def _one_grid(operator: Any, grids: dict[int, Grid]) -> bool:

@@ -60,7 +60,7 @@ def _require(row: ProcessorProof) -> None:
         raise ProofError(
             f"{row.onnx}: on {row.processor} ({row.how}) this file or {row.tflite} gives other "
             f"labels than {row.tflite} on this machine: {100 * row.agreement:.2f} % of "
-            f"{row.samples} samples agree, outputs are up to {row.max_abs_diff:.3g} apart. Nothing "
-            'was published. Weights as uint8 (convert.onnx_weights = "uint8", the default) are '
+            f"{row.samples} samples agree, outputs are up to {row.max_abs_diff:.3g} apart. "
+            'Weights as uint8 (convert.onnx_weights = "uint8", the default) are '
             "exact on every processor."
         )
