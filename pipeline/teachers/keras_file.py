@@ -61,8 +61,35 @@ def _opened(network: LoadedNetwork, config: Any) -> LoadedNetwork:
 def _network(kind: str, path: Path, config: Any, *, changed: bool) -> LoadedNetwork:
     import tensorflow as tf
 
-    model = _model(kind, path, config, changed=changed)
-    model, changes = _stripped(model, config)
+    model, changes = _stripped(_model(kind, path, config, changed=changed), config)
+    image, scores = _ends(model, path)
+    dtype = tf.as_dtype(image.dtype)
+    # One input or output can be in a list or a dictionary; a Sequential has no such structure.
+    structure = model.input if hasattr(model, "input") else image
+
+    def exported(images: Any) -> Any:
+        given = tf.nest.pack_sequence_as(structure, [images])
+        return tf.nest.flatten(model(given, training=False))[0]
+
+    def call(images: Any) -> Any:
+        return exported(tf.cast(images, dtype))
+
+    return LoadedNetwork(
+        path=path,
+        kind=kind,
+        call=call,
+        exported=call if dtype.is_integer else exported,
+        batch=image.shape[0],
+        input_shape=tuple(image.shape[1:]),
+        output_shape=class_scores(tuple(scores.shape[1:]), path),
+        input_dtype=require_raw_type(dtype, path),
+        changes=changes,
+        owner=model,
+    )
+
+
+def _ends(model: Any, path: Path) -> tuple[Any, Any]:
+    """The one input and the one output, as symbols."""
     try:
         inputs, outputs = list(model.inputs or ()), list(model.outputs or ())
     except AttributeError:  # Keras 3
@@ -75,32 +102,7 @@ def _network(kind: str, path: Path, config: Any, *, changed: bool) -> LoadedNetw
     require_one("inputs", [_name(tensor) for tensor in inputs], path)
     names = getattr(model, "output_names", None) or [_name(tensor) for tensor in outputs]
     require_one("outputs", names, path)
-    batch, *shape = inputs[0].shape
-    dtype = tf.as_dtype(inputs[0].dtype)
-
-    # One input or output can be in a list or a dictionary; a Sequential has no such structure.
-    structure = model.input if hasattr(model, "input") else inputs[0]
-
-    def exported(image: Any) -> Any:
-        given = tf.nest.pack_sequence_as(structure, [image])
-        (scores,) = tf.nest.flatten(model(given, training=False))
-        return scores
-
-    def call(image: Any) -> Any:
-        return exported(tf.cast(image, dtype))
-
-    return LoadedNetwork(
-        path=path,
-        kind=kind,
-        call=call,
-        exported=call if dtype.is_integer else exported,
-        batch=batch,
-        input_shape=tuple(shape),
-        output_shape=class_scores(tuple(outputs[0].shape)[1:], path),
-        input_dtype=require_raw_type(dtype, path),
-        changes=changes,
-        owner=model,
-    )
+    return inputs[0], outputs[0]
 
 
 def _name(tensor: Any) -> str:
