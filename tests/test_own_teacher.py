@@ -21,7 +21,7 @@ from pipeline.stages import convert, logits, teacher, training
 from pipeline.stages.job import Step
 from pipeline.teachers.logits_file import save_logits
 from pipeline.teachers.trained import open_checkpoint
-from targets.errors import ConversionError, InputError
+from targets.errors import InputError, ProofError
 from targets.formats.export import Source
 from tests.conftest import Lane
 from tests.kept import Setting, job, kept
@@ -317,5 +317,6 @@ def test_a_network_that_a_format_cannot_hold_still_teaches(finished: Lane, tmp_p
     assert work.models == []
     assert "the teacher is not measured as tflite" in console.said[-1]
     trained = brought.model_copy(update={"asked": None})
-    with pytest.raises(ConversionError):
-        convert._write_teacher("tflite", trained, network, work)
+    convert._write_teacher("tflite", trained, network, work)
+    with pytest.raises(ProofError, match=r"(?s)1 of 1 files.*teacher\.float32\.tflite"):
+        convert._require_all(work)
