@@ -19,6 +19,10 @@ upper end of its interval is) is not rounding."""
 CORRELATION = float(np.cos(np.pi * (1 - AGREEMENT)))
 """Least correlation of the outputs where labels prove nothing, 0.988: two normal scores of this
 correlation lie on the same side of their means for a share of `AGREEMENT` (Sheppard 1899)."""
+NEAR = 0.02
+"""Root mean square of the differences over that of the network's margins, from which on outputs are
+the same for 8 bits: about five of 255 steps. A network that hardly reacts to its input (one that
+was trained too briefly) may stay within a step, and its int8 file be constant."""
 SAME_GRAPH_AGREEMENT = 0.999
 """Least share of equal labels of the two int8 files, which are one quantized graph."""
 SMALLEST_PROBABILITY = 1e-30
@@ -39,8 +43,8 @@ def require_parity(
     A float32 file must give the network's outputs, within `FLOAT_TOLERANCE`; labels can then
     differ only between classes that lie closer than twice that. A file of another precision must
     give its labels; where they prove nothing, because the network gives (nearly) all samples one
-    class, its outputs must follow the network's over the samples. Raises `ProofError` otherwise,
-    and for outputs that are not finite.
+    class, its outputs must be near the network's or follow them over the samples. Raises
+    `ProofError` otherwise, and for outputs that are not finite.
     """
     metrics.require_finite(expected, model=f"the network that {name} is made from")
     metrics.require_finite(seen, model=name)
@@ -116,7 +120,7 @@ def _require_more_than_one_class(
 ) -> None:
     """Raise where a file that always names one class would agree as well, and outputs differ."""
     labels = metrics.predicted(expected)
-    if metrics.shown_above_chance(agreement, labels):
+    if metrics.shown_above_chance(agreement, labels) or _near(expected, seen):
         return
     found = correlation(expected, seen)
     # The upper end of Fisher's interval (1921), as of the share of labels.
@@ -128,6 +132,16 @@ def _require_more_than_one_class(
             f"correlation of {found:.3f} only ({CORRELATION:.3f} is needed). If that is the data's "
             "fault, give images of several classes with --data."
         )
+
+
+def _near(expected: Logits, seen: Logits) -> bool:
+    """Whether outputs differ by little of what decides a class: the scores about their mean over
+    the classes, or the distance of one score from its threshold."""
+    values = expected.astype(np.float64)
+    one = values.shape[1] == 1
+    middle = metrics.binary_threshold(expected) if one else values.mean(axis=1, keepdims=True)
+    noise, margin = np.square(values - seen).mean(), np.square(values - middle).mean()
+    return bool(noise <= NEAR**2 * margin)
 
 
 def correlation(expected: Logits, seen: Logits) -> float:

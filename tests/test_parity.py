@@ -100,6 +100,15 @@ def test_where_all_samples_are_of_one_class_the_outputs_must_follow(
             require_parity("x", precision, expected=expected, seen=wrong)
 
 
+def test_a_file_of_a_network_that_hardly_reacts_may_be_constant() -> None:
+    """Trained for one epoch on 95 % of one class: all outputs lie within a step of 8 bits."""
+    expected = np.array([1.5, -0.5, -1.0]) + RANDOM.normal(0, 0.01, (72, 3))
+    constant = np.broadcast_to([1.5, -0.5, -1.0], expected.shape)
+    assert require_parity("x", "int8", expected=expected, seen=constant)[0] == 1.0
+    with pytest.raises(ProofError, match="one class"):
+        require_parity("x", "int8", expected=expected, seen=constant * 0.9)
+
+
 def test_a_file_that_agrees_by_always_naming_the_most_frequent_class_is_not_taken() -> None:
     labels = np.arange(400) % 20 == 0  # 5 % of class 1
     expected = np.where(labels[:, None], [[-1, 1]], [[1, -1]]) * RANDOM.uniform(1, 2, (400, 1))
