@@ -101,8 +101,6 @@ class DatasetSummary(BaseModel):
     val: int
     test: int
     sha256: str
-    majority_share: float
-    """Top-1 on the test split of always naming its most frequent class."""
 
 
 class Exports(Artifact):
@@ -191,6 +189,8 @@ class Measurements(Artifact):
     devices: dict[str, dict[str, Any]]
     failed: dict[str, str] = {}
     """The devices without figures, and why."""
+    majority_share: float | None = None
+    """Top-1 on the test split of always naming its most frequent class; null without a bench."""
     notes: tuple[str, ...] = ()
     """What a reader of the accuracies must know: `pipeline.stages.notes`."""
 

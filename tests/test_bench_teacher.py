@@ -96,7 +96,6 @@ class Taught:
                 val=0,
                 test=0,
                 sha256="",
-                majority_share=1 / 3,
             ),
             models=models,
             parity=(),

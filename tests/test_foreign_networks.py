@@ -16,7 +16,7 @@ from pipeline.teachers import open_teacher
 from pipeline.teachers.loading import load_network
 from pipeline.teachers.untrusted import refuse_code
 from targets.bench.protocol import logits_of
-from targets.errors import ConversionError, InputError
+from targets.errors import InputError, ProofError
 from targets.formats import tflite
 from tests.conftest import Command
 from tests.test_convert_command import convert
@@ -136,7 +136,7 @@ def test_a_network_that_calculates_with_integers_is_float32_only(
     path = signatures(tmp_path / "halved", halved)
     document = convert(path, tmp_path / "out", data=data, precisions=("float32",), **RAW)
     assert document["files"][0]["agreement"] == 1.0
-    with pytest.raises(ConversionError, match="takes int32 and calculates with integers"):
+    with pytest.raises(ProofError, match="takes int32 and calculates with integers"):
         convert(path, tmp_path / "int8", data=data, precisions=("int8_ptq",), **RAW)
 
 

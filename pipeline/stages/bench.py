@@ -29,7 +29,7 @@ def run(cfg: BenchConfig, out: Path, *, job: Job, convert: Exports) -> Measureme
         rows = tuple(Measured(name=model.name) for model in convert.models)
         return Measurements(folder=out, exports=convert.folder, rows=rows, devices={})
     from pipeline.datasets.splits import Split
-    from targets import inventory
+    from targets import inventory, metrics
     from targets.bench.protocol import store
     from targets.fleet import at_once
 
@@ -52,6 +52,7 @@ def run(cfg: BenchConfig, out: Path, *, job: Job, convert: Exports) -> Measureme
         rows=tuple(row for one in seen for row in one.rows),
         devices={one.device: one.described for one in seen if one.error is None},
         failed={device: str(error) for device, error in errors.items()},
+        majority_share=metrics.most_frequent_share(test.labels),
         notes=notes,
     )
 

@@ -341,7 +341,6 @@ def _parity(
 
 def _summary(data: "Dataset") -> DatasetSummary:
     from pipeline.datasets.splits import Split
-    from targets.metrics import most_frequent_share
 
     return DatasetSummary(
         name=data.name,
@@ -350,5 +349,4 @@ def _summary(data: "Dataset") -> DatasetSummary:
         val=len(data[Split.VAL]),
         test=len(data[Split.TEST]),
         sha256=data.sha256,
-        majority_share=most_frequent_share(data[Split.TEST].labels),
     )

@@ -32,7 +32,7 @@ LIBRARIES = (
 def run(cfg: Recipe, out: Path, *, job: Job, bench: Measurements) -> Report:
     assert job.history is not None
     exports = Exports.read(bench.exports)
-    dataset = exports.dataset.model_dump(mode="json")
+    dataset = exports.dataset.model_dump(mode="json") | {"majority_share": bench.majority_share}
     rows = [_row(row, exports, cfg.seed) for row in bench.rows]
     report = {
         "schema": SCHEMA,
@@ -44,7 +44,7 @@ def run(cfg: Recipe, out: Path, *, job: Job, bench: Measurements) -> Report:
         "stages": [_stage(step) for step in job.history.steps],
         "dataset": dataset,
         "recommended": [
-            asdict(one) for one in recommend(rows, majority_share=dataset.get("majority_share"))
+            asdict(one) for one in recommend(rows, majority_share=bench.majority_share)
         ],
         "models": rows,
         "parity": [parity.model_dump(mode="json") for parity in exports.parity],

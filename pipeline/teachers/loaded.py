@@ -63,7 +63,7 @@ class LoadedNetwork:
             raise ConversionError(
                 f"{name}: the network takes {self.input_dtype} and calculates with integers, which "
                 "an int8 file would have to cast. Save it with a float32 input (Input(shape) "
-                "without a dtype), or ask for --precision float32. Nothing was published."
+                "without a dtype), or ask for --precision float32."
             )
 
 

@@ -150,7 +150,10 @@ def test_a_device_that_is_away_may_come_back(host: Host, link: SshLink) -> None:
 def test_ctrl_c_ends_the_command_there(host: Host, tmp_path: Path) -> None:
     note, config = tmp_path / "child", host.keys.folder / "config"
     code = (
+        "import signal\n"
         "from targets.links.ssh import SshLink\n"
+        # Ignored where the tests run as a background job of a shell.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"link = SshLink({host.name!r}, options=('-F', {str(config)!r}))\n"
         f"try: link.run({sleeper(note)!r}, timeout_s=100)\n"
         "finally: link.close()\n"
