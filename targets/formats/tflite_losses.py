@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from targets.formats.tflite_inspect import EDGE_OPS, is_constant, operator_name, read
+from targets.formats.tflite_inspect import (
+    EDGE_OPS,
+    PROBABILITY_OPS,
+    is_constant,
+    operator_name,
+    read,
+)
 
 Values = Mapping[str, npt.NDArray[np.float64]]
 
@@ -66,7 +72,7 @@ def _losses(path: Path, snr: Mapping[str, float]) -> Iterator[Loss]:
         seen[place] = snr.get(name, before)
         if name not in snr:
             first[place] = operator if operator_name(model, origin) in EDGE_OPS else origin
-        else:
+        elif operator_name(model, operator) not in PROBABILITY_OPS:  # in float, behind the integers
             layer = f"{operator_name(model, origin)} {_layer(model, origin)}"
             yield Loss(layer=layer, before_db=before, after_db=snr[name])
 
