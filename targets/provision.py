@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from targets.bench.failures import shortened
 from targets.bench.host import AGENT
 from targets.candidates import Candidate, candidates, nothing_fits
 from targets.errors import DeviceError
@@ -166,7 +167,7 @@ def self_tested(link: Link, runtime: Runtime, python: str) -> Provisioned | str:
     seen = said["runtimes"][name]
     if not seen["ok"]:
         return (
-            f"its self-test failed: {' '.join(seen['error'].split())[:300]}. The wheel may be made "
+            f"its self-test failed: {shortened(seen['error'])}. The wheel may be made "
             "for another processor: measure there with a native tool (--native)."
         )
     return Provisioned(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -222,4 +223,6 @@ def wrong_scores(given: str, count: int | None, data: Dataset, path: Path) -> In
 
 def cannot_open(path: Path, error: BaseException) -> InputError:
     said = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
-    return InputError(f"teacher {path}: cannot be opened: {said.rstrip('.')[:300]}.")
+    return InputError(
+        f"teacher {path}: cannot be opened: {shorten(said, 400, placeholder=' …').rstrip('.')}."
+    )

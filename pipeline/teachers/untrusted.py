@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from targets.errors import InputError
@@ -201,4 +202,6 @@ def _refused(path: Path, reason: str) -> InputError:
 
 def unreadable(path: Path, error: BaseException) -> InputError:
     said = next(iter(str(error).splitlines()), "") or type(error).__name__
-    return InputError(f"model {path}: cannot be loaded: {said.rstrip('.')[:300]}.")
+    return InputError(
+        f"model {path}: cannot be loaded: {shorten(said, 400, placeholder=' …').rstrip('.')}."
+    )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from targets.addresses import Adb, Local, Ssh
+from targets.bench.failures import shortened
 from targets.bench.host import AGENT
 from targets.candidates import Candidate, candidates, nothing_fits
 from targets.doctor import FORMATS, Check, cannot_measure
@@ -189,7 +190,7 @@ def self_test(link: Link, kind: str) -> Check:
         ok=seen["ok"],
         found=f"{runtime.distribution} {seen['version']}, tried"
         if seen["ok"]
-        else f"{runtime.distribution}: {' '.join(seen['error'].split())[:200]}",
+        else f"{runtime.distribution}: {shortened(seen['error'])}",
         remedy="" if seen["ok"] else _install_here(runtime),
     )
 
