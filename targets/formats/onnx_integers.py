@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from targets.formats.onnx_rewrite import readers_of, rename_inputs, same_pair
+from targets.formats.onnx_rewrite import constants_of, readers_of, rename_inputs, same_pair
 
 Model = Any
 Node = Any
@@ -21,10 +21,8 @@ Table = Callable[[str], npt.NDArray[np.uint8] | None]
 def pad_integers(model: Model) -> None:
     """Padding with zero between a DequantizeLinear and a QuantizeLinear of the same scale and zero
     point becomes padding of the integers with the zero point, which stands for zero."""
-    from onnx import numpy_helper
-
     graph = model.graph
-    constants = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
+    constants = constants_of(graph)
     made_by = {output: node for node in graph.node for output in node.output}
     readers = readers_of(graph)
     replaced: dict[str, str] = {}
@@ -63,7 +61,7 @@ def clip_integers(model: Model) -> None:
     from onnx import helper, numpy_helper
 
     graph = model.graph
-    constants = _constants(graph)
+    constants = constants_of(graph)
     readers = readers_of(graph)
     for node in list(graph.node):
         limits, quantize = _limits(node, constants), _only(readers, node, "QuantizeLinear")
@@ -110,7 +108,7 @@ def reduce_integers(model: Model) -> None:
     """GlobalMaxPool or ReduceMax between a pair of one scale and zero point takes the largest
     integer, which stands for the largest number."""
     graph = model.graph
-    constants = _constants(graph)
+    constants = constants_of(graph)
     made_by = {output: node for node in graph.node for output in node.output}
     readers = readers_of(graph)
     renamed: dict[str, str] = {}
@@ -142,7 +140,7 @@ def pool_means(model: Model) -> None:
     from onnx import helper
 
     graph = model.graph
-    constants = _constants(graph)
+    constants = constants_of(graph)
     made_by = {output: node for node in graph.node for output in node.output}
     readers = readers_of(graph)
     for node in list(graph.node):
@@ -201,7 +199,7 @@ def look_up(model: Model, table: Table) -> None:
     from onnx import helper, numpy_helper
 
     graph = model.graph
-    constants = _constants(graph)
+    constants = constants_of(graph)
     made_by = {output: node for node in graph.node for output in node.output}
     readers = readers_of(graph)
     for node in list(graph.node):
@@ -230,9 +228,3 @@ def _is_pair(before: Node, after: Node, constants: dict[str, Any]) -> bool:
         return False
     scales = [constants[node.input[1]] for node in (before, after)]
     return before.input[0] not in constants and all(scale.ndim == 0 for scale in scales)
-
-
-def _constants(graph: Any) -> dict[str, Any]:
-    from onnx import numpy_helper
-
-    return {i.name: numpy_helper.to_array(i) for i in graph.initializer}

@@ -30,7 +30,7 @@ def int8_to_uint8(model: Model, *, weights: bool = True) -> None:
     from onnx import numpy_helper
 
     graph = model.graph
-    constants = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
+    constants = constants_of(graph)
     readers = readers_of(graph)
 
     def moved(name: str) -> str:
@@ -70,7 +70,7 @@ def own_zero_points(model: Model) -> None:
     from onnx import numpy_helper
 
     graph = model.graph
-    constants = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
+    constants = constants_of(graph)
     for node in graph.node:
         if node.op_type != "DequantizeLinear" or node.input[0] not in constants:
             continue
@@ -89,7 +89,7 @@ def subtract_by_adding(model: Model) -> None:
     from onnx import numpy_helper
 
     graph = model.graph
-    constants = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
+    constants = constants_of(graph)
     made_by = {output: node for node in graph.node for output in node.output}
     readers = readers_of(graph)
     for node in graph.node:
@@ -119,10 +119,9 @@ def drop_requantized_input(model: Model) -> None:
 
     TFLite turns the raw uint8 input into int8 first; as uint8 on both sides it changes nothing.
     """
-    from onnx import numpy_helper
 
     graph = model.graph
-    constants = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
+    constants = constants_of(graph)
     made_by = {output: node for node in graph.node for output in node.output}
     same: dict[str, str] = {}
     for node in graph.node:
@@ -142,6 +141,12 @@ def same_pair(before: Node, after: Node, constants: dict[str, Any]) -> bool:
     return before.input[0] not in constants and all(
         a.dtype == b.dtype and np.array_equal(a, b) for a, b in pairs
     )
+
+
+def constants_of(graph: Any) -> dict[str, npt.NDArray[Any]]:
+    from onnx import numpy_helper
+
+    return {i.name: numpy_helper.to_array(i) for i in graph.initializer}
 
 
 def readers_of(graph: Any) -> dict[str, list[Node]]:

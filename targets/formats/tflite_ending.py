@@ -9,7 +9,6 @@ from typing import Any
 from targets.formats.tflite_inspect import PROBABILITY_OPS, operator_name
 
 Model = Any
-Operator = Any
 
 ALIGNMENT = 16
 """Of a buffer in the file, as `force_align` in TFLite's schema says; Python's packer ignores it."""

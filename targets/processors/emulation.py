@@ -18,7 +18,6 @@ from targets.bench.host import Host
 from targets.errors import InputError
 from targets.links.local import LocalLink
 from targets.processors import PROCESSORS, Processor
-from targets.runtimes import RUNTIMES
 
 TIMEOUT_S = 1800
 SYSTEM = {
@@ -107,5 +106,5 @@ def _arm_bundle() -> Path:
             f"aarch64 cannot be emulated: there are no wheels of {', '.join(requirements)} for it. "
             "Leave it out of convert.prove_on."
         )
-    key = "-".join(f"{RUNTIMES[one.runtime.name].name}" for one in wanted)
+    key = "-".join(one.runtime.name for one in wanted)
     return bundle.bundle(python, wheels, cache=cache, key=f"{key}-{wheels.name}")
