@@ -70,7 +70,7 @@ class Runner:
         """Run what is not there yet, and publish the folder `results`; what was done."""
         begun = time.monotonic()
         datasets.source_digest(self.recipe.dataset)  # missing data is told before a place is made
-        require_emulated(self.recipe.convert.prove_on, place="convert.prove_on")
+        self._require_processors()
         with workplace(results, store=self.store.root) as work:
             steps, artifacts = self.make()
             ablation = self._ablate() if self.recipe.ablation.enabled else None
@@ -85,6 +85,15 @@ class Runner:
                 steps.append(Step(name=stage.name, reused=False, reason=ALWAYS, wall_s=wall_s))
             deliver(artifacts, steps, self.recipe, work / "results", results)
         return steps
+
+    def _require_processors(self) -> None:
+        """What emulates them is made before anything trains, not hours later."""
+        names = self.recipe.convert.prove_on
+        require_emulated(names, place="convert.prove_on")
+        if names:
+            from targets.processors.emulation import prepare
+
+            prepare(names)
 
     def make(self) -> tuple[list[Step], dict[str, Artifact]]:
         """Everything that can be kept: all that comes before the measurements."""

@@ -237,6 +237,20 @@ def test_a_processor_that_cannot_be_emulated_is_refused_before_anything_is_made(
         require_emulated(["z80"], place="convert.prove_on")
 
 
+def test_an_arm_system_that_cannot_be_made_ends_the_run_before_anything_is_trained(
+    lane: Lane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without apt-get there are no packages for it, and an empty home has none kept."""
+    requires("aarch64")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    real = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name: None if name == "apt-get" else real(name))
+    proved = lane.runner(("convert.targets", ["tflite", "onnx"]), ("convert.prove_on", ["aarch64"]))
+    with pytest.raises(InputError, match="packages for ARM: no apt-get on this machine"):
+        proved.run(lane.out / "tiny")
+    assert not (lane.out / ".store").exists()
+
+
 def test_a_run_proves_its_files_on_the_processors_that_are_asked_for(finished: Lane) -> None:
     import json
 

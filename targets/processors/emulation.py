@@ -9,7 +9,7 @@ import platform
 import shlex
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,6 +28,15 @@ SYSTEM = {
 }
 """Files of the kernel's that describe a Cortex-A72: with the host's own, ONNX Runtime and LiteRT
 crash when they look for the processor."""
+
+
+def prepare(names: Sequence[str]) -> None:
+    """Make what the processors need, before anything long begins: another machine's Python.
+
+    Raises `InputError` or `DeviceError` where Debian's packages or wheels cannot be had.
+    """
+    if any(PROCESSORS[name].machine != platform.machine() for name in names):
+        _arm_bundle()
 
 
 @contextmanager
