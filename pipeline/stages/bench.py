@@ -44,8 +44,6 @@ def run(cfg: BenchConfig, out: Path, *, job: Job, convert: Exports) -> Measureme
     if len(errors) == len(seen):
         raise next(iter(errors.values()))
     notes = tuple(dict.fromkeys(note for one in seen for note in one.notes))
-    for note in notes:
-        job.console.say(f"bench     {note}")
     return Measurements(
         folder=out,
         exports=convert.folder,
