@@ -18,8 +18,8 @@ import psutil
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.datasets.splits import Dataset, Samples, Split
-from pipeline.progress import SilentEpochs
-from targets.inputs import image_input
+from pipeline.engine.progress import SilentEpochs
+from targets.formats.input_spec import image_input
 
 CLASSES = tuple("abcdefghij")
 LEARNING_RATE = 0.05
@@ -92,10 +92,10 @@ def student(family: str, cfg: Settings) -> Any:
 
 
 def ours(family: str, cfg: Settings, watch: Stopwatch) -> int:
-    from pipeline.recipe import TrainingConfig, ViewsConfig
+    from pipeline.losses.objectives import hard_labels
+    from pipeline.recipe.schema import TrainingConfig, ViewsConfig
     from pipeline.training import session
     from pipeline.training.loop import Task, fit, one_cycle, sgd
-    from pipeline.training.objectives import hard_labels
 
     session.start(seed=0, threads=cfg.threads)
     samples, model = noise(cfg), student(family, cfg)

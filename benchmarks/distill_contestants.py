@@ -17,8 +17,8 @@ import numpy as np
 from contestants import CLASSES, LEARNING_RATE, Settings, Stopwatch, noise, student
 
 from pipeline.datasets.splits import Dataset, Samples, Split
-from pipeline.recipe import TrainingConfig, ViewsConfig
-from targets.inputs import image_input
+from pipeline.recipe.schema import TrainingConfig, ViewsConfig
+from targets.formats.input_spec import image_input
 
 FAMILY = "mobilenet_v1"
 TEACHER = {"widths": (32, 64, 128), "blocks": 2}
@@ -28,14 +28,14 @@ Loss = Callable[..., Any]
 
 
 def kd() -> Loss:
-    from pipeline.training.objectives import distillation
+    from pipeline.losses.objectives import distillation
 
     return distillation("kd", temperature=TEMPERATURE, alpha=ALPHA, parameters={})
 
 
 def alone(cfg: Settings, watch: Stopwatch) -> int:
     """Our loop on labels."""
-    from pipeline.training.objectives import hard_labels
+    from pipeline.losses.objectives import hard_labels
 
     task = _task(cfg, hard_labels)
     with tempfile.TemporaryDirectory() as folder:

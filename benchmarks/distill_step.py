@@ -13,7 +13,7 @@ import fresh
 from contestants import WARM_UP_STEPS, Settings, Stopwatch
 from distill_contestants import CONTESTANTS
 
-from targets.devices import available_cpus
+from targets.devices.cpus import available_cpus
 
 AT_MOST = {"alone": 1.15, "keras_live": 0.5}
 """Peer -> how many times its seconds per step a cached step may take."""

@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from targets.devices import probe_local
+from targets.devices.cpus import probe_local
 
 QUIET_CORES = 0.1
 """What others may take before a measurement counts as disturbed."""

@@ -16,9 +16,9 @@ import click
 import empty_models
 import fresh
 
-from targets.bench.host import AGENT
+from targets.bench.runner import AGENT
+from targets.devices.local.link import LocalLink
 from targets.errors import EdgeDistillError
-from targets.links.local import LocalLink
 from targets.runtimes import RUNTIMES, Runtime
 from targets.runtimes.environment import python_for
 

@@ -33,11 +33,11 @@ from int8_files import (
     write,
 )
 
-from targets.bench.host import local_host
-from targets.bench.protocol import Bench, Protocol
+from targets.bench.plan import Bench, Protocol
 from targets.bench.record import Block
-from targets.bench.stats import speedup
-from targets.devices import probe_local
+from targets.bench.runner import local_host
+from targets.bench.statistics import speedup
+from targets.devices.cpus import probe_local
 from targets.errors import DeviceError
 
 SAMPLES = 64

@@ -16,9 +16,10 @@ from pipeline.models.network import NetworkSpec, build, count_macs, count_parame
 from pipeline.quantization.qat import QuantizedNetwork
 from pipeline.training import session
 from pipeline.training.loop import normalise
-from targets.bench.protocol import Subject
-from targets.formats import onnx_qdq, tflite
-from targets.inputs import InputSpec, image_input
+from targets.bench.plan import Subject
+from targets.formats.input_spec import InputSpec, image_input
+from targets.formats.onnx import qdq
+from targets.formats.tflite import export
 from targets.quiet import quiet_stderr
 
 CLASSES = 10
@@ -86,8 +87,8 @@ def write(family: str, folder: Path, *, side: int, threads: int) -> Network:
 
 def _float(model: Any, family: str, spec: InputSpec, folder: Path) -> list[Path]:
     paths = [folder / f"{family}.float32.{kind}" for kind in ("tflite", "onnx")]
-    tflite.export_float(lambda image: model(image, training=False), spec, paths[0])
-    onnx_qdq.export_float(lambda image: model(image, training=False), spec, paths[1])
+    export.export_float(lambda image: model(image, training=False), spec, paths[0])
+    qdq.export_float(lambda image: model(image, training=False), spec, paths[1])
     return paths
 
 
@@ -95,10 +96,10 @@ def _int8(model: Any, family: str, spec: InputSpec, folder: Path) -> list[Path]:
     paths = [folder / f"{family}.int8.{kind}" for kind in ("tflite", "onnx")]
     quantized = QuantizedNetwork(model, spec)
     quantized.calibrate(images(spec.shape, CALIBRATION_IMAGES))
-    tflite.export_int8(lambda image: quantized.model(image, training=False), spec, paths[0])
-    onnx_qdq.export_int8(paths[0], paths[1])
+    export.export_int8(lambda image: quantized.model(image, training=False), spec, paths[0])
+    qdq.export_int8(paths[0], paths[1])
     paths.append(folder / fast(family))
-    onnx_qdq.export_int8(paths[0], paths[2], weights="int8")
+    qdq.export_int8(paths[0], paths[2], weights="int8")
     return paths
 
 
@@ -116,7 +117,5 @@ def _naive(model: Any, spec: InputSpec, path: Path) -> Path:
     signature = [tf.TensorSpec([1, *spec.shape], tf.float32, name="image")]
     with quiet_stderr(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        tf2onnx.convert.from_keras(
-            quantized, signature, opset=onnx_qdq.OPSET, output_path=str(path)
-        )
+        tf2onnx.convert.from_keras(quantized, signature, opset=qdq.OPSET, output_path=str(path))
     return path

@@ -16,9 +16,9 @@ import fresh
 import numpy as np
 from int8_files import DEFAULT, NETWORKS, Network, describe, images, write
 
-from targets.bench.host import local_host
-from targets.bench.protocol import Bench, Protocol
+from targets.bench.plan import Bench, Protocol
 from targets.bench.record import Block
+from targets.bench.runner import local_host
 from targets.bench.summary import SummaryRow, summarise_blocks
 from targets.errors import DeviceError
 

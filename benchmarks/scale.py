@@ -83,8 +83,8 @@ def one_pass(folder: Path) -> dict[str, float]:
     """Seconds per image of each phase, and the number of images."""
     from pipeline.datasets import npy
     from pipeline.datasets.splits import Split
-    from pipeline.recipe import DatasetConfig, ViewsConfig
-    from pipeline.training.views import epoch_order, view_table
+    from pipeline.recipe.schema import DatasetConfig, ViewsConfig
+    from pipeline.training.augmentation import epoch_order, view_table
 
     seconds: dict[str, float] = {}
     with timed(seconds, "open"):
@@ -115,12 +115,12 @@ class EnoughError(Exception):
 def training(folder: Path, steps: int) -> dict[str, float]:
     """Seconds per step of the product's own loop, and the peak of memory in bytes."""
     from pipeline.datasets import npy
+    from pipeline.engine.progress import SilentEpochs
+    from pipeline.losses.objectives import hard_labels
     from pipeline.models.network import NetworkSpec, build
-    from pipeline.progress import SilentEpochs
-    from pipeline.recipe import DatasetConfig, TrainingConfig, ViewsConfig
+    from pipeline.recipe.schema import DatasetConfig, TrainingConfig, ViewsConfig
     from pipeline.training import session
     from pipeline.training.loop import Task, fit, one_cycle, sgd
-    from pipeline.training.objectives import hard_labels
 
     session.start(seed=0, threads=1)
     peak = Peak()

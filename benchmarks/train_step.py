@@ -16,7 +16,7 @@ import fresh
 from contestants import CONTESTANTS, WARM_UP_STEPS, Settings, Stopwatch, Timing
 
 from pipeline.models import STUDENTS
-from targets.devices import available_cpus
+from targets.devices.cpus import available_cpus
 
 TARGETS = {"keras_fit": 1.3, "torch_loop": 1.0}
 """Peer -> how many times its images per second ours is meant to reach."""

@@ -1,5 +1,5 @@
 """`python -m pipeline` is the command `pipeline`."""
 
-from pipeline.cli import entry
+from pipeline.cli.app import entry
 
 entry()

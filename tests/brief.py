@@ -3,7 +3,7 @@
 import pytest
 
 from targets.bench import tiers
-from targets.bench.protocol import Protocol
+from targets.bench.plan import Protocol
 
 
 def brief(patch: pytest.MonkeyPatch, *, min_duration_s: float = 0.02) -> None:

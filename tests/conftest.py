@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from pipeline.datasets.splits import Dataset, three_way
-from pipeline.progress import Console, SilentConsole
-from pipeline.recipe import Recipe
-from pipeline.recipe_file import Override, load
-from pipeline.runner import Runner
-from pipeline.stages.job import Step
-from pipeline.store import Store
+from pipeline.engine.job import Step
+from pipeline.engine.progress import Console, SilentConsole
+from pipeline.engine.runner import Runner
+from pipeline.engine.store import Store
+from pipeline.recipe.load import Override, load
+from pipeline.recipe.schema import Recipe
 from pipeline.training import session
 
 THREADS = 2

@@ -5,10 +5,10 @@ import shutil
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline.artifacts import Artifact, Checkpoint, Teacher, TeacherLogits
-from pipeline.progress import Console, SilentConsole
+from pipeline.engine.artifacts import Artifact, Checkpoint, Teacher, TeacherLogits
+from pipeline.engine.job import Job
+from pipeline.engine.progress import Console, SilentConsole
 from pipeline.stages import distill
-from pipeline.stages.job import Job
 from tests.conftest import Lane
 
 Kept = TypeVar("Kept", bound=Artifact)

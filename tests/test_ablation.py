@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.ablation import Answers, _before, _row, _teacher, variant
-from pipeline.artifacts import Exports
 from pipeline.datasets.splits import Samples
-from pipeline.progress import SilentConsole
+from pipeline.engine.ablation import Answers, _before, _row, _teacher, variant
+from pipeline.engine.artifacts import Exports
+from pipeline.engine.progress import SilentConsole
 from tests.conftest import Lane
 
 SMALL = (

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp
 
-from pipeline.ablation_table import STEPS, VARIANTS, AblationRow, Right, tabulate
-from pipeline.table import points
+from pipeline.reporting.ablation_table import STEPS, VARIANTS, AblationRow, Right, tabulate
+from pipeline.reporting.table import points
 
 SAMPLES = 2000
 WRONG = {

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from targets.bench import agent
-from targets.bench.host import AGENT
+from targets.bench.runner import AGENT
 from tests.models import onnx_file, tflite_file
 
 TYPES = ["float32", "int8", "uint8", "int32", "int64", "bool"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.graph import STAGES, Stage
+from pipeline.engine.graph import STAGES, Stage
 from targets import errors
 
 ROOT = Path(__file__).parent.parent
@@ -33,7 +33,7 @@ def test_targets_never_imports_pipeline() -> None:
 
 def test_only_formats_know_tensorflow_or_onnx_in_targets() -> None:
     for path in (ROOT / "targets").rglob("*.py"):
-        if path.parent.name != "formats":
+        if "formats" not in path.parts:
             assert not {name.split(".")[0] for name in imports(path)} & HEAVY, path
 
 
@@ -67,7 +67,7 @@ def modules_after(*argv: str, cwd: Path) -> set[str]:
         "import sys, atexit\n"
         "atexit.register(lambda: print('\\nMODULES', *{m.split('.')[0] for m in sys.modules}))\n"
         f"sys.argv = ['pipeline', *{argv!r}]\n"
-        "from pipeline.cli import entry\n"
+        "from pipeline.cli.app import entry\n"
         "entry()\n"
     )
     done = subprocess.run(

@@ -11,7 +11,8 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from pipeline import cli, datasets
+from pipeline import datasets
+from pipeline.cli import app
 from pipeline.datasets.splits import Dataset, Split
 from pipeline.teachers.logits_file import save_logits
 from tests.conftest import Command, Lane, stripes
@@ -35,7 +36,7 @@ def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Typed
     def run(*argv: str) -> tuple[int, str, str]:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, "argv", ["pipeline", *argv])
-        code = cli._exit_code(debug=False)
+        code = app._exit_code(debug=False)
         return code, *capsys.readouterr()
 
     return run

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 
 from targets.bench.agent import RUNTIMES as AGENTS
-from targets.bench.host import AGENT, Host, local_host
-from targets.bench.protocol import Bench, Protocol, Subject, counted, logits_of
+from targets.bench.plan import Bench, Protocol, Subject, counted, logits_of
 from targets.bench.record import Block
+from targets.bench.runner import AGENT, Host, local_host
 from targets.bench.tiers import TIERS
+from targets.devices.link import Completed
+from targets.devices.local.link import LocalLink
 from targets.errors import DeviceError, EdgeDistillError, InputError
-from targets.links.link import Completed
-from targets.links.local import LocalLink
 from targets.runtimes import RUNTIMES, Runtime, runtime_for
 from tests.conftest import Lane
 

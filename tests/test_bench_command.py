@@ -11,11 +11,11 @@ import click.testing
 import numpy as np
 import pytest
 
-from pipeline import bench_page
-from pipeline.bench_table import print_measured, rows
-from pipeline.cli import main
-from targets.bench.account import baselines
-from targets.bench.protocol import Protocol
+from pipeline.cli.app import main
+from pipeline.reporting import bench_page
+from pipeline.reporting.bench_table import print_measured, rows
+from targets.bench.assemble import baselines
+from targets.bench.plan import Protocol
 from targets.bench.result import Document, read
 from targets.bench.session import Request, shape, subjects
 from targets.bench.summary import comparisons, summarise_blocks

@@ -8,7 +8,7 @@ import click.testing
 import numpy as np
 import pytest
 
-from pipeline.cli import main
+from pipeline.cli.app import main
 from targets.bench import scores
 from targets.bench.record import AccuracyPass
 from targets.bench.result import Document, read

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.artifacts import DatasetSummary, Exports
-from pipeline.progress import SilentConsole
+from pipeline.engine.artifacts import DatasetSummary, Exports
+from pipeline.engine.job import Job
+from pipeline.engine.progress import SilentConsole
 from pipeline.stages import bench as stage
-from pipeline.stages.job import Job
-from targets.adapter import Adapter
 from targets.bench.agent import prepare
+from targets.evaluation.metrics import NotFiniteError
+from targets.formats.input_spec import image_input
+from targets.formats.model_io import Adapter
 from targets.formats.record import ExportedModel
-from targets.inputs import image_input
-from targets.metrics import NotFiniteError
 from tests.conftest import Lane
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from targets.bench.host import AGENT, local_host
-from targets.bench.protocol import Bench, Protocol, Subject
+from targets.bench.plan import Bench, Protocol, Subject
+from targets.bench.runner import AGENT, local_host
 from targets.bench.summary import ComparisonRow, comparisons, summarise_blocks
-from targets.devices import available_cpus
-from targets.links.local import LocalLink
+from targets.devices.cpus import available_cpus
+from targets.devices.local.link import LocalLink
 from tests.conftest import Lane
 
 PROTOCOL = Protocol(

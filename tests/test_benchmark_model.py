@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from targets.devices.local.link import LocalLink
 from targets.errors import DeviceError, InputError
-from targets.links.local import LocalLink
 from targets.runtimes.benchmark_model import (
     BenchmarkModel,
     NativeLimits,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from targets.devices import big_cores
+from targets.devices.cpus import big_cores
 
 
 @pytest.mark.parametrize(

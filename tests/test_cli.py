@@ -13,7 +13,7 @@ from typing import Any
 import click
 import pytest
 
-from pipeline.cli import main
+from pipeline.cli.app import main
 from tests.conftest import Command, Lane
 
 
@@ -180,15 +180,15 @@ def test_a_place_that_cannot_be_written_is_told(command: Command, tmp_path: Path
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    from pipeline import cli
+    from pipeline.cli import app
 
     def fill(**options: Any) -> Any:
         with Path("/dev/full").open("w") as full:
             full.write("x")
 
-    monkeypatch.setattr(cli, "prepare", fill)
+    monkeypatch.setattr(app, "prepare", fill)
     monkeypatch.setattr(sys, "argv", ["pipeline", "run"])
-    assert cli._exit_code(debug=False) == 2
+    assert app._exit_code(debug=False) == 2
     assert "No space left on device" in capsys.readouterr().err
 
 
@@ -206,26 +206,26 @@ def test_what_is_no_report_is_told(command: Command, tmp_path: Path, content: st
 def test_an_end_of_file_is_not_taken_for_ctrl_c(
     monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
-    from pipeline import cli
+    from pipeline.cli import app
 
     def broken(**options: Any) -> Any:
         raise EOFError("planted")
 
-    monkeypatch.setattr(cli, "prepare", broken)
+    monkeypatch.setattr(app, "prepare", broken)
     monkeypatch.setattr(sys, "argv", ["pipeline", "run"])
-    assert cli._exit_code(debug=False) == 70
+    assert app._exit_code(debug=False) == 70
     Path(capsys.readouterr().err.split("The traceback is in ")[1].strip().rstrip(".")).unlink()
 
 
 def test_a_bug_of_ours_is_one_line_and_a_log(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    from pipeline import cli
+    from pipeline.cli import app
 
     def broken(**options: Any) -> Any:
         raise ZeroDivisionError("planted")
 
-    monkeypatch.setattr(cli, "prepare", broken)
+    monkeypatch.setattr(app, "prepare", broken)
     monkeypatch.setattr(sys, "argv", ["pipeline", "run"])
-    assert cli._exit_code(debug=False) == 70
+    assert app._exit_code(debug=False) == 70
     said = capsys.readouterr().err
     log = Path(said.split("The traceback is in ")[1].strip().rstrip("."))
     assert "ZeroDivisionError: planted" in log.read_text()

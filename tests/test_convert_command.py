@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline import conversion
-from pipeline.conversion import Request
-from pipeline.progress import SilentConsole
+from pipeline.engine.progress import SilentConsole
+from pipeline.export import conversion
+from pipeline.export.conversion import Request
 from pipeline.teachers.loading import load_network
-from targets.bench.protocol import logits_of
+from targets.bench.plan import logits_of
 from targets.errors import InputError, ProofError
-from targets.formats import tflite
+from targets.formats.tflite import export
 from tests.conftest import THREADS, Command
 
 IMAGES = np.random.default_rng(0).integers(9, 240, (256, 8, 8), np.uint8)
@@ -89,7 +89,7 @@ def test_files_take_raw_pixels_and_are_what_the_network_is(saved: Path, tmp_path
     int8 = {f["format"]: f for f in document["files"] if f["precision"] == "int8_ptq"}
     assert int8["tflite"]["float_ops"] == int8["onnx"]["float_ops"] == 0
     assert all(row["equal"] for row in int8["onnx"]["scales"])
-    assert tflite.inspect(out / int8["tflite"]["file"]).input_dtype == "UINT8"
+    assert export.inspect(out / int8["tflite"]["file"]).input_dtype == "UINT8"
 
 
 @pytest.mark.parametrize(
@@ -315,7 +315,7 @@ def another_network(export: Callable[..., None]) -> Callable[..., None]:
 def test_where_no_file_is_proved_nothing_is_published(
     saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tflite, "export_float", another_network(tflite.export_float))
+    monkeypatch.setattr(export, "export_float", another_network(export.export_float))
     with pytest.raises(ProofError, match=r"mine\.float32\.tflite: differs from the network"):
         convert(saved / "mine.keras", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
@@ -324,8 +324,8 @@ def test_where_no_file_is_proved_nothing_is_published(
 def test_a_file_that_is_not_proved_takes_no_other_with_it(
     saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wrong = another_network(tflite.export_int8_ptq)
-    monkeypatch.setattr(tflite, "export_int8_ptq", wrong)
+    wrong = another_network(export.export_int8_ptq)
+    monkeypatch.setattr(export, "export_int8_ptq", wrong)
     out = tmp_path / "out"
     asked = {"targets": ("onnx", "tflite"), "data": saved / "images.npz"}
     document = convert(saved / "mine.keras", out, **asked)
@@ -345,7 +345,7 @@ def test_an_onnx_file_alone_says_what_it_would_have_been_made_from(
     def refuses(*asked: Any) -> None:
         raise ProofError("mine.int8_ptq.tflite: its scales are wrong.")
 
-    monkeypatch.setattr(tflite, "export_int8_ptq", refuses)
+    monkeypatch.setattr(export, "export_int8_ptq", refuses)
     asked = {"targets": ("onnx",), "data": saved / "images.npz", "precisions": ("int8_ptq",)}
     with pytest.raises(ProofError, match=r"mine\.int8_ptq\.onnx: .* and that failed: .* wrong"):
         convert(saved / "mine.keras", tmp_path / "out", **asked)

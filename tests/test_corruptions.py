@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from targets import corruptions
-from targets.corruptions import KINDS, NOISE, SEVERITIES, Images, corrupt
+from targets.evaluation import corruptions
+from targets.evaluation.corruptions import KINDS, NOISE, SEVERITIES, Images, corrupt
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
@@ -57,7 +57,7 @@ def test_seeds_and_images_differ(kind: str) -> None:
 def test_the_chunks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     images = smooth(10)
     whole = {kind: corrupt(images, kind=kind, severity=5, seed=0) for kind in KINDS}
-    monkeypatch.setattr("targets.corruptions.CHUNK", 3)
+    monkeypatch.setattr("targets.evaluation.corruptions.CHUNK", 3)
     for kind, expected in whole.items():
         seen = corrupt(images, kind=kind, severity=5, seed=0)
         np.testing.assert_array_equal(seen, expected)

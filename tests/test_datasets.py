@@ -12,9 +12,9 @@ import pytest
 from pipeline import datasets
 from pipeline.datasets import fashion_mnist, size
 from pipeline.datasets.splits import Dataset, Samples, Split
-from pipeline.progress import SilentConsole
-from pipeline.recipe import DatasetConfig
-from pipeline.stages.job import Job
+from pipeline.engine.job import Job
+from pipeline.engine.progress import SilentConsole
+from pipeline.recipe.schema import DatasetConfig
 from targets.errors import InputError
 from tests.conftest import Lane, stripes
 
@@ -57,7 +57,8 @@ def test_the_split_has_a_seed_of_its_own() -> None:
 
 def test_a_digest_needs_no_library_of_the_data_set() -> None:
     code = (
-        "import sys; from pipeline import datasets; from pipeline.recipe import DatasetConfig;"
+        "import sys; from pipeline import datasets\n"
+        "from pipeline.recipe.schema import DatasetConfig\n"
         "datasets.source_digest(DatasetConfig(name='digits'));"
         "assert 'sklearn' not in sys.modules"
     )

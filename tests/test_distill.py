@@ -11,18 +11,17 @@ import numpy.typing as npt
 import pytest
 
 from pipeline import datasets
-from pipeline.artifacts import Checkpoint, Teacher, TeacherLogits
 from pipeline.datasets.splits import Dataset, Split
+from pipeline.engine.artifacts import Checkpoint, Teacher, TeacherLogits
+from pipeline.engine.progress import SilentConsole
+from pipeline.losses.features import HINTS
+from pipeline.losses.objectives import LOSSES
 from pipeline.models.network import NetworkSpec, build
-from pipeline.progress import SilentConsole
-from pipeline.recipe import TrainingConfig, ViewsConfig
-from pipeline.stages import training
+from pipeline.recipe.schema import TrainingConfig, ViewsConfig
 from pipeline.teachers.trained import open_checkpoint
-from pipeline.training import loop
-from pipeline.training.hints import HINTS
+from pipeline.training import loop, preparation
+from pipeline.training.augmentation import epoch_order, mixup, training_view
 from pipeline.training.loop import Task, fit, one_cycle, sgd
-from pipeline.training.objectives import LOSSES
-from pipeline.training.views import epoch_order, mixup, training_view
 from tests.conftest import Lane
 from tests.kept import Setting, distil, kept, losses
 from tests.test_end_to_end import digest
@@ -67,7 +66,7 @@ def test_a_feature_loss_reaches_the_student_and_leaves_nothing_in_it(
         assert mine.files == usual.files
         assert any(not np.array_equal(mine[name], usual[name]) for name in mine.files)
     assert student.parameters == plain.parameters
-    restored = training.restore(student)
+    restored = preparation.restore(student)
     images = datasets.load(finished.recipe().dataset)[Split.VAL].images
     data = datasets.load(finished.recipe().dataset)
     assert np.isfinite(loop.make_predict(restored, data.input)(images)).all()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.disturbances import WORDS, Measured, limits, lines, note_of, rows
+from pipeline.reporting.disturbances import WORDS, Measured, limits, lines, note_of, rows
 from targets.bench.record import Kind
 from targets.bench.summary import DisturbanceRow, summarise_blocks
 from targets.bench.validity import judged

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.cli import main
-from pipeline.recipe import Recipe
-from targets import inventory
+from pipeline.cli.app import main
+from pipeline.recipe.schema import Recipe
+from targets.devices import inventory
 from tests.conftest import Command, Lane
 
 ROOT = Path(__file__).parent.parent

@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from pipeline.devices_command import Diagnosis
-from pipeline.devices_table import print_diagnosis
-from targets.candidates import candidates
-from targets.doctor import Check, android, in_order
-from targets.doctor import device as devices
-from targets.doctor import host as hosts
+from pipeline.cli.devices_command import Diagnosis
+from pipeline.reporting.devices_table import print_diagnosis
+from targets.devices.doctor import Check, android, in_order
+from targets.devices.doctor import device as devices
+from targets.devices.doctor import host as hosts
+from targets.devices.install_options import candidates
+from targets.devices.inventory import Device, device
+from targets.devices.link import Completed, Link
+from targets.devices.probe import described, parsed
+from targets.devices.provisioning import Provisioned
 from targets.errors import DeviceError, InputError
-from targets.inventory import Device, device
-from targets.links.link import Completed, Link
-from targets.probe import described, parsed
-from targets.provision import Provisioned
 from tests.conftest import Command
 
 PI = """noise at login

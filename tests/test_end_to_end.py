@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.progress import SilentConsole
-from targets.bench.stats import summarise
+from pipeline.engine.progress import SilentConsole
+from targets.bench.statistics import summarise
 from tests.conftest import Lane, stripes
 
 BOTH = ("convert.targets", ["tflite", "onnx"])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from targets.bench.failures import agent_error, shortened
-from targets.bench.protocol import Subject
+from targets.bench.plan import Subject
 
 SOURCE = (
     "[ONNXRuntimeError] : 1 : FAIL : Load model from /tmp/m.onnx failed:"

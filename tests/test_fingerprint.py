@@ -6,9 +6,9 @@ from typing import Any, cast
 
 import pytest
 
-from pipeline import fingerprint
-from pipeline.graph import STAGES, Stage
-from pipeline.recipe_file import load, parse_override
+from pipeline.engine import fingerprint
+from pipeline.engine.graph import STAGES, Stage
+from pipeline.recipe.load import load, parse_override
 
 BY_NAME = {stage.name: stage for stage in STAGES}
 
@@ -66,21 +66,21 @@ def test_the_contents_of_the_data_decide() -> None:
 @pytest.mark.parametrize(
     ("stage", "holds", "lacks"),
     [
-        ("teacher", "pipeline/training/loop.py", "targets/formats/onnx_qdq.py"),
-        ("teacher", "pipeline/training/views.py", "pipeline/teachers/onnx_file.py"),
-        ("logits", "pipeline/training/views.py", "pipeline/quantization/qat.py"),
+        ("teacher", "pipeline/training/loop.py", "targets/formats/onnx/qdq.py"),
+        ("teacher", "pipeline/training/augmentation.py", "pipeline/teachers/onnx_file.py"),
+        ("logits", "pipeline/training/augmentation.py", "pipeline/quantization/qat.py"),
         ("logits", "pipeline/teachers/trained.py", "targets/bench/agent.py"),
         ("distill", "pipeline/models/mobilenet_v1.py", "pipeline/quantization/qat.py"),
         ("quantize", "pipeline/quantization/scheme.py", "pipeline/stages/bench.py"),
-        ("convert", "targets/formats/onnx_qdq.py", "pipeline/cli.py"),
-        ("convert", "targets/bench/agent.py", "pipeline/results.py"),
+        ("convert", "targets/formats/onnx/qdq.py", "pipeline/cli/app.py"),
+        ("convert", "targets/bench/agent.py", "pipeline/engine/results.py"),
     ],
 )
 def test_the_code_that_a_stage_reaches_decides(stage: str, holds: str, lacks: str) -> None:
     code = document(stage)["code"]
     assert holds in code
     assert lacks not in code
-    assert "pipeline/recipe.py" not in code  # its values are in the key themselves
+    assert "pipeline/recipe/schema.py" not in code  # its values are in the key themselves
 
 
 @pytest.mark.parametrize("stage", ["teacher", "logits"])
@@ -88,7 +88,7 @@ def test_how_a_file_teaches_decides_where_one_does(stage: str, tmp_path: Path) -
     (tmp_path / "t.onnx").write_bytes(b"a network")
     code = document(stage, f"teacher.file={tmp_path / 't.onnx'}")["code"]
     assert {"pipeline/teachers/onnx_file.py", "targets/bench/agent.py"} <= code.keys()
-    assert "targets/formats/tflite.py" not in code
+    assert "targets/formats/tflite/export.py" not in code
 
 
 def test_words_about_the_code_do_not_count(tmp_path: Path) -> None:

@@ -12,21 +12,21 @@ from typing import Any
 import click.testing
 import pytest
 
-from pipeline.cli import main
-from targets import connection, inventory
-from targets.bench import host as host_module
-from targets.bench.account import assemble
-from targets.bench.host import Host
-from targets.bench.protocol import Bench, Protocol, Subject
+from pipeline.cli.app import main
+from targets.bench import runner as host_module
+from targets.bench.assemble import assemble
+from targets.bench.plan import Bench, Protocol, Subject
 from targets.bench.result import read
-from targets.connection import Connected, Wish
-from targets.cooling import Cooling
-from targets.devices import probe_local
+from targets.bench.runner import Host
+from targets.devices import connection, inventory
+from targets.devices.connection import Connected, Wish
+from targets.devices.cooling import Cooling
+from targets.devices.cpus import probe_local
+from targets.devices.inventory import Device
+from targets.devices.link import Completed, LinkLost
+from targets.devices.local.link import LocalLink
+from targets.devices.parallel import at_once
 from targets.errors import DeviceError
-from targets.fleet import at_once
-from targets.inventory import Device
-from targets.links.link import Completed, LinkLost
-from targets.links.local import LocalLink
 from targets.runtimes import runtime_for
 from tests.brief import brief
 from tests.conftest import Lane
@@ -220,7 +220,7 @@ def test_what_ends_one_measurement_stops_the_others() -> None:
 def test_a_block_waits_until_the_device_is_as_cool_as_before(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("targets.cooling.EVERY_S", 0.001)
+    monkeypatch.setattr("targets.devices.cooling.EVERY_S", 0.001)
     said: list[str] = []
     readings = iter([50.0, 56.0, 54.0, 51.9, 60.0])
     cool = Cooling(read=lambda: next(readings), say=said.append)

@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline import cli, conversion
+from pipeline.cli import app
 from pipeline.datasets.splits import Dataset
-from pipeline.recipe import TeacherConfig
+from pipeline.export import conversion
+from pipeline.recipe.schema import TeacherConfig
 from pipeline.teachers import open_teacher
 from pipeline.teachers.loading import load_network
 from pipeline.teachers.untrusted import refuse_code
-from targets.bench.protocol import logits_of
+from targets.bench.plan import logits_of
 from targets.errors import InputError, ProofError
-from targets.formats import tflite
+from targets.formats.tflite import export
 from tests.conftest import Command
 from tests.test_convert_command import convert
 
@@ -124,7 +125,7 @@ def test_an_integer_input_is_given_raw_bytes_and_leaves_no_cast(
         assert np.abs(seen - expected).max() <= within * np.abs(expected).max()
     int8 = next(file for file in document["files"] if file["precision"] == "int8_ptq")
     assert int8["float_ops"] == 0
-    assert tflite.inspect(tmp_path / "out" / int8["file"]).input_dtype == "UINT8"
+    assert export.inspect(tmp_path / "out" / int8["file"]).input_dtype == "UINT8"
     scaled = {"data": data, "scale": 1 / 255, "offset": 0.0}
     said_by(lambda: convert(path, tmp_path / "other", **scaled), f"takes {dtype} pixels as they")
 
@@ -328,7 +329,7 @@ def test_the_command_takes_a_signature(
     for name, code in (("pixels", 0), ("text", 2)):
         argv = ["convert", str(served), "--signature", name, "--out", name, "--json"]
         monkeypatch.setattr(sys, "argv", ["pipeline", *argv])
-        assert cli._exit_code(debug=False) == code
+        assert app._exit_code(debug=False) == code
     said = capsys.readouterr()
     assert json.loads(said.out)["model"]["signature"] == "pixels"
     assert "Error: --signature: unknown signature 'text'" in said.err

@@ -10,7 +10,7 @@ from PIL import Image
 
 from pipeline import datasets
 from pipeline.datasets import forms, image_files, images
-from pipeline.recipe import DatasetConfig
+from pipeline.recipe.schema import DatasetConfig
 from targets.errors import InputError
 
 RANDOM = np.random.default_rng(0)

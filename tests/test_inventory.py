@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from targets import inventory
-from targets.addresses import Adb, Local, Ssh, parsed
+from targets.devices import inventory
+from targets.devices.addresses import Adb, Local, Ssh, parsed
+from targets.devices.inventory import Device, device, open_link, open_remote
+from targets.devices.local.link import LocalLink
+from targets.devices.lock import alone, identity
+from targets.devices.ssh.link import SshLink
 from targets.errors import DeviceError, InputError
-from targets.inventory import Device, device, open_link, open_remote
-from targets.links.local import LocalLink
-from targets.links.ssh import SshLink
-from targets.turns import alone, identity
 
 
 @pytest.mark.parametrize(
@@ -175,8 +175,8 @@ def test_one_device_by_two_names_is_one(tmp_path: Path) -> None:
 HOLD = """
 import sys, time
 from pathlib import Path
-from targets.inventory import device
-from targets.turns import alone
+from targets.devices.inventory import device
+from targets.devices.lock import alone
 with alone(device("local"), say=print, locks=Path(sys.argv[1])):
     Path(sys.argv[2]).touch()
     time.sleep(100)

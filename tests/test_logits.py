@@ -10,14 +10,14 @@ import numpy.typing as npt
 import pytest
 
 from pipeline import datasets
-from pipeline.artifacts import Teacher, TeacherLogits
 from pipeline.datasets.splits import Split
+from pipeline.engine.artifacts import Teacher, TeacherLogits
 from pipeline.stages import logits as stage
-from pipeline.stages import training
 from pipeline.teachers.source import OpenTeacher
 from pipeline.teachers.trained import open_checkpoint
+from pipeline.training import preparation
+from pipeline.training.augmentation import training_view
 from pipeline.training.loop import Task, fit
-from pipeline.training.views import training_view
 from targets.errors import InputError
 from tests.conftest import Lane, stripes
 from tests.kept import Setting, distil, job, kept
@@ -83,7 +83,7 @@ def questions(monkeypatch: pytest.MonkeyPatch) -> list[Question]:
 
         return fit(replace(task, targets=heard), **rest)
 
-    monkeypatch.setattr(training, "fit", listening)
+    monkeypatch.setattr(preparation, "fit", listening)
     return asked
 
 
@@ -183,7 +183,7 @@ def saying(value: float) -> Callable[..., OpenTeacher]:
 def test_logits_that_cannot_be_kept_are_told_with_the_likely_cause(
     finished: Lane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: float
 ) -> None:
-    monkeypatch.setattr(training, "open_teacher", saying(value))
+    monkeypatch.setattr(preparation, "open_teacher", saying(value))
     with pytest.raises(InputError, match=r"NaN, or logits beyond ±65504.*teacher\.scale"):
         ask(finished, tmp_path)
 
@@ -191,5 +191,5 @@ def test_logits_that_cannot_be_kept_are_told_with_the_likely_cause(
 def test_large_logits_are_kept(
     finished: Lane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "open_teacher", saying(6e4))
+    monkeypatch.setattr(preparation, "open_teacher", saying(6e4))
     assert ask(finished, tmp_path).max() == np.float16(6e4)

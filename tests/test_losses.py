@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.training import losses
-from pipeline.training.objectives import LOSSES, distillation
+from pipeline.losses import formulas
+from pipeline.losses.objectives import LOSSES, distillation
 
 STUDENT = np.array([[1, 2, 0.5, -1], [0.2, -0.3, 1.5, 0.7], [-0.5, 0, 0.4, 2.2]])
 TEACHER = np.array([[2, 3.5, -0.5, 0], [0.1, 0.2, 2.5, -1], [-1, 0.3, 1.2, 3]])
@@ -16,13 +16,13 @@ LABELS = np.array([1, 2, 3])
 
 
 def kd(temperature: float, student: Any = STUDENT, teacher: Any = TEACHER) -> Any:
-    return losses.kl_divergence(
+    return formulas.kl_divergence(
         student=tf.constant(student), teacher=tf.constant(teacher), temperature=temperature
     )
 
 
 def test_cross_entropy_has_its_known_value() -> None:
-    loss = losses.cross_entropy(student=tf.constant(STUDENT), labels=tf.constant(LABELS))
+    loss = formulas.cross_entropy(student=tf.constant(STUDENT), labels=tf.constant(LABELS))
     assert float(loss) == pytest.approx(0.4751298880, abs=1e-6)
 
 
@@ -72,7 +72,7 @@ def test_the_named_terms_have_their_known_values(
 
 
 def test_dkd_takes_the_divergence_apart() -> None:
-    tckd, nckd = losses.decoupled(
+    tckd, nckd = formulas.decoupled(
         student=tf.constant(STUDENT),
         teacher=tf.constant(TEACHER),
         labels=tf.constant(LABELS),
@@ -80,7 +80,7 @@ def test_dkd_takes_the_divergence_apart() -> None:
     )
     assert float(tckd) == pytest.approx(0.1361113349, abs=1e-6)
     assert float(nckd) == pytest.approx(0.3166438718, abs=1e-6)
-    tckd, nckd = losses.decoupled(
+    tckd, nckd = formulas.decoupled(
         student=tf.constant(STUDENT[:1]),
         teacher=tf.constant(TEACHER[:1]),
         labels=tf.constant(LABELS[:1]),
@@ -91,7 +91,7 @@ def test_dkd_takes_the_divergence_apart() -> None:
 
 
 def test_dist_compares_samples_and_classes() -> None:
-    inter, intra = losses.correlation(
+    inter, intra = formulas.correlation(
         student=tf.constant(STUDENT), teacher=tf.constant(TEACHER), temperature=1.0
     )
     assert float(inter) == pytest.approx(0.0311272274, abs=1e-6)
@@ -112,7 +112,7 @@ TAUGHT = np.array(
 
 
 def test_relations_between_samples_have_their_known_values() -> None:
-    distance, angle = losses.relations(student=tf.constant(FEATURES), teacher=tf.constant(TAUGHT))
+    distance, angle = formulas.relations(student=tf.constant(FEATURES), teacher=tf.constant(TAUGHT))
     assert float(distance) == pytest.approx(0.1677513064, abs=1e-6)
     assert float(angle) == pytest.approx(0.1472315114, abs=1e-6)
     assert float(25 * distance + 50 * angle) == pytest.approx(11.5553582290, abs=1e-5)
@@ -121,14 +121,14 @@ def test_relations_between_samples_have_their_known_values() -> None:
 def test_attention_has_its_known_value() -> None:
     student = np.arange(1, 25).reshape(2, 2, 2, 3) / 10
     teacher = np.cos(np.arange(40)).reshape(2, 2, 2, 5)
-    loss = losses.attention(student=tf.constant(student), teacher=tf.constant(teacher))
+    loss = formulas.attention(student=tf.constant(student), teacher=tf.constant(teacher))
     assert float(loss) == pytest.approx(0.0682581530, abs=1e-6)
 
 
 def test_the_gradient_of_the_student_has_its_known_value_and_the_teacher_gets_none() -> None:
     student, teacher = tf.Variable(STUDENT), tf.Variable(TEACHER)
     with tf.GradientTape() as tape:
-        loss = losses.kl_divergence(student=student, teacher=teacher, temperature=4.0)
+        loss = formulas.kl_divergence(student=student, teacher=teacher, temperature=4.0)
     of_student, of_teacher = tape.gradient(loss, [student, teacher])
     assert float(of_student[0, 0]) == pytest.approx(-0.0173184352, abs=1e-6)
     assert of_teacher is None
@@ -142,7 +142,7 @@ def test_temperature_hardly_changes_the_size_of_the_gradient() -> None:
     def size(temperature: float) -> float:
         student = tf.Variable(STUDENT)
         with tf.GradientTape() as tape:
-            loss = losses.kl_divergence(
+            loss = formulas.kl_divergence(
                 student=student, teacher=tf.constant(TEACHER), temperature=temperature
             )
         return float(tf.norm(tape.gradient(loss, student)))
@@ -170,16 +170,16 @@ def test_extreme_logits_give_numbers_and_the_teacher_no_gradient(
 
 
 def _squared(student: Any, teacher: Any) -> Any:
-    return losses.squared_error(student=student, teacher=teacher)
+    return formulas.squared_error(student=student, teacher=teacher)
 
 
 def _relations(student: Any, teacher: Any) -> Any:
-    return sum(losses.relations(student=student, teacher=teacher))
+    return sum(formulas.relations(student=student, teacher=teacher))
 
 
 def _attention(student: Any, teacher: Any) -> Any:
     maps = [tf.reshape(features, [-1, 2, 2, 1]) for features in (student, teacher)]
-    return losses.attention(student=maps[0], teacher=maps[1])
+    return formulas.attention(student=maps[0], teacher=maps[1])
 
 
 @pytest.mark.parametrize("loss_of", [_squared, _relations, _attention])

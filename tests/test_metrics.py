@@ -3,7 +3,7 @@ import pytest
 from scipy.special import softmax
 from scipy.stats import entropy
 
-from targets import metrics
+from targets.evaluation import metrics
 from tests.test_losses import LABELS, STUDENT, TEACHER
 
 

@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from pipeline.cli import main
+from pipeline.cli.app import main
 from targets.bench.model_files import files_of
 from targets.bench.result import read
 from targets.errors import InputError

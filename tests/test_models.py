@@ -11,9 +11,10 @@ from pipeline.models import STUDENTS, TEACHERS, mobilenet_v4
 from pipeline.models.layers import scaled
 from pipeline.models.network import NetworkSpec, build, count_macs, count_parameters
 from pipeline.quantization.qat import QuantizedNetwork
-from targets.bench.protocol import logits_of
-from targets.formats import onnx_qdq, tflite
-from targets.inputs import image_input
+from targets.bench.plan import logits_of
+from targets.formats.input_spec import image_input
+from targets.formats.onnx import qdq
+from targets.formats.tflite import export
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "resnet": {"widths": [32, 64, 128], "blocks": 2},
@@ -166,10 +167,10 @@ def test_a_student_is_int8_in_both_formats_with_equal_logits(family: str, tmp_pa
     quantized = QuantizedNetwork(model, spec)
     quantized.calibrate(images)
     in_tflite, in_onnx = tmp_path / "student.tflite", tmp_path / "student.onnx"
-    tflite.export_int8(lambda image: quantized.model(image, training=False), spec, in_tflite)
-    onnx_qdq.export_int8(in_tflite, in_onnx)
+    export.export_int8(lambda image: quantized.model(image, training=False), spec, in_tflite)
+    qdq.export_int8(in_tflite, in_onnx)
     convolutions = sum("Conv2D" in type(layer).__name__ for layer in model.layers)
-    assert onnx_qdq.inspect(in_onnx).int8_convolutions == convolutions
+    assert qdq.inspect(in_onnx).int8_convolutions == convolutions
     logits = [logits_of(path, path.suffix[1:], images, tmp_path) for path in (in_tflite, in_onnx)]
     step = np.diff(np.unique(logits[0])).min()
     apart = np.abs(logits[0] - logits[1]).max()

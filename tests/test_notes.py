@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.progress import SilentConsole
-from pipeline.stages import notes
-from pipeline.stages.job import Job
+from pipeline.engine.job import Job
+from pipeline.engine.progress import SilentConsole
+from pipeline.reporting import notes
 from pipeline.stages.teacher import run
 from tests.conftest import Lane, stripes
 

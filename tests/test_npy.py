@@ -14,10 +14,10 @@ from sklearn.model_selection import train_test_split
 from pipeline import datasets
 from pipeline.datasets import npy
 from pipeline.datasets.splits import Dataset, MappedImages, Samples, Split, hold_out, mapped
-from pipeline.recipe import DatasetConfig, ViewsConfig
+from pipeline.recipe.schema import DatasetConfig, ViewsConfig
 from pipeline.teachers.logits_file import split_sha256
-from pipeline.training.views import view_table
-from targets.bench.protocol import store
+from pipeline.training.augmentation import view_table
+from targets.bench.plan import store
 from targets.errors import InputError
 from tests.conftest import stripes
 

@@ -10,13 +10,13 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.datasets.splits import Dataset, Samples, Split, three_way
-from pipeline.recipe import TeacherConfig
+from pipeline.recipe.schema import TeacherConfig
 from pipeline.teachers import open_teacher
 from pipeline.teachers.check import require_teaches
 from pipeline.teachers.source import raw_input
-from targets.adapter import Adapter
-from targets.bench.protocol import logits_of
+from targets.bench.plan import logits_of
 from targets.errors import InputError
+from targets.formats.model_io import Adapter
 from tests.conftest import stripes
 from tests.teacher_files import TO_1, answers, fitted
 
@@ -104,7 +104,7 @@ def test_one_score_teaches_two_classes(kind: str, sigmoid: bool, tmp_path: Path)
 
 
 def test_what_is_exported_and_measured_gives_the_same(tmp_path: Path) -> None:
-    from targets.formats import onnx_qdq
+    from targets.formats.onnx import qdq
 
     images = data()[Split.VAL].images
     for kind in ("keras", "onnx"):
@@ -112,7 +112,7 @@ def test_what_is_exported_and_measured_gives_the_same(tmp_path: Path) -> None:
         teacher = open_teacher(path, config(sigmoid=True), data())
         if teacher.serve_raw is not None:
             path = tmp_path / "exported.onnx"
-            onnx_qdq.export_float(teacher.serve_raw, raw_input(data().input), path)
+            qdq.export_float(teacher.serve_raw, raw_input(data().input), path)
         measured = logits_of(path, "onnx", images, tmp_path, adapter=teacher.adapter)
         np.testing.assert_allclose(measured, teacher.logits(images), atol=1e-4)
 

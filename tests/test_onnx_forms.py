@@ -11,10 +11,11 @@ import tensorflow as tf
 import tf_keras
 from tf_keras import layers
 
-from targets.bench.protocol import logits_of
+from targets.bench.plan import logits_of
 from targets.errors import ConversionError, ProofError
-from targets.formats import onnx_qdq, tflite
-from targets.inputs import image_input
+from targets.formats.input_spec import image_input
+from targets.formats.onnx import qdq
+from targets.formats.tflite import export
 
 SPEC = image_input(8, 8, 3)
 IMAGES = np.random.default_rng(0).integers(0, 256, (256, 8, 8, 3), np.uint8)
@@ -68,8 +69,8 @@ def grouped(x: Any) -> Any:
 def test_int8_onnx_gives_the_integers_of_the_tflite_file(body: Body, tmp_path: Path) -> None:
     """`export_int8` fails where an operator stays in float or a scale is not the same."""
     in_tflite, in_onnx = tmp_path / "x.tflite", tmp_path / "x.onnx"
-    tflite.export_int8_ptq(network(body), SPEC, IMAGES, in_tflite)
-    onnx_qdq.export_int8(in_tflite, in_onnx)
+    export.export_int8_ptq(network(body), SPEC, IMAGES, in_tflite)
+    qdq.export_int8(in_tflite, in_onnx)
     samples = IMAGES[:32]
     first, second = (logits_of(p, p.suffix[1:], samples, tmp_path) for p in (in_tflite, in_onnx))
     levels = np.unique(first)
@@ -81,7 +82,7 @@ def test_int8_onnx_gives_the_integers_of_the_tflite_file(body: Body, tmp_path: P
 @pytest.mark.parametrize("body", [activations, grouped])
 def test_float_onnx_has_a_form_for_what_keras_writes(body: Body, tmp_path: Path) -> None:
     model = network(body)
-    onnx_qdq.export_float(model, SPEC, tmp_path / "x.onnx")
+    qdq.export_float(model, SPEC, tmp_path / "x.onnx")
     expected = model(SPEC.real(tf.constant(IMAGES[:8], tf.float32))).numpy()
     seen = logits_of(tmp_path / "x.onnx", "onnx", IMAGES[:8], tmp_path)
     assert np.abs(seen - expected).max() <= 1e-4 * max(1, np.abs(expected).max())
@@ -99,9 +100,9 @@ def test_float_onnx_has_a_form_for_what_keras_writes(body: Body, tmp_path: Path)
 def test_what_has_no_int8_form_in_onnx_is_refused_by_name(
     body: Body, error: type[ProofError], names: str, tmp_path: Path
 ) -> None:
-    tflite.export_int8_ptq(network(body), SPEC, IMAGES, tmp_path / "x.tflite")
+    export.export_int8_ptq(network(body), SPEC, IMAGES, tmp_path / "x.tflite")
     with pytest.raises(error, match=names):
-        onnx_qdq.export_int8(tmp_path / "x.tflite", tmp_path / "x.onnx")
+        qdq.export_int8(tmp_path / "x.tflite", tmp_path / "x.onnx")
 
 
 def test_an_operator_that_the_standard_does_not_have_is_refused(tmp_path: Path) -> None:
@@ -112,4 +113,4 @@ def test_an_operator_that_the_standard_does_not_have_is_refused(tmp_path: Path) 
     ]
     graph = onnx.helper.make_graph([node], "x", ends[:1], ends[1:])
     with pytest.raises(ConversionError, match=r"no operator for TFL_CUMSUM\. Replace the layer"):
-        onnx_qdq._write(onnx_qdq.canonical(onnx.helper.make_model(graph)), tmp_path / "x.onnx")
+        qdq._write(qdq.canonical(onnx.helper.make_model(graph)), tmp_path / "x.onnx")

@@ -13,14 +13,15 @@ import numpy as np
 import pytest
 
 from pipeline import datasets
-from pipeline.artifacts import Checkpoint, Exports, Teacher, TeacherLogits
 from pipeline.datasets.splits import Dataset, Split
-from pipeline.progress import SilentConsole
-from pipeline.recipe import TeacherConfig
-from pipeline.stages import convert, logits, teacher, training
-from pipeline.stages.job import Step
+from pipeline.engine.artifacts import Checkpoint, Exports, Teacher, TeacherLogits
+from pipeline.engine.job import Step
+from pipeline.engine.progress import SilentConsole
+from pipeline.recipe.schema import TeacherConfig
+from pipeline.stages import convert, logits, teacher
 from pipeline.teachers.logits_file import save_logits
 from pipeline.teachers.trained import open_checkpoint
+from pipeline.training import preparation
 from targets.errors import InputError, ProofError
 from targets.formats.export import Source
 from tests.conftest import Lane
@@ -44,7 +45,7 @@ def exported(lane: Lane, suffix: str) -> Path:
 
 def keras_file(path: Path, lane: Lane) -> Path:
     """The finished lane's teacher as Keras saves it: it takes pixels from -1 to 127/128."""
-    network = training.restore(kept(lane, "teacher", Teacher).checkpoint)
+    network = preparation.restore(kept(lane, "teacher", Teacher).checkpoint)
     network.save(path)
     return path
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from pipeline import table
-from pipeline.ablation_table import tabulate
-from pipeline.headline import sentences
-from pipeline.page import render
-from pipeline.plots import latency
+from pipeline.reporting import table
+from pipeline.reporting.ablation_table import tabulate
+from pipeline.reporting.headline import sentences
+from pipeline.reporting.page import render
+from pipeline.reporting.plots import latency
 from tests.test_ablation_table import WRONG, observed
 
 Report = dict[str, Any]

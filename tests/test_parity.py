@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pytest
 
 from targets.errors import ProofError
-from targets.metrics import NotFiniteError
-from targets.parity import CORRELATION, require_parity, require_same_labels
+from targets.evaluation.metrics import NotFiniteError
+from targets.evaluation.parity import CORRELATION, require_parity, require_same_labels
 
 Outputs = npt.NDArray[np.float32]
 RANDOM = np.random.default_rng(0)

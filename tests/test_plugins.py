@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import fingerprint, plugins
-from pipeline.graph import STAGES
+from pipeline.engine import fingerprint, plugins
+from pipeline.engine.graph import STAGES
 from pipeline.models import STUDENTS
-from pipeline.recipe_file import load, parse_override
+from pipeline.recipe.load import load, parse_override
 from targets.errors import InputError
 
 MODULE = '''"""A student of one dense layer."""

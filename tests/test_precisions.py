@@ -12,16 +12,18 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 from onnx import TensorProto, helper, numpy_helper
 
-from targets.bench.host import local_host
-from targets.bench.protocol import Bench, Protocol, Subject, logits_of
-from targets.calibration import CALIBRATED, MIN_CALIBRATION_SAMPLES
+from targets.bench.plan import Bench, Protocol, Subject, logits_of
+from targets.bench.runner import local_host
 from targets.errors import InputError, ProofError
-from targets.formats import PRECISIONS, onnx_qdq, tflite
-from targets.formats.onnx_integers import pad_integers
-from targets.formats.onnx_rewrite import int8_to_uint8, subtract_by_adding
-from targets.formats.onnx_scales import require_equal_scales, scale_table
-from targets.formats.tflite_inspect import require_dynamic, require_float16, require_int16x8
-from targets.inputs import InputSpec, image_input
+from targets.formats import PRECISIONS
+from targets.formats.calibration import CALIBRATED, MIN_CALIBRATION_SAMPLES
+from targets.formats.input_spec import InputSpec, image_input
+from targets.formats.onnx import qdq
+from targets.formats.onnx.integers import pad_integers
+from targets.formats.onnx.rewrite import int8_to_uint8, subtract_by_adding
+from targets.formats.onnx.scales import require_equal_scales, scale_table
+from targets.formats.tflite import export
+from targets.formats.tflite.inspect import require_dynamic, require_float16, require_int16x8
 from targets.runtimes import RUNTIMES
 
 SPEC = image_input(12, 12, 1)
@@ -53,13 +55,13 @@ def write(model: Any, precision: str, folder: Path) -> Path:
 
     path = folder / f"student.{precision}.tflite"
     name = "float" if precision == "float32" else precision
-    export = getattr(tflite, f"export_{name}")
+    write_file = getattr(export, f"export_{name}")
     if precision == "int8":
         quantized = QuantizedNetwork(model, SPEC)
         quantized.calibrate(IMAGES)
         model = quantized.model
     samples = (IMAGES,) if precision in CALIBRATED else ()
-    export(lambda image: model(image, training=False), SPEC, *samples, path)
+    write_file(lambda image: model(image, training=False), SPEC, *samples, path)
     return path
 
 
@@ -73,11 +75,11 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
             made[family] = out = tmp_path_factory.mktemp(family)
             model = network(family)
             files = {p: write(model, p, out) for p in PRECISIONS["tflite"]}
-            onnx_qdq.export_float(
+            qdq.export_float(
                 lambda image: model(image, training=False), SPEC, out / "student.float32.onnx"
             )
             for precision in ("int8", "int8_ptq"):
-                onnx_qdq.export_int8(files[precision], out / f"student.{precision}.onnx")
+                qdq.export_int8(files[precision], out / f"student.{precision}.onnx")
         return made[family]
 
     return folder
@@ -122,15 +124,15 @@ def test_every_file_loads_and_answers_in_every_runtime(
 
 
 def test_a_dynamic_dense_layer_is_of_a_version_that_tflite_runtime_knows(tmp_path: Path) -> None:
-    tflite.export_dynamic(dense(8), SPEC, tmp_path / "x.tflite")
-    versions = {op.name: op.version for op in tflite.inspect(tmp_path / "x.tflite").operators}
+    export.export_dynamic(dense(8), SPEC, tmp_path / "x.tflite")
+    versions = {op.name: op.version for op in export.inspect(tmp_path / "x.tflite").operators}
     assert versions["FULLY_CONNECTED"] <= 9  # 12 where each output has a scale of its own
 
 
 def test_every_precision_has_its_function_and_its_types(written: Callable[[str], Path]) -> None:
     folder = written("mobilenet_v1")
     held = {
-        p: {c.dtype for c in tflite.inspect(folder / f"student.{p}.tflite").constants}
+        p: {c.dtype for c in export.inspect(folder / f"student.{p}.tflite").constants}
         for p in PRECISIONS["tflite"]
     }
     assert "FLOAT16" in held["float16"]
@@ -144,25 +146,25 @@ def test_every_precision_has_its_function_and_its_types(written: Callable[[str],
 def test_calibration_gives_the_input_exactly_the_assigned_scale(
     written: Callable[[str], Path],
 ) -> None:
-    seen = tflite.inspect(written("mobilenet_v1") / "student.int8_ptq.tflite")
+    seen = export.inspect(written("mobilenet_v1") / "student.int8_ptq.tflite")
     assert (seen.input_dtype, seen.input_scale) == ("UINT8", (1 / 128, 128))
     assert seen.output_dtype == "FLOAT32"
     assert seen.float_ops == 0
 
 
 def test_both_ends_are_set_only_where_they_do_not_occur() -> None:
-    changed = tflite.with_both_ends(IMAGES)
+    changed = export.with_both_ends(IMAGES)
     assert (changed.min(), changed.max()) == (0, 255)
     assert np.count_nonzero(changed != IMAGES) == 2
     assert IMAGES.min() == 9  # the caller's array is its own
-    assert tflite.with_both_ends(changed) is changed
+    assert export.with_both_ends(changed) is changed
 
 
 @pytest.mark.parametrize("precision", CALIBRATED)
 def test_a_calibration_set_that_is_too_small_is_refused(tmp_path: Path, precision: str) -> None:
-    export = getattr(tflite, f"export_{precision}")
+    write_file = getattr(export, f"export_{precision}")
     with pytest.raises(InputError, match=r"255 samples are too few.* at least 256"):
-        export(lambda image: image, SPEC, IMAGES[1:], tmp_path / "x.tflite")
+        write_file(lambda image: image, SPEC, IMAGES[1:], tmp_path / "x.tflite")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -183,9 +185,9 @@ def dense(units: int, *, inputs: int = 144, scale: float = 1.0) -> Callable[[Any
 
 
 def test_a_network_without_a_large_matrix_cannot_be_dynamic(tmp_path: Path) -> None:
-    tflite.export_dynamic(dense(8), SPEC, tmp_path / "large.tflite")  # 1,152 elements
+    export.export_dynamic(dense(8), SPEC, tmp_path / "large.tflite")  # 1,152 elements
     with pytest.raises(ProofError, match="no weight tensor of the network has 1,024 elements"):
-        tflite.export_dynamic(dense(7), SPEC, tmp_path / "small.tflite")
+        export.export_dynamic(dense(7), SPEC, tmp_path / "small.tflite")
 
 
 @pytest.mark.parametrize("kind", ["dense", "conv", "depthwise", "transpose"])
@@ -204,8 +206,8 @@ def test_a_wide_layers_bias_is_no_weight_that_stayed_in_float(tmp_path: Path, ki
     model = tf_keras.Sequential([*image, *wide[kind], layers.Flatten(), layers.Dense(2)])
     model.set_weights([np.random.default_rng(0).uniform(0.5, 1, w.shape) for w in model.weights])
     spec = image_input(*model.input_shape[1:])
-    tflite.export_dynamic(lambda x: model(x, training=False), spec, tmp_path / "x.tflite")
-    seen = tflite.inspect(tmp_path / "x.tflite")
+    export.export_dynamic(lambda x: model(x, training=False), spec, tmp_path / "x.tflite")
+    seen = export.inspect(tmp_path / "x.tflite")
     floats = [c for c in seen.constants if c.dtype == "FLOAT32" and c.elements >= 1024]
     assert floats  # the bias that was refused
     assert not any(c.multiplied for c in floats)
@@ -214,7 +216,7 @@ def test_a_wide_layers_bias_is_no_weight_that_stayed_in_float(tmp_path: Path, ki
 def test_a_matrix_that_stayed_in_float_is_seen_whatever_its_size(
     written: Callable[[str], Path],
 ) -> None:
-    seen = tflite.inspect(written("mobilenet_v1") / "student.float32.tflite")
+    seen = export.inspect(written("mobilenet_v1") / "student.float32.tflite")
     held = [c for c in seen.constants if c.dtype == "FLOAT32"]
     layers = [op for op in seen.operators if op.weights == "FLOAT32"]
     assert sum(c.multiplied for c in held) == len(layers)
@@ -230,7 +232,7 @@ def test_a_loop_is_refused_before_the_calibrator_that_dies_of_it(tmp_path: Path)
         )[0]
 
     with pytest.raises(ProofError, match=r"x\.tflite: the network holds a loop"):
-        tflite.export_int8_ptq(looped, SPEC, IMAGES, tmp_path / "x.tflite")
+        export.export_int8_ptq(looped, SPEC, IMAGES, tmp_path / "x.tflite")
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -241,7 +243,7 @@ def test_the_scale_table_covers_every_quantized_tensor(
     stem = written(family) / f"student.{precision}"
     rows = scale_table(stem.with_name(f"{stem.name}.tflite"), stem.with_name(f"{stem.name}.onnx"))
     require_equal_scales(rows)
-    seen = tflite.inspect(stem.with_name(f"{stem.name}.tflite"))
+    seen = export.inspect(stem.with_name(f"{stem.name}.tflite"))
     tensors = Interpreter(str(stem.with_name(f"{stem.name}.tflite"))).get_tensor_details()
     quantized = {t["name"] for t in tensors if t["quantization_parameters"]["scales"].size}
     assert quantized == {row.tflite for row in rows}
@@ -331,10 +333,10 @@ def test_the_rewrites_change_no_result_and_leave_nothing_in_float(
     before = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x})[0]
     for rewrite in (subtract_by_adding, int8_to_uint8, pad_integers):
         rewrite(model)
-    onnx.save(onnx_qdq.canonical(model), tmp_path / "x.onnx")
+    onnx.save(qdq.canonical(model), tmp_path / "x.onnx")
     after = onnxruntime.InferenceSession(tmp_path / "x.onnx").run(None, {"image": x})[0]
     np.testing.assert_array_equal(before, after)
-    assert onnx_qdq.inspect(tmp_path / "x.onnx").float_op_names == ()
+    assert qdq.inspect(tmp_path / "x.onnx").float_op_names == ()
 
 
 ENDINGS = {"SOFTMAX": "softmax", "LOG_SOFTMAX": "log_softmax", "LOGISTIC": "sigmoid"}
@@ -347,7 +349,7 @@ def ended(ending: str | None, *, precision: str, folder: Path) -> Path:
     scores = dense(300, scale=0.01)
     path = folder / f"{ending}.{precision}.tflite"
     final = getattr(tf.nn, ENDINGS[ending]) if ending else tf.identity
-    getattr(tflite, f"export_{precision}")(lambda image: final(scores(image)), SPEC, IMAGES, path)
+    getattr(export, f"export_{precision}")(lambda image: final(scores(image)), SPEC, IMAGES, path)
     return path
 
 
@@ -372,9 +374,9 @@ def test_the_last_softmax_or_sigmoid_is_float_and_what_is_before_it_the_same(
     np.testing.assert_array_equal(seen.argmax(axis=1), before.argmax(axis=1))
     expected = getattr(tf.nn, ENDINGS[ending])(before).numpy()
     np.testing.assert_allclose(seen, expected, rtol=2e-6)
-    operators = tflite.inspect(path).operators
+    operators = export.inspect(path).operators
     assert [(op.name, op.edge) for op in operators[-2:]] == [("DEQUANTIZE", True), (ending, True)]
-    assert tflite.inspect(path).float_ops == tflite.inspect(plain).float_ops == 0
+    assert export.inspect(path).float_ops == export.inspect(plain).float_ops == 0
     assert not any(op.edge for op in operators if op.name not in ("QUANTIZE", "DEQUANTIZE", ending))
 
 
@@ -388,7 +390,7 @@ def test_a_float_softmax_behind_integers_loads_in_every_runtime(
     path = ended("SOFTMAX", precision="int8_ptq", folder=tmp_path)
     expected = logits_of(path, "tflite", IMAGES[:32], tmp_path)
     if kind == "onnx":
-        onnx_qdq.export_int8(path, path.with_suffix(".onnx"))
+        qdq.export_int8(path, path.with_suffix(".onnx"))
     np.save(tmp_path / "images.npy", IMAGES[:32])
     bench = Bench(host=local_host(tmp_path), samples=tmp_path / "images.npy", protocol=ONCE)
     subject = Subject(
@@ -417,14 +419,14 @@ def test_a_softmax_in_the_middle_stays_an_integer_operator(tmp_path: Path) -> No
     import tensorflow as tf
 
     scores, after = dense(8), np.random.default_rng(1).normal(size=(8, 3)).astype(np.float32)
-    tflite.export_int8_ptq(
+    export.export_int8_ptq(
         lambda image: tf.matmul(tf.nn.softmax(scores(image)), after),
         SPEC,
         IMAGES,
         tmp_path / "x.tflite",
     )
     (softmax,) = [
-        op for op in tflite.inspect(tmp_path / "x.tflite").operators if op.name == "SOFTMAX"
+        op for op in export.inspect(tmp_path / "x.tflite").operators if op.name == "SOFTMAX"
     ]
     assert (softmax.edge, set(softmax.dtypes)) == (False, {"INT8"})
 
@@ -434,7 +436,7 @@ def activated(activation: str, path: Path) -> None:
 
     scores, final = dense(8), dense(4, inputs=8)
     function = getattr(tf.nn, activation)
-    tflite.export_int8_ptq(lambda image: final(function(scores(image))), SPEC, IMAGES, path)
+    export.export_int8_ptq(lambda image: final(function(scores(image))), SPEC, IMAGES, path)
 
 
 def test_an_activation_without_an_int8_form_is_named_with_what_to_take(tmp_path: Path) -> None:
@@ -445,7 +447,7 @@ def test_an_activation_without_an_int8_form_is_named_with_what_to_take(tmp_path:
 def test_a_comparison_of_integers_is_an_integer_operator(tmp_path: Path) -> None:
     """SELU, which is a GREATER and a SELECT."""
     activated("selu", tmp_path / "x.tflite")
-    kinds = {op.name: set(op.dtypes) for op in tflite.inspect(tmp_path / "x.tflite").operators}
+    kinds = {op.name: set(op.dtypes) for op in export.inspect(tmp_path / "x.tflite").operators}
     assert kinds["GREATER"] == {"BOOL", "INT8"}
     assert not any("FLOAT32" in types for name, types in kinds.items() if name != "DEQUANTIZE")
 
@@ -455,7 +457,7 @@ def test_weights_beyond_float16_are_finite_or_refused(tmp_path: Path) -> None:
     import tensorflow as tf
 
     scores, huge = dense(8), np.full((8, 3), 1e30, np.float32)
-    tflite.export_float16(
+    export.export_float16(
         lambda image: tf.matmul(scores(image) * 0, huge), SPEC, tmp_path / "x.tflite"
     )
     seen = logits_of(tmp_path / "x.tflite", "tflite", IMAGES[:4], tmp_path)
@@ -471,17 +473,17 @@ def test_what_tflite_refuses_is_said_whole_with_the_cause(tmp_path: Path) -> Non
         return tf.cast(tf.reduce_mean(maps, [1, 2]), tf.float32)
 
     with pytest.raises(ProofError) as error:
-        tflite.export_float(half, SPEC, tmp_path / "x.tflite")
+        export.export_float(half, SPEC, tmp_path / "x.tflite")
     assert "no form of tf.Conv2D" in str(error.value)
     assert "mixed precision" in str(error.value)
     assert ".py:" not in str(error.value)
 
 
 def test_long_words_of_tflite_are_cut_between_words() -> None:
-    said = tflite.refusal("operator " * 200)
+    said = export.refusal("operator " * 200)
     assert len(said) <= 500
     assert said.endswith("operator …")
-    assert tflite.refusal("Input 0 was passed int64, expected resource.\nmore").startswith(
+    assert export.refusal("Input 0 was passed int64, expected resource.\nmore").startswith(
         "Input 0 was passed int64, expected resource (the SavedModel keeps a state"
     )
 
@@ -491,14 +493,14 @@ def test_what_stays_float_in_onnx_is_named_by_its_tensor(tmp_path: Path) -> None
 
     model = dense(8)
     source = tmp_path / "x.tflite"
-    tflite.export_int8_ptq(lambda image: tf.math.softsign(model(image)), SPEC, IMAGES, source)
-    (name,) = [op.output for op in tflite.inspect(source).operators if op.name == "DIV"]
+    export.export_int8_ptq(lambda image: tf.math.softsign(model(image)), SPEC, IMAGES, source)
+    (name,) = [op.output for op in export.inspect(source).operators if op.name == "DIV"]
     with pytest.raises(ProofError, match=rf"in float on this machine: Div \({re.escape(name)}\)"):
-        onnx_qdq.export_int8(source, tmp_path / "x.onnx")
+        qdq.export_int8(source, tmp_path / "x.onnx")
 
 
 def test_an_input_that_needs_no_arithmetic_gets_none(tmp_path: Path) -> None:
     raw = InputSpec(shape=(12, 12, 1), scale=1.0, zero_point=0)
-    tflite.export_float(dense(8), raw, tmp_path / "x.tflite")
-    names = {op.name for op in tflite.inspect(tmp_path / "x.tflite").operators}
+    export.export_float(dense(8), raw, tmp_path / "x.tflite")
+    names = {op.name for op in export.inspect(tmp_path / "x.tflite").operators}
     assert not names & {"SUB", "MUL"}

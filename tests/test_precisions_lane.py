@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from targets.errors import ProofError
-from targets.formats import PRECISIONS, onnx_inspect, tflite_inspect
+from targets.formats import PRECISIONS
+from targets.formats.onnx import inspect as inspect_onnx
+from targets.formats.tflite import inspect as inspect_tflite
 from tests.conftest import Lane
 from tests.kept import Setting
 from tests.test_end_to_end import report
@@ -88,8 +90,8 @@ def test_the_operators_that_are_told_are_those_in_the_files(
     for results, content in (tflite, both):
         for row in content["parity"]:
             path = results / "models" / row["name"]
-            look = tflite_inspect.inspect if row["format"] == "tflite" else onnx_inspect.inspect
-            seen = look(path)
+            look = inspect_tflite if row["format"] == "tflite" else inspect_onnx
+            seen = look.inspect(path)
             assert (row["int8_ops"], row["float_ops"]) == (seen.int8_ops, seen.float_ops)
             if row["precision"] in ("int8", "int8_ptq"):
                 assert row["float_ops"] == 0
@@ -101,9 +103,9 @@ def test_the_operators_that_are_told_are_those_in_the_files(
 def test_each_tflite_file_is_what_was_asked_for(tflite: tuple[Path, Content]) -> None:
     results, _ = tflite
     models = results / "models"
-    tflite_inspect.require_float16(models / "student.float16.tflite")
-    tflite_inspect.require_dynamic(models / "student.dynamic.tflite")
-    tflite_inspect.require_int16x8(models / "student.int16x8.tflite")
+    inspect_tflite.require_float16(models / "student.float16.tflite")
+    inspect_tflite.require_dynamic(models / "student.dynamic.tflite")
+    inspect_tflite.require_int16x8(models / "student.int16x8.tflite")
 
 
 def test_both_formats_agree_over_the_whole_test_split(both: tuple[Path, Content]) -> None:
@@ -137,13 +139,13 @@ def test_without_onnx_there_is_no_scale_table(tflite: tuple[Path, Content]) -> N
 def test_a_run_with_a_file_that_is_not_proved_names_the_others_and_publishes_none(
     finished: Lane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from targets.formats import tflite
+    from targets.formats.tflite import export
 
     def other(model: Any, *rest: Any) -> None:
-        export(lambda image: 1.0 - model(image), *rest)
+        write_file(lambda image: 1.0 - model(image), *rest)
 
-    export = tflite.export_int8_ptq
-    monkeypatch.setattr(tflite, "export_int8_ptq", other)
+    write_file = export.export_int8_ptq
+    monkeypatch.setattr(export, "export_int8_ptq", other)
     with pytest.raises(ProofError) as error:
         converted(finished, tmp_path, "tflite", "onnx")
     said, first, second = str(error.value).split("\n- ")

@@ -15,7 +15,7 @@ from pipeline.models.network import NetworkSpec, build
 from pipeline.quantization.preflight import problems, require_quantizable
 from pipeline.quantization.scheme import quantize_per_channel
 from targets.errors import InputError
-from targets.inputs import image_input
+from targets.formats.input_spec import image_input
 
 IMAGE, SERIES = (8, 8, 3), (8, 4)
 

@@ -12,14 +12,14 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from pipeline.cli import main
-from targets.bench.account import saturation
+from pipeline.cli.app import main
 from targets.bench.agent import cpu_features
-from targets.bench.protocol import Subject, logits_of
+from targets.bench.assemble import saturation
+from targets.bench.plan import Subject, logits_of
 from targets.bench.result import read
 from targets.errors import InputError, ProofError
-from targets.formats import onnx_qdq
-from targets.formats.onnx_products import require_exact_products, saturating_products
+from targets.formats.onnx import qdq
+from targets.formats.onnx.products import require_exact_products, saturating_products
 from targets.processors import PROCESSORS, require_emulated, saturates
 from targets.processors.emulation import emulated
 from targets.processors.proof import prove
@@ -67,7 +67,7 @@ def test_int8_weights_are_shown_to_be_wrong_where_they_are(
     """What the default is there for, and that the emulation would show it."""
     requires("x86-avx2")
     fast = tmp_path / "student.int8.onnx"
-    onnx_qdq.export_int8(student, fast, weights="int8")
+    qdq.export_int8(student, fast, weights="int8")
     assert saturating_products(fast)
     exact = logits_of(student, "tflite", images, tmp_path)
     with emulated("x86-avx2", tmp_path) as host:
@@ -83,7 +83,7 @@ def test_int8_weights_load_with_the_option_that_makes_them_exact(
     import onnxruntime
 
     fast = tmp_path / "student.int8.onnx"
-    onnx_qdq.export_int8(student, fast, weights="int8")
+    qdq.export_int8(student, fast, weights="int8")
     options = onnxruntime.SessionOptions()
     options.add_session_config_entry("session.x64quantprecision", "1")
     session = onnxruntime.InferenceSession(fast, options)

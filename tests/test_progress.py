@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console as Rich
 
-from pipeline.progress import PlainConsole, TerminalConsole, clock
+from pipeline.engine.progress import PlainConsole, TerminalConsole, clock
 
 
 def test_a_terminal_shows_the_epoch_that_runs_its_figures_and_the_time_left() -> None:

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from targets import wheels
-from targets.candidates import candidates
+from targets.devices import wheels
+from targets.devices.install_options import candidates
+from targets.devices.link import Completed
+from targets.devices.local.link import LocalLink
+from targets.devices.probe import described, parsed, probe
+from targets.devices.provisioning import provision
+from targets.devices.wheels import Platform, fetched
 from targets.errors import DeviceError
-from targets.links.link import Completed
-from targets.links.local import LocalLink
-from targets.probe import described, parsed, probe
-from targets.provision import provision
-from targets.wheels import Platform, fetched
 
 PI = """\
 arch\taarch64

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.recipe import Recipe
-from pipeline.recipe_file import Override, built_in, load, parse_override
+from pipeline.recipe.load import Override, built_in, load, parse_override
+from pipeline.recipe.schema import Recipe
 from targets.errors import InputError
 
 

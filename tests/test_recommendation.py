@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.recommendation import Recommended, recommend
+from pipeline.reporting.recommendation import Recommended, recommend
 
 INT8, FLOAT = "student.int8.tflite", "student.float32.tflite"
 

@@ -16,7 +16,7 @@ import pytest
 
 from pipeline import datasets
 from pipeline.datasets.splits import Samples, Split
-from pipeline.progress import EpochProgress, SilentConsole
+from pipeline.engine.progress import EpochProgress, SilentConsole
 from pipeline.training.loop import TrainingDivergedError
 from targets.errors import InputError
 from tests.conftest import Command, Lane

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from targets.bench.host import AGENT
+from targets.bench.runner import AGENT
 from targets.errors import DeviceError, InputError
 from targets.runtimes import RUNTIMES, Runtime
 from targets.runtimes.environment import python_for, unmet

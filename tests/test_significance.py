@@ -4,8 +4,14 @@ import numpy as np
 import pytest
 from scipy.stats import binom, chi2, ttest_1samp, ttest_rel
 
-from targets import significance
-from targets.significance import Right, clustered_mcnemar, mcnemar, mean_interval, paired_t
+from targets.evaluation import significance
+from targets.evaluation.significance import (
+    Right,
+    clustered_mcnemar,
+    mcnemar,
+    mean_interval,
+    paired_t,
+)
 
 
 def pairs(*, both: int = 0, lost: int = 0, won: int = 0, neither: int = 0) -> dict[str, Right]:

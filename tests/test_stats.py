@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from targets.bench import stats
-from targets.bench.stats import (
+from targets.bench import statistics
+from targets.bench.statistics import (
     compare,
     early_stopping_bound,
     early_stopping_rank,
@@ -258,7 +258,7 @@ def test_a_verdict_is_rarely_wrong_and_finds_what_it_says_it_can(
     rng = np.random.default_rng(4)
     many = np.median(simulated(rng, runs=4 * RUNS, blocks=blocks, effect=0, bursts=bursts), axis=-1)
     true_sd = float(np.std(np.log(many[..., 0] / many[..., 1])))
-    mdd = math.expm1(stats.detectable_errors(blocks) * true_sd / math.sqrt(blocks))
+    mdd = math.expm1(statistics.detectable_errors(blocks) * true_sd / math.sqrt(blocks))
 
     def seen(times: int) -> list[str]:
         effect = times * mdd
@@ -280,5 +280,5 @@ def test_the_printed_detectable_difference_is_the_true_one_in_the_middle() -> No
     ]
     middles = np.median(samples, axis=-1)
     true_sd = float(np.std(np.log(middles[..., 0] / middles[..., 1])))
-    true = math.expm1(stats.detectable_errors(6) * true_sd / math.sqrt(6))
+    true = math.expm1(statistics.detectable_errors(6) * true_sd / math.sqrt(6))
     assert median(value for value in printed if value is not None) == pytest.approx(true, rel=0.1)

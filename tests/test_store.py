@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.fingerprint import Document
-from pipeline.progress import SilentConsole
-from pipeline.store import Damaged, Manifest, Store, Stored, digests, replace_folder
+from pipeline.engine.fingerprint import Document
+from pipeline.engine.progress import SilentConsole
+from pipeline.engine.store import Damaged, Manifest, Store, Stored, digests, replace_folder
 
 KEY = "k" * 64
 
@@ -164,7 +164,7 @@ def test_what_stops_between_the_renames_leaves_the_old_folder_in_its_place(
             raise error
         rename(source, target)
 
-    monkeypatch.setattr("pipeline.store.os.replace", stopped)
+    monkeypatch.setattr("pipeline.engine.store.os.replace", stopped)
     with pytest.raises(error):
         replace_folder(tmp_path / "new", tmp_path / "old")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["new", "old"]

@@ -10,7 +10,7 @@ import pytest
 from onnx import helper
 
 from pipeline.datasets.splits import Dataset, Samples
-from pipeline.recipe import TeacherConfig
+from pipeline.recipe.schema import TeacherConfig
 from pipeline.teachers import SUFFIXES, open_teacher
 from pipeline.teachers.source import layout_of
 from pipeline.teachers.untrusted import refuse_code

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from pipeline.datasets.splits import Dataset, Split
-from pipeline.recipe import TeacherConfig
+from pipeline.recipe.schema import TeacherConfig
 from pipeline.teachers import SOURCES, SUFFIXES, file_sha256, kind_of, open_teacher
 from pipeline.teachers.check import require_teaches
 from pipeline.teachers.source import raw_input
-from targets.bench.protocol import logits_of
+from targets.bench.plan import logits_of
 from targets.errors import InputError
 from tests.teacher_files import (
     TO_1,
@@ -66,7 +66,7 @@ def test_the_network_trained_here_teaches_as_its_checkpoint_says(
 ) -> None:
     import tensorflow as tf
 
-    from pipeline.artifacts import Checkpoint
+    from pipeline.engine.artifacts import Checkpoint
     from pipeline.models.network import NetworkSpec, build, save_weights
     from pipeline.teachers.trained import open_checkpoint
 
@@ -133,13 +133,13 @@ def test_a_recurrent_network_can_teach(
 def test_a_recurrent_network_is_exported_as_what_it_is(
     recurrent: Any, stripes_data: Dataset, tmp_path: Path
 ) -> None:
-    from targets.formats import tflite
+    from targets.formats.tflite import export
 
     recurrent.save(tmp_path / "net.keras")
     teacher = open_teacher(tmp_path / "net.keras", TO_1, stripes_data)
     assert teacher.serve_raw is not None
     path = tmp_path / "net.tflite"
-    tflite.export_float(teacher.serve_raw, raw_input(stripes_data.input), path)
+    export.export_float(teacher.serve_raw, raw_input(stripes_data.input), path)
     images = stripes_data[Split.VAL].images
     wanted = answers(teacher, stripes_data)
     np.testing.assert_allclose(logits_of(path, "tflite", images, tmp_path), wanted, atol=1e-4)
@@ -228,7 +228,7 @@ def test_a_keras_teacher_of_probabilities_is_exported_as_logits(
     import tf_keras
     from tf_keras import layers
 
-    from targets.formats import onnx_qdq
+    from targets.formats.onnx import qdq
 
     net = tf_keras.Sequential([layers.Input((144,)), layers.Dense(3, activation="softmax")])
     weights, bias = linear(stripes_data)
@@ -242,7 +242,7 @@ def test_a_keras_teacher_of_probabilities_is_exported_as_logits(
     np.testing.assert_allclose(answers(teacher, stripes_data), wanted, atol=1e-4)
     assert teacher.serve_raw is not None
     path = tmp_path / "net.onnx"
-    onnx_qdq.export_float(teacher.serve_raw, raw_input(stripes_data.input), path)
+    qdq.export_float(teacher.serve_raw, raw_input(stripes_data.input), path)
     images = stripes_data[Split.VAL].images
     np.testing.assert_allclose(logits_of(path, "onnx", images, tmp_path), wanted, atol=1e-4)
 

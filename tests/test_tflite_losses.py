@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from targets.calibration import MIN_CALIBRATION_SAMPLES
-from targets.formats import tflite
+from targets.evaluation.parity import TooFewEqualError
+from targets.formats.calibration import MIN_CALIBRATION_SAMPLES
 from targets.formats.export import Source, saying_what_to_try
-from targets.formats.tflite_losses import worst_layers
-from targets.inputs import image_input
-from targets.parity import TooFewEqualError
+from targets.formats.input_spec import image_input
+from targets.formats.tflite import export
+from targets.formats.tflite.layer_losses import worst_layers
 
 SPEC = image_input(4, 4, 1)
 IMAGES = np.random.default_rng(0).integers(0, 256, (MIN_CALIBRATION_SAMPLES, 4, 4, 1), np.uint8)
@@ -37,8 +37,8 @@ def lossy() -> Source:
 
 
 def test_the_layer_that_loses_most_comes_first(lossy: Source, tmp_path: Path) -> None:
-    tflite.export_float(lossy.serve, SPEC, tmp_path / "float.tflite")
-    tflite.export_int8_ptq(lossy.serve, SPEC, IMAGES, tmp_path / "int8.tflite")
+    export.export_float(lossy.serve, SPEC, tmp_path / "float.tflite")
+    export.export_int8_ptq(lossy.serve, SPEC, IMAGES, tmp_path / "int8.tflite")
     worst = worst_layers(tmp_path / "int8.tflite", tmp_path / "float.tflite", IMAGES)
     assert "scores" in worst[0].layer
     assert worst[0].layer.startswith("FULLY_CONNECTED")
@@ -49,8 +49,8 @@ def test_the_layer_that_loses_most_comes_first(lossy: Source, tmp_path: Path) ->
 
 def test_a_float16_file_loses_next_to_nothing(lossy: Source, tmp_path: Path) -> None:
     """The same measure on a file that is nearly right."""
-    tflite.export_float(lossy.serve, SPEC, tmp_path / "float.tflite")
-    tflite.export_float16(lossy.serve, SPEC, tmp_path / "half.tflite")
+    export.export_float(lossy.serve, SPEC, tmp_path / "float.tflite")
+    export.export_float16(lossy.serve, SPEC, tmp_path / "half.tflite")
     worst = worst_layers(tmp_path / "half.tflite", tmp_path / "float.tflite", IMAGES)
     assert all(loss.after_db > 50 for loss in worst)
 
@@ -68,7 +68,7 @@ def test_a_file_with_too_few_equal_labels_says_what_to_try(
 ) -> None:
     path = tmp_path / "x.tflite"
     calibrated: tuple[Any, ...] = (IMAGES,) if precision.startswith("int") else ()
-    getattr(tflite, f"export_{precision}")(lossy.serve, SPEC, *calibrated, path)
+    getattr(export, f"export_{precision}")(lossy.serve, SPEC, *calibrated, path)
     asked: dict[str, Any] = {"samples": IMAGES, "scratch": tmp_path}
     with (
         pytest.raises(TooFewEqualError, match=said),

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from targets.bench.record import Block
-from targets.bench.stats import summarise
+from targets.bench.statistics import summarise
 from targets.bench.validity import judged, sentinel_baseline, stability, worth_repeating
 from tests.blocks import QUIET, agent, block
 

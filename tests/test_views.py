@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.recipe import ViewsConfig
-from pipeline.training.views import ViewTable, epoch_order, view_table
+from pipeline.recipe.schema import ViewsConfig
+from pipeline.training.augmentation import ViewTable, epoch_order, view_table
 
 SIDE = 6
 IMAGES = np.arange(4 * SIDE * SIDE, dtype=np.uint8).reshape(4, SIDE, SIDE, 1)

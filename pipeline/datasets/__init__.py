@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.datasets.splits import Dataset
-    from pipeline.recipe import DatasetConfig
+    from pipeline.recipe.schema import DatasetConfig
 
 DATASETS = {
     "digits": "pipeline.datasets.digits",
@@ -34,6 +34,6 @@ def load(cfg: "DatasetConfig") -> "Dataset":
 
 
 def _module(cfg: "DatasetConfig") -> Any:
-    from pipeline import plugins
+    from pipeline.engine import plugins
 
     return import_module(plugins.require("datasets", cfg.name, DATASETS, word="dataset"))

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from pipeline.datasets import forms
 from pipeline.datasets.splits import Dataset, Samples, mapped, three_way
-from pipeline.recipe import DatasetConfig
+from pipeline.recipe.schema import DatasetConfig
 from targets.errors import InputError
 
 Arrays = dict[str, npt.NDArray[Any]]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from pipeline.datasets.image_files import way_to_npz
 from pipeline.datasets.splits import Dataset, Images, Samples, three_way
-from pipeline.recipe import DatasetConfig
+from pipeline.recipe.schema import DatasetConfig
 from targets.errors import InputError, missing_package
 
 SIDE = 28

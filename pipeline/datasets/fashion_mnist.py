@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.datasets.splits import Dataset, Samples, Split, hold_out
-from pipeline.recipe import DatasetConfig
+from pipeline.recipe.schema import DatasetConfig
 from targets.errors import InputError
 
 CLASSES = (

@@ -16,7 +16,7 @@ from pipeline.datasets import image_files
 from pipeline.datasets.arrays import UNREADABLE, Arrays, dataset
 from pipeline.datasets.forms import OBJECTS
 from pipeline.datasets.splits import Dataset
-from pipeline.recipe import DatasetConfig
+from pipeline.recipe.schema import DatasetConfig
 from targets.errors import InputError
 
 IMAGES, LABELS, CLASSES = "images.npy", "labels.npy", "classes.txt"

@@ -19,7 +19,7 @@ from pipeline.datasets.arrays import UNREADABLE, Arrays, dataset
 from pipeline.datasets.forms import OBJECTS
 from pipeline.datasets.image_files import way_to_npz
 from pipeline.datasets.splits import Dataset
-from pipeline.recipe import DatasetConfig
+from pipeline.recipe.schema import DatasetConfig
 from targets.errors import InputError
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from targets.errors import InputError
-from targets.inputs import InputSpec, image_input
+from targets.formats.input_spec import InputSpec, image_input
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from pipeline import plugins
+from pipeline.engine import plugins
 from pipeline.models import STUDENTS, TEACHERS
-from targets.inputs import InputSpec
+from targets.formats.input_spec import InputSpec
 
 Keras = Any  # tf_keras has no types; the alias says what is meant
 

@@ -72,7 +72,7 @@ def require_features(name: str, *, student: Model, teacher: Model) -> None:
 
     Here and not in a stage, so that a change to a feature loss trains no teacher again.
     """
-    from pipeline.training.hints import hinted
+    from pipeline.losses.features import hinted
 
     hinted(name, student=student, teacher=teacher)
 

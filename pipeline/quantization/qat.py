@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.datasets.splits import Images
 from pipeline.training.loop import normalise
-from targets.inputs import InputSpec
+from targets.formats.input_spec import InputSpec
 
 LEARNING, FROZEN = 0.99, 1.0
 """Decay of the moving average of an activation range while training."""

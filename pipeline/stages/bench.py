@@ -6,9 +6,9 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from pipeline.artifacts import AccuracyChange, Exports, Measured, Measurements
-from pipeline.recipe import BenchConfig
-from pipeline.stages.job import Job
+from pipeline.engine.artifacts import AccuracyChange, Exports, Measured, Measurements
+from pipeline.engine.job import Job
+from pipeline.recipe.schema import BenchConfig
 from targets.bench.tiers import TIERS
 from targets.errors import DeviceError
 from targets.formats.record import ExportedModel
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from targets.bench.protocol import Bench, Protocol, Subject
+    from targets.bench.plan import Bench, Protocol, Subject
     from targets.bench.result import Document
     from targets.bench.summary import ComparisonRow, Range, SummaryRow
-    from targets.connection import Connected
-    from targets.inventory import Device
+    from targets.devices.connection import Connected
+    from targets.devices.inventory import Device
 
 
 def run(cfg: BenchConfig, out: Path, *, job: Job, convert: Exports) -> Measurements:
@@ -29,9 +29,10 @@ def run(cfg: BenchConfig, out: Path, *, job: Job, convert: Exports) -> Measureme
         rows = tuple(Measured(name=model.name) for model in convert.models)
         return Measurements(folder=out, exports=convert.folder, rows=rows, devices={})
     from pipeline.datasets.splits import Split
-    from targets import inventory, metrics
-    from targets.bench.protocol import store
-    from targets.fleet import at_once
+    from targets.bench.plan import store
+    from targets.devices import inventory
+    from targets.devices.parallel import at_once
+    from targets.evaluation import metrics
 
     test = job.dataset()[Split.TEST]
     samples = job.scratch / "test.npy"
@@ -92,8 +93,8 @@ def _tried(device: "Device", work: Work, stop: Event) -> OneDevice:
 
 def _measured(device: "Device", work: Work, stop: Event) -> OneDevice:
     """The file of everything that was seen there, and a row per model."""
-    from targets.bench.protocol import Bench
-    from targets.connection import Wish, connected
+    from targets.bench.plan import Bench
+    from targets.devices.connection import Wish, connected
 
     cfg, exports = work.cfg, work.exports
     scratch = work.job.scratch / device.file_stem
@@ -125,8 +126,8 @@ def _measured(device: "Device", work: Work, stop: Event) -> OneDevice:
 
 def _notes(rows: tuple[Measured, ...], exports: Exports, seen: "Seen") -> tuple[str, ...]:
     """Models at chance, and a float student that is better than its teacher."""
-    from pipeline.stages import notes
-    from targets import metrics
+    from pipeline.reporting import notes
+    from targets.evaluation import metrics
 
     shares = {row.name: row.top1 for row in rows if row.top1 is not None}
     found = [notes.at_chance(shares, seen.labels, exports.dataset.classes, what="test")]
@@ -142,7 +143,7 @@ def _notes(rows: tuple[Measured, ...], exports: Exports, seen: "Seen") -> tuple[
 
 
 def _subjects(work: Work, there: "Connected") -> "list[Subject]":
-    from targets.bench.protocol import Subject
+    from targets.bench.plan import Subject
 
     return [
         Subject(
@@ -165,9 +166,9 @@ def _seen(
     work: Work,
     say: Callable[[str], None],
 ) -> "Seen":
-    from targets import metrics
-    from targets.bench import account
+    from targets.bench import assemble
     from targets.bench.record import AccuracyPass, MemoryPass
+    from targets.evaluation import metrics
 
     blocks = bench.latency(subjects, say=say)
     memory = [
@@ -178,7 +179,7 @@ def _seen(
     for name, (logits, _) in outputs.items():
         if logits is not None:
             metrics.require_finite(logits, model=name)
-    document = account.assemble(
+    document = assemble.assemble(
         device=there.device,
         protocol=bench.protocol,
         models=[model.model_dump() for model in work.exports.models],
@@ -203,7 +204,7 @@ def _seen(
 
 
 def _protocol(cfg: BenchConfig, seed: int) -> "Protocol":
-    from targets.bench.protocol import Protocol
+    from targets.bench.plan import Protocol
 
     numbers = cfg.model_dump(exclude={"enabled", "devices", "threads", "tier", "timeout_s"})
     is_tier = TIERS[cfg.tier]._asdict().items() <= numbers.items()
@@ -243,7 +244,7 @@ def teacher_logits(exports: Exports) -> "npt.NDArray[np.float32] | None":
 
     if exports.teacher_logits is None:
         return None
-    from targets import metrics
+    from targets.evaluation import metrics
 
     logits: npt.NDArray[np.float32] = np.load(
         exports.folder / exports.teacher_logits, allow_pickle=False
@@ -270,8 +271,8 @@ def _row(
     before: ExportedModel | None,
     seen: Seen,
 ) -> Measured:
-    from pipeline.disturbances import note_of
-    from targets import metrics
+    from pipeline.reporting.disturbances import note_of
+    from targets.evaluation import metrics
 
     latency = seen.latency(model.name)
     logits = seen.logits[model.name]
@@ -304,7 +305,7 @@ def _fidelity(
     logits: "npt.NDArray[np.float32]", teacher: ExportedModel | None, seen: Seen
 ) -> dict[str, Any]:
     """Against the teacher's logits; nothing where there are none over the test split."""
-    from targets import metrics
+    from targets.evaluation import metrics
 
     baseline = _teachers_logits(teacher, seen)
     if baseline is None:
@@ -323,7 +324,7 @@ def _regressions(
     logits: "npt.NDArray[np.float32]", before: ExportedModel | None, seen: Seen
 ) -> dict[str, Any]:
     """What was right before and is wrong now, and the class that lost most."""
-    from targets import metrics
+    from targets.evaluation import metrics
 
     if before is None:
         return {}
@@ -342,7 +343,7 @@ def _accuracy_change(
     logits: "npt.NDArray[np.float32]", before: ExportedModel | None, seen: Seen
 ) -> AccuracyChange | None:
     """Of a file that was made from the float student."""
-    from targets import metrics, significance
+    from targets.evaluation import metrics, significance
 
     if before is None or before.role == "teacher":
         return None

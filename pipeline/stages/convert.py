@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.artifacts import Checkpoint, DatasetSummary, Exports, Teacher
-from pipeline.recipe import ConvertConfig
-from pipeline.stages.job import Job
+from pipeline.engine.artifacts import Checkpoint, DatasetSummary, Exports, Teacher
+from pipeline.engine.job import Job
+from pipeline.recipe.schema import ConvertConfig
 from targets.errors import ConversionError, ProofError
 from targets.formats.export import Source
 from targets.formats.record import (
@@ -65,12 +65,12 @@ def run(
 
     The results of a run are delivered as a whole: its table and its gates compare all files.
     """
-    from pipeline.stages import training
+    from pipeline.training import preparation
 
-    training.start(job)
+    preparation.start(job)
     work = Work(job=job, data=job.dataset(), out=out)
     (out / "models").mkdir(parents=True)
-    opened = training.open_teacher(teacher, job)
+    opened = preparation.open_teacher(teacher, job)
     teacher_source = _teacher(teacher, opened, work)
     student = _student("student", distill, work)
     quantized = student if quantize is None else _student("student_qat", quantize, work)
@@ -260,7 +260,7 @@ def _precomputed(opened: "OpenTeacher", work: Work) -> str | None:
 def _against_network(network: Network, model: ExportedModel, work: Work) -> Parity:
     """The file in its runtime against the network it came from, on the validation split."""
     from pipeline.datasets.splits import Split
-    from targets.parity import require_parity
+    from targets.evaluation.parity import require_parity
 
     images = work.data[Split.VAL].images
     agreement, difference = require_parity(
@@ -278,11 +278,11 @@ def _against_tflite(
     """Both int8 files are one quantized graph: the same scales, and the same labels of the test
     split, whose own labels nobody looks at."""
     from pipeline.datasets.splits import Split
-    from targets.formats import onnx_qdq
-    from targets.parity import require_same_labels
+    from targets.evaluation.parity import require_same_labels
+    from targets.formats.onnx import qdq
 
     path = work.out / model.file
-    rows = onnx_qdq.scale_table(made_from, path)
+    rows = qdq.scale_table(made_from, path)
     images = work.data[Split.TEST].images
     agreement, difference = require_same_labels(
         model.name,
@@ -293,7 +293,7 @@ def _against_tflite(
     parity = _parity(model, made_from.name, len(images), agreement, difference, work)
     found = {
         "scales_equal": all(row.equal for row in rows),
-        "holds_on": VNNI_OR_ARM if onnx_qdq.saturating_products(path) else EVERY_PROCESSOR,
+        "holds_on": VNNI_OR_ARM if qdq.saturating_products(path) else EVERY_PROCESSOR,
     }
     return rows, parity.model_copy(update=found)
 
@@ -314,7 +314,7 @@ def _prove_on_processors(tflite: Path, onnx: Path, work: Work) -> None:
 
 
 def _answers(path: Path, target: str, images: Any, work: Work) -> Any:
-    from targets.bench.protocol import logits_of
+    from targets.bench.plan import logits_of
 
     return logits_of(path, target, images, work.job.scratch)
 

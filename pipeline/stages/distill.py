@@ -3,38 +3,38 @@
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import Checkpoint, Teacher, TeacherLogits
-from pipeline.recipe import DistillConfig
-from pipeline.stages.job import Job
+from pipeline.engine.artifacts import Checkpoint, Teacher, TeacherLogits
+from pipeline.engine.job import Job
+from pipeline.recipe.schema import DistillConfig
 
 
 def run(
     cfg: DistillConfig, out: Path, *, job: Job, teacher: Teacher, logits: TeacherLogits
 ) -> Checkpoint:
     from pipeline.models.network import build
-    from pipeline.stages import training
+    from pipeline.training import preparation
     from pipeline.training.loop import one_cycle, sgd
 
-    training.start(job, cfg, trains=True)
-    network = training.student_network(job)
+    preparation.start(job, cfg, trains=True)
+    network = preparation.student_network(job)
     student = build(network)
-    told: dict[str, Any] = {"model": student, "objective": training.distillation(cfg)}
-    told |= training.taught_by(cfg, logits)
+    told: dict[str, Any] = {"model": student, "objective": preparation.distillation(cfg)}
+    told |= preparation.taught_by(cfg, logits)
     if cfg.features != "none":
         told |= _with_features(cfg, job, teacher, student)
     elif cfg.mixup:
         told |= _live(job, teacher) if cfg.alpha else {"cycle": None}
-    task = training.task(
+    task = preparation.task(
         "distill", job, cfg, optimizer=sgd(cfg), schedule=one_cycle, mixup=cfg.mixup, **told
     )
-    return training.train(task, out, job=job, network=network, counted=student, kept=student)
+    return preparation.train(task, out, job=job, network=network, counted=student, kept=student)
 
 
 def _live(job: Job, teacher: Teacher) -> dict[str, Any]:
     """The teacher itself: of mixed images nobody has asked it before."""
-    from pipeline.stages import training
+    from pipeline.training import preparation
 
-    opened = training.open_teacher(teacher, job)
+    opened = preparation.open_teacher(teacher, job)
 
     def targets(*, view: int, index: Any, raw: Any) -> list[Any]:
         return [opened.logits(raw)]
@@ -44,11 +44,11 @@ def _live(job: Job, teacher: Teacher) -> dict[str, Any]:
 
 def _with_features(cfg: DistillConfig, job: Job, teacher: Teacher, student: Any) -> dict[str, Any]:
     """Both networks tapped for a feature loss; the teacher runs live for its features."""
-    from pipeline.stages import training
-    from pipeline.training.hints import HINTS, hinted, with_features
+    from pipeline.losses.features import HINTS, hinted, with_features
+    from pipeline.training import preparation
     from pipeline.training.loop import make_features
 
-    hint = hinted(cfg.features, student=student, teacher=training.restore(teacher.checkpoint))
+    hint = hinted(cfg.features, student=student, teacher=preparation.restore(teacher.checkpoint))
     features = make_features(hint.teacher, job.dataset().input)
     weight = HINTS[cfg.features] if cfg.feature_weight is None else cfg.feature_weight
 
@@ -57,7 +57,7 @@ def _with_features(cfg: DistillConfig, job: Job, teacher: Teacher, student: Any)
 
     return {
         "model": hint.student,
-        "objective": with_features(training.distillation(cfg), hint, weight=weight),
+        "objective": with_features(preparation.distillation(cfg), hint, weight=weight),
         "targets": targets,
         "cycle": None,
     }

@@ -6,9 +6,9 @@ shown do not (Beyer et al. 2021, arXiv 2106.05237). So they are kept per view, i
 
 from pathlib import Path
 
-from pipeline.artifacts import Teacher, TeacherLogits
-from pipeline.recipe import LogitsConfig
-from pipeline.stages.job import Job
+from pipeline.engine.artifacts import Teacher, TeacherLogits
+from pipeline.engine.job import Job
+from pipeline.recipe.schema import LogitsConfig
 from targets.errors import InputError
 
 CHUNK = 2048
@@ -19,13 +19,13 @@ def run(cfg: LogitsConfig, out: Path, *, job: Job, teacher: Teacher) -> TeacherL
     from numpy.lib.format import open_memmap
 
     from pipeline.datasets.splits import Split
-    from pipeline.stages import training
-    from pipeline.training.views import require_fit, training_view
+    from pipeline.training import preparation
+    from pipeline.training.augmentation import require_fit, training_view
 
-    training.start(job, cfg)
+    preparation.start(job, cfg)
     data, views = job.dataset(), job.recipe.views
     require_fit(views, data)
-    opened = training.open_teacher(teacher, job)
+    opened = preparation.open_teacher(teacher, job)
     # Every view is the image itself where nothing is changed.
     count = cfg.views if views.changes else 1
     made = TeacherLogits(folder=out, views=count)

@@ -2,34 +2,34 @@
 
 from pathlib import Path
 
-from pipeline.artifacts import Checkpoint, TeacherLogits
-from pipeline.recipe import QuantizeConfig
-from pipeline.stages.job import Job
+from pipeline.engine.artifacts import Checkpoint, TeacherLogits
+from pipeline.engine.job import Job
+from pipeline.recipe.schema import QuantizeConfig
 
 
 def run(
     cfg: QuantizeConfig, out: Path, *, job: Job, logits: TeacherLogits, distill: Checkpoint
 ) -> Checkpoint:
     from pipeline.quantization.qat import QuantizedNetwork
-    from pipeline.stages import training
+    from pipeline.training import preparation
     from pipeline.training.loop import adam, cosine
 
-    training.start(job, cfg, trains=True)
-    student = training.restore(distill)
+    preparation.start(job, cfg, trains=True)
+    student = preparation.restore(distill)
     quantized = QuantizedNetwork(student, job.dataset().input)
-    quantized.calibrate(training.calibration(job, cfg.calibration_samples))
-    task = training.task(
+    quantized.calibrate(preparation.calibration(job, cfg.calibration_samples))
+    task = preparation.task(
         "quantize",
         job,
         cfg,
         model=quantized.model,
-        objective=training.distillation(cfg),
+        objective=preparation.distillation(cfg),
         optimizer=adam(),
         schedule=cosine,
         before_epoch=lambda epoch: quantized.ranges_learn(epoch < cfg.epochs // 2),
-        **training.taught_by(cfg, logits),
+        **preparation.taught_by(cfg, logits),
     )
-    return training.train(
+    return preparation.train(
         task,
         out,
         job=job,

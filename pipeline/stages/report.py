@@ -9,11 +9,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import Exports, Measured, Measurements, Report
-from pipeline.recipe import Recipe
-from pipeline.recommendation import recommend
-from pipeline.stages.job import Job, Step
-from pipeline.table import SCHEMA
+from pipeline.engine.artifacts import Exports, Measured, Measurements, Report
+from pipeline.engine.job import Job, Step
+from pipeline.recipe.schema import Recipe
+from pipeline.reporting.recommendation import recommend
+from pipeline.reporting.table import SCHEMA
 from targets.formats.record import ScaleRow, Scales
 
 LIBRARIES = (
@@ -61,7 +61,7 @@ def run(cfg: Recipe, out: Path, *, job: Job, bench: Measurements) -> Report:
 
 
 def _html(report: dict[str, Any]) -> str:
-    from pipeline.page import render
+    from pipeline.reporting.page import render
 
     return render(report)
 

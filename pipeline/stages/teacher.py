@@ -3,16 +3,16 @@
 import shutil
 from pathlib import Path
 
-from pipeline.artifacts import Teacher
-from pipeline.recipe import TeacherConfig, ViewsConfig
-from pipeline.stages.job import Job
+from pipeline.engine.artifacts import Teacher
+from pipeline.engine.job import Job
+from pipeline.recipe.schema import TeacherConfig, ViewsConfig
 from targets.errors import InputError
 
 
 def run(cfg: TeacherConfig, out: Path, *, job: Job) -> Teacher:
-    from pipeline.stages import training
+    from pipeline.training import preparation
 
-    training.start(job, cfg, trains=True)
+    preparation.start(job, cfg, trains=True)
     if cfg.file is not None:
         return _bring(cfg.file, cfg, out, job)
     return _train(cfg, out, job)
@@ -55,14 +55,14 @@ def _require_plain(views: ViewsConfig, file: Path) -> None:
 
 
 def _train(cfg: TeacherConfig, out: Path, job: Job) -> Teacher:
+    from pipeline.losses.objectives import hard_labels
     from pipeline.models.network import build
-    from pipeline.stages import training
+    from pipeline.training import preparation
     from pipeline.training.loop import one_cycle, sgd
-    from pipeline.training.objectives import hard_labels
 
-    network = training.teacher_network(job)
+    network = preparation.teacher_network(job)
     model = build(network)
-    task = training.task(
+    task = preparation.task(
         "teacher",
         job,
         cfg,
@@ -70,10 +70,10 @@ def _train(cfg: TeacherConfig, out: Path, job: Job) -> Teacher:
         objective=hard_labels,
         optimizer=sgd(cfg),
         schedule=one_cycle,
-        views=training.teacher_views(job),
+        views=preparation.teacher_views(job),
     )
-    trained = training.train(task, out, job=job, network=network, counted=model)
-    _say_if_at_chance(training.validated(trained), job)
+    trained = preparation.train(task, out, job=job, network=network, counted=model)
+    _say_if_at_chance(preparation.validated(trained), job)
     return Teacher(
         folder=out,
         kind="trained",
@@ -87,7 +87,7 @@ def _train(cfg: TeacherConfig, out: Path, job: Job) -> Teacher:
 def _say_if_at_chance(top1: float, job: Job) -> None:
     """A warning, not an error: a training may be short on purpose."""
     from pipeline.datasets.splits import Split
-    from pipeline.stages import notes
+    from pipeline.reporting import notes
 
     data = job.dataset()
     labels = data[Split.VAL].labels

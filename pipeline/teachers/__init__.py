@@ -12,7 +12,7 @@ from targets.errors import InputError
 
 if TYPE_CHECKING:
     from pipeline.datasets.splits import Dataset
-    from pipeline.recipe import TeacherConfig
+    from pipeline.recipe.schema import TeacherConfig
     from pipeline.teachers.source import OpenTeacher
 
 SOURCES = {

@@ -13,11 +13,11 @@ import numpy as np
 from pipeline.datasets.splits import Dataset, Labels, Split
 from pipeline.teachers import open_teacher
 from pipeline.teachers.source import Logits, OpenTeacher, split_logits
-from targets import metrics
 from targets.errors import InputError
+from targets.evaluation import metrics
 
 if TYPE_CHECKING:
-    from pipeline.recipe import TeacherConfig
+    from pipeline.recipe.schema import TeacherConfig
 
 SCALINGS = {
     "raw pixels": (1.0, 0.0),

@@ -25,11 +25,11 @@ import numpy.typing as npt
 
 from pipeline.datasets.splits import Dataset, Images, Split
 from pipeline.teachers.source import Logits, OpenTeacher, is_raw, make_adapter
-from targets.adapter import Adapter
 from targets.errors import InputError
+from targets.formats.model_io import Adapter
 
 if TYPE_CHECKING:
-    from pipeline.recipe import TeacherConfig
+    from pipeline.recipe.schema import TeacherConfig
 
 KEY = "split_sha256"
 READ_AT_ONCE = 1024

@@ -22,7 +22,7 @@ from targets.errors import InputError
 from targets.runtimes import runtime_for
 
 if TYPE_CHECKING:
-    from pipeline.recipe import TeacherConfig
+    from pipeline.recipe.schema import TeacherConfig
 
 TAKEN = (np.float32, np.float16, np.float64, np.uint8)
 KNOWN_DOMAINS = {"", "ai.onnx", "ai.onnx.ml", "com.microsoft"}

@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from pipeline.datasets.size import scaled_sides
 from pipeline.datasets.splits import Dataset, Images, Split
-from targets.adapter import Adapter, Quantization
 from targets.errors import InputError, unknown
-from targets.inputs import InputSpec
+from targets.formats.input_spec import InputSpec
+from targets.formats.model_io import Adapter, Quantization
 
 if TYPE_CHECKING:
-    from pipeline.recipe import TeacherConfig
+    from pipeline.recipe.schema import TeacherConfig
 
 Logits = npt.NDArray[np.float32]
 Tensor = Any

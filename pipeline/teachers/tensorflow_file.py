@@ -16,11 +16,11 @@ from pipeline.teachers.source import (
     make_adapter,
     wrong_scores,
 )
-from targets.adapter import BELOW_1, PROBABILITY_FLOOR, Adapter
 from targets.errors import InputError
+from targets.formats.model_io import BELOW_1, PROBABILITY_FLOOR, Adapter
 
 if TYPE_CHECKING:
-    from pipeline.recipe import TeacherConfig
+    from pipeline.recipe.schema import TeacherConfig
 
 Tensor = Any
 

@@ -16,13 +16,13 @@ from pipeline.teachers.source import (
     is_raw,
     make_adapter,
 )
-from targets.adapter import Quantization
 from targets.bench.agent import prepare
 from targets.errors import InputError
+from targets.formats.model_io import Quantization
 from targets.quiet import quiet_stderr
 
 if TYPE_CHECKING:
-    from pipeline.recipe import TeacherConfig
+    from pipeline.recipe.schema import TeacherConfig
 
 FOREIGN_OPERATOR = re.compile(r"(?:custom op|Select TensorFlow op).*\((\w+)\)", re.DOTALL)
 """LiteRT says the reason, then the node: 'Node number 1 (FlexErf) failed to prepare.'"""

@@ -7,7 +7,7 @@ from pipeline.datasets.splits import Dataset
 from pipeline.teachers.source import OpenTeacher
 
 if TYPE_CHECKING:
-    from pipeline.artifacts import Checkpoint
+    from pipeline.engine.artifacts import Checkpoint
 
 Tensor = Any
 

@@ -17,14 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.datasets.splits import Dataset, Split
-from pipeline.progress import EpochProgress
-from pipeline.recipe import TrainingConfig, ViewsConfig
+from pipeline.engine.progress import EpochProgress
+from pipeline.losses.objectives import Objective
+from pipeline.recipe.schema import TrainingConfig, ViewsConfig
+from pipeline.training.augmentation import epoch_order, mixup, training_view
 from pipeline.training.checkpoint import EpochRecord, TrainingState
-from pipeline.training.objectives import Objective
-from pipeline.training.views import epoch_order, mixup, training_view
-from targets import metrics
 from targets.errors import EdgeDistillError
-from targets.inputs import InputSpec
+from targets.evaluation import metrics
+from targets.formats.input_spec import InputSpec
 
 Tensor = Any
 Schedule = Callable[[float], float]

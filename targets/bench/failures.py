@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from targets.errors import DeviceError, EdgeDistillError, InputError
 
 if TYPE_CHECKING:
-    from targets.bench.protocol import Subject
+    from targets.bench.plan import Subject
     from targets.runtimes import Runtime
 
 LONGEST = 400

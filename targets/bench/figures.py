@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from targets import metrics
 from targets.bench import scores
 from targets.bench.samples import LabelledSamples
 from targets.bench.scores import Described, Judged
 from targets.errors import InputError
+from targets.evaluation import metrics
 
 SHIFTS = (1, -1)
 """A background class in front (1,001 scores for 1,000 labels), or labels that count from 1."""

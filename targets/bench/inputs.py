@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from targets.adapter import Adapter
 from targets.errors import InputError, unknown
+from targets.formats.model_io import Adapter
 
 Shape = tuple[int, ...]
 Factor = float | tuple[float, ...]

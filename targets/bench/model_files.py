@@ -8,9 +8,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from targets.devices.link import Link
 from targets.errors import InputError
-from targets.formats.onnx_external import external_files
-from targets.links.link import Link
+from targets.formats.onnx.external_data import external_files
 
 
 @dataclass(frozen=True, kw_only=True)

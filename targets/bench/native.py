@@ -7,8 +7,8 @@ from targets.errors import DeviceError
 from targets.runtimes.benchmark_model import BenchmarkModel, NativeLimits, NativeTimings
 
 if TYPE_CHECKING:
-    from targets.bench.host import Host
-    from targets.bench.protocol import Subject
+    from targets.bench.plan import Subject
+    from targets.bench.runner import Host
 
 
 def native_block(

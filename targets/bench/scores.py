@@ -13,8 +13,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from targets import metrics
 from targets.errors import unknown
+from targets.evaluation import metrics
 
 Described = Mapping[str, Any]
 """An output as the agent's `describe` has it: name, shape (null: open), dtype, quantization."""

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from targets.bench import scores
-from targets.bench.host import Host
 from targets.bench.inputs import Given, batch_of, require_known, resolve
 from targets.bench.model_files import ModelFiles, files_of
-from targets.bench.protocol import Bench, Protocol, Say, Subject
+from targets.bench.plan import Bench, Protocol, Say, Subject
 from targets.bench.record import Block
+from targets.bench.runner import Host
 from targets.bench.samples import LabelledSamples
+from targets.devices.link import LinkLost
 from targets.errors import EdgeDistillError, InputError
 from targets.formats import FORMATS
-from targets.links.link import LinkLost
 from targets.runtimes import RUNTIMES, Runtime, runtime_for
 from targets.runtimes.benchmark_model import BenchmarkModel
 

@@ -16,7 +16,7 @@ from targets.bench.record import (
     Reported,
     Section,
 )
-from targets.bench.stats import LEAST_BLOCKS, Interval, Verdict, compare, summarise
+from targets.bench.statistics import LEAST_BLOCKS, Interval, Verdict, compare, summarise
 from targets.bench.validity import stability
 
 Method = Literal[

@@ -10,7 +10,7 @@ from statistics import median
 from typing import Literal
 
 from targets.bench.record import Block, Disturbance, Environment, Kind
-from targets.bench.stats import LatencySummary
+from targets.bench.statistics import LatencySummary
 
 SENTINEL_RISE = 1.10
 """Of a fixed piece of work over its baseline: the limit of Android's own benchmark library

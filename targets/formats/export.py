@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from targets.errors import ProofError
-from targets.inputs import InputSpec
-from targets.parity import TooFewEqualError
+from targets.evaluation.parity import TooFewEqualError
+from targets.formats.input_spec import InputSpec
 
 if TYPE_CHECKING:
-    from targets.formats.tflite_losses import Loss
+    from targets.formats.tflite.layer_losses import Loss
 
 Samples = npt.NDArray[np.uint8]
 
@@ -46,7 +46,8 @@ def export(
     That is the file of this name beside it, or else one that is made in `scratch`, unless its name
     is among the `refused`. `samples` are raw ones that ranges are calibrated with.
     """
-    from targets.formats import onnx_qdq, tflite
+    from targets.formats.onnx import qdq
+    from targets.formats.tflite import export as tflite
 
     match target, precision:
         case "tflite", "float32":
@@ -62,7 +63,7 @@ def export(
         case "tflite", "int16x8":
             tflite.export_int16x8(source.serve, source.input, samples, path)
         case "onnx", "float32":
-            onnx_qdq.export_float(source.serve, source.input, path)
+            qdq.export_float(source.serve, source.input, path)
         case "onnx", "int8" | "int8_ptq":
             made_from = path.with_suffix(".tflite")
             if made_from.name in refused:
@@ -71,7 +72,7 @@ def export(
                 made_from = scratch / made_from.name
                 with _made_for(path):
                     export("tflite", precision, source, made_from, samples=samples, scratch=scratch)
-            onnx_qdq.export_int8(made_from, path, weights=onnx_weights)
+            qdq.export_int8(made_from, path, weights=onnx_weights)
             return made_from
         case _:
             raise ValueError(f"{target} cannot be {precision}")
@@ -116,8 +117,8 @@ def saying_what_to_try(
 
 
 def _losses(source: Source, path: Path, samples: Samples, scratch: Path) -> "list[Loss]":
-    from targets.formats import tflite
-    from targets.formats.tflite_losses import worst_layers
+    from targets.formats.tflite import export as tflite
+    from targets.formats.tflite.layer_losses import worst_layers
 
     floats = scratch / f"{path.name}.float32"
     try:
@@ -135,7 +136,8 @@ def evenly(samples: Any, count: int = CALIBRATION_SAMPLES) -> Samples:
 
 def operators(target: str, path: Path) -> tuple[int, int]:
     """How many operators of a file calculate in int8, and how many in floating point."""
-    from targets.formats import onnx_qdq, tflite
+    from targets.formats.onnx import qdq
+    from targets.formats.tflite import export as tflite
 
-    seen = tflite.inspect(path) if target == "tflite" else onnx_qdq.inspect(path)
+    seen = tflite.inspect(path) if target == "tflite" else qdq.inspect(path)
     return seen.int8_ops, seen.float_ops

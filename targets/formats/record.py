@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from targets.adapter import Adapter
+from targets.formats.model_io import Adapter
 
 
 class ExportedModel(BaseModel):

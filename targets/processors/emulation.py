@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from targets.bench.host import Host
+from targets.bench.runner import Host
+from targets.devices.local.link import LocalLink
 from targets.errors import InputError
-from targets.links.local import LocalLink
 from targets.processors import PROCESSORS, Processor
 
 TIMEOUT_S = 1800
@@ -84,7 +84,7 @@ def _this_python(folder: Path) -> list[str]:
 
 def _debian_python(folder: Path) -> list[str]:
     """Debian's interpreter for 64-bit ARM, with this machine's versions of the runtimes."""
-    from targets.android.bundle import LOADER
+    from targets.devices.adb.bundle import LOADER
 
     for name, text in SYSTEM.items():
         (folder / "system" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -99,9 +99,9 @@ def _arm_bundle() -> Path:
     """Kept in the user's cache folder; made of Debian's packages and of wheels otherwise."""
     from platformdirs import user_cache_path
 
-    from targets.android import bundle
-    from targets.candidates import candidates
-    from targets.wheels import fetched
+    from targets.devices.adb import bundle
+    from targets.devices.install_options import candidates
+    from targets.devices.wheels import fetched
 
     cache = user_cache_path("edge-distill") / "processors"
     python = bundle.interpreter(cache)

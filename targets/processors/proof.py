@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from targets import metrics
 from targets.bench.agent import cpu_features
-from targets.bench.protocol import logits_of
+from targets.bench.plan import logits_of
 from targets.errors import ProofError
+from targets.evaluation import metrics
+from targets.evaluation.parity import SAME_GRAPH_AGREEMENT
 from targets.formats.record import ProcessorProof
-from targets.parity import SAME_GRAPH_AGREEMENT
 from targets.processors import PROCESSORS
 from targets.processors.emulation import emulated
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from targets.devices.link import Link
 from targets.errors import DeviceError, InputError
-from targets.links.link import Link
 
 NAME = "benchmark_model"
 MIB = 1024 * 1024

@@ -11,13 +11,13 @@ from typing import Any
 import click.testing
 import numpy as np
 
-from pipeline.cli import main
-from pipeline.progress import SilentConsole
-from targets.bench.host import Host
-from targets.bench.protocol import Bench, Protocol, Subject
+from pipeline.cli.app import main
+from pipeline.engine.progress import SilentConsole
+from targets.bench.plan import Bench, Protocol, Subject
 from targets.bench.result import Document, read
-from targets.links.local import LocalLink
-from targets.provision import provision
+from targets.bench.runner import Host
+from targets.devices.local.link import LocalLink
+from targets.devices.provisioning import provision
 from targets.runtimes import RUNTIMES
 from tests.conftest import Lane, stripes
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from targets.links.ssh import SshLink
+from targets.devices.ssh.link import SshLink
 from tests.brief import brief
 from tests.devices.pi import Pi
 from tests.devices.sshd import Host

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from targets.links.ssh import SshLink
+from targets.devices.ssh.link import SshLink
 from tests.devices import arm64, namespace, need
 from tests.devices.sshd import SERVER, Keys
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from targets.links.ssh import SshLink
+from targets.devices.ssh.link import SshLink
 from tests.devices import need
 
 SERVER = """\

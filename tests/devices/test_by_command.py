@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from targets import connection
-from targets.bench import host as host_module
+from targets.bench import runner as host_module
 from targets.bench.result import read
+from targets.devices import connection
 from tests.brief import brief
 from tests.conftest import Lane
 from tests.devices.by_command import Given, Watcher, invoke, no_speed_up, whole_way
@@ -58,7 +58,7 @@ def test_the_whole_way_on_a_pi_that_starts_again_in_the_middle(
     pi: Pi, given: Given, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watcher = Watcher(at="block 2/2", act=lambda: reboot(pi))
-    monkeypatch.setattr("pipeline.progress.console", lambda: watcher)
+    monkeypatch.setattr("pipeline.engine.progress.console", lambda: watcher)
     document = whole_way(pi.name, given)
     assert any("Trying again for" in text for text in watcher.said)
     assert no_speed_up(document)
@@ -78,7 +78,7 @@ def long_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 def measured_while(
     watcher: Watcher, device: str, given: Given, monkeypatch: pytest.MonkeyPatch
 ) -> Any:
-    monkeypatch.setattr("pipeline.progress.console", lambda: watcher)
+    monkeypatch.setattr("pipeline.engine.progress.console", lambda: watcher)
     done = invoke(
         "bench", given.baseline, "--device", device, "--runtime", given.runtime, "--tier", "rapid",
         "--out", "out",

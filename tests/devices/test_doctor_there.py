@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from targets.doctor import in_order
-from targets.doctor.device import device_checks
-from targets.inventory import Device, device
+from targets.devices.doctor import in_order
+from targets.devices.doctor.device import device_checks
+from targets.devices.inventory import Device, device
 from tests.conftest import Command
 from tests.devices.pi import Pi
 from tests.devices.sshd import Host

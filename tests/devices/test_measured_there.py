@@ -12,14 +12,14 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from targets.bench.host import Host
-from targets.bench.protocol import Bench, Protocol, Subject
+from targets.bench.plan import Bench, Protocol, Subject
+from targets.bench.runner import Host
+from targets.devices.link import Completed, Link, LinkLost
+from targets.devices.local.link import LocalLink
+from targets.devices.probe import probe
+from targets.devices.provisioning import Provisioned, provision
+from targets.devices.ssh.link import SshLink
 from targets.errors import DeviceError
-from targets.links.link import Completed, Link, LinkLost
-from targets.links.local import LocalLink
-from targets.links.ssh import SshLink
-from targets.probe import probe
-from targets.provision import Provisioned, provision
 from targets.runtimes import RUNTIMES
 from tests.conftest import Lane, stripes
 from tests.devices.pi import Pi

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from targets.bench.model_files import ModelFiles, put
+from targets.devices.link import LinkLost
+from targets.devices.ssh.link import MINE, SshLink
 from targets.errors import DeviceError
-from targets.links.link import LinkLost
-from targets.links.ssh import MINE, SshLink
 from tests.devices.sshd import Host
 
 pytestmark = pytest.mark.device
@@ -151,7 +151,7 @@ def test_ctrl_c_ends_the_command_there(host: Host, tmp_path: Path) -> None:
     note, config = tmp_path / "child", host.keys.folder / "config"
     code = (
         "import signal\n"
-        "from targets.links.ssh import SshLink\n"
+        "from targets.devices.ssh.link import SshLink\n"
         # Ignored where the tests run as a background job of a shell.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"link = SshLink({host.name!r}, options=('-F', {str(config)!r}))\n"

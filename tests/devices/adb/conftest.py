@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from targets.links.adb import AdbLink
+from targets.devices.adb.link import AdbLink
 from tests.devices.adb.adbd import Phone
 
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from targets.android import bundle, cores, native
-from targets.android.probe import battery_state, conditions, probe, thermal_state
-from targets.android.settings import STAY_ON, steady
-from targets.devices import big_cores
-from targets.doctor.device import device_checks
+from targets.devices.adb import bundle, cores, native
+from targets.devices.adb.link import AdbLink
+from targets.devices.adb.probe import battery_state, conditions, probe, thermal_state
+from targets.devices.adb.settings import STAY_ON, steady
+from targets.devices.cpus import big_cores
+from targets.devices.doctor.device import device_checks
+from targets.devices.inventory import device
+from targets.devices.link import LinkLost
 from targets.errors import DeviceError, InputError
-from targets.inventory import device
-from targets.links.adb import AdbLink
-from targets.links.link import LinkLost
 from tests.devices.adb.adbd import Phone
 from tests.devices.adb.android import Android
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from targets.android import bundle, cores
+from targets.devices.adb import bundle, cores
+from targets.devices.adb.link import AdbLink
+from targets.devices.provisioning import Provisioned
 from targets.errors import DeviceError
-from targets.links.adb import AdbLink
-from targets.provision import Provisioned
 from tests.conftest import Lane
 from tests.devices import need
 from tests.devices.adb.android import Android

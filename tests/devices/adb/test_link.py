@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from targets.devices.adb.link import AdbLink
+from targets.devices.link import LinkLost
 from targets.errors import DeviceError, InputError
-from targets.links.adb import AdbLink
-from targets.links.link import LinkLost
 from tests.devices.adb.adbd import MODERN, Phone
 
 HOSTILE = [

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from targets.devices.adb.link import AdbLink
+from targets.devices.adb.server import AdbServer
+from targets.devices.link import LinkLost
 from targets.errors import DeviceError, InputError
-from targets.links.adb import AdbLink
-from targets.links.adb_server import AdbServer
-from targets.links.link import LinkLost
 from tests.devices.adb.adbd import Phone
 from tests.devices.adb.server import SaysDevices
 

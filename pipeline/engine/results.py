@@ -1,0 +1,83 @@
+"""The folder that a person reads, `<out>/<recipe>/`: put there whole, or not at all."""
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+from filelock import FileLock
+
+from pipeline.engine.artifacts import Artifact, Exports, Measurements
+from pipeline.engine.job import Step
+from pipeline.engine.store import replace_folder
+from pipeline.recipe.schema import Recipe
+from targets.errors import InputError
+
+OURS = "provenance.json"
+
+
+@contextmanager
+def workplace(results: Path, *, store: Path) -> Iterator[Path]:
+    """A folder beside `results`, so that one rename on one disk publishes; gone at the end.
+
+    Refuses a place that holds something else, before anything is trained for it.
+    """
+    results, store = results.absolute(), store.absolute()
+    if store == results or results in store.parents or store in results.parents:
+        raise InputError(
+            f"--out: the results folder {results} and the store {store} are inside one another; "
+            "choose another --out or --store."
+        )
+    if results.exists() and not _replaceable(results):
+        raise InputError(
+            f"--out: {results} is there and holds no results of an earlier run; it would be "
+            "replaced. Choose another --out, or another name in the recipe."
+        )
+    results.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(mkdtemp(prefix=f".{results.name}.", suffix=".new", dir=results.parent))
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _replaceable(results: Path) -> bool:
+    return results.is_dir() and ((results / OURS).is_file() or not any(results.iterdir()))
+
+
+def deliver(
+    artifacts: Mapping[str, Artifact],
+    steps: Sequence[Step],
+    recipe: Recipe,
+    new: Path,
+    results: Path,
+) -> None:
+    """Put together the folder `new`, and put it in the place of `results`."""
+    exports, measured = artifacts["convert"], artifacts["bench"]
+    assert isinstance(exports, Exports)
+    assert isinstance(measured, Measurements)
+    shutil.copytree(artifacts["report"].folder, new)
+    shutil.copytree(exports.folder / "models", new / "models")
+    if (measured.folder / "bench").exists():
+        shutil.copytree(measured.folder / "bench", new / "bench")
+    labels = "\n".join(exports.dataset.classes)
+    (new / "labels.txt").write_text(f"{labels}\n", encoding="utf-8")
+    provenance = json.dumps(_provenance(steps, recipe), indent=1)
+    (new / OURS).write_text(f"{provenance}\n", encoding="utf-8")
+    with FileLock(results.with_name(f".{results.name}.lock")):
+        replace_folder(new, results)
+
+
+def _provenance(steps: Sequence[Step], recipe: Recipe) -> dict[str, Any]:
+    """What each kept stage was made from, as its manifest says."""
+    manifests = {step.name: step.manifest for step in steps if step.manifest is not None}
+    return {
+        "schema": "provenance/1",
+        "command": sys.argv,
+        "recipe": recipe.model_dump(mode="json", by_alias=True),
+        "stages": {name: manifest.model_dump(mode="json") for name, manifest in manifests.items()},
+    }

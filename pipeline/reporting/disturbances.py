@@ -1,0 +1,222 @@
+"""What disturbed a measurement, in one line for the terminal and as rows for the page."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from targets.bench.record import Kind
+from targets.bench.statistics import LEAST_BLOCKS
+from targets.bench.summary import LESS_IS_WORSE, DisturbanceRow, SummaryRow
+from targets.bench.validity import SPREAD
+
+if TYPE_CHECKING:
+    from targets.bench.result import Document
+
+
+class Words(NamedTuple):
+    line: str
+    """In the line: `range` or `worst` value, and what it is `of`."""
+    kind: str
+    """In the table."""
+    worst: str = "{worst}"
+    """In the table."""
+    digits: int = 0
+
+
+WORDS: dict[Kind, Words] = {
+    "others_cpu": Words(
+        "others used {range} of {of} cores", "CPU used by others", "{worst} of {of} cores", 2
+    ),
+    "throttled": Words("the device throttled", "throttled", "-"),
+    "throttled_between": Words("the device throttled", "throttled during the block", "-"),
+    "hot": Words("the CPU was at {range} °C", "temperature", "{worst} °C"),
+    "thermal_status": Words("Android's thermal status was {range}", "Android's thermal status"),
+    "frequency": Words(
+        "the clock was down to {worst} of its highest", "clock", "{worst} of its highest", 2
+    ),
+    "sentinel": Words(
+        "fixed work took {range} times its best time", "fixed work", "{worst} times its best", 2
+    ),
+    "switches": Words(
+        "the core was taken away {range} times a second", "core taken away", "{worst} a second"
+    ),
+    "load": Words(
+        "the load average was {range} on {of} CPUs", "load average", "{worst} on {of} CPUs", 1
+    ),
+    "max_duration": Words(
+        "the time limit came before the wanted number of queries", "time limit", "{worst} queries"
+    ),
+}
+"""In the order in which a person can act on them."""
+CUT_SHORT = "cut short"
+"""The note of a model that is too slow for the time limit."""
+MOST = 2
+"""Kinds that the line names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One model on one device."""
+
+    model: str
+    blocks: int
+    """Counted blocks: one per process."""
+    disturbances: tuple[DisturbanceRow, ...] = ()
+    note: str | None = None
+    """`disturbed`, `cut short`, `emulated`, `unstable` or null."""
+    verdict: str | None = None
+    """Of its comparison with the baseline."""
+
+
+def note(row: dict[str, Any]) -> str | None:
+    """Of a row of `report/1`, why another measurement may give another latency."""
+    said: str | None = row.get("latency_note")
+    return said or ("disturbed" if row.get("valid") is False else None)
+
+
+def relied_on(said: str | None) -> bool:
+    """Whether anything may be claimed from a latency with this note."""
+    return said not in ("disturbed", "emulated", CUT_SHORT)
+
+
+def note_of(row: SummaryRow, *, emulated: bool) -> str | None:
+    """Of a row of `bench-result/1`."""
+    if emulated:
+        return "emulated"
+    if not row.valid:
+        # A model that is too slow for the time limit is not disturbed by anything.
+        too_slow = {found.kind for found in row.disturbances} == {"max_duration"}
+        return CUT_SHORT if too_slow else "disturbed"
+    return "unstable" if row.stability == "unstable" else None
+
+
+def of_report(report: dict[str, Any]) -> dict[str, list[Measured]]:
+    """By device."""
+    found: dict[str, list[Measured]] = {}
+    for row in report["models"]:
+        if row["median_ns"] is not None:
+            kinds = map(DisturbanceRow.model_validate, row.get("disturbances") or ())
+            one = Measured(
+                model=row["name"],
+                blocks=row.get("blocks") or 0,
+                disturbances=tuple(kinds),
+                note=note(row),
+                verdict=None if row["role"] == "teacher" else row.get("speedup_verdict"),
+            )
+            found.setdefault(row.get("device") or "", []).append(one)
+    return found
+
+
+def of_document(document: "Document") -> list[Measured]:
+    verdicts = {row.candidate: row.verdict for row in document.comparison}
+    return [
+        Measured(
+            model=row.model,
+            blocks=row.n_processes,
+            disturbances=row.disturbances,
+            note=note_of(row, emulated=document.device.emulated),
+            verdict=verdicts.get(row.model),
+        )
+        for row in document.summary
+    ]
+
+
+def lines(report: dict[str, Any], details: str) -> list[str]:
+    """What limits the times of a report, one to three lines for each device."""
+    found = of_report(report)
+    several = len(found) > 1
+    return [
+        f"{device}: {said}" if several else said
+        for device, models in found.items()
+        for said in limits(models, details)
+    ]
+
+
+def limits(models: Sequence[Measured], details: str) -> list[str]:
+    """Of one device; `details` says where to read more."""
+    if any(model.note == "emulated" for model in models):
+        return ["emulated: these times mean nothing, and there is no verdict"]
+    return [said for said in (_disturbed(models, details), _unstable(models), _few(models)) if said]
+
+
+def _disturbed(models: Sequence[Measured], details: str) -> str | None:
+    notes = [name for name in ("disturbed", CUT_SHORT) if any(m.note == name for m in models)]
+    if not notes:
+        return None
+    found = _merged(one for model in models for one in model.disturbances)
+    blocks = sum(model.blocks for model in models)
+    order = sorted(found, key=lambda row: (-row.blocks, list(WORDS).index(row.kind)))
+    said = [
+        f"{_filled(WORDS[row.kind].line, row)} in {row.blocks} of {blocks} blocks"
+        for row in order[:MOST]
+    ]
+    if (more := len(order) - MOST) > 0:
+        said.append(f"{more} more kind{'s' if more > 1 else ''}")
+    causes = f"{', '.join(said)}: " if said else ""
+    return f"{notes[0]}: {causes}{_consequence(models)}; details in {details}"
+
+
+def _unstable(models: Sequence[Measured]) -> str | None:
+    found = [model.model for model in models if model.note == "unstable" and model.blocks != 1]
+    if not found:
+        return None
+    reason = f"the medians of their processes differ by more than {100 * SPREAD:.0f} %"
+    return f"unstable: {', '.join(found)}: {reason}"
+
+
+def _few(models: Sequence[Measured]) -> str | None:
+    fewest = min((model.blocks for model in models if model.blocks), default=LEAST_BLOCKS)
+    if fewest >= LEAST_BLOCKS:
+        return None
+    processes = "1 process" if fewest == 1 else f"{fewest} processes"
+    return f"{processes} per model: a verdict and an interval take {LEAST_BLOCKS}"
+
+
+HEADER = ("file", "kind", "blocks", "worst value", "limit")
+
+
+def rows(models: Sequence[Measured]) -> list[tuple[str, ...]]:
+    """Cells under `HEADER`, a row per model and kind."""
+    return [
+        (
+            model.model,
+            WORDS[row.kind].kind,
+            f"{row.blocks} of {model.blocks}",
+            _filled(WORDS[row.kind].worst, row),
+            "-" if row.limit is None else f"{row.limit:g}",
+        )
+        for model in models
+        for row in model.disturbances
+    ]
+
+
+def _consequence(models: Sequence[Measured]) -> str:
+    compared = [model for model in models if model.verdict is not None]
+    invalid = [model.model for model in compared if model.verdict == "invalid"]
+    if not compared:
+        return "these times cannot be relied on"
+    if len(invalid) == len(compared):
+        return "no verdict"
+    return f"no verdict on {', '.join(invalid)}" if invalid else "no verdict is affected"
+
+
+def _merged(found: Iterable[DisturbanceRow]) -> list[DisturbanceRow]:
+    by_kind: dict[Kind, list[DisturbanceRow]] = {}
+    for row in found:
+        by_kind.setdefault(row.kind, []).append(row)
+    return [_one(kind, found) for kind, found in by_kind.items()]
+
+
+def _one(kind: Kind, found: Sequence[DisturbanceRow]) -> DisturbanceRow:
+    farther, nearer = (min, max) if kind in LESS_IS_WORSE else (max, min)
+    worst = farther(found, key=lambda row: row.worst)
+    least = nearer(row.least for row in found)
+    blocks = sum(row.blocks for row in found)
+    return worst.model_copy(update={"blocks": blocks, "least": least})
+
+
+def _filled(template: str, row: DisturbanceRow) -> str:
+    digits = WORDS[row.kind].digits
+    least, worst = f"{row.least:.{digits}f}", f"{row.worst:.{digits}f}"
+    span = worst if least == worst else f"{least} to {worst}"
+    return template.format(range=span, worst=worst, of=f"{row.of or 0:.0f}")

@@ -1,1 +1,0 @@
-"""What only an Android device has: its properties, its cores, its settings, its two runners."""

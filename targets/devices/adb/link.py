@@ -1,0 +1,230 @@
+"""An Android device over adb (USB or network); nothing but one folder there is written."""
+
+import hashlib
+import secrets
+import shlex
+import socket
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from targets.devices.adb import shell_script, sync
+from targets.devices.adb.server import READY, AdbServer, choose
+from targets.devices.archive import archived
+from targets.devices.link import Completed, LinkLost
+from targets.errors import DeviceError, InputError
+
+FOLDER = "/data/local/tmp/edge-distill"
+"""In the one place that the shell's user may write to and execute from (/sdcard is noexec)."""
+GRACE_S = 15.0
+"""Beyond a command's own limit, which the device holds: for the way to it and back."""
+FILE_S = 600.0
+"""Without a byte moving, after which a copy has failed."""
+PROGRAMS = ("setsid", "sha256sum", "tar")
+
+
+class AdbLink:
+    """One device of the user's adb server. `serial` None: ANDROID_SERIAL, or the only one."""
+
+    def __init__(
+        self, serial: str | None = None, *, name: str | None = None, folder: str = FOLDER
+    ) -> None:
+        self._server = AdbServer()
+        if serial and ":" in serial:
+            self._reconnect(serial)
+        self.serial = choose(self._server.devices(), serial)
+        self.name = name or f"adb://{self.serial}"
+        self.folder = folder
+        self._left: list[str] = []  # tokens of commands that may still run there
+        self._prepare()
+
+    def run(self, argv: Sequence[str], *, env: Mapping[str, str], timeout_s: float) -> Completed:
+        """As `Link.run`; the limit is held by the device itself, connected or not."""
+        self._end_left()
+        token = secrets.token_hex(8)
+        text = shell_script.wrap(
+            argv, env=env, folder=self.folder, token=token, limit_s=timeout_s
+        )  # fmt: skip
+        self._left.append(token)  # until it has reported: also through Ctrl-C
+        try:
+            output = self._output(text, token, limit_s=timeout_s + GRACE_S)
+        except KeyboardInterrupt:
+            with suppress(DeviceError):
+                self._end_left()
+            raise
+        self._left.remove(token)
+        done = shell_script.report(output, token)
+        if done.returncode == shell_script.NO_FOLDER and "cannot write in" in done.stderr:
+            raise DeviceError(f"device {self.name}: {done.stderr.strip()}. {self._room()}")
+        return done
+
+    def put(self, path: Path) -> str:
+        """As `Link.put`. A path there holds the SHA-256 of the content, so it never changes."""
+        if path.is_dir():
+            return self._put_folder(path)
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        there = f"{self.folder}/{digest[:16]}/{path.name}"
+        if self._sha256(there) != digest:
+            self._send(path, there, digest)
+        return there
+
+    def place(self, name: str) -> str:
+        if Path(name).name != name:
+            raise InputError(f"'{name}': a file name is wanted, without a folder.")
+        return f"{self.folder}/{name}"
+
+    def fetch(self, there: str, to: Path) -> None:
+        digest = self._sha256(there)
+        if digest is None:
+            raise DeviceError(f"device {self.name}: {there} was not written there.")
+        part = to.with_name(f"{to.name}.part")
+        with self._sync(there) as stream:
+            sync.receive(stream, there, part)
+        with part.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != digest:
+                raise DeviceError(
+                    f"device {self.name}: {there} came back altered. Try another cable or port."
+                )
+        part.replace(to)
+
+    def clean(self) -> None:
+        """Remove our folder there, and end what a lost connection left running in it."""
+        self._end_left()
+        self._plain(f"rm -rf {shlex.quote(self.folder)}")
+
+    def close(self) -> None:
+        """Nothing stays open: every command has a stream of its own."""
+
+    def _prepare(self) -> None:
+        here = shlex.quote(self.folder)
+        said = self._plain(
+            f"mkdir -p {here} && chmod 700 {here} && echo made\n"
+            f"for p in {' '.join(PROGRAMS)}; do command -v $p >/dev/null || echo without $p; done"
+        )
+        if "made" not in said.split():
+            raise DeviceError(
+                f"device {self.name}: {self.folder} cannot be made there: {said}. Remove what is "
+                f"in its place: adb -s {self.serial} shell rm -rf {here}."
+            )
+        missing = [line.split()[-1] for line in said.splitlines() if line.startswith("without")]
+        if missing:
+            raise DeviceError(
+                f"device {self.name}: its shell has no {', '.join(missing)}. Android 8 or newer "
+                "has them all."
+            )
+
+    def _reconnect(self, serial: str) -> None:
+        """Of a device in the network, once; what came of it shows in its state."""
+        with suppress(DeviceError):
+            state = self._server.devices().get(serial)
+            if state == "offline":  # else "already connected": adb tries again every 10 s only
+                self._server.disconnect(serial)
+            if state != READY:
+                self._server.connect(serial)
+
+    def _output(self, text: bytes, token: str, *, limit_s: float) -> bytes:
+        """All that the shell writes until it has reported."""
+        output, end = bytearray(), time.monotonic() + limit_s
+        try:
+            with self._stream(b"exec:" + text, timeout_s=limit_s) as stream:
+                while not shell_script.finished(bytes(output[-64:]), token):
+                    stream.settimeout(max(0.01, end - time.monotonic()))
+                    chunk = stream.recv(65536)
+                    if not chunk:
+                        raise LinkLost(f"device {self.name}: the connection broke. {REPLUG}")
+                    output += chunk
+        except OSError as error:
+            raise LinkLost(
+                f"device {self.name}: no answer within {limit_s:g} s: {error}. {REPLUG}"
+            ) from error
+        return bytes(output)
+
+    def _plain(self, text: str) -> str:
+        """What a few commands print, without a folder of ours being there."""
+        token = secrets.token_hex(8)
+        script = f"m={shell_script.apart(token)}; echo $m:; {{ {text}\n}} 2>&1 </dev/null; echo $m."
+        output = self._output(script.encode("utf-8", "surrogateescape"), token, limit_s=60)
+        said = output.decode(errors="replace").partition(f"{token}:\n")[2]
+        return said.removesuffix(f"{token}.\n").strip()
+
+    def _end_left(self) -> None:
+        while self._left:
+            ending = shell_script.end(folder=self.folder, token=self._left[-1])
+            self._plain(ending.decode("utf-8", "surrogateescape"))
+            self._left.pop()
+
+    @contextmanager
+    def _stream(self, service: bytes, *, timeout_s: float) -> Iterator[socket.socket]:
+        try:
+            stream = self._server.open(self.serial, service, timeout_s=timeout_s)
+        except LinkLost:
+            if ":" not in self.serial:
+                raise
+            self._reconnect(self.serial)
+            stream = self._server.open(self.serial, service, timeout_s=timeout_s)
+        with stream:
+            yield stream
+
+    @contextmanager
+    def _sync(self, there: str) -> Iterator[socket.socket]:
+        try:
+            with self._stream(b"sync:", timeout_s=FILE_S) as stream:
+                yield stream
+        except sync.SyncRefused as refused:
+            raise DeviceError(f"device {self.name}: {there}: {refused}. {self._room()}") from None
+        except (EOFError, OSError) as error:
+            raise LinkLost(f"device {self.name}: the connection broke. {REPLUG}") from error
+
+    def _sha256(self, there: str) -> str | None:
+        """Of the file there, or None where there is none."""
+        # From standard input: GNU's sha256sum marks an escaped name with a backslash.
+        done = self._sh('[ -f "$1" ] && sha256sum <"$1"', there)
+        return done.stdout.split()[0] if done.returncode == 0 else None
+
+    def _send(self, path: Path, there: str, digest: str) -> None:
+        part = f"{there.rpartition('/')[0]}/.part"
+        with path.open("rb") as file, self._sync(there) as stream:
+            sync.send(stream, file, part, mode=0o755 if path.stat().st_mode & 0o100 else 0o644)
+        check = 'h=$(sha256sum <"$1") && [ "${h%% *}" = "$2" ] || exit 9; mv "$1" "$3"'
+        if self._checked(check, part, digest, there, unless=9) == 9:
+            raise DeviceError(
+                f"device {self.name}: {there} arrived altered. Try another cable or port."
+            )
+
+    def _put_folder(self, path: Path) -> str:
+        with tempfile.TemporaryDirectory() as scratch:
+            packed = archived(path, Path(scratch))
+            with packed.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            there = f"{self.folder}/{digest[:16]}.folder"
+            if self._sh('[ -d "$1" ]', there).returncode != 0:
+                sent = f"{there}.tar"
+                self._send(packed, sent, digest)
+                self._checked(
+                    'rm -rf "$2.new" && mkdir "$2.new" && tar -xf "$1" -C "$2.new" && '
+                    'rm "$1" && mv "$2.new" "$2"',
+                    sent,
+                    there,
+                )
+        return there
+
+    def _sh(self, script: str, *arguments: str, timeout_s: float = FILE_S) -> Completed:
+        return self.run(["sh", "-c", script, "sh", *arguments], env={}, timeout_s=timeout_s)
+
+    def _checked(self, script: str, *arguments: str, unless: int = 0) -> int:
+        done = self._sh(script, *arguments)
+        if done.returncode not in (0, unless):
+            raise DeviceError(f"device {self.name}: {done.stderr.strip()}. {self._room()}")
+        return done.returncode
+
+    def _room(self) -> str:
+        return (
+            f"Is there room? Look: adb -s {self.serial} shell df -h {shlex.quote(self.folder)}; "
+            f"make some: pipeline devices clean {self.name}."
+        )
+
+
+REPLUG = "Look at the cable and at 'adb devices'."

@@ -1,0 +1,131 @@
+"""Which layers of an int8 `.tflite` lose most against the float file of the same network."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from targets.formats.tflite.inspect import (
+    EDGE_OPS,
+    PROBABILITY_OPS,
+    is_constant,
+    operator_name,
+    read,
+)
+
+Values = Mapping[str, npt.NDArray[np.float64]]
+
+SAMPLES = 16
+EXACT_DB = 120.0
+"""About what float32 holds; the input, and what is equal, counts as this."""
+
+NEGLIGIBLE = 0.01
+"""Of the noise of the worst layer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss:
+    """Signal to noise, 10 log10(sum x^2 / sum (x - x8)^2), in front of a layer and behind it."""
+
+    layer: str
+    before_db: float
+    after_db: float
+
+    @property
+    def noise(self) -> float:
+        """What the layer adds, as a share of its signal."""
+        return float(10 ** (-self.after_db / 10) - 10 ** (-self.before_db / 10))
+
+    def __str__(self) -> str:
+        return f"{self.layer} ({self.before_db:.0f} to {self.after_db:.0f} dB)"
+
+
+def worst_layers(
+    quantized: Path, floats: Path, samples: npt.NDArray[np.uint8], *, count: int = 3
+) -> list[Loss]:
+    """The layers behind which most of the signal is lost, worst first.
+
+    Tensors are matched by their names, which the converter takes from the network. `samples` are
+    raw, [samples, *input].
+    """
+    snr = _signal_to_noise(quantized, floats, samples[:SAMPLES])
+    losses = sorted(_losses(quantized, snr), key=lambda loss: loss.noise, reverse=True)
+    return [loss for loss in losses[:count] if loss.noise > NEGLIGIBLE * losses[0].noise]
+
+
+def _losses(path: Path, snr: Mapping[str, float]) -> Iterator[Loss]:
+    """Of each operator, and of what has no counterpart in front of it together with it."""
+    model = read(path)
+    graph = model.subgraphs[0]
+    seen: dict[int, float] = {}
+    first: dict[int, Any] = {}  # tensor without a counterpart -> the operator that its loss is of
+    for operator in graph.operators:
+        given = [int(i) for i in operator.inputs if i >= 0]
+        data = [i for i in given if not is_constant(model, graph.tensors[i])]
+        before = min((seen.get(i, EXACT_DB) for i in data), default=EXACT_DB)
+        origin = next((first[i] for i in data if i in first), operator)
+        place = int(operator.outputs[0])
+        name = graph.tensors[place].name.decode()
+        seen[place] = snr.get(name, before)
+        if name not in snr:
+            first[place] = operator if operator_name(model, origin) in EDGE_OPS else origin
+        elif operator_name(model, operator) not in PROBABILITY_OPS:  # in float, behind the integers
+            layer = f"{operator_name(model, origin)} {_layer(model, origin)}"
+            yield Loss(layer=layer, before_db=before, after_db=snr[name])
+
+
+def _layer(model: Any, operator: Any) -> str:
+    """The network's name for it: of the output, or where that is the file's own, of a constant."""
+    tensors = model.subgraphs[0].tensors
+    given = [tensors[int(i)] for i in operator.inputs if i >= 0]
+    named = [tensors[int(operator.outputs[0])], *(t for t in given if is_constant(model, t))]
+    names = [str(tensor.name.decode()).split(";")[0] for tensor in named]
+    return next((name for name in names if "/" in name), names[0])
+
+
+def _signal_to_noise(quantized: Path, floats: Path, samples: Any) -> dict[str, float]:
+    signal: dict[str, float] = {}
+    noise: dict[str, float] = {}
+    for ours, theirs in zip(_values(quantized, samples), _values(floats, samples), strict=True):
+        for name, x in theirs.items():
+            if name in ours and ours[name].shape == x.shape:
+                signal[name] = signal.get(name, 0.0) + float(np.sum(x * x))
+                noise[name] = noise.get(name, 0.0) + float(np.sum((x - ours[name]) ** 2))
+    return {
+        name: min(EXACT_DB, 10 * np.log10(power / noise[name])) if noise[name] else EXACT_DB
+        for name, power in signal.items()
+        if power
+    }
+
+
+def _values(path: Path, samples: Any) -> Iterator[Values]:
+    """What every calculated tensor holds, sample by sample, as real numbers."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    interpreter = Interpreter(
+        str(path),
+        experimental_preserve_all_tensors=True,
+        # A delegate would keep what lies between to itself.
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+    interpreter.allocate_tensors()
+    source = interpreter.get_input_details()[0]
+    calculated = _calculated(path)
+    details = [t for t in interpreter.get_tensor_details() if t["index"] in calculated]
+    for sample in samples:
+        interpreter.set_tensor(source["index"], sample[np.newaxis].astype(source["dtype"]))
+        interpreter.invoke()
+        yield {t["name"]: _real(interpreter.get_tensor(t["index"]), t) for t in details}
+
+
+def _calculated(path: Path) -> set[int]:
+    return {int(i) for op in read(path).subgraphs[0].operators for i in op.outputs}
+
+
+def _real(values: Any, tensor: Any) -> npt.NDArray[np.float64]:
+    numbers: npt.NDArray[np.float64] = np.asarray(values, np.float64)
+    scale, zero_point = tensor["quantization"]
+    return (numbers - zero_point) * scale if scale else numbers
