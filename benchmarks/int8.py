@@ -36,7 +36,7 @@ from int8_files import (
 from targets.bench.plan import Bench, Protocol
 from targets.bench.record import Block
 from targets.bench.runner import local_host
-from targets.bench.statistics import speedup
+from targets.bench.statistics import compare
 from targets.devices.cpus import probe_local
 from targets.errors import DeviceError
 
@@ -102,7 +102,7 @@ class Seen:
         if what == "size":
             sizes = [self.files[name]["size_bytes"] for name in (of, to)]
             return {"ratio": sizes[0] / sizes[1], "interval": None}
-        seen = speedup(baseline=self.samples_ns(of), candidate=self.samples_ns(to))
+        seen = compare(baseline=self.samples_ns(of), candidate=self.samples_ns(to))
         ends = seen.interval and (seen.interval.low, seen.interval.high)
         return {"ratio": seen.ratio, "interval": ends}
 

@@ -20,8 +20,7 @@ def agent(**changes: Any) -> dict[str, Any]:
             "env": {"ORT_DISABLE_TELEMETRY": "1"},
         },
         "phases": {
-            "import_ns": 90_000_000, "load_ns": 4_000_000, "load_cache": "unknown",
-            "first_inference_ns": 900_000,
+            "import_ns": 90_000_000, "load_ns": 4_000_000, "first_inference_ns": 900_000,
         },
         "tensorflow_imported": False,
         **changes,

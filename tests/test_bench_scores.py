@@ -182,7 +182,7 @@ def test_every_form_of_scores_is_judged_alike(network: Write, data: Path, tmp_pa
     for form in forms:
         assert (seen[form.name].top1, seen[form.name].agreement) == (1, 1), form
     assert seen["embedding_first.onnx"].output == "scores"
-    assert "embedding_first.onnx: judged by its output 'scores' float32 [?, 4]" in done.output
+    assert "embedding_first.onnx: computed from its output 'scores' float32 [?, 4]" in done.output
 
 
 def two_heads(network: Write) -> Path:
@@ -232,7 +232,7 @@ def test_a_background_class_is_told_and_can_be_said(
         "label's; it gives 5 scores, and the labels are 0 to 3; with --class-offset=1 it would be "
         "100.00 %" in done.output
     )
-    assert "no agreement: it tells 5 classes apart, and good.onnx 4" in done.output
+    assert "no agreement: it has 5 classes, and good.onnx 4" in done.output
     row = accuracy(tmp_path)["background.onnx"]
     assert (row.top1, row.above_chance, row.most_frequent) == (0, False, 0.25)
     done = bench(tmp_path, *given, "--class-offset", "background.onnx=1")
@@ -369,6 +369,8 @@ def test_an_output_of_text_is_that_models_error(network: Write, data: Path, tmp_
 def test_a_quantized_single_score_is_judged_by_its_real_value() -> None:
     for step in (1 / 256, 0.00392157):  # 255 of the second are more than 1
         described = output("y", None, 1, dtype="uint8", scale=step)
-        seen = scores.judged(np.array([[0], [127], [129], [255]], np.uint8), described, model="m")
+        seen = scores.predictions(
+            np.array([[0], [127], [129], [255]], np.uint8), described, model="m"
+        )
         assert seen is not None
         assert seen.classes.tolist() == [0, 0, 1, 1]

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from targets.evaluation import corruptions
-from targets.evaluation.corruptions import KINDS, NOISE, SEVERITIES, Images, corrupt
+from targets.evaluation.corruptions import CHUNK, KINDS, NOISE, SEVERITIES, Images, corrupt
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
@@ -36,14 +35,19 @@ def test_the_change_grows_with_the_severity(kind: str, channels: int, side: int)
 
 
 @every_kind
-def test_a_corruption_is_a_pure_function_of_the_seed_and_the_image_index(
-    kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    images = smooth()
+def test_a_corruption_is_a_pure_function_of_the_seed_and_the_image_index(kind: str) -> None:
+    """Neither of the images beside it, nor of how many are corrupted at a time."""
+    images = smooth(CHUNK + 6, side=8)
     whole = corrupt(images, kind=kind, severity=3, seed=7)
     np.testing.assert_array_equal(whole, corrupt(images.copy(), kind=kind, severity=3, seed=7))
-    monkeypatch.setattr(corruptions, "CHUNK", 5)
-    np.testing.assert_array_equal(whole, corrupt(images, kind=kind, severity=3, seed=7))
+    for first in (5, CHUNK, CHUNK + 3):
+        part = corrupt(images[:first], kind=kind, severity=3, seed=7)
+        np.testing.assert_array_equal(whole[:first], part)
+    beside = images.copy()
+    beside[::2] = 255 - beside[::2]
+    changed = corrupt(beside, kind=kind, severity=3, seed=7)
+    np.testing.assert_array_equal(whole[1::2], changed[1::2])
+    assert (whole[::2] != changed[::2]).any()
 
 
 @pytest.mark.parametrize("kind", ["noise", "shift"])
@@ -54,13 +58,10 @@ def test_seeds_and_images_differ(kind: str) -> None:
     assert any((image != seen[0]).any() for image in seen)
 
 
-def test_the_chunks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    images = smooth(10)
-    whole = {kind: corrupt(images, kind=kind, severity=5, seed=0) for kind in KINDS}
-    monkeypatch.setattr("targets.evaluation.corruptions.CHUNK", 3)
-    for kind, expected in whole.items():
-        seen = corrupt(images, kind=kind, severity=5, seed=0)
-        np.testing.assert_array_equal(seen, expected)
+def test_no_two_images_have_the_same_noise_however_many_there_are() -> None:
+    grey = np.full((2 * CHUNK + 1, 4, 4, 1), 128, np.uint8)
+    seen = corrupt(grey, kind="noise", severity=5, seed=0)
+    assert len(np.unique(seen, axis=0)) == len(grey)
 
 
 def test_noise_has_the_spread_that_is_documented() -> None:

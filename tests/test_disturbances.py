@@ -7,8 +7,8 @@ import pytest
 
 from pipeline.reporting.disturbances import WORDS, Measured, limits, lines, note_of, rows
 from targets.bench.record import Kind
-from targets.bench.summary import DisturbanceRow, summarise_blocks
-from targets.bench.validity import judged
+from targets.bench.summary import summarise_blocks
+from targets.bench.validity import DisturbanceRow, judged
 from tests.blocks import block
 
 

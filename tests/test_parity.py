@@ -38,49 +38,49 @@ def test_outputs_that_are_not_finite_are_refused_on_both_sides(
     broken = LOGITS.copy()
     broken[7, 0] = wrong  # the class of every comparison with NaN is the first
     with pytest.raises(NotFiniteError, match=r"x\.tflite: 1 of 400 .* sample 7"):
-        require_parity("x.tflite", precision, expected=LOGITS, seen=broken)
+        require_parity("x.tflite", precision, expected=LOGITS, actual=broken)
     with pytest.raises(NotFiniteError, match=r"the network that x\.tflite is made from: 1 of 400"):
-        require_parity("x.tflite", precision, expected=broken, seen=LOGITS)
+        require_parity("x.tflite", precision, expected=broken, actual=LOGITS)
 
 
 def test_two_int8_files_that_are_not_finite_do_not_agree() -> None:
     broken = np.full_like(LOGITS, np.nan)
     with pytest.raises(NotFiniteError, match=r"x\.onnx: 400 of 400"):
-        require_same_labels("x.onnx", "x.tflite", expected=LOGITS, seen=broken)
+        require_same_labels("x.onnx", "x.tflite", expected=LOGITS, actual=broken)
     with pytest.raises(NotFiniteError, match=r"x\.tflite: 400 of 400"):
-        require_same_labels("x.onnx", "x.tflite", expected=broken, seen=broken)
+        require_same_labels("x.onnx", "x.tflite", expected=broken, actual=broken)
 
 
 @pytest.mark.parametrize("final", [lambda z: z, softmax, lambda z: sigmoid(z[:, :1]), sigmoid])
 def test_a_final_softmax_or_sigmoid_leaves_the_tolerance_of_what_it_is_given(
     final: Callable[[Outputs], Outputs],
 ) -> None:
-    require_parity("x", "float32", expected=final(LOGITS), seen=final(ROUNDED))
+    require_parity("x", "float32", expected=final(LOGITS), actual=final(ROUNDED))
     with pytest.raises(ProofError, match="differs from the network"):
-        require_parity("x", "float32", expected=final(LOGITS), seen=final(LOGITS * 1.01))
+        require_parity("x", "float32", expected=final(LOGITS), actual=final(LOGITS * 1.01))
 
 
 def test_probabilities_of_small_logits_are_held_to_their_own_rounding() -> None:
     small = LOGITS / 20  # the largest is about 2: 2e-4 is allowed, of probabilities half of it
-    require_parity("x", "float32", expected=softmax(small), seen=softmax(small * (1 + 5e-5)))
+    require_parity("x", "float32", expected=softmax(small), actual=softmax(small * (1 + 5e-5)))
     with pytest.raises(ProofError, match="differs"):
-        require_parity("x", "float32", expected=softmax(small), seen=softmax(small * (1 + 2e-3)))
+        require_parity("x", "float32", expected=softmax(small), actual=softmax(small * (1 + 2e-3)))
 
 
 def test_a_float_file_may_change_a_label_only_where_the_network_does_not_decide() -> None:
     expected = np.array([[1, 1 + 1e-5, 0], [0, 0.5, 1]], np.float32)
     near = np.array([[1 + 2e-5, 1, 0], [0, 0.5, 1]], np.float32)
-    assert require_parity("x", "float32", expected=expected, seen=near)[0] == 0.5
+    assert require_parity("x", "float32", expected=expected, actual=near)[0] == 0.5
     with pytest.raises(ProofError, match=r"0\.00 % equal labels on 2"):
-        require_parity("x", "float32", expected=expected, seen=near * [[1, 1, 1], [0, 3, 1]])
+        require_parity("x", "float32", expected=expected, actual=near * [[1, 1, 1], [0, 3, 1]])
 
 
 @pytest.mark.parametrize("precision", QUANTIZED)
 def test_one_output_that_never_crosses_its_threshold_is_not_the_network(precision: str) -> None:
     scores = sigmoid(LOGITS[:, :1])  # half of them above 0.5
     with pytest.raises(ProofError, match=r"5\d\.\d\d % equal labels"):
-        require_parity("x", precision, expected=scores, seen=np.zeros_like(scores))
-    assert require_parity("x", precision, expected=scores, seen=scores + 1e-3)[0] > 0.99
+        require_parity("x", precision, expected=scores, actual=np.zeros_like(scores))
+    assert require_parity("x", precision, expected=scores, actual=scores + 1e-3)[0] > 0.99
 
 
 @pytest.mark.parametrize("columns", [1, 3])
@@ -94,19 +94,19 @@ def test_where_all_samples_are_of_one_class_the_outputs_must_follow(
     constant = np.broadcast_to(expected.mean(axis=0), expected.shape)
     noisy = expected + RANDOM.normal(0, 0.05, expected.shape).astype(np.float32)
     lost = expected + RANDOM.normal(0, 0.5, expected.shape).astype(np.float32)
-    assert require_parity("x", precision, expected=expected, seen=noisy)[0] == 1.0
+    assert require_parity("x", precision, expected=expected, actual=noisy)[0] == 1.0
     for wrong, follows in ((constant, r"0\.000"), (lost, r"0\.[89]\d\d")):
         with pytest.raises(ProofError, match=rf"100 % of the 400 samples one class.*{follows}"):
-            require_parity("x", precision, expected=expected, seen=wrong)
+            require_parity("x", precision, expected=expected, actual=wrong)
 
 
 def test_a_file_of_a_network_that_hardly_reacts_may_be_constant() -> None:
     """Trained for one epoch on 95 % of one class: all outputs lie within a step of 8 bits."""
     expected = np.array([1.5, -0.5, -1.0]) + RANDOM.normal(0, 0.01, (72, 3))
     constant = np.broadcast_to([1.5, -0.5, -1.0], expected.shape)
-    assert require_parity("x", "int8", expected=expected, seen=constant)[0] == 1.0
+    assert require_parity("x", "int8", expected=expected, actual=constant)[0] == 1.0
     with pytest.raises(ProofError, match="one class"):
-        require_parity("x", "int8", expected=expected, seen=constant * 0.9)
+        require_parity("x", "int8", expected=expected, actual=constant * 0.9)
 
 
 def test_a_file_that_agrees_by_always_naming_the_most_frequent_class_is_not_taken() -> None:
@@ -114,8 +114,8 @@ def test_a_file_that_agrees_by_always_naming_the_most_frequent_class_is_not_take
     expected = np.where(labels[:, None], [[-1, 1]], [[1, -1]]) * RANDOM.uniform(1, 2, (400, 1))
     always = np.broadcast_to([[1.0, -1.0]], expected.shape)
     with pytest.raises(ProofError, match="95 % of the 400 samples one class"):
-        require_parity("x", "int8_ptq", expected=expected, seen=always)
-    assert require_parity("x", "int8_ptq", expected=expected, seen=expected * 0.9)[0] == 1.0
+        require_parity("x", "int8_ptq", expected=expected, actual=always)
+    assert require_parity("x", "int8_ptq", expected=expected, actual=expected * 0.9)[0] == 1.0
 
 
 def test_the_least_correlation_is_that_of_scores_whose_labels_agree_enough() -> None:

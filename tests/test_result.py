@@ -257,6 +257,19 @@ def test_an_unknown_key_is_refused_wherever_it_is(written: Path) -> None:
     assert "blocks.2.env_before.temp_f: unknown key" in refused(changed(written, **tree, sumary=1))
 
 
+def test_a_file_of_an_earlier_version_is_read_without_the_keys_that_never_had_a_value(
+    written: Path,
+) -> None:
+    now = read(written)
+    tree = json.loads(written.read_text())
+    tree["tool"]["git"] = tree["device"]["rooted"] = None
+    for record in (*tree["blocks"], *tree["memory"], *tree["accuracy"], *tree["op_profile"]):
+        record["phases"]["load_cache"] = "unknown"
+    assert read(changed(written, **tree)) == now
+    tree["device"]["git"] = None
+    assert "device.git: unknown key" in refused(changed(written, **tree))
+
+
 def test_a_missing_key_and_a_wrong_type_are_refused_by_name(written: Path) -> None:
     tree = json.loads(written.read_text())
     del tree["device"]["abi"]

@@ -112,7 +112,7 @@ def test_every_sentence_comes_from_numbers_that_are_kept_beside_it() -> None:
          "of": 1_800_000_000},
         {"kind": "others_cpu", "value": 1.2, "limit": 0.1, "side": None, "of": 2},
     ]  # fmt: skip
-    assert seen.invalid_reasons[0] == "throttled before: get_throttled says 0x50004"
+    assert seen.invalid_reasons[0] == "throttled before: get_throttled is 0x50004"
     assert Block.model_validate_json(seen.model_dump_json(by_alias=True)) == seen
 
 

@@ -82,7 +82,7 @@ def _proved(work: Work, target: str, precision: str) -> dict[str, Any]:
     seen = work.outputs[path.name] = logits_of(path, target, work.samples, work.scratch)
     with saying_what_to_try(precision, source, made_from or path, **given):
         agreement, difference = require_parity(
-            path.name, precision, expected=work.expected, seen=seen
+            path.name, precision, expected=work.expected, actual=seen
         )
     scales: Sequence[ScaleRow] = ()
     if made_from is not None:
@@ -119,7 +119,7 @@ def _same_graph(work: Work, path: Path, made_from: Path) -> "Sequence[ScaleRow]"
         path.name,
         made_from.name,
         expected=work.outputs[made_from.name],
-        seen=work.outputs[path.name],
+        actual=work.outputs[path.name],
     )
     return qdq.scale_table(made_from, path)
 

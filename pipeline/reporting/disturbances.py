@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from targets.bench.record import Kind
 from targets.bench.statistics import LEAST_BLOCKS
-from targets.bench.summary import LESS_IS_WORSE, DisturbanceRow, SummaryRow
-from targets.bench.validity import SPREAD
+from targets.bench.summary import SummaryRow
+from targets.bench.validity import LESS_IS_WORSE, SPREAD, DisturbanceRow
 
 if TYPE_CHECKING:
     from targets.bench.result import Document

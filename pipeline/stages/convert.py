@@ -267,7 +267,7 @@ def _against_network(network: Network, model: ExportedModel, work: Work) -> Pari
         model.name,
         model.precision,
         expected=network.logits(images),
-        seen=_answers(work.out / model.file, model.format, images, work),
+        actual=_answers(work.out / model.file, model.format, images, work),
     )
     return _parity(model, network.role, len(images), agreement, difference, work)
 
@@ -288,7 +288,7 @@ def _against_tflite(
         model.name,
         made_from.name,
         expected=_answers(made_from, "tflite", images, work),
-        seen=_answers(path, model.format, images, work),
+        actual=_answers(path, model.format, images, work),
     )
     parity = _parity(model, made_from.name, len(images), agreement, difference, work)
     found = {

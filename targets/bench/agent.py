@@ -439,7 +439,7 @@ def run(job):
     pin(job["affinity"])  # first: the threads of the runtime inherit it
     start = clock()
     module, version, kind = open_runtime(job["runtime"])
-    phases = {"import_ns": clock() - start, "load_ns": 0, "load_cache": "unknown"}
+    phases = {"import_ns": clock() - start, "load_ns": 0}
     floor = peak_memory(reset=True) if job["mode"] == "memory" else None
     with tempfile.TemporaryDirectory() as folder:
         prefix = os.path.join(folder, "profile") if job["mode"] == "profile" else None

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from targets.bench import figures, inputs, summary, validity
-from targets.bench.figures import Read
+from targets.bench.figures import Figures, Read
 from targets.bench.plan import Protocol, Subject
 from targets.bench.record import AccuracyPass, Block, MemoryPass
 from targets.bench.result import Document
@@ -199,7 +199,7 @@ def _doubt(name: str, request: Request, seen: Observed) -> str | None:
     return inputs.doubt(seen.described[name]["inputs"], entries, request.given)
 
 
-def _figures(own: Read, baseline: Read | None, request: Request, seen: Observed) -> dict[str, Any]:
+def _figures(own: Read, baseline: Read | None, request: Request, seen: Observed) -> Figures:
     """None of a model that failed; labels that it has no class for are its error."""
     assert request.samples is not None
     if own.name in seen.errors:

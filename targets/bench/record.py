@@ -1,10 +1,11 @@
-"""What the measuring processes say, as `bench-result/1` keeps it: one record per process.
+"""The records of `bench-result/1`, one per measuring process.
 
-Times are integer nanoseconds, memory is bytes, temperature degrees C, frequency Hz. Absent is null,
-never 0. The docstrings below are the descriptions in `Document.model_json_schema()`.
+Times are integer nanoseconds, memory is bytes, temperature degrees C, frequency Hz. A missing value
+is null, never 0. The docstrings below are the descriptions in `Document.model_json_schema()`.
 """
 
-from typing import Annotated, Literal, Self
+from collections.abc import Sequence
+from typing import Annotated, Literal, Self, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -18,95 +19,105 @@ class Section(BaseModel):
     )
 
 
+class TensorDescription(TypedDict):
+    """An input or output of a model, as the agent describes it."""
+
+    name: str
+    shape: Sequence[int | None]
+    """None for an open dimension."""
+    dtype: str
+    """As numpy calls it."""
+    quantization: tuple[float, int] | None
+    """(scale, zero point)."""
+
+
 class RuntimeUsed(Section):
     name: str
     """`ai_edge_litert`, `tflite_runtime`, `onnxruntime`, `benchmark_model`."""
     version: str | None
-    """Of its package."""
+    """Version of the runtime's package."""
     threads: int
-    """Asked of the runtime, never its default."""
+    """Number of threads that the runtime was configured with, never its default."""
     delegate: Literal["xnnpack", "none"] | None = None
-    """What executes the graph for the runtime; null where it does not say."""
+    """Delegate that executes the graph; null if the runtime does not report it."""
     affinity_requested: tuple[int, ...] | None = None
-    """CPUs the process was told to keep to; null: none."""
+    """CPUs that the process was pinned to; null: not pinned."""
     affinity_effective: tuple[int, ...] | None = None
-    """CPUs the system says it may use, read back; null where the system has no affinity."""
+    """CPUs that the process may use, read back; null if the system has no affinity."""
     ort_options: dict[str, str] = Field(default_factory=dict)
-    """Entries of the ONNX Runtime session's configuration that the user asked for."""
+    """Entries of the ONNX Runtime session's configuration that the user requested."""
     env: dict[str, str] = Field(default_factory=dict)
-    """Variables that were set for the runtime."""
+    """Environment variables that were set for the runtime."""
 
 
 class Phases(Section):
     import_ns: int | None
-    """Of the runtime's package."""
+    """Import of the runtime's package."""
     load_ns: int | None
     """From the path of the file to a runtime that can be queried."""
-    load_cache: Literal["cold", "warm", "unknown"] = "unknown"
-    """Whether the file's pages were in memory before."""
     first_inference_ns: int | None = None
-    """The first query after loading; null where it is not timed."""
+    """First query after loading; null if it is not timed."""
 
 
 class AgentRecord(Section):
-    """What every pass of the agent says; each is a fresh process."""
+    """What every pass of the agent reports; each pass is a fresh process."""
 
     model: str
     """Name of the model."""
     schema_: str = Field(alias="schema")
-    """Of the agent: `agent/2`."""
+    """Schema of the agent: `agent/2`."""
     pid: int | None
-    """The process; null where a native tool measured."""
+    """Process id; null if a native tool measured."""
     python: str | None = None
     """Version of the interpreter."""
     numpy: str | None = None
-    """Version."""
+    """Version of numpy."""
     cpu_features: tuple[str, ...] | None = None
-    """Of the processor, those that decide how int8 is multiplied: `AVX2`, `VNNI`, `dotprod`."""
+    """Features of the processor that decide how int8 is multiplied: `AVX2`, `VNNI`, `dotprod`."""
     runtime: RuntimeUsed
-    """What ran the model, and how it was told to."""
+    """Runtime of the model and its configuration."""
     phases: Phases
-    """What comes before steady state."""
+    """Durations before steady state."""
     tensorflow_imported: bool = False
-    """True would mean that the process was not a thin one."""
+    """Whether the process had imported TensorFlow, which would distort its memory and times."""
 
 
 class Environment(Section):
-    """Of the device, outside of everything that is timed."""
+    """State of the device, read outside of all timed parts."""
 
     temp_c: float | None = None
-    """Of the hottest thermal zone."""
+    """Temperature of the hottest thermal zone."""
     freq_hz: tuple[int | None, ...] | None = None
-    """Current frequency of every core, by the number of the core."""
+    """Current frequency of every core, indexed by core."""
     governor: tuple[str | None, ...] | None = None
     """Frequency governor of every core."""
     throttled_raw: str | None = None
     """A Raspberry Pi's `vcgencmd get_throttled`, hexadecimal."""
     thermal_status: int | None = None
-    """Android's, 0 to 6."""
+    """Android's thermal status, 0 to 6."""
     battery_c: float | None = None
     """Temperature of the battery."""
     battery_pct: float | None = None
-    """How full it is."""
+    """Charge of the battery."""
     charging: bool | None = None
-    """Whether it is being charged."""
+    """Whether the battery is being charged."""
     loadavg1: float | None = None
     """1-minute load average."""
     runnable: int | None = None
     """Threads that run or wait for a CPU."""
     sentinel_ns: int | None = None
-    """Time of a fixed piece of work: it is longer where the clock is lower or the core shared."""
+    """Duration of a fixed workload: longer if the clock is lower or the core is shared."""
 
 
 class Switches(Section):
     voluntary: int
-    """The process gave its core away."""
+    """Times that the process yielded its core."""
     involuntary: int
-    """The core was taken from it."""
+    """Times that the scheduler took the core from the process."""
 
 
 class Reported(Section):
-    """What a tool says that keeps its samples to itself."""
+    """Figures of a tool that does not give its samples."""
 
     count: int
     """Queries."""
@@ -117,7 +128,7 @@ class Reported(Section):
     mean_ns: float
     """Average query."""
     median_ns: float | None = None
-    """Newer releases print it."""
+    """Only newer releases print it."""
     std_ns: float | None
     """Standard deviation."""
 
@@ -142,58 +153,57 @@ class Disturbance(Section):
     kind: Kind
     """Which limit."""
     value: float
-    """What was seen: queries, a ratio to the best time, bits, °C, a status, a share of the highest
+    """Observed value: queries, a ratio to the best time, bits, °C, a status, a share of the highest
     frequency, processes, switches per second, CPU cores."""
     limit: float | None = None
-    """Up to which the block would have been valid; null where no number says it."""
+    """Largest or smallest valid value; null if the limit is not a number."""
     side: Literal["before", "after"] | None = None
-    """Of the block, where the device was read on both sides."""
+    """When the value was read, of values that are read before and after the block."""
     of: float | None = None
-    """What `value` belongs to: the highest frequency in Hz, the number of CPUs, the bits before."""
+    """Reference of `value`: the highest frequency in Hz, the number of CPUs, the bits before."""
 
 
 class Block(AgentRecord):
-    """What one fresh process measured of one model."""
+    """Latency of one model, measured by one fresh process."""
 
     index: int
-    """Round: the blocks of a round are measured side by side and are a pair."""
+    """Round: the blocks of a round are measured side by side and are paired."""
     order: int
-    """Place within the round."""
+    """Position within the round."""
     attempt: int = 0
-    """0, or how often the round's block of this model had been repeated by then."""
+    """Number of earlier attempts at this model in this round."""
     valid: bool = True
-    """Whether the device was left alone (`targets.bench.validity`)."""
+    """Whether the device was undisturbed (`targets.bench.validity`)."""
     invalid_reasons: tuple[str, ...] = ()
-    """Why it was not, a sentence each."""
+    """The disturbances, one sentence each."""
     disturbances: tuple[Disturbance, ...] = ()
-    """The same as numbers; empty in files of before they were kept."""
+    """The disturbances as numbers; empty in files of earlier versions."""
     counted: bool = True
     """Whether summary and comparison use it: one attempt per round and model."""
     warmup_ns: tuple[int, ...] | None
-    """Every query of the warm-up, in order; null of a tool that does not say."""
+    """Every query of the warm-up, in order; null if the tool does not give them."""
     samples_ns: Annotated[tuple[int, ...], Field(min_length=1)] | None
-    """Every query of the measured part, in order; null of a tool that does not say."""
+    """Every query of the measured part, in order; null if the tool does not give them."""
     invoke_only_ns: tuple[int, ...] | None = None
-    """The runtime's own part of the same queries; null where it cannot be told apart."""
+    """The runtime's own part of the same queries; null if it cannot be separated."""
     sample_index: tuple[int, ...] = ()
-    """Which sample each query was given, of a batch the first; empty where all were given the
-    same."""
+    """Index of each query's sample, of a batch the first; empty if all queries use the same."""
     stop_reason: Literal["min_met", "max_duration"]
-    """Both minimums were met, or the longest time was up before."""
+    """Whether both minimums were met, or the maximum duration was reached before."""
     ctx_switches: Switches | None = None
-    """Of the measured part."""
+    """Context switches in the measured part."""
     wall_ns: int | None = None
     """Duration of the measured part."""
     cpu_ns: int | None = None
-    """CPU time that the process used in it."""
+    """CPU time of the process in the measured part."""
     others_cpu: float | None = None
-    """Share of one core that all others used in it."""
+    """CPU time of all other processes in the measured part, as a share of one core."""
     env_before: Environment | None = None
-    """Before the warm-up."""
+    """State before the warm-up."""
     env_after: Environment | None = None
-    """After the last query."""
+    """State after the last query."""
     reported: Reported | None = None
-    """In place of samples, of a tool that does not give them."""
+    """Figures in place of samples, of a tool that does not give them."""
 
     @model_validator(mode="after")
     def _has_figures(self) -> Self:
@@ -204,72 +214,72 @@ class Block(AgentRecord):
 
 class Memory(Section):
     method: Literal["VmHWM"]
-    """Highest resident size of a thin process, never the inherited `ru_maxrss`."""
+    """Peak resident size of a process without TensorFlow, never the inherited `ru_maxrss`."""
     reset: bool
-    """Whether the mark was reset after the import, so that the import's own peak is not in it."""
+    """Whether the peak was reset after the import, so that the import's own is not included."""
     baseline_bytes: int
-    """After the import of numpy and the runtime."""
+    """Peak after the import of numpy and the runtime."""
     after_load_bytes: int
-    """After the model was loaded."""
+    """Peak after the model was loaded."""
     peak_bytes: int
-    """After a few queries."""
+    """Peak after a few queries."""
     rss_anon_bytes: int | None
-    """Resident at the end, private; null on kernels that do not say."""
+    """Private resident size at the end; null if the kernel does not report it."""
     rss_file_bytes: int | None
-    """Resident at the end, mapped from files: the model's pages may be here."""
+    """File-mapped resident size at the end, which may include the model's pages."""
 
 
 class MemoryPass(AgentRecord):
     memory: Memory | None
-    """A pass of its own: nothing is timed in it. Null where the system does not say."""
+    """Memory, measured in a pass without timing; null if the system does not report it."""
 
 
 class AccuracyPass(AgentRecord):
     """Every sample exactly once, in order, by the code that is timed in blocks."""
 
     samples: int
-    """Of the data that was given."""
+    """Number of samples in the data."""
     outputs: str | None = None
-    """File of the outputs; null where it was not kept."""
+    """File of the outputs; null if it was not kept."""
     output: str | None = None
-    """Name of the output that was kept and, where a figure is below, judged."""
+    """Name of the output that the figures below are of."""
     outputs_sha256: str
-    """Over the bytes of every sample's output, in order."""
+    """Digest of the bytes of every sample's output, in order."""
     output_shape: tuple[int, ...] | None = None
-    """Of all outputs, [samples, ..]; null where they differ in shape."""
+    """Shape of all outputs, [samples, ..]; null if it differs between samples."""
     total_ns: int | None = None
-    """Of the whole pass."""
+    """Duration of the whole pass."""
     top1: float | None = None
-    """Share of right labels; null without labels, or where `notes` say why."""
+    """Accuracy; null without labels, or for a reason in `notes`."""
     top1_ci: tuple[float, float] | None = None
-    """Wilson's 95 % interval."""
+    """Wilson's 95 % interval of `top1`."""
     class_offset: int = 0
-    """Label k is the model's class k + this (`--class-offset`)."""
+    """Label k is the model's class k + this offset (`--class-offset`)."""
     most_frequent: float | None = None
-    """Share of the most frequent label: the top-1 of naming always that."""
+    """Share of the most frequent label: the top-1 of always predicting it."""
     above_chance: bool | None = None
     """Whether the interval of `top1` lies above `most_frequent`."""
     baseline: str | None = None
     """Name of the model that `agreement` compares with."""
     agreement: float | None = None
-    """Share of samples with the baseline's top-1 label."""
+    """Share of samples with the baseline's top-1 class."""
     notes: tuple[str, ...] = ()
-    """How the figures were read, why one is not there, and what makes one doubtful."""
+    """How the figures were derived, why one is missing, and what makes one doubtful."""
 
 
 class Operator(Section):
     type: str
-    """Kind of operator."""
+    """Type of operator."""
     count: float
-    """Of that kind in one query, on average."""
+    """Mean number of such operators in a query."""
     total_ns: int
-    """Of all of them in one query, on average."""
+    """Mean time of all of them in a query."""
     share: float
-    """Of the time of all operators."""
+    """Share of the time of all operators."""
 
 
 class ProfilePass(AgentRecord):
     source: str | None
-    """What timed the operators; null where the runtime cannot."""
+    """Profiler that timed the operators; null if the runtime has none."""
     ops: tuple[Operator, ...] | None
-    """Longest first; null where the runtime cannot time them."""
+    """Operators by time, longest first; null if the runtime has no profiler."""

@@ -1,65 +1,65 @@
-"""`bench-result/1`: everything that was measured on one device, raw samples included.
+"""`bench-result/1`: everything that was measured on one device, including the raw samples.
 
-Times are integer nanoseconds (medians and means may lie between two), memory is bytes, frequency
-Hz. Absent is null, never 0. `summary` and `comparison` can be computed again from `blocks` and
-`memory` (`targets.bench.summary`). `Document.model_json_schema()` says what every key means.
+Times are integer nanoseconds (medians and means need not be whole), memory is bytes, frequency Hz.
+A missing value is null, never 0. `summary` and `comparison` can be computed again from `blocks` and
+`memory` (`targets.bench.summary`). The model's JSON schema describes every key.
 """
 
 from collections import Counter
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Final, Literal, Self
 
 import pydantic_core
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from targets.bench.record import AccuracyPass, Block, MemoryPass, ProfilePass, Section
 from targets.bench.summary import ComparisonRow, SummaryRow
 from targets.errors import InputError
 
 SCHEMA: Final = "bench-result/1"
+REMOVED = {"tool": ("git",), "device": ("rooted",), "phases": ("load_cache",)}
+"""Section -> keys that earlier versions wrote without ever having a value: ignored when read."""
 
 
 class Tool(Section):
     name: str
-    """Of the program that measured."""
+    """Name of the measuring program."""
     version: str
-    """Of that program."""
-    git: str | None = None
-    """Commit it was built from; null where it is not known."""
+    """Version of the measuring program."""
 
 
 class ProtocolUsed(Section):
     scenario: Literal["single_stream"]
-    """The next query begins when the last one is done; of one sample, but for models that say
-    otherwise."""
+    """A query begins when the previous one has ended. Its size is `samples_per_query` of the
+    model."""
     tier: Literal["rapid", "quick", "normal"] | None
-    """Of MLPerf Mobile, whose limits these are; null: limits of the user's own."""
+    """Tier of MLPerf Mobile that the limits are from; null: set by the user."""
     processes: int
-    """Fresh processes per model, the unit of replication: blocks that are asked for."""
+    """Requested blocks (fresh processes) per model, the unit of replication."""
     threads: int | None = None
-    """Per process; null where it is not the same for all blocks (each says its own)."""
+    """Threads per process; null if it differs between blocks, which have their own."""
     min_queries: int
-    """Over all processes of a model together, as are the durations."""
+    """Minimum over all processes of a model together, as are the durations."""
     min_duration_ns: int
-    """Least time of the measured part."""
+    """Minimum duration of the measured part."""
     max_duration_ns: int
-    """Longest time of the measured part, whatever the minimums."""
+    """Maximum duration of the measured part; takes precedence over the minimums."""
     warmup_min_runs: int
-    """Queries before the measured part, per process."""
+    """Minimum number of queries before the measured part, per process."""
     warmup_min_ns: int
-    """Time before the measured part, per process; both minimums hold."""
+    """Minimum time before the measured part, per process; both minimums apply."""
     interleaved: bool
-    """Whether the models take turns, in seeded random order within a round."""
+    """Whether models alternate, in seeded random order within a round."""
     seed: int
-    """Of the order of models and samples."""
+    """Seed of the order of models and samples."""
     boundary: Literal["host_array_to_host_array"]
-    """What one timed query is."""
+    """What a timed query covers."""
 
 
 class Cpu(Section):
     id: int
-    """As the operating system numbers it."""
+    """Number given by the operating system."""
     max_hz: int | None
     """Highest frequency of the hardware."""
     governor: str | None
@@ -68,17 +68,17 @@ class Cpu(Section):
 
 class Device(Section):
     adapter: str
-    """How it is reached: `local`, `ssh`, `adb`."""
+    """Kind of link: `local`, `ssh`, `adb`."""
     id: str
-    """Its name there."""
+    """Host name or serial number."""
     model: str | None
-    """Of the board, else of the CPU."""
+    """Model of the board, else of the CPU."""
     soc: str | None = None
     """System on a chip."""
     abi: str
     """`x86_64`, `aarch64`, `armv7l`, `arm64-v8a`."""
     userland_bits: int | None = None
-    """Pointer size: a 64-bit kernel may have a 32-bit userland."""
+    """Pointer size: a 64-bit kernel can have a 32-bit userland."""
     os: str | None
     """Operating system."""
     kernel: str | None
@@ -86,12 +86,12 @@ class Device(Section):
     libc: str | None
     """C library and version."""
     python: str | None = None
-    """Version of the interpreter that measures."""
+    """Version of the measuring interpreter."""
     cpus: tuple[Cpu, ...]
-    """Those that a measuring process may use."""
+    """CPUs that a measuring process may use."""
     cpu_features: tuple[str, ...] | None = None
-    """Of the processor, those that decide how int8 is multiplied: `AVX2`, `VNNI`, `dotprod`; null
-    where they cannot be read."""
+    """Features of the processor that decide how int8 is multiplied: `AVX2`, `VNNI`, `dotprod`;
+    null if they cannot be read."""
     mem_total_bytes: int | None
     """Main memory."""
     context: str | None = None
@@ -99,76 +99,74 @@ class Device(Section):
     loadavg1: float | None = None
     """1-minute load average before anything was measured."""
     emulated: bool
-    """Whether another machine's CPU is imitated: its times mean nothing."""
-    rooted: bool | None = None
-    """Whether commands run as root."""
+    """Whether the CPU is emulated, so that times are meaningless."""
 
 
 class Tensor(Section):
     name: str
-    """As the file calls it."""
+    """Name in the file."""
     shape: tuple[int | None, ...]
-    """Null for a dimension that is open."""
+    """Shape; null for an open dimension."""
     dtype: str
-    """As numpy calls it."""
+    """Name of the numpy dtype."""
     quantization: tuple[float, int] | None
-    """(scale, zero point); null where there is none or one per channel."""
+    """(scale, zero point); null if there is none or one per channel."""
 
 
 class Model(Section):
     name: str
-    """By which blocks and rows refer to it."""
+    """Name that blocks and rows refer to."""
     role: str | None = None
-    """`teacher`, `student` or `student_qat`; null of a file that nobody told us about."""
+    """`teacher`, `student` or `student_qat`; null for other files."""
     format: str
     """`tflite` or `onnx`."""
     precision: str | None = None
-    """`float32`, `int8`, `dynamic`, ..; null where it is not known."""
+    """`float32`, `int8`, `dynamic`, ..; null if unknown."""
     file: str | None = None
-    """Relative to the folder of the export, or as the user gave it."""
+    """Path relative to the folder of the export, or as the user gave it."""
     sha256: str | None
-    """Of the file's bytes; of several files (ONNX with its weights beside it) of the sorted list
-    of their digests, one a line; null where one cannot be read."""
+    """Digest of the file; of several files (ONNX with external weights) the digest of the sorted
+    list of their digests, one per line; null if one cannot be read."""
     size_bytes: int | None
-    """Of all its files; null where one cannot be read."""
+    """Size of all files of the model; null if one cannot be read."""
     parameters: int | None = None
-    """Trained values; null where the file does not say."""
+    """Number of trained values; null if the file does not hold it."""
     macs: int | None = None
-    """Multiply-accumulates of one query; null where the file does not say."""
-    adapter: dict[str, Any] | None = None
-    """What lies between a raw sample and the file (`targets.formats.model_io.Adapter`)."""
+    """Multiply-accumulate operations of one query; null if the file does not hold them."""
+    adapter: dict[str, object] | None = None
+    """Conversion from a raw sample to the file's input and back (`targets.formats.model_io`)."""
     inputs: tuple[Tensor, ...] | None = None
-    """In the file's order; null where it cannot be loaded."""
+    """Inputs in the file's order; null if the file cannot be loaded."""
     outputs: tuple[Tensor, ...] | None = None
-    """In the file's order; null where it cannot be loaded."""
+    """Outputs in the file's order; null if the file cannot be loaded."""
     operators: dict[str, int] | None = None
-    """How often each kind of operator is in the file; null where the runtime does not say."""
+    """Number of operators of each type in the file; null if the runtime does not report them."""
     samples_per_query: int | None = 1
-    """Above 1 where a batch is fixed in the file: its times are of so many samples. Null where
-    nothing is known of the file."""
+    """Batch size that is fixed in the file: its times are of so many samples. Null if the file
+    cannot be loaded."""
     error: str | None = None
-    """Why there are no figures of it; null when it was measured."""
+    """Why there are no figures; null if the model was measured."""
 
 
 class Document(Section):
     schema_: Literal["bench-result/1"] = Field(default=SCHEMA, alias="schema")
-    """A reader refuses another number, and a key that it does not know."""
+    """Version of the schema. Readers refuse other versions and unknown keys."""
     run_id: str
-    """Random."""
+    """Random UUID."""
     created_utc: str
-    """RFC 3339."""
+    """Time of creation, RFC 3339."""
     tool: Tool | None = None
-    """What measured."""
+    """Measuring program."""
     protocol: ProtocolUsed
-    """How it was measured."""
+    """Protocol of the measurement."""
     device: Device
-    """Where it was measured."""
+    """Device that ran the models."""
     sentinel_baseline_ns: int | None = None
-    """What the sentinels of the blocks were judged by."""
+    """Fastest sentinel of all blocks, which the others are compared with."""
     models: tuple[Model, ...]
-    """What was asked for, in that order; those that failed too."""
+    """Requested models in their order, including those that failed."""
     blocks: tuple[Block, ...]
-    """In the order measured, repeated ones included."""
+    """Blocks in the order measured, including repeated ones."""
     memory: tuple[MemoryPass, ...] = ()
     """One process per model."""
     summary: tuple[SummaryRow, ...]
@@ -178,7 +176,7 @@ class Document(Section):
     accuracy: tuple[AccuracyPass, ...] = ()
     """One process per model; empty without data."""
     op_profile: tuple[ProfilePass, ...] = ()
-    """One process per model; empty where none was asked for."""
+    """One process per model; empty if no profile was requested."""
 
     @model_validator(mode="after")
     def _one_block_counts(self) -> Self:
@@ -196,11 +194,11 @@ class Document(Section):
 def read(path: Path) -> Document:
     """The document in `path`.
 
-    Raises `InputError` for what is no file, no JSON, no result, one of another major version, and
-    for keys that are not known.
+    Raises `InputError` if it cannot be read, is not JSON, is not a bench result or one of another
+    version, or has unknown keys.
     """
     raw = _bytes(path)
-    _refuse_another(raw, path)
+    raw = _current(raw, path)
     try:
         return Document.model_validate_json(raw, strict=True)
     except ValidationError as error:
@@ -217,9 +215,24 @@ def _bytes(path: Path) -> bytes:
         ) from error
 
 
-def _refuse_another(raw: bytes, path: Path) -> None:
+def _current(raw: bytes, path: Path) -> bytes:
+    """`raw`, a document of this version of the schema, without its removed keys."""
+    tree = _tree(raw, path)
+    kept = _without_removed(tree)
+    return raw if kept == tree else pydantic_core.to_json(kept, inf_nan_mode="constants")
+
+
+def _without_removed(tree: JsonValue, section: str = "") -> JsonValue:
+    if isinstance(tree, dict):
+        gone = REMOVED.get(section, ())
+        return {key: _without_removed(v, key) for key, v in tree.items() if key not in gone}
+    return [_without_removed(v, section) for v in tree] if isinstance(tree, list) else tree
+
+
+def _tree(raw: bytes, path: Path) -> JsonValue:
+    """The parsed document. Raises `InputError` if its schema is another one."""
     try:
-        tree = pydantic_core.from_json(raw)
+        tree: JsonValue = pydantic_core.from_json(raw)
     except ValueError as error:
         raise InputError(
             f"bench result {path}: not valid JSON: {error}. Give the file as `pipeline bench` "
@@ -227,7 +240,7 @@ def _refuse_another(raw: bytes, path: Path) -> None:
         ) from error
     schema = tree.get("schema") if isinstance(tree, dict) else None
     if schema == SCHEMA:
-        return
+        return tree
     if isinstance(schema, str) and schema.startswith("bench-result/"):
         raise InputError(
             f"bench result {path}: it is in '{schema}', and only '{SCHEMA}' can be read here. "
@@ -240,7 +253,7 @@ def _refuse_another(raw: bytes, path: Path) -> None:
 
 
 def _explain(error: ValidationError) -> str:
-    """The first thing that is wrong, by its key, and how many more there are."""
+    """The first error with its key, and the number of further ones."""
     first, *others = error.errors(include_url=False, include_input=False)
     key = ".".join(map(str, first["loc"])) or "the document"
     message = first["msg"]

@@ -1,60 +1,64 @@
-"""Which output of a model is judged, and the class that it gives for each sample.
+"""Selection of a model's output for accuracy, and the class that it gives each sample.
 
-A sample's output is one of three kinds. Scores: one dimension longer than 1, as in [n, C] and
-[n, C, 1, 1]; the class is the largest. A label: one whole number without a scale; the class is the
-number. A single score: one real number, above 0.5 (probabilities) or 0 (logits) class 1. Anything
+The output for a sample is one of three kinds. Scores: one dimension longer than 1, as in [n, C] and
+[n, C, 1, 1]; the class is the largest. A label: one integer without a scale; the class is the
+number. A single score: one real number; class 1 above 0.5 (probabilities) or 0 (logits). Anything
 else (boxes, maps, text) has no class.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from targets.bench.record import TensorDescription
 from targets.errors import unknown
 from targets.evaluation import metrics
 
-Described = Mapping[str, Any]
-"""An output as the agent's `describe` has it: name, shape (null: open), dtype, quantization."""
+Outputs = npt.NDArray[Any]
+"""Outputs of any dtype, [samples, ...]."""
 Kind = Literal["scores", "label", "single"]
 INDICES = ("int32", "int64", "uint32", "uint64")
-"""Several of these for one sample are positions or ids, and no scores."""
+"""Several integers of these types for one sample are positions or ids, not scores."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """The output that is judged: its index, and why none can be judged where that is so."""
+    """The selected output."""
 
     index: int = 0
     undecided: str | None = None
+    """Why no output can be selected; None if one is."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
-    """What a model says about each sample."""
+class Predictions:
+    """The class that a model gives each sample."""
 
     classes: npt.NDArray[np.int64]
-    """[samples], numbered as the model numbers them."""
+    """[samples], in the model's numbering."""
     count: int | None
-    """How many classes it can say; None: its outputs do not tell, as of a label."""
+    """Number of the model's classes; None if its outputs do not show it, as a label does not."""
     reading: str | None = None
-    """How a single score was read."""
+    """How a single score was converted to a class."""
 
 
 def choose(
-    outputs: Sequence[Described],
+    outputs: Sequence[TensorDescription],
     *,
     named: Sequence[str] = (),
     classes: int | None = None,
     like: str | None = None,
     batch: int = 1,
 ) -> Choice:
-    """The output to judge: the one that is `named`, else the only one that can be scores or a
-    single score, else the only one of these that tells as many `classes` apart, else of those that
-    do the one that is named `like` the baseline's. A label is judged where there are no scores.
-    Nothing is guessed beyond that: an embedding may be as wide as any number of classes.
+    """Select the output for accuracy.
+
+    The one that is `named`; else the only one that can be scores or a single score; else the only
+    one of these with as many `classes`; else the one of those with the name of the baseline's
+    output, `like`. A label is selected if there are no scores. Nothing else is guessed: an
+    embedding can be as wide as any number of classes.
     """
     for index, output in enumerate(outputs):
         if output["name"] in named:
@@ -76,22 +80,22 @@ def choose(
     )
 
 
-def width(output: Described, batch: int = 1) -> int | None:
-    """How many classes the output tells apart; None: not known before it runs."""
+def width(output: TensorDescription, batch: int = 1) -> int | None:
+    """Number of classes of the output; None if it is not known before the model runs."""
     if kind_of(_rest(output, batch), output) == "single":
         return 2
     longer = [size for size in _rest(output, batch) if size != 1]
     return longer[0] if len(longer) == 1 else None
 
 
-def _rest(output: Described, batch: int) -> list[int | None]:
-    """Its shape for one sample; a leading size that is no batch belongs to the sample."""
+def _rest(output: TensorDescription, batch: int) -> list[int | None]:
+    """Shape of one sample; a leading size other than the batch's belongs to the sample."""
     shape = list(output["shape"])
     return shape[1:] if shape and shape[0] in (None, 1, batch) else shape
 
 
-def kind_of(rest: Sequence[int | None], output: Described) -> Kind | None:
-    """Of an output that is `rest` for one sample; None: no class can be read from it."""
+def kind_of(rest: Sequence[int | None], output: TensorDescription) -> Kind | None:
+    """Kind of an output of shape `rest` for one sample; None if it has no class."""
     longer = [size for size in rest if size != 1]
     if not is_number(output["dtype"]) or len(longer) > 1 or 0 in longer:
         return None
@@ -105,8 +109,8 @@ def is_number(dtype: str) -> bool:
     return dtype.startswith(("float", "int", "uint", "bool"))
 
 
-def judged(outputs: npt.NDArray[Any], output: Described, *, model: str) -> Judged | None:
-    """What `outputs` [samples, ...] say; None where no class can be read from them.
+def predictions(outputs: Outputs, output: TensorDescription, *, model: str) -> Predictions | None:
+    """Classes of `outputs`, [samples, ...]; None if they have none.
 
     Raises `metrics.NotFiniteError`.
     """
@@ -115,26 +119,28 @@ def judged(outputs: npt.NDArray[Any], output: Described, *, model: str) -> Judge
         return None
     values = outputs.reshape(len(outputs), -1)
     if kind == "label":
-        return Judged(classes=values[:, 0].astype(np.int64), count=None)
+        return Predictions(classes=values[:, 0].astype(np.int64), count=None)
     metrics.require_finite(values, model=model)
     if kind == "scores":
-        return Judged(classes=metrics.predicted(values).astype(np.int64), count=values.shape[1])
+        return Predictions(
+            classes=metrics.predicted(values).astype(np.int64), count=values.shape[1]
+        )
     return _single(values, output)
 
 
-def _single(values: npt.NDArray[Any], output: Described) -> Judged:
+def _single(values: Outputs, output: TensorDescription) -> Predictions:
     if output["quantization"] is not None:
         step, zero = output["quantization"]
         values = (values.astype(np.float64) - zero) * step
     limit = metrics.binary_threshold(values)
-    return Judged(
+    return Predictions(
         classes=metrics.predicted(values, threshold=limit).astype(np.int64),
         count=2,
         reading=f"its one number is read as class 1 above {limit:g}, else as class 0",
     )
 
 
-def require_named(all_outputs: Sequence[Sequence[Described]], named: Sequence[str]) -> None:
+def require_named(all_outputs: Sequence[Sequence[TensorDescription]], named: Sequence[str]) -> None:
     """`InputError` for a name in `--output` that no model's output has."""
     known = {one["name"] for outputs in all_outputs for one in outputs}
     for name in named:
@@ -142,6 +148,6 @@ def require_named(all_outputs: Sequence[Sequence[Described]], named: Sequence[st
             raise unknown("output", name, known, place="--output")
 
 
-def shown(output: Described) -> str:
+def shown(output: TensorDescription) -> str:
     sizes = ", ".join("?" if size is None else str(size) for size in output["shape"])
     return f"'{output['name']}' {output['dtype']} [{sizes}]"

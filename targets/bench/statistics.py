@@ -1,8 +1,8 @@
-"""Statistics of raw samples. Nothing is clipped; each can be computed again from the blocks.
+"""Latency statistics of raw samples in ns. No sample is clipped or left out.
 
-A block is what one fresh process measured of one model. Blocks are the unit of replication:
-consecutive inferences of one process are not independent, and an interval over them covered the
-truth 45 % of the time.
+A block is the measurement of one model by one fresh process. Blocks are the unit of replication:
+consecutive inferences of one process are not independent, and a 95 % interval over them covered the
+true median in 45 % of the cases.
 """
 
 import math
@@ -16,15 +16,15 @@ import numpy as np
 import numpy.typing as npt
 
 LEVEL = 0.95
-"""Of every interval, and of the verdict."""
+"""Confidence level of every interval and of the verdict."""
 POWER = 0.80
-"""With which a difference as large as the minimal detectable one is found."""
+"""Probability of detecting a difference of the size of the minimal detectable one."""
 LEAST_BLOCKS = 6
-"""The fewest whose median has a distribution-free interval of `LEVEL`."""
+"""Smallest number of blocks whose median has a distribution-free interval of `LEVEL`."""
 LOADGEN_CONFIDENCE = 0.99
 """MLPerf inference rules, appendix on early stopping: c = 0.99, tolerance d = 0."""
 SPIKE = 3.0
-"""Times the median: a sample above is a spike. It is counted, never left out."""
+"""A sample above this multiple of the median is a spike. Spikes are counted, never left out."""
 
 Verdict = Literal["faster", "slower", "no difference shown", "invalid"]
 
@@ -34,56 +34,47 @@ class Interval:
     low: float
     high: float
     level: float
-    """Coverage that the ranks really give, at least the one asked for where there are enough."""
+    """Actual coverage; of an order-statistic interval at least the requested one."""
 
 
-def percentile(samples: Sequence[int], share: float) -> int:
-    """`sorted[floor(n * share)]`, as MLPerf LoadGen takes it."""
-    return _at(np.sort(samples), share)
+Ordered = npt.NDArray[np.int64]
+"""Sorted samples in ns, [samples]."""
 
 
-def _at(ordered: npt.NDArray[np.int64], share: float) -> int:
+def percentile(ordered: Ordered, share: float) -> int:
+    """`ordered[floor(n * share)]`, the definition of MLPerf LoadGen."""
     return int(ordered[min(int(len(ordered) * share), len(ordered) - 1)])
 
 
 def median_interval(values: Sequence[float], level: float = LEVEL) -> Interval | None:
-    """The narrowest order-statistic interval of the median that covers `level`.
+    """The narrowest symmetric order-statistic interval of the median that covers `level`.
 
-    Distribution-free: P(x[k] <= median <= x[n-1-k]) = 1 - 2 P(Binomial(n, 1/2) <= k). None where
-    even the extremes cover less, which is below six values for 95 %.
+    Distribution-free: P(x[k] <= median <= x[n-1-k]) = 1 - 2 P(Binomial(n, 1/2) <= k). None if the
+    extremes cover less, as with fewer than six values at 95 %. `scipy.stats.quantile_test` has the
+    same ends, but not the coverage.
     """
-    best = _narrowest(len(values), level)
-    if best is None:
+    k, coverage = _trimmed(len(values), level)
+    if k < 0:
         return None
-    k, covered = best
     ordered = sorted(values)
-    return Interval(low=ordered[k], high=ordered[-1 - k], level=covered)
+    return Interval(low=ordered[k], high=ordered[-1 - k], level=coverage)
 
 
 @cache
-def _narrowest(n: int, level: float) -> tuple[int, float] | None:
-    """How many values to leave out at either end, and what is covered then."""
+def _trimmed(n: int, level: float) -> tuple[int, float]:
+    """(number of values outside the interval at either end, its coverage); -1 without interval."""
     from scipy.stats import binom
 
-    best = None
-    for k in range((n + 1) // 2):
-        covered = 1 - 2 * float(binom.cdf(k, n, 0.5))
-        if covered < level:
-            break
-        best = k, covered
-    return best
+    k = int(binom.ppf((1 - level) / 2, n, 0.5)) - 1
+    return k, 1 - 2 * float(binom.cdf(k, n, 0.5))
 
 
-def early_stopping_bound(samples: Sequence[int], share: float = 0.9) -> int | None:
-    """What the percentile `share` is below with 99 % confidence: the t-th highest sample.
+def early_stopping_bound(ordered: Ordered, share: float) -> int | None:
+    """Upper bound, at 99 % confidence, of the percentile `share`: the t-th highest sample.
 
-    MLPerf LoadGen's rule for SingleStream (loadgen/early_stopping.cc, results.cc). None where the
-    samples are too few for it: p50 needs 11, p90 64, p95 130, p99 662.
+    MLPerf LoadGen's rule for SingleStream (loadgen/early_stopping.cc, results.cc). None for fewer
+    samples than the rule needs: 11 for p50, 64 for p90, 130 for p95, 662 for p99.
     """
-    return _bound(np.sort(samples), share)
-
-
-def _bound(ordered: npt.NDArray[np.int64], share: float) -> int | None:
     rank = early_stopping_rank(len(ordered), share)
     return None if rank is None else int(ordered[len(ordered) - rank])
 
@@ -100,19 +91,19 @@ def early_stopping_rank(n: int, share: float) -> int | None:
 
 @dataclass(frozen=True, kw_only=True)
 class LatencySummary:
-    """Of one model. All but the first three are over the samples of all processes."""
+    """Latency of one model. All but the first four fields are over the samples of all processes."""
 
     processes: int
     samples: int
     median_ns: float
-    """Over processes, of each process's median."""
+    """Median over processes of each process's median."""
     interval: Interval | None
     """Of `median_ns`, over processes."""
     p90_ns: int
     p90_early_stopping_ns: int | None
-    """LoadGen's upper bound of p90; null below 64 samples."""
+    """LoadGen's upper bound of p90; None below 64 samples."""
     p95_ns: int | None
-    """Null below 130 samples; p99 below 662: never an extrapolation."""
+    """None below 130 samples, `p99_ns` below 662: never an extrapolation."""
     p99_ns: int | None
     min_ns: int
     max_ns: int
@@ -122,11 +113,11 @@ class LatencySummary:
     cv: float
     """Standard deviation over mean."""
     spike_share: float
-    """Of samples above three times the median."""
+    """Share of samples above three times the median."""
 
 
 def summarise(samples_by_process: Sequence[Sequence[int]]) -> LatencySummary:
-    """Of at least one process, each with at least one sample."""
+    """Summary of the samples in ns of at least one process, each with at least one sample."""
     medians = [float(np.median(samples)) for samples in samples_by_process]
     pooled = np.sort(np.concatenate([np.asarray(s, np.int64) for s in samples_by_process]))
     middle, mean = float(np.median(pooled)), float(np.mean(pooled))
@@ -135,10 +126,10 @@ def summarise(samples_by_process: Sequence[Sequence[int]]) -> LatencySummary:
         samples=len(pooled),
         median_ns=median(medians),
         interval=median_interval(medians),
-        p90_ns=_at(pooled, 0.9),
-        p90_early_stopping_ns=_bound(pooled, 0.9),
-        p95_ns=_where_shown(pooled, 0.95),
-        p99_ns=_where_shown(pooled, 0.99),
+        p90_ns=percentile(pooled, 0.9),
+        p90_early_stopping_ns=early_stopping_bound(pooled, 0.9),
+        p95_ns=_bounded(pooled, 0.95),
+        p99_ns=_bounded(pooled, 0.99),
         min_ns=int(pooled[0]),
         max_ns=int(pooled[-1]),
         mean_ns=mean,
@@ -148,24 +139,24 @@ def summarise(samples_by_process: Sequence[Sequence[int]]) -> LatencySummary:
     )
 
 
-def _where_shown(ordered: npt.NDArray[np.int64], share: float) -> int | None:
-    """The percentile, where there are enough samples for LoadGen to bound it."""
-    return None if early_stopping_rank(len(ordered), share) is None else _at(ordered, share)
+def _bounded(ordered: Ordered, share: float) -> int | None:
+    """The percentile, or None if LoadGen has no bound of it for so few samples."""
+    return None if early_stopping_rank(len(ordered), share) is None else percentile(ordered, share)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """From blocks measured side by side: the machine's drift is in both and cancels."""
+    """Speed-up from blocks measured side by side: drift that both share cancels."""
 
     ratio: float
     """Baseline over candidate: above 1 the candidate is faster. Median over paired blocks."""
     interval: Interval | None
-    """Of the ratio, by order statistics; null below six blocks."""
+    """Of the ratio, by order statistics; None below six blocks."""
     t_interval: Interval | None
-    """Of the mean log ratio, exponentiated; null for one block. The verdict is read off it."""
+    """Of the mean log ratio, exponentiated; decides the verdict. None for one block."""
     mdd: float | None
-    """Minimal detectable difference: 0.02 means that a difference of 2 % would be found in 80 %
-    of such measurements. Null for one block."""
+    """Minimal detectable difference: with 0.02, 80 % of such measurements detect a difference of
+    2 %. None for one block."""
     blocks: int
     verdict: Verdict
 
@@ -176,8 +167,9 @@ def compare(
     candidate: Sequence[Sequence[int]],
     valid: bool = True,
 ) -> Comparison:
-    """The samples of paired blocks, at least one pair; `valid`: whether all of them are.
+    """Compare paired blocks of samples in ns, at least one pair.
 
+    The verdict is "invalid" below six pairs, or if `valid` is false because a block is not valid.
     Verdict and minimal detectable difference come from the t interval of the log block ratios: a
     bootstrap of six blocks finds a difference in 13 % of the comparisons of a model with itself.
     """
@@ -209,7 +201,7 @@ def _detectable(logs: Sequence[float]) -> float | None:
 
 
 def detectable_errors(blocks: int) -> float:
-    """How many standard errors of the mean log ratio the minimal detectable difference is."""
+    """Minimal detectable difference in standard errors of the mean log ratio."""
     return _t(blocks - 1, (1 + LEVEL) / 2) + _t(blocks - 1, POWER)
 
 
@@ -228,16 +220,3 @@ def _verdict(interval: Interval) -> Verdict:
     if interval.low > 1:
         return "faster"
     return "slower" if interval.high < 1 else "no difference shown"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Speedup:
-    ratio: float
-    """Baseline over candidate: above 1 the candidate is faster. Median over paired blocks."""
-    interval: Interval | None
-
-
-def speedup(*, baseline: Sequence[Sequence[int]], candidate: Sequence[Sequence[int]]) -> Speedup:
-    """The part of `compare` that has no verdict."""
-    seen = compare(baseline=baseline, candidate=candidate)
-    return Speedup(ratio=seen.ratio, interval=seen.interval)

@@ -1,23 +1,22 @@
-"""Rows of `bench-result/1` that are computed from its blocks, when it is written or any time later.
+"""Rows of `bench-result/1` that are computed from its counted blocks.
 
-Pure: the same blocks give the same rows. Only counted blocks count.
+Pure functions: the rows of a stored result can be computed again from its blocks.
 """
 
 from collections.abc import Iterable, Sequence
 from statistics import median
-from typing import Any, Literal
+from typing import Literal, TypedDict
 
-from targets.bench.record import (
-    Block,
-    Disturbance,
-    Kind,
-    Memory,
-    MemoryPass,
-    Reported,
-    Section,
+from targets.bench.record import Block, Memory, MemoryPass, Reported, Section
+from targets.bench.statistics import (
+    LEAST_BLOCKS,
+    Comparison,
+    Interval,
+    Verdict,
+    compare,
+    summarise,
 )
-from targets.bench.statistics import LEAST_BLOCKS, Interval, Verdict, compare, summarise
-from targets.bench.validity import stability
+from targets.bench.validity import DisturbanceRow, by_kind, stability
 
 Method = Literal[
     "order_statistics_over_processes", "order_statistics_over_blocks", "t_of_log_ratios"
@@ -30,61 +29,40 @@ class Range(Section):
     high: float
     """Upper end."""
     level: float
-    """Coverage that it really has."""
+    """Actual coverage."""
     method: Method
-    """How it was computed."""
-
-
-LESS_IS_WORSE = ("frequency", "max_duration")
-"""A share of the highest frequency, and the queries that were reached."""
-
-
-class DisturbanceRow(Section):
-    """One kind of disturbance of one model, over its counted blocks."""
-
-    kind: Kind
-    """Which limit of `targets.bench.validity` was broken."""
-    blocks: int
-    """Counted blocks that broke it."""
-    least: float
-    """The value nearest to the limit."""
-    worst: float
-    """The value farthest from it."""
-    limit: float | None
-    """As in the blocks."""
-    of: float | None
-    """As in the block of `worst`."""
+    """Method of computation."""
 
 
 class SummaryRow(Section):
-    """Of one model, over its counted blocks."""
+    """One model, over its counted blocks."""
 
     model: str
     """Name of the model."""
     runtime: str
-    """Name and version."""
+    """Name and version of the runtime."""
     n_processes: int
-    """Counted blocks."""
+    """Number of counted blocks."""
     n_samples: int
-    """Queries of all of them."""
+    """Number of queries in all counted blocks."""
     median_ns: float | None
-    """Over processes, of each process's median: the headline."""
+    """Median over processes of each process's median: the headline."""
     median_ci: Range | None
-    """Null below six processes."""
+    """Interval of `median_ns`; null below six processes."""
     p90_ns: int | None
-    """Over all samples, as every figure down to `spike_share_gt3x`."""
+    """90th percentile over all samples, as every figure down to `spike_share_gt3x`."""
     p90_early_stopping_ns: int | None
     """Upper 99 % bound of p90 by MLPerf LoadGen's rule; null below 64 samples."""
     p95_ns: int | None
-    """Null below 130 samples."""
+    """95th percentile; null below 130 samples."""
     p99_ns: int | None
-    """Null below 662 samples."""
+    """99th percentile; null below 662 samples."""
     min_ns: int
     """Fastest query."""
     max_ns: int
     """Slowest query."""
     mean_ns: float
-    """Average query."""
+    """Mean of all queries."""
     mad_ns: float | None
     """Median absolute deviation from the median."""
     cv: float | None
@@ -94,52 +72,52 @@ class SummaryRow(Section):
     invoke_only_median_ns: float | None
     """As `median_ns`, of the runtime's own part."""
     import_ns: float | None
-    """Median over processes, as the next two."""
+    """Import of the runtime, median over processes."""
     load_ns: float | None
-    """File to ready."""
+    """Loading of the file, median over processes."""
     first_inference_ns: float | None
-    """First query after loading."""
+    """First query after loading, median over processes."""
     peak_memory_bytes: int | None
-    """Of the whole process; null without a memory pass."""
+    """Peak of the whole process; null without a memory pass."""
     model_memory_bytes: int | None
-    """The peak less what the process had before it loaded the model."""
+    """Peak less the process's memory before it loaded the model."""
     stability: Literal["stable", "unstable"] | None
-    """Unstable: another measurement may well say something else. Null without samples."""
+    """Unstable figures may not be reproduced by another measurement. Null without samples."""
     valid: bool
-    """Whether every counted block is."""
+    """Whether every counted block is valid."""
     invalid_reasons: tuple[str, ...]
-    """Of every counted block, led by its round."""
+    """Reasons of every counted block, each with its round."""
     disturbances: tuple[DisturbanceRow, ...] = ()
-    """The same by kind."""
+    """The disturbances by kind."""
 
 
 class ComparisonRow(Section):
-    """Of one model with a baseline, over pairs of counted blocks of one round."""
+    """One model against a baseline, over pairs of counted blocks of one round."""
 
     baseline: str
-    """Name of the model compared with."""
+    """Name of the baseline model."""
     baseline_runtime: str
-    """Name and version."""
+    """Name and version of its runtime."""
     candidate: str
-    """Name of the model."""
+    """Name of the compared model."""
     candidate_runtime: str
-    """Name and version."""
+    """Name and version of its runtime."""
     ratio: float | None
-    """Baseline over candidate, median of the pairs: above 1 the candidate is faster. Null where the
-    verdict is invalid, as its intervals and `mdd` are: the blocks are there for who wants it."""
+    """Baseline over candidate, median of the pairs: above 1 the candidate is faster. Null if the
+    verdict is invalid, as are its intervals and `mdd`: readers would take it for a speed-up."""
     ratio_ci: Range | None
-    """By order statistics."""
+    """Interval of `ratio` by order statistics."""
     ratio_t_ci: Range | None
-    """Of the mean log ratio, exponentiated: what the verdict rests on."""
+    """Interval of the mean log ratio, exponentiated; decides the verdict."""
     mdd: float | None
-    """Minimal detectable difference: 0.02 would be found in 80 % of such measurements if it
-    were 2 %."""
+    """Minimal detectable difference: with 0.02, 80 % of such measurements detect a difference of
+    2 %."""
     blocks: int
-    """Pairs."""
+    """Number of pairs."""
     verdict: Verdict
     """Invalid below six pairs or with an invalid block."""
     invalid_reasons: tuple[str, ...]
-    """Why the verdict is invalid; empty where it is not."""
+    """Why the verdict is invalid; empty if it is valid."""
 
 
 def summarise_blocks(
@@ -147,7 +125,7 @@ def summarise_blocks(
     memory: Sequence[MemoryPass] = (),
     names: Sequence[str] | None = None,
 ) -> tuple[SummaryRow, ...]:
-    """A row per model that has counted blocks, in the order of `names`, else as first measured."""
+    """A row per model with counted blocks, in the order of `names`, else in that of measuring."""
     by_model = _counted(blocks)
     peaks = {one.model: one.memory for one in memory}
     order = by_model if names is None else [name for name in names if name in by_model]
@@ -157,7 +135,7 @@ def summarise_blocks(
 def comparisons(
     blocks: Sequence[Block], baseline: str, names: Sequence[str]
 ) -> tuple[ComparisonRow, ...]:
-    """A row per name that has counted blocks, where the baseline has; `names` may hold it too."""
+    """A row per name with counted blocks, if the baseline has any; it may be among `names`."""
     by_model = _counted(blocks)
     if baseline not in by_model:
         return ()
@@ -169,7 +147,7 @@ def comparisons(
 
 
 Rounds = dict[int, Block]
-"""The counted block of each round, in order."""
+"""Round -> its counted block, in order of the rounds."""
 
 
 def _counted(blocks: Sequence[Block]) -> dict[str, Rounds]:
@@ -195,94 +173,110 @@ def _row(name: str, blocks: Sequence[Block], memory: Memory | None) -> SummaryRo
         model_memory_bytes=_of_the_model(memory),
         valid=all(b.valid for b in blocks),
         invalid_reasons=_reasons(blocks),
-        disturbances=_disturbances(blocks),
+        disturbances=by_kind(blocks),
     )
 
 
-def _latency(blocks: Sequence[Block]) -> dict[str, Any]:
+class _Latency(TypedDict):
+    """The fields of `SummaryRow` that are latencies of the steady state."""
+
+    n_samples: int
+    median_ns: float | None
+    median_ci: Range | None
+    p90_ns: int | None
+    p90_early_stopping_ns: int | None
+    p95_ns: int | None
+    p99_ns: int | None
+    min_ns: int
+    max_ns: int
+    mean_ns: float
+    mad_ns: float | None
+    cv: float | None
+    spike_share_gt3x: float | None
+    stability: Literal["stable", "unstable"] | None
+
+
+def _latency(blocks: Sequence[Block]) -> _Latency:
     samples = [block.samples_ns for block in blocks if block.samples_ns]
     if len(samples) < len(blocks):
         return _as_reported([block.reported for block in blocks if block.reported])
-    seen = summarise(samples)
-    return {
-        "n_samples": seen.samples,
-        "median_ns": seen.median_ns,
-        "median_ci": _range(seen.interval, "order_statistics_over_processes"),
-        "p90_ns": seen.p90_ns,
-        "p90_early_stopping_ns": seen.p90_early_stopping_ns,
-        "p95_ns": seen.p95_ns,
-        "p99_ns": seen.p99_ns,
-        "min_ns": seen.min_ns,
-        "max_ns": seen.max_ns,
-        "mean_ns": seen.mean_ns,
-        "mad_ns": seen.mad_ns,
-        "cv": seen.cv,
-        "spike_share_gt3x": seen.spike_share,
-        "stability": stability(seen, blocks),
-    }
+    found = summarise(samples)
+    return _Latency(
+        n_samples=found.samples,
+        median_ns=found.median_ns,
+        median_ci=_range(found.interval, "order_statistics_over_processes"),
+        p90_ns=found.p90_ns,
+        p90_early_stopping_ns=found.p90_early_stopping_ns,
+        p95_ns=found.p95_ns,
+        p99_ns=found.p99_ns,
+        min_ns=found.min_ns,
+        max_ns=found.max_ns,
+        mean_ns=found.mean_ns,
+        mad_ns=found.mad_ns,
+        cv=found.cv,
+        spike_share_gt3x=found.spike_share,
+        stability=stability(found, blocks),
+    )
 
 
-def _as_reported(reports: Sequence[Reported]) -> dict[str, Any]:
-    """Of a tool that keeps its samples: what follows from them is null, and not called stable."""
-    unknown = ("median_ci", "p90_ns", "p90_early_stopping_ns", "p95_ns", "p99_ns")
+def _as_reported(reports: Sequence[Reported]) -> _Latency:
+    """Figures of a tool that does not give its samples: what needs samples is null."""
     count = sum(report.count for report in reports)
-    return {
-        **dict.fromkeys([*unknown, "mad_ns", "cv", "spike_share_gt3x", "stability"]),
-        "n_samples": count,
-        "median_ns": _median(report.median_ns for report in reports),
-        "min_ns": min(report.min_ns for report in reports),
-        "max_ns": max(report.max_ns for report in reports),
-        "mean_ns": sum(report.mean_ns * report.count for report in reports) / count,
-    }
+    return _Latency(
+        n_samples=count,
+        median_ns=_median(report.median_ns for report in reports),
+        median_ci=None,
+        p90_ns=None,
+        p90_early_stopping_ns=None,
+        p95_ns=None,
+        p99_ns=None,
+        min_ns=min(report.min_ns for report in reports),
+        max_ns=max(report.max_ns for report in reports),
+        mean_ns=sum(report.mean_ns * report.count for report in reports) / count,
+        mad_ns=None,
+        cv=None,
+        spike_share_gt3x=None,
+        stability=None,
+    )
 
 
 def _compared(baseline: str, slow: Rounds, candidate: str, fast: Rounds) -> ComparisonRow:
     rounds = [index for index in slow if index in fast]
     pairs = [(slow[index], fast[index]) for index in rounds]
-    reasons = _against(pairs)
+    reasons = _obstacles(pairs)
+    found = None if reasons else _comparison(pairs)
     return ComparisonRow(
         baseline=baseline,
         baseline_runtime=_runtime(list(slow.values())),
         candidate=candidate,
         candidate_runtime=_runtime(list(fast.values())),
+        ratio=found and found.ratio,
+        ratio_ci=found and _range(found.interval, "order_statistics_over_blocks"),
+        ratio_t_ci=found and _range(found.t_interval, "t_of_log_ratios"),
+        mdd=found and found.mdd,
         blocks=len(pairs),
+        verdict=found.verdict if found else "invalid",
         invalid_reasons=reasons,
-        **(NO_RATIO if reasons else _ratio(pairs)),
     )
 
 
-def _against(pairs: Sequence[tuple[Block, Block]]) -> tuple[str, ...]:
+def _obstacles(pairs: Sequence[tuple[Block, Block]]) -> tuple[str, ...]:
     """Why no verdict can be given."""
     reasons = []
     if len(pairs) < LEAST_BLOCKS:
         reasons.append(f"{len(pairs)} paired blocks, of the {LEAST_BLOCKS} that it takes")
     if not all(one.samples_ns for pair in pairs for one in pair):
         reasons.append("a runtime that does not give its samples")
-    for block in dict.fromkeys(one.model for pair in pairs for one in pair if not one.valid):
-        reasons.append(f"invalid blocks of {block}")
+    for model in dict.fromkeys(one.model for pair in pairs for one in pair if not one.valid):
+        reasons.append(f"invalid blocks of {model}")
     return tuple(reasons)
 
 
-NO_RATIO: dict[str, Any] = {
-    **dict.fromkeys(("ratio", "ratio_ci", "ratio_t_ci", "mdd")),
-    "verdict": "invalid",
-}
-"""A number beside an invalid verdict would be read as a speed-up all the same."""
-
-
-def _ratio(pairs: Sequence[tuple[Block, Block]]) -> dict[str, Any]:
-    """Of pairs that nothing speaks against."""
-    seen = compare(
+def _comparison(pairs: Sequence[tuple[Block, Block]]) -> Comparison:
+    return compare(
         baseline=[slow.samples_ns or () for slow, _ in pairs],
         candidate=[fast.samples_ns or () for _, fast in pairs],
     )
-    return {
-        "ratio": seen.ratio,
-        "ratio_ci": _range(seen.interval, "order_statistics_over_blocks"),
-        "ratio_t_ci": _range(seen.t_interval, "t_of_log_ratios"),
-        "mdd": seen.mdd,
-        "verdict": seen.verdict,
-    }
 
 
 def _runtime(blocks: Sequence[Block]) -> str:
@@ -297,10 +291,10 @@ def _range(interval: Interval | None, method: Method) -> Range | None:
 
 
 def _median(values: Iterable[float | None]) -> float | None:
-    """Null where one is missing: a median of the others would be of something else."""
-    seen = list(values)
-    known = [value for value in seen if value is not None]
-    return float(median(known)) if known and len(known) == len(seen) else None
+    """None if a value is missing: the median of the others would be of other blocks."""
+    every = list(values)
+    known = [value for value in every if value is not None]
+    return float(median(known)) if known and len(known) == len(every) else None
 
 
 def _of_the_model(memory: Memory | None) -> int | None:
@@ -309,26 +303,3 @@ def _of_the_model(memory: Memory | None) -> int | None:
 
 def _reasons(blocks: Sequence[Block]) -> tuple[str, ...]:
     return tuple(f"block {b.index}: {reason}" for b in blocks for reason in b.invalid_reasons)
-
-
-def _disturbances(blocks: Sequence[Block]) -> tuple[DisturbanceRow, ...]:
-    seen: dict[Kind, list[tuple[int, Disturbance]]] = {}
-    for block in blocks:
-        for found in block.disturbances:
-            seen.setdefault(found.kind, []).append((block.index, found))
-    return tuple(_by_kind(kind, found) for kind, found in seen.items())
-
-
-def _by_kind(kind: Kind, seen: Sequence[tuple[int, Disturbance]]) -> DisturbanceRow:
-    order = sorted((found for _, found in seen), key=lambda found: found.value)
-    if kind in LESS_IS_WORSE:
-        order.reverse()
-    least, worst = order[0], order[-1]
-    return DisturbanceRow(
-        kind=kind,
-        blocks=len({index for index, _ in seen}),
-        least=least.value,
-        worst=worst.value,
-        limit=worst.limit,
-        of=worst.of,
-    )

@@ -1,7 +1,7 @@
-"""Whether the device was left alone while a block was measured, and whether the figures hold.
+"""Detection of disturbances during a block, and stability of a model's figures.
 
-A disturbed block says how fast the disturbed device was. It is measured again or marked; its
-samples stay in the file as they are.
+A disturbed block measures the disturbed device. It is repeated or marked as invalid; its samples
+stay in the file unchanged.
 """
 
 import re
@@ -9,35 +9,58 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 from typing import Literal
 
-from targets.bench.record import Block, Disturbance, Environment, Kind
+from targets.bench.record import Block, Disturbance, Environment, Kind, Section
 from targets.bench.statistics import LatencySummary
 
 SENTINEL_RISE = 1.10
-"""Of a fixed piece of work over its baseline: the limit of Android's own benchmark library
-(androidx.benchmark, thermal throttle check), which cools down and tries again above it."""
+"""Limit of the sentinel's time over its baseline, as in Android's benchmark library
+(androidx.benchmark, thermal throttle check), which cools down and repeats above it."""
 FREQUENCY_SHARE = 0.9
-"""Of the highest frequency seen: below, the same work takes a tenth longer, as in the sentinel."""
+"""Lower limit of the frequency over the highest observed: below it, the same work takes a tenth
+longer, as with the sentinel."""
 OTHERS_CPU = 0.1
-"""Of one core: `QUIET_CORES` of our benchmarks."""
+"""Limit of the CPU use of other processes, in cores: `QUIET_CORES` of our benchmarks."""
 WAITING = 1.0
-"""Load above one process per CPU: a thread had to wait. The average is of the last minute, so that
-it may speak of what ran before the block; `others_cpu` is of the block itself."""
+"""Limit of the load average above one process per CPU: a thread had to wait. The average covers the
+last minute and thus what ran before the block; `others_cpu` covers the block itself."""
 SWITCHES_PER_S = 50.0
-"""Involuntary, per thread. A core that is shared is taken away at every time slice, of a few ms
-on Linux: 100 times a second and more. Kernel threads alone take it a few times a second."""
+"""Limit of involuntary context switches per thread. On a shared core the scheduler switches at
+every time slice of a few ms on Linux, 100 times a second and more; kernel threads alone cause a few
+switches a second."""
 THROTTLED_NOW = 0xF
 """`get_throttled`, bits 0-3: under-voltage, frequency capped, throttled, soft limit. The same bits
-from 16 on say that it happened since boot, and cannot be cleared (raspberrypi/documentation)."""
+from 16 on are set if it happened since boot, and stay set (raspberrypi/documentation)."""
 PI_LIMIT_C = 80.0
-"""A Raspberry Pi lowers its clock from here on. No limit where `get_throttled` is absent: other
-CPUs are built for more, and there the sentinel and the frequency say what heat does."""
+"""Temperature above which a Raspberry Pi lowers its clock. Without `get_throttled` there is no
+limit: other CPUs allow more, and sentinel and frequency detect the effect of heat."""
 SPREAD = 0.10
-"""Of the process medians, (max - min) / median: what the sentinel is allowed too."""
+"""Limit of (max - min) / median of the process medians, the same as of the sentinel."""
+
+LESS_IS_WORSE = ("frequency", "max_duration")
+"""Kinds whose value is worse if smaller: the share of the highest frequency, the queries."""
+
+
+class DisturbanceRow(Section):
+    """One kind of disturbance of one model, over its counted blocks."""
+
+    kind: Kind
+    """Which limit was broken."""
+    blocks: int
+    """Number of counted blocks that broke it."""
+    least: float
+    """The value nearest to the limit."""
+    worst: float
+    """The value farthest from the limit."""
+    limit: float | None
+    """Limit, as in the blocks."""
+    of: float | None
+    """Reference of `worst`, as in its block."""
+
 
 SENTENCES: dict[Kind, str] = {
     "max_duration": "the longest time was up after {value:.0f} queries, fewer than asked",
     "sentinel": "fixed work took {value:.2f}x its best time {side} (limit {limit:.2f}x)",
-    "throttled": "throttled {side}: get_throttled says {bits:#x}",
+    "throttled": "throttled {side}: get_throttled is {bits:#x}",
     "throttled_between": "throttled in between: get_throttled went from {of_bits:#x} to {bits:#x}",
     "hot": "{value:.0f} °C {side}: the clock is lowered from {limit:.0f} °C on",
     "thermal_status": "thermal status {value:.0f} {side} (0 is none, 6 shuts down)",
@@ -51,15 +74,15 @@ SENTENCES: dict[Kind, str] = {
 
 
 def sentinel_baseline(blocks: Sequence[Block]) -> int | None:
-    """The fastest that the sentinel was seen; null where no block has one."""
-    seen = [env.sentinel_ns for block in blocks for env in _environments(block)]
-    return min((ns for ns in seen if ns is not None), default=None)
+    """The fastest sentinel of all blocks; None if no block has one."""
+    times = [env.sentinel_ns for block in blocks for env in _environments(block)]
+    return min((ns for ns in times if ns is not None), default=None)
 
 
 def judge(block: Block, *, sentinel_baseline_ns: int | None, cpus: int) -> list[Disturbance]:
-    """Why the block is not valid; empty where nothing speaks against it.
+    """The disturbances of the block; empty if it is valid.
 
-    `cpus`: how many the device has. A value that the device does not give is not judged.
+    `cpus`: number of CPUs of the device. Values that the device does not report are not judged.
     """
     return [
         *_too_few(block),
@@ -75,7 +98,7 @@ def judge(block: Block, *, sentinel_baseline_ns: int | None, cpus: int) -> list[
 
 
 def judged(block: Block, *, sentinel_baseline_ns: int | None, cpus: int) -> Block:
-    """The block with its verdict, and the reasons as numbers and as sentences."""
+    """The block with its validity, and the reasons as numbers and as sentences."""
     found = judge(block, sentinel_baseline_ns=sentinel_baseline_ns, cpus=cpus)
     return block.model_copy(
         update={
@@ -87,7 +110,7 @@ def judged(block: Block, *, sentinel_baseline_ns: int | None, cpus: int) -> Bloc
 
 
 def sentence(found: Disturbance) -> str:
-    """A disturbance for a person to read."""
+    """The disturbance in words."""
     of = found.of or 0
     return SENTENCES[found.kind].format(
         **found.model_dump(),
@@ -99,20 +122,47 @@ def sentence(found: Disturbance) -> str:
 
 
 def worth_repeating(block: Block) -> bool:
-    """Whether it is invalid for a reason that may be gone next time.
+    """Whether the block is invalid for a reason that may be temporary.
 
-    Where the longest time is all that speaks against it, the model is too slow and stays so.
+    A model that is only too slow for the maximum duration stays too slow.
     """
     return list(block.disturbances) != list(_too_few(block))
 
 
 def stability(summary: LatencySummary, blocks: Sequence[Block]) -> Literal["stable", "unstable"]:
-    """Of the counted `blocks` that `summary` is of: unstable where one is not valid, where the
-    processes differ by more than `SPREAD`, and where a single one can differ from none."""
+    """Stability of the counted `blocks` that `summary` is computed from.
+
+    Unstable if a block is invalid, if the process medians differ by more than `SPREAD`, or if there
+    is only one process.
+    """
     medians = [median(block.samples_ns) for block in blocks if block.samples_ns]
-    near = max(medians) - min(medians) <= SPREAD * summary.median_ns
-    shown = near and len(medians) > 1 and all(block.valid for block in blocks)
-    return "stable" if shown else "unstable"
+    is_close = max(medians) - min(medians) <= SPREAD * summary.median_ns
+    is_stable = is_close and len(medians) > 1 and all(block.valid for block in blocks)
+    return "stable" if is_stable else "unstable"
+
+
+def by_kind(blocks: Sequence[Block]) -> tuple[DisturbanceRow, ...]:
+    """The disturbances of a model's counted blocks, one row per kind."""
+    kinds: dict[Kind, list[tuple[int, Disturbance]]] = {}
+    for block in blocks:
+        for found in block.disturbances:
+            kinds.setdefault(found.kind, []).append((block.index, found))
+    return tuple(_disturbance_row(kind, found) for kind, found in kinds.items())
+
+
+def _disturbance_row(kind: Kind, disturbances: Sequence[tuple[int, Disturbance]]) -> DisturbanceRow:
+    order = sorted((found for _, found in disturbances), key=lambda found: found.value)
+    if kind in LESS_IS_WORSE:
+        order.reverse()
+    least, worst = order[0], order[-1]
+    return DisturbanceRow(
+        kind=kind,
+        blocks=len({index for index, _ in disturbances}),
+        least=least.value,
+        worst=worst.value,
+        limit=worst.limit,
+        of=worst.of,
+    )
 
 
 def _environments(block: Block) -> list[Environment]:
@@ -139,18 +189,18 @@ def _sentinel(block: Block, baseline_ns: int | None) -> Iterator[Disturbance]:
 
 
 def _throttled(block: Block) -> Iterator[Disturbance]:
-    """Bits of now on either side, and those since boot that came in between."""
+    """Current bits before or after the block, and bits since boot that were set in between."""
     bits = {side: _bits(env) for side, env in _sides(block)}
-    for side, seen in bits.items():
-        if seen & THROTTLED_NOW:
-            yield Disturbance(kind="throttled", value=seen, side=side)
-    came = bits.get("after", 0) & ~bits.get("before", 0) & (THROTTLED_NOW << 16)
-    if "before" in bits and came and not bits["after"] & THROTTLED_NOW:
+    for side, value in bits.items():
+        if value & THROTTLED_NOW:
+            yield Disturbance(kind="throttled", value=value, side=side)
+    new = bits.get("after", 0) & ~bits.get("before", 0) & (THROTTLED_NOW << 16)
+    if "before" in bits and new and not bits["after"] & THROTTLED_NOW:
         yield Disturbance(kind="throttled_between", value=bits["after"], of=bits["before"])
 
 
 def _bits(env: Environment) -> int:
-    """`throttled=0x50000` or `0x50000`; none where the program is absent or says no number."""
+    """Bits of `throttled=0x50000` or `0x50000`; 0 if the text holds no number."""
     number = re.search(r"0x[0-9a-fA-F]+", env.throttled_raw or "")
     return int(number[0], 16) if number else 0
 
@@ -162,17 +212,17 @@ def _hot(block: Block) -> Iterator[Disturbance]:
 
 
 def _warm_phone(block: Block) -> Iterator[Disturbance]:
-    """Android's own word, from LIGHT on: it has begun to lower frequencies."""
+    """Android's thermal status: from LIGHT on it lowers frequencies."""
     for side, env in _sides(block):
         if env.thermal_status:
             yield Disturbance(kind="thermal_status", value=env.thermal_status, limit=0, side=side)
 
 
 def _slowed(block: Block) -> Iterator[Disturbance]:
-    """By the fastest of the cores it may use: those that idle are slow for another reason."""
-    seen = {side: hz for side, env in _sides(block) if (hz := _fastest(block, env))}
-    highest = max(seen.values(), default=0)
-    for side, hz in seen.items():
+    """Judged by the fastest core that the process may use: idle cores are slow anyway."""
+    fastest = {side: hz for side, env in _sides(block) if (hz := _fastest(block, env))}
+    highest = max(fastest.values(), default=0)
+    for side, hz in fastest.items():
         if hz < FREQUENCY_SHARE * highest:
             yield Disturbance(
                 kind="frequency", value=hz / highest, limit=FREQUENCY_SHARE, side=side, of=highest

@@ -1,20 +1,21 @@
-"""Whether one network is better than another, or only seems so: tests and intervals on pairs.
+"""Tests and intervals for paired comparisons of two networks.
 
-Two things vary. Other test images would give another accuracy: `mcnemar` and `clustered_mcnemar`,
-whose unit is the image. Another seed would train another network: `mean_interval` and `paired_t`,
-whose unit is the seed, and which say nothing of other images. A gain is shown by both or not shown.
+Two sources of variation are tested apart. Other test images: `mcnemar` and `clustered_mcnemar`,
+whose unit is the image. Another training seed: `mean_interval` and `paired_t`, whose unit is the
+seed. A gain is shown only if both find it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 Right = npt.NDArray[np.bool_]
+"""Which samples a network classifies correctly, [samples]."""
 EXACT_BELOW = 25
-"""Discordant pairs for which the chi-squared approximation is too coarse."""
+"""Number of discordant pairs below which the chi-squared approximation is too coarse."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +25,7 @@ class Paired:
     gain: float
     """Accuracy after less accuracy before: (c - b) / samples."""
     interval: tuple[float, float]
-    """Of the gain: Bonett and Price's adjusted Wald interval."""
+    """95 % interval of the gain, by `paired_interval`."""
     b: int
     """Images that became wrong."""
     c: int
@@ -34,10 +35,10 @@ class Paired:
 
 
 def mcnemar(*, before: Right, after: Right) -> Paired:
-    """McNemar 1947 on which samples are right, [samples] each.
+    """McNemar's test of equal accuracy: McNemar 1947, Psychometrika 12(2).
 
-    p is the exact binomial one where fewer than 25 pairs are discordant, else that of chi-squared
-    with Edwards' continuity correction, (|b - c| - 1)² / (b + c).
+    The p-value is the exact binomial one below `EXACT_BELOW` discordant pairs, else that of
+    chi-squared with Edwards' continuity correction, (|b - c| - 1)² / (b + c).
     """
     b, c = int(np.sum(before & ~after)), int(np.sum(~before & after))
     return Paired(
@@ -60,10 +61,10 @@ def _mcnemar_p(b: int, c: int) -> float:
 
 
 def paired_interval(*, b: int, c: int, samples: int, level: float = 0.95) -> tuple[float, float]:
-    """Of a difference of paired shares, (c - b) / samples.
+    """Interval of the difference of paired proportions, (c - b) / samples.
 
-    The Wald interval after one pair was added to b and one to c: Bonett and Price 2012, Journal of
-    Educational and Behavioral Statistics 37(4). Never empty, and holds its level for few pairs too.
+    The Wald interval with one pair added to b and one to c: Bonett and Price 2012, Journal of
+    Educational and Behavioral Statistics 37(4). Never empty, and keeps its level for few pairs.
     """
     from scipy.stats import norm
 
@@ -74,10 +75,10 @@ def paired_interval(*, b: int, c: int, samples: int, level: float = 0.95) -> tup
 
 
 def clustered_mcnemar(*, before: Right, after: Right) -> float:
-    """The two-sided p of no gain over all seeds; the images are what varies. [seeds, samples] each.
+    """Two-sided p-value of no gain over several seeds, [seeds, samples] each.
 
-    The seeds of one image are no independent samples, so each image is one cluster:
-    chi² = (Σ d)² / Σ d², d = the images' pairs won less those lost. With one seed it is McNemar's
+    The seeds' answers for one image are not independent, so each image is one cluster:
+    chi² = (Σ d)² / Σ d², d = an image's pairs won less pairs lost. With one seed this is McNemar's
     test without the correction. Source: Durkalski et al. 2003, Statistics in Medicine 22(15).
     """
     from scipy.stats import chi2
@@ -88,7 +89,7 @@ def clustered_mcnemar(*, before: Right, after: Right) -> float:
 
 
 class Mean(NamedTuple):
-    """Of few values; no interval of one."""
+    """A mean and its interval; `low` and `high` are None for a single value."""
 
     mean: float
     low: float | None
@@ -98,34 +99,29 @@ class Mean(NamedTuple):
 def mean_interval(values: Sequence[float], level: float = 0.95) -> Mean:
     """Student's t interval of the mean over seeds.
 
-    It covers what another seed would change, not what other test images would; with three seeds it
-    reaches 2.5 standard deviations either way, so that only what is large or very steady stands
-    out.
+    It covers what another seed would change, not what other test images would. With three seeds it
+    extends 2.5 standard deviations to either side: only large or very steady gains are shown.
     """
-    from scipy.stats import t
+    from scipy.stats import ttest_1samp
 
     mean = float(np.mean(values))
     if len(values) < 2:
         return Mean(mean, None, None)
-    reach = float(t.ppf((1 + level) / 2, len(values) - 1) * _standard_error(values))
-    return Mean(mean, mean - reach, mean + reach)
+    if len(set(values)) == 1:  # no spread, for which scipy gives NaN
+        return Mean(mean, mean, mean)
+    interval = ttest_1samp(values, 0).confidence_interval(level)
+    return Mean(mean, float(interval.low), float(interval.high))
 
 
 def paired_t(gains: Sequence[float]) -> float | None:
-    """The two-sided p of no gain over seeds, `gains` being one difference per seed; None for one.
+    """Two-sided p-value of no gain, from one difference per seed; None for a single seed.
 
-    Equal gains have no spread: p is 0 then, and 1 where they are all 0.
+    Equal gains have no spread: p is 0, or 1 if all are 0.
     """
-    from scipy.stats import t
+    from scipy.stats import ttest_1samp
 
     if len(gains) < 2:
         return None
-    mean, error = float(np.mean(gains)), _standard_error(gains)
-    if error == 0:
-        return 0.0 if mean else 1.0
-    return float(2 * t.sf(abs(mean) / error, len(gains) - 1))
-
-
-def _standard_error(values: Sequence[float]) -> Any:
-    # Equal floats can have a mean that differs from them in the last bit.
-    return np.std(values, ddof=1) / np.sqrt(len(values)) if len(set(values)) > 1 else 0.0
+    if len(set(gains)) == 1:
+        return 0.0 if gains[0] else 1.0
+    return float(ttest_1samp(gains, 0).pvalue)
