@@ -91,28 +91,29 @@ def early_stopping_rank(n: int, share: float) -> int | None:
 
 @dataclass(frozen=True, kw_only=True)
 class LatencySummary:
-    """Latency of one model. All but the first four fields are over the samples of all processes."""
+    """Latency of one model. All but the median and its interval are over the samples of all
+    processes; a tool that does not give samples leaves None what needs them."""
 
     processes: int
     samples: int
-    median_ns: float
+    median_ns: float | None
     """Median over processes of each process's median."""
-    interval: Interval | None
+    interval: Interval | None = None
     """Of `median_ns`, over processes."""
-    p90_ns: int
-    p90_early_stopping_ns: int | None
-    """LoadGen's upper bound of p90; None below 64 samples."""
-    p95_ns: int | None
-    """None below 130 samples, `p99_ns` below 662: never an extrapolation."""
-    p99_ns: int | None
     min_ns: int
     max_ns: int
     mean_ns: float
-    mad_ns: float
+    p90_ns: int | None = None
+    p90_early_stopping_ns: int | None = None
+    """LoadGen's upper bound of p90; None below 64 samples."""
+    p95_ns: int | None = None
+    """None below 130 samples, `p99_ns` below 662: never an extrapolation."""
+    p99_ns: int | None = None
+    mad_ns: float | None = None
     """Median absolute deviation from the median of the samples, not scaled."""
-    cv: float
+    cv: float | None = None
     """Standard deviation over mean."""
-    spike_share: float
+    spike_share: float | None = None
     """Share of samples above three times the median."""
 
 

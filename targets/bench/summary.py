@@ -5,13 +5,14 @@ Pure functions: the rows of a stored result can be computed again from its block
 
 from collections.abc import Iterable, Sequence
 from statistics import median
-from typing import Literal, TypedDict
+from typing import Literal
 
 from targets.bench.record import Block, Memory, MemoryPass, Reported, Section
 from targets.bench.statistics import (
     LEAST_BLOCKS,
     Comparison,
     Interval,
+    LatencySummary,
     Verdict,
     compare,
     summarise,
@@ -158,11 +159,24 @@ def _counted(blocks: Sequence[Block]) -> dict[str, Rounds]:
 
 
 def _row(name: str, blocks: Sequence[Block], memory: Memory | None) -> SummaryRow:
+    latency = _latency(blocks)
     return SummaryRow(
         model=name,
         runtime=_runtime(blocks),
         n_processes=len(blocks),
-        **_latency(blocks),
+        n_samples=latency.samples,
+        median_ns=latency.median_ns,
+        median_ci=_range(latency.interval, "order_statistics_over_processes"),
+        p90_ns=latency.p90_ns,
+        p90_early_stopping_ns=latency.p90_early_stopping_ns,
+        p95_ns=latency.p95_ns,
+        p99_ns=latency.p99_ns,
+        min_ns=latency.min_ns,
+        max_ns=latency.max_ns,
+        mean_ns=latency.mean_ns,
+        mad_ns=latency.mad_ns,
+        cv=latency.cv,
+        spike_share_gt3x=latency.spike_share,
         invoke_only_median_ns=_median(
             median(b.invoke_only_ns) if b.invoke_only_ns else None for b in blocks
         ),
@@ -171,72 +185,30 @@ def _row(name: str, blocks: Sequence[Block], memory: Memory | None) -> SummaryRo
         first_inference_ns=_median(b.phases.first_inference_ns for b in blocks),
         peak_memory_bytes=None if memory is None else memory.peak_bytes,
         model_memory_bytes=_of_the_model(memory),
+        stability=stability(blocks),
         valid=all(b.valid for b in blocks),
         invalid_reasons=_reasons(blocks),
         disturbances=by_kind(blocks),
     )
 
 
-class _Latency(TypedDict):
-    """The fields of `SummaryRow` that are latencies of the steady state."""
-
-    n_samples: int
-    median_ns: float | None
-    median_ci: Range | None
-    p90_ns: int | None
-    p90_early_stopping_ns: int | None
-    p95_ns: int | None
-    p99_ns: int | None
-    min_ns: int
-    max_ns: int
-    mean_ns: float
-    mad_ns: float | None
-    cv: float | None
-    spike_share_gt3x: float | None
-    stability: Literal["stable", "unstable"] | None
-
-
-def _latency(blocks: Sequence[Block]) -> _Latency:
+def _latency(blocks: Sequence[Block]) -> LatencySummary:
     samples = [block.samples_ns for block in blocks if block.samples_ns]
-    if len(samples) < len(blocks):
-        return _as_reported([block.reported for block in blocks if block.reported])
-    found = summarise(samples)
-    return _Latency(
-        n_samples=found.samples,
-        median_ns=found.median_ns,
-        median_ci=_range(found.interval, "order_statistics_over_processes"),
-        p90_ns=found.p90_ns,
-        p90_early_stopping_ns=found.p90_early_stopping_ns,
-        p95_ns=found.p95_ns,
-        p99_ns=found.p99_ns,
-        min_ns=found.min_ns,
-        max_ns=found.max_ns,
-        mean_ns=found.mean_ns,
-        mad_ns=found.mad_ns,
-        cv=found.cv,
-        spike_share_gt3x=found.spike_share,
-        stability=stability(found, blocks),
-    )
+    if len(samples) == len(blocks):
+        return summarise(samples)
+    return _as_reported([block.reported for block in blocks if block.reported])
 
 
-def _as_reported(reports: Sequence[Reported]) -> _Latency:
-    """Figures of a tool that does not give its samples: what needs samples is null."""
+def _as_reported(reports: Sequence[Reported]) -> LatencySummary:
+    """Figures of a tool that does not give its samples."""
     count = sum(report.count for report in reports)
-    return _Latency(
-        n_samples=count,
+    return LatencySummary(
+        processes=len(reports),
+        samples=count,
         median_ns=_median(report.median_ns for report in reports),
-        median_ci=None,
-        p90_ns=None,
-        p90_early_stopping_ns=None,
-        p95_ns=None,
-        p99_ns=None,
         min_ns=min(report.min_ns for report in reports),
         max_ns=max(report.max_ns for report in reports),
         mean_ns=sum(report.mean_ns * report.count for report in reports) / count,
-        mad_ns=None,
-        cv=None,
-        spike_share_gt3x=None,
-        stability=None,
     )
 
 

@@ -10,7 +10,6 @@ from statistics import median
 from typing import Literal
 
 from targets.bench.record import Block, Disturbance, Environment, Kind, Section
-from targets.bench.statistics import LatencySummary
 
 SENTINEL_RISE = 1.10
 """Limit of the sentinel's time over its baseline, as in Android's benchmark library
@@ -129,14 +128,16 @@ def worth_repeating(block: Block) -> bool:
     return list(block.disturbances) != list(_too_few(block))
 
 
-def stability(summary: LatencySummary, blocks: Sequence[Block]) -> Literal["stable", "unstable"]:
-    """Stability of the counted `blocks` that `summary` is computed from.
+def stability(blocks: Sequence[Block]) -> Literal["stable", "unstable"] | None:
+    """Stability of a model's counted blocks; None if one has no samples.
 
     Unstable if a block is invalid, if the process medians differ by more than `SPREAD`, or if there
     is only one process.
     """
     medians = [median(block.samples_ns) for block in blocks if block.samples_ns]
-    is_close = max(medians) - min(medians) <= SPREAD * summary.median_ns
+    if len(medians) < len(blocks):
+        return None
+    is_close = max(medians) - min(medians) <= SPREAD * median(medians)
     is_stable = is_close and len(medians) > 1 and all(block.valid for block in blocks)
     return "stable" if is_stable else "unstable"
 
