@@ -1,15 +1,42 @@
-"""The default recipe at full length: what the README and its recipe header promise."""
+"""The default recipe keeps what the README and its header promise: in short, and at full length."""
 
 import json
 import shlex
 import time
+from pathlib import Path
 
 import pytest
 
-from tests.conftest import Command
+from pipeline import datasets
+from pipeline.datasets.splits import Split
+from pipeline.engine.progress import SilentConsole
+from pipeline.engine.runner import Runner
+from pipeline.engine.store import Store
+from pipeline.recipe.load import load, parse_override
+from targets.bench.plan import logits_of
+from targets.evaluation import metrics
+from tests.conftest import THREADS, Command
 from tests.test_docs import workflow
 
 TEACHER, STUDENT = 0.98, 0.97
+SHORT = (
+    "teacher.widths=[16, 32, 64]", "teacher.blocks=1", "teacher.epochs=6", "logits.views=2",
+    "distill.epochs=8", "quantize.epochs=1", 'convert.precisions=["int8"]', "bench.enabled=false",
+    f"threads={THREADS}",
+)  # fmt: skip
+SHORT_STUDENT = 0.88
+"""Of 450 test images. Seeds 0 to 2 reached 94.2, 94.0 and 96.2 % in int8; chance is 10 %."""
+
+
+def test_digits_reach_a_short_form_of_their_accuracy(tmp_path: Path) -> None:
+    """The int8 file in its runtime, a third of the epochs of a smaller teacher."""
+    recipe = load("digits", [parse_override(text) for text in SHORT])
+    runner = Runner(recipe=recipe, store=Store(tmp_path / "store"), console=SilentConsole())
+    runner.run(tmp_path / "digits")
+    test = datasets.load(recipe.dataset)[Split.TEST]
+    int8 = tmp_path / "digits" / "models" / "student.int8.tflite"
+    outputs = logits_of(int8, "tflite", test.images, tmp_path)
+    assert metrics.top1(outputs, test.labels) >= SHORT_STUDENT
 
 
 @pytest.mark.slow
@@ -24,7 +51,7 @@ def test_digits_reach_their_accuracy(command: Command, seed: int) -> None:
 
 
 @pytest.mark.slow
-def test_the_workflow_makes_its_artifact(command: Command, tmp_path: object) -> None:
+def test_the_workflow_makes_its_artifact(command: Command) -> None:
     steps = workflow()["jobs"]["models"]["steps"]
     (line,) = [s["run"] for s in steps if s.get("run", "").startswith("pipeline")]
     begun = time.monotonic()

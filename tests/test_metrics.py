@@ -1,15 +1,34 @@
+"""Accuracy and fidelity against published, hand-computed and scipy's values."""
+
 import numpy as np
 import pytest
 from scipy.special import softmax
 from scipy.stats import entropy
 
 from targets.evaluation import metrics
-from tests.test_losses import LABELS, STUDENT, TEACHER
+
+STUDENT = np.array([[1, 2, 0.5, -1], [0.2, -0.3, 1.5, 0.7], [-0.5, 0, 0.4, 2.2]])
+TEACHER = np.array([[2, 3.5, -0.5, 0], [0.1, 0.2, 2.5, -1], [-1, 0.3, 1.2, 3]])
+LABELS = np.array([1, 2, 3])
 
 
 def test_expected_calibration_error_has_its_known_value() -> None:
     error = metrics.expected_calibration_error(STUDENT, LABELS)
     assert error == pytest.approx(0.3720706434, abs=1e-6)
+
+
+def test_a_confidence_of_1_counts_in_the_last_bin() -> None:
+    certain = 1000 * np.eye(3)
+    assert metrics.expected_calibration_error(certain, np.arange(3)) == 0
+    assert metrics.expected_calibration_error(certain, np.array([0, 1, 0])) == pytest.approx(1 / 3)
+
+
+def test_confidences_are_counted_in_15_bins() -> None:
+    """0.52 and 0.54 are on two sides of 8/15; of 14 or 16 bins they would share one."""
+    confidence = np.array([0.52, 0.54])
+    logits = np.log(np.stack([confidence, 1 - confidence], axis=1))
+    error = metrics.expected_calibration_error(logits, np.array([0, 1]))
+    assert error == pytest.approx((0.48 + 0.54) / 2)
 
 
 def test_kl_agrees_with_scipy() -> None:
@@ -67,6 +86,14 @@ def test_one_score_is_a_class_at_one_half_of_probabilities_and_at_zero_of_logits
     labels = np.array([0, 1, 1, 0])
     assert metrics.top1(np.array([[0.1], [0.9], [0.51], [0.5]]), labels) == 1
     assert metrics.top1(np.array([[-3.0], [0.1], [7.0], [0.0]]), labels) == 1
+    assert metrics.top1(np.array([[-3.0], [0.1], [0.2], [-0.1]]), labels) == 1  # none above 1
+    assert metrics.top1(np.array([[0.0], [0.1], [7.0], [0.0]]), labels) == 1  # none below 0
+
+
+def test_the_rounded_probabilities_of_a_quantized_sigmoid_are_probabilities() -> None:
+    assert metrics.binary_threshold(np.array([[0.0], [1.0005]])) == 0.5
+    assert metrics.binary_threshold(np.array([[-0.0005], [1.0]])) == 0.5
+    assert metrics.binary_threshold(np.array([[0.0], [1.01]])) == 0.0
 
 
 def test_a_copy_of_one_score_is_judged_by_the_threshold_of_its_reference() -> None:
