@@ -128,9 +128,12 @@ def test_pixels_that_the_teacher_was_not_made_for(
     ("argv", "said"),
     [
         ([], "the recipe shows the student changed ones"),
-        (["--set", "views.shift=0", "--set", "distill.mixup=0.2"], "asked about mixed images"),
-        (["--set", "views.shift=0", "--set", "distill.features=rkd"], "gives logits only"),
-        (["--set", "views.shift=0", "--set", "dataset.split_seed=1"], "for another split"),
+        (
+            ["--set", "augmentation.shift=0", "--set", "distill.mixup=0.2"],
+            "not those of mixed images",
+        ),
+        (["--set", "augmentation.shift=0", "--set", "distill.features=rkd"], "gives logits only"),
+        (["--set", "augmentation.shift=0", "--set", "dataset.split_seed=1"], "for another split"),
     ],
 )
 def test_precomputed_logits_that_do_not_fit_the_recipe(

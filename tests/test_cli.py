@@ -45,7 +45,7 @@ def test_every_help_ends_in_an_example_and_knows_json(command: Command, name: st
         (["run", "--target", "tflit"], "--target: unknown target 'tflit'; did you mean 'tflite'?"),
         (["run", "--device", "locl"], "--device: unknown device 'locl'; did you mean 'local'?"),
         (["run", "--force", "distil"], "--force: unknown stage 'distil'; did you mean 'distill'?"),
-        (["run", "--set", "distill.alhpa=1"], "did you mean distill.alpha?"),
+        (["run", "--set", "distill.alhpa=1"], "did you mean 'distill.alpha'?"),
         (["run", "--set", "distill.alpha=2"], "distill.alpha: Input should be less than or equal"),
         (["run", "--seed", "-1"], "--seed: Input should be greater than or equal to 0, not -1"),
         (["run", "--seed", "one"], "'one' is not a valid integer"),

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.losses import formulas
-from pipeline.losses.objectives import LOSSES, distillation
+from pipeline.losses import LOSSES, dist, dkd, formulas
+from pipeline.losses.features import attention, rkd
+from pipeline.losses.objectives import distillation
 
 STUDENT = np.array([[1, 2, 0.5, -1], [0.2, -0.3, 1.5, 0.7], [-0.5, 0, 0.4, 2.2]])
 TEACHER = np.array([[2, 3.5, -0.5, 0], [0.1, 0.2, 2.5, -1], [-1, 0.3, 1.2, 3]])
@@ -34,9 +35,9 @@ def test_kl_divergence_has_its_known_value(temperature: float, known: float) -> 
 
 
 def objective(name: str, **changed: Any) -> Any:
-    named = LOSSES[name]
-    settings = {"temperature": named.temperature, "alpha": named.alpha, **changed}
-    return distillation(name, parameters=named.parameters, **settings)
+    published = LOSSES[name].PUBLISHED
+    settings = {"temperature": published.temperature, "alpha": published.alpha, **changed}
+    return distillation(name, parameters=published.parameters, **settings)
 
 
 def value(name: str, **changed: Any) -> float:
@@ -72,7 +73,7 @@ def test_the_named_terms_have_their_known_values(
 
 
 def test_dkd_takes_the_divergence_apart() -> None:
-    tckd, nckd = formulas.decoupled(
+    tckd, nckd = dkd.decoupled(
         student=tf.constant(STUDENT),
         teacher=tf.constant(TEACHER),
         labels=tf.constant(LABELS),
@@ -80,7 +81,7 @@ def test_dkd_takes_the_divergence_apart() -> None:
     )
     assert float(tckd) == pytest.approx(0.1361113349, abs=1e-6)
     assert float(nckd) == pytest.approx(0.3166438718, abs=1e-6)
-    tckd, nckd = formulas.decoupled(
+    tckd, nckd = dkd.decoupled(
         student=tf.constant(STUDENT[:1]),
         teacher=tf.constant(TEACHER[:1]),
         labels=tf.constant(LABELS[:1]),
@@ -91,7 +92,7 @@ def test_dkd_takes_the_divergence_apart() -> None:
 
 
 def test_dist_compares_samples_and_classes() -> None:
-    inter, intra = formulas.correlation(
+    inter, intra = dist.correlation(
         student=tf.constant(STUDENT), teacher=tf.constant(TEACHER), temperature=1.0
     )
     assert float(inter) == pytest.approx(0.0311272274, abs=1e-6)
@@ -112,7 +113,7 @@ TAUGHT = np.array(
 
 
 def test_relations_between_samples_have_their_known_values() -> None:
-    distance, angle = formulas.relations(student=tf.constant(FEATURES), teacher=tf.constant(TAUGHT))
+    distance, angle = rkd.relations(student=tf.constant(FEATURES), teacher=tf.constant(TAUGHT))
     assert float(distance) == pytest.approx(0.1677513064, abs=1e-6)
     assert float(angle) == pytest.approx(0.1472315114, abs=1e-6)
     assert float(25 * distance + 50 * angle) == pytest.approx(11.5553582290, abs=1e-5)
@@ -121,7 +122,7 @@ def test_relations_between_samples_have_their_known_values() -> None:
 def test_attention_has_its_known_value() -> None:
     student = np.arange(1, 25).reshape(2, 2, 2, 3) / 10
     teacher = np.cos(np.arange(40)).reshape(2, 2, 2, 5)
-    loss = formulas.attention(student=tf.constant(student), teacher=tf.constant(teacher))
+    loss = attention.attention(student=tf.constant(student), teacher=tf.constant(teacher))
     assert float(loss) == pytest.approx(0.0682581530, abs=1e-6)
 
 
@@ -174,12 +175,12 @@ def _squared(student: Any, teacher: Any) -> Any:
 
 
 def _relations(student: Any, teacher: Any) -> Any:
-    return sum(formulas.relations(student=student, teacher=teacher))
+    return sum(rkd.relations(student=student, teacher=teacher))
 
 
 def _attention(student: Any, teacher: Any) -> Any:
     maps = [tf.reshape(features, [-1, 2, 2, 1]) for features in (student, teacher)]
-    return formulas.attention(student=maps[0], teacher=maps[1])
+    return attention.attention(student=maps[0], teacher=maps[1])
 
 
 @pytest.mark.parametrize("loss_of", [_squared, _relations, _attention])

@@ -14,7 +14,7 @@ from sklearn.model_selection import train_test_split
 from pipeline import datasets
 from pipeline.datasets import npy
 from pipeline.datasets.splits import Dataset, MappedImages, Samples, Split, hold_out, mapped
-from pipeline.recipe.schema import DatasetConfig, ViewsConfig
+from pipeline.recipe.schema import AugmentationConfig, DatasetConfig
 from pipeline.teachers.logits_file import split_sha256
 from pipeline.training.augmentation import view_table
 from targets.bench.plan import store
@@ -74,7 +74,7 @@ def test_what_is_read_can_be_written_to_and_the_file_stays(data: Dataset) -> Non
 
 def test_views_of_mapped_images_are_those_of_an_array(data: Dataset) -> None:
     images = data[Split.TRAIN].images
-    cfg = ViewsConfig(shift=2, flip=True, cutout=3)
+    cfg = AugmentationConfig(shift=2, flip=True, cutout=3)
     table = view_table(cfg, images=len(images), size=(12, 12), seed=1, view=2, grey=128)
     index = np.array([9, 3, 3, 100])
     seen, expected = table.render(images, index), table.render(np.asarray(images), index)
@@ -91,7 +91,9 @@ def test_the_images_are_never_in_memory_as_a_whole(tmp_path: Path) -> None:
     tracemalloc.start()
     loaded = npy.load(DatasetConfig(name="npy", path=tmp_path))
     images = loaded[Split.TRAIN].images
-    table = view_table(ViewsConfig(), images=len(images), size=(28, 28), seed=0, view=0, grey=128)
+    table = view_table(
+        AugmentationConfig(), images=len(images), size=(28, 28), seed=0, view=0, grey=128
+    )
     for start in range(0, len(images), 512):
         table.render(images, np.arange(start, min(start + 512, len(images))))
     store(loaded[Split.TEST].images, tmp_path / "measured.npy")

@@ -34,7 +34,7 @@ QUICK: tuple[Setting, ...] = (
     ("distill.batch_size", 32),
     ("quantize.epochs", 1),
 )
-PLAIN: Setting = ("views.shift", 0)
+PLAIN: Setting = ("augmentation.shift", 0)
 FLOAT: Setting = ("convert.precisions", ("float32",))
 
 

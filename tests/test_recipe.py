@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.models import resnet
 from pipeline.recipe.load import Override, built_in, load, parse_override
 from pipeline.recipe.schema import Recipe
 from targets.errors import InputError
@@ -27,11 +28,13 @@ def test_every_built_in_recipe_is_valid_and_bears_its_name(name: str) -> None:
 
 
 def test_an_override_is_a_toml_value_or_else_a_string() -> None:
-    recipe = loaded("distill.temperature=2", "views.flip=true", "distill.family=mobilenet_v2")
+    recipe = loaded(
+        "distill.temperature=2", "augmentation.flip=true", "distill.family=mobilenet_v2"
+    )
     assert recipe.distill.temperature == 2.0
-    assert recipe.views.flip
+    assert recipe.augmentation.flip
     assert recipe.distill.family == "mobilenet_v2"
-    assert loaded("teacher.widths=[8, 16]").teacher.widths == (8, 16)
+    assert loaded("teacher.widths=[8, 16]").teacher.settings == resnet.Settings(widths=(8, 16))
 
 
 @pytest.mark.parametrize(
@@ -39,9 +42,9 @@ def test_an_override_is_a_toml_value_or_else_a_string() -> None:
     [
         (
             "distill.temprature=2",
-            "--set distill.temprature: unknown key; did you mean distill.temp",
+            "--set distill.temprature: unknown key; did you mean 'distill.temp",
         ),
-        ("distil.temperature=2", "unknown key; did you mean distill?"),
+        ("distil.temperature=2", "unknown key; did you mean 'distill'?"),
         ("distill=2", "a table; set one of its keys"),
         ("distill.temperature.deep=2", "is a value and has no keys"),
         ("distill.temperature=0", "--set distill.temperature: Input should be greater than 0, not"),
@@ -76,10 +79,10 @@ def test_an_override_is_a_toml_value_or_else_a_string() -> None:
         ('distill.loss=["kd"]', "--set distill.loss: Input should be a valid string"),
         ("distill.parameters.others_weight=2", "distill: loss kd has no parameter 'others_weight'"),
         ("ablation.seeds=[0, -1]", "--set ablation.seeds: Input should be greater than or"),
-        ("ablation.seeds=[1, 0, 1]", "ablation: a seed is there twice"),
+        ("ablation.seeds=[1, 0, 1]", "ablation: a seed is listed twice"),
     ],
 )
-def test_a_wrong_override_is_told(text: str, said: str) -> None:
+def test_a_wrong_override_is_explained(text: str, said: str) -> None:
     assert said in refused(text)
 
 
@@ -112,7 +115,7 @@ def test_a_wrong_key_in_a_file_is_told_with_the_file(tmp_path: Path) -> None:
     path.write_text('name = "mine"\n[distill]\ntemprature = 2\n[teacher]\nepochs = 0\n')
     with pytest.raises(InputError) as error:
         load(str(path))
-    assert "mine.toml: distill.temprature: unknown key; did you mean distill.temperature?" in str(
+    assert "mine.toml: distill.temprature: unknown key; did you mean 'distill.temperature'?" in str(
         error.value
     )
     assert "mine.toml: teacher.epochs: Input should be greater than or equal to 1" in str(
@@ -162,7 +165,7 @@ def test_the_loss_is_carried_into_quantization_aware_training() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("teacher.scale=0.5", "teacher.scale: is about a teacher's file"),
+        ("teacher.scale=0.5", "teacher.scale: describes a teacher's file"),
         ("distill.feature_weight=2", "distill.feature_weight: without distill.features"),
     ],
 )

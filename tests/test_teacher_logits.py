@@ -11,7 +11,7 @@ from pipeline.datasets.splits import Dataset, Samples, Split, three_way
 from pipeline.recipe.schema import TeacherConfig
 from pipeline.teachers import logits_file, open_teacher
 from pipeline.teachers.check import require_teaches
-from pipeline.teachers.source import split_logits
+from pipeline.teachers.contract import split_logits
 from targets.errors import InputError
 from tests.conftest import stripes
 from tests.teacher_files import TO_1, expected

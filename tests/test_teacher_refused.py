@@ -11,9 +11,9 @@ from onnx import helper
 
 from pipeline.datasets.splits import Dataset, Samples
 from pipeline.recipe.schema import TeacherConfig
-from pipeline.teachers import SUFFIXES, open_teacher
-from pipeline.teachers.source import layout_of
-from pipeline.teachers.untrusted import refuse_code
+from pipeline.teachers import TEACHER_FILES, open_teacher
+from pipeline.teachers.matching import layout_of
+from pipeline.teachers.networks.untrusted import refuse_code
 from targets.errors import InputError
 from tests.teacher_files import TO_1, coloured, onnx_file
 
@@ -135,7 +135,7 @@ def test_operators_that_litert_lacks_are_named(stripes_data: Dataset, tmp_path: 
         open_teacher(path, TO_1, stripes_data)
 
 
-@pytest.mark.parametrize("suffix", sorted(SUFFIXES))
+@pytest.mark.parametrize("suffix", [s for kind in TEACHER_FILES.values() for s in kind.SUFFIXES])
 @pytest.mark.parametrize("content", [b"", b"no network", b"\x1c\0\0\0TFL3" + bytes(99)], ids=len)
 def test_a_file_that_is_no_network_is_one_clear_error(
     suffix: str, content: bytes, stripes_data: Dataset, tmp_path: Path

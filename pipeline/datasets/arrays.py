@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.datasets import forms
+from pipeline.datasets.contract import SourceConfig
 from pipeline.datasets.splits import Dataset, Samples, mapped, three_way
-from pipeline.recipe.schema import DatasetConfig
 from targets.errors import InputError
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -17,7 +17,7 @@ UNREADABLE = (ValueError, OSError, EOFError, TypeError, AttributeError)
 """What numpy raises for a file that is none of its own; the last two for an .npy as .npz."""
 
 
-def dataset(arrays: Arrays, path: Path, cfg: DatasetConfig, *, name: str, sha256: str) -> Dataset:
+def dataset(arrays: Arrays, path: Path, cfg: SourceConfig, *, name: str, sha256: str) -> Dataset:
     """The arrays of `path` checked, and split by the recipe's shares; what is mapped stays so."""
     samples = check(arrays, path)
     classes = class_names(arrays, samples, path)

@@ -11,15 +11,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.datasets.contract import SourceConfig
 from pipeline.datasets.image_files import way_to_npz
 from pipeline.datasets.splits import Dataset, Images, Samples, three_way
-from pipeline.recipe.schema import DatasetConfig
+from pipeline.recipe.section import NoSettings
 from targets.errors import InputError, missing_package
 
 SIDE = 28
 
+Settings = NoSettings
 
-def source_digest(cfg: DatasetConfig) -> str:
+
+def source_digest(cfg: SourceConfig) -> str:
     if cfg.path is not None:
         way = way_to_npz(cfg.path)
         raise InputError(
@@ -30,7 +33,7 @@ def source_digest(cfg: DatasetConfig) -> str:
     return hashlib.sha256(_source().read_bytes()).hexdigest()
 
 
-def load(cfg: DatasetConfig) -> Dataset:
+def load(cfg: SourceConfig) -> Dataset:
     digest = source_digest(cfg)
     from sklearn.datasets import load_digits
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.datasets.contract import SourceConfig
 from pipeline.datasets.splits import Dataset, Samples, Split, hold_out
-from pipeline.recipe.schema import DatasetConfig
+from pipeline.recipe.section import NoSettings
 from targets.errors import InputError
 
 CLASSES = (
@@ -32,14 +33,16 @@ DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 DOWNLOAD = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
 IDX_HEADER_BYTES = {"images": 16, "labels": 8}
 
+Settings = NoSettings
 
-def source_digest(cfg: DatasetConfig) -> str:
+
+def source_digest(cfg: SourceConfig) -> str:
     """Over the four contents' digests, which are checked here, so that every source gives it."""
     _contents(cfg)
     return hashlib.sha256("".join(CONTENTS.values()).encode()).hexdigest()
 
 
-def load(cfg: DatasetConfig) -> Dataset:
+def load(cfg: SourceConfig) -> Dataset:
     raw = _contents(cfg)
     train = _samples(raw, "train")
     # The share is of the 60,000; the 10,000 are the test split that everyone publishes on.
@@ -61,7 +64,7 @@ def _samples(raw: dict[str, bytes], part: str) -> Samples:
     )
 
 
-def _contents(cfg: DatasetConfig) -> dict[str, bytes]:
+def _contents(cfg: SourceConfig) -> dict[str, bytes]:
     """The four decompressed files from the first source that has them."""
     return {name: _checked(path, name) for name, path in _files(cfg.path).items()}
 

@@ -14,15 +14,18 @@ import numpy.typing as npt
 
 from pipeline.datasets import image_files
 from pipeline.datasets.arrays import UNREADABLE, Arrays, dataset
+from pipeline.datasets.contract import SourceConfig
 from pipeline.datasets.forms import OBJECTS
 from pipeline.datasets.splits import Dataset
-from pipeline.recipe.schema import DatasetConfig
+from pipeline.recipe.section import NoSettings
 from targets.errors import InputError
 
 IMAGES, LABELS, CLASSES = "images.npy", "labels.npy", "classes.txt"
 
+Settings = NoSettings
 
-def source_digest(cfg: DatasetConfig) -> str:
+
+def source_digest(cfg: SourceConfig) -> str:
     """Over the files' own digests, each read in small pieces."""
     folder = _folder(cfg)
     digest = hashlib.sha256()
@@ -32,13 +35,13 @@ def source_digest(cfg: DatasetConfig) -> str:
     return digest.hexdigest()
 
 
-def load(cfg: DatasetConfig) -> Dataset:
+def load(cfg: SourceConfig) -> Dataset:
     folder = _folder(cfg)
     name = folder.resolve().name
     return dataset(_read(folder), folder, cfg, name=name, sha256=source_digest(cfg))
 
 
-def _folder(cfg: DatasetConfig) -> Path:
+def _folder(cfg: SourceConfig) -> Path:
     if cfg.path is None:
         raise InputError("data set npy: say where the folder is: --data FOLDER.")
     for name in (IMAGES, LABELS):

@@ -16,26 +16,29 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.datasets.arrays import UNREADABLE, Arrays, dataset
+from pipeline.datasets.contract import SourceConfig
 from pipeline.datasets.forms import OBJECTS
 from pipeline.datasets.image_files import way_to_npz
 from pipeline.datasets.splits import Dataset
-from pipeline.recipe.schema import DatasetConfig
+from pipeline.recipe.section import NoSettings
 from targets.errors import InputError
 
+Settings = NoSettings
 
-def source_digest(cfg: DatasetConfig) -> str:
+
+def source_digest(cfg: SourceConfig) -> str:
     with _path(cfg).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def load(cfg: DatasetConfig) -> Dataset:
+def load(cfg: SourceConfig) -> Dataset:
     path = _path(cfg)
     content = path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     return dataset(read(content, path), path, cfg, name=path.stem, sha256=digest)
 
 
-def _path(cfg: DatasetConfig) -> Path:
+def _path(cfg: SourceConfig) -> Path:
     if cfg.path is None:
         raise InputError("data set npz: say where the file is: --data FILE.npz.")
     if (cfg.path / "images.npy").is_file():

@@ -6,18 +6,14 @@ and where it is no better than chance, the causes that can be tried are tried.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.datasets.splits import Dataset, Labels, Split
 from pipeline.teachers import open_teacher
-from pipeline.teachers.source import Logits, OpenTeacher, split_logits
+from pipeline.teachers.contract import Logits, OpenTeacher, TeacherFileConfig, split_logits
 from targets.errors import InputError
 from targets.evaluation import metrics
-
-if TYPE_CHECKING:
-    from pipeline.recipe.schema import TeacherConfig
 
 SCALINGS = {
     "raw pixels": (1.0, 0.0),
@@ -72,7 +68,7 @@ def _require_logits(logits: Logits, teacher: OpenTeacher, data: Dataset) -> None
         _require_kind(logits, teacher, teacher.cfg)
 
 
-def _require_kind(logits: Logits, teacher: OpenTeacher, cfg: "TeacherConfig") -> None:
+def _require_kind(logits: Logits, teacher: OpenTeacher, cfg: TeacherFileConfig) -> None:
     """Logits and probabilities tell themselves apart: every row of the one sums to 1."""
     place = f"teacher {teacher.path}"
     quantization = teacher.adapter.output_quantization if teacher.adapter else None

@@ -5,7 +5,7 @@ Loading runs no code of the file: `untrusted` reads and checks it before any loa
 
 from pathlib import Path
 
-from pipeline.teachers.loaded import LoadedNetwork, running
+from pipeline.teachers.networks.loaded import LoadedNetwork, running
 from targets.errors import InputError
 
 __all__ = ["LoadedNetwork", "load_network", "require_there", "running"]
@@ -26,7 +26,7 @@ def load_network(path: Path, *, signature: str | None = None) -> LoadedNetwork:
     holds code, is still in training mode, or has not exactly one input and one output
     [batch, classes].
     """
-    from pipeline.teachers.inference import require_inference
+    from pipeline.teachers.networks.inference import require_inference
 
     require_there(path)
     network = _load(path, signature)
@@ -35,7 +35,7 @@ def load_network(path: Path, *, signature: str | None = None) -> LoadedNetwork:
 
 
 def _load(path: Path, signature: str | None) -> LoadedNetwork:
-    from pipeline.teachers import keras_config, keras_file, saved_model
+    from pipeline.teachers.networks import keras_config, keras_file, saved_model
 
     if path.is_dir():
         return saved_model.load(path, signature)

@@ -18,19 +18,19 @@ import zipfile
 import zlib
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.datasets.splits import Dataset, Images, Split
-from pipeline.teachers.source import Logits, OpenTeacher, is_raw, make_adapter
+from pipeline.teachers.contract import Logits, OpenTeacher, TeacherFileConfig
+from pipeline.teachers.matching import is_raw, make_adapter
 from targets.errors import InputError
 from targets.formats.model_io import Adapter
 
-if TYPE_CHECKING:
-    from pipeline.recipe.schema import TeacherConfig
-
+SUFFIXES = (".npz",)
+FOLDER_MARKERS = ()
 KEY = "split_sha256"
 READ_AT_ONCE = 1024
 """Images: mapped ones are never in memory as a whole."""
@@ -38,7 +38,7 @@ READ_AT_ONCE = 1024
 Given = dict[str, npt.NDArray[Any]]
 
 
-def open_file(path: Path, cfg: "TeacherConfig", data: Dataset, *, threads: int) -> OpenTeacher:
+def open_file(path: Path, cfg: TeacherFileConfig, data: Dataset, *, threads: int) -> OpenTeacher:
     """`threads` decides nothing here: nothing is computed."""
     if not is_raw(cfg):
         raise InputError(
@@ -166,8 +166,8 @@ def _by_image(splits: dict[Split, Logits], data: Dataset, path: Path) -> Any:
         if missing:
             raise InputError(
                 f"teacher {path}: has no logits for {missing} of {len(raw)} images. They are of "
-                "the images as they are: set views.shift = 0, views.flip = false and "
-                "views.cutout = 0, or give the network itself."
+                "the images as they are: set augmentation.shift = 0, augmentation.flip = false and "
+                "augmentation.cutout = 0, or give the network itself."
             )
         return np.stack([row for row in found if row is not None])
 

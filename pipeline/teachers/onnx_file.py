@@ -3,13 +3,13 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from pipeline.datasets.splits import Dataset, Images, Split
-from pipeline.teachers.source import (
-    OpenTeacher,
+from pipeline.teachers.contract import OpenTeacher, TeacherFileConfig
+from pipeline.teachers.matching import (
     batch_size,
     cannot_open,
     class_output,
@@ -21,15 +21,14 @@ from targets.bench.agent import ONNX_DTYPES, prepare
 from targets.errors import InputError
 from targets.runtimes import runtime_for
 
-if TYPE_CHECKING:
-    from pipeline.recipe.schema import TeacherConfig
-
+SUFFIXES = (".onnx",)
+FOLDER_MARKERS = ()
 TAKEN = (np.float32, np.float16, np.float64, np.uint8)
 KNOWN_DOMAINS = {"", "ai.onnx", "ai.onnx.ml", "com.microsoft"}
 """Operators that every build of ONNX Runtime has."""
 
 
-def open_file(path: Path, cfg: "TeacherConfig", data: Dataset, *, threads: int) -> OpenTeacher:
+def open_file(path: Path, cfg: TeacherFileConfig, data: Dataset, *, threads: int) -> OpenTeacher:
     parameters = _checked(path)
     session = _session(path, threads)
     if len(session.get_inputs()) != 1:
@@ -87,7 +86,7 @@ def _failures() -> tuple[type[Exception], ...]:
     return tuple(kind for kind in kinds if issubclass(kind, Exception))
 
 
-def _dtype(kind: str, cfg: "TeacherConfig", path: Path) -> Any:
+def _dtype(kind: str, cfg: TeacherFileConfig, path: Path) -> Any:
     dtype = ONNX_DTYPES.get(kind)
     if dtype not in TAKEN:
         raise InputError(

@@ -1,14 +1,14 @@
 """A teacher in a `.keras` or `.h5` file or a SavedModel folder, run by TensorFlow."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from pipeline.datasets.splits import Dataset
+from pipeline.teachers.contract import OpenTeacher, TeacherFileConfig
 from pipeline.teachers.loading import LoadedNetwork, load_network, running
-from pipeline.teachers.source import (
-    OpenTeacher,
+from pipeline.teachers.matching import (
     are_scores,
     batch_size,
     in_batches,
@@ -18,14 +18,13 @@ from pipeline.teachers.source import (
 )
 from targets.errors import InputError
 from targets.formats.model_io import BELOW_1, PROBABILITY_FLOOR, Adapter
+from targets.untyped import Tensor
 
-if TYPE_CHECKING:
-    from pipeline.recipe.schema import TeacherConfig
-
-Tensor = Any
+SUFFIXES = (".keras", ".h5", ".hdf5")
+FOLDER_MARKERS = ("saved_model.pb",)
 
 
-def open_file(path: Path, cfg: "TeacherConfig", data: Dataset, *, threads: int) -> OpenTeacher:
+def open_file(path: Path, cfg: TeacherFileConfig, data: Dataset, *, threads: int) -> OpenTeacher:
     """`threads` decides nothing here: TensorFlow has those of the session."""
     import tensorflow as tf
 
@@ -60,7 +59,7 @@ def open_file(path: Path, cfg: "TeacherConfig", data: Dataset, *, threads: int) 
             return traced(tf.constant(raw)).numpy()
 
     return OpenTeacher(
-        kind="saved_model" if path.is_dir() else "keras",
+        kind="tensorflow",
         path=path,
         logits=in_batches(logits, size),
         parameters=_parameters(traced, path),

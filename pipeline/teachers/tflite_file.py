@@ -2,13 +2,13 @@
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from pipeline.datasets.splits import Dataset, Images, Split
-from pipeline.teachers.source import (
-    OpenTeacher,
+from pipeline.teachers.contract import OpenTeacher, TeacherFileConfig
+from pipeline.teachers.matching import (
     batch_size,
     cannot_open,
     class_output,
@@ -21,14 +21,13 @@ from targets.errors import InputError
 from targets.formats.model_io import Quantization
 from targets.quiet import quiet_stderr
 
-if TYPE_CHECKING:
-    from pipeline.recipe.schema import TeacherConfig
-
+SUFFIXES = (".tflite",)
+FOLDER_MARKERS = ()
 FOREIGN_OPERATOR = re.compile(r"(?:custom op|Select TensorFlow op).*\((\w+)\)", re.DOTALL)
 """LiteRT says the reason, then the node: 'Node number 1 (FlexErf) failed to prepare.'"""
 
 
-def open_file(path: Path, cfg: "TeacherConfig", data: Dataset, *, threads: int) -> OpenTeacher:
+def open_file(path: Path, cfg: TeacherFileConfig, data: Dataset, *, threads: int) -> OpenTeacher:
     interpreter = _interpreter(path, threads)
     if len(interpreter.get_input_details()) != 1:
         raise InputError(
@@ -97,7 +96,7 @@ def _interpreter(path: Path, threads: int) -> Any:
     return interpreter
 
 
-def _input_quantization(source: Any, cfg: "TeacherConfig", path: Path) -> Quantization | None:
+def _input_quantization(source: Any, cfg: TeacherFileConfig, path: Path) -> Quantization | None:
     """None for a float input, and for one that takes the pixels as they are."""
     dtype = source["dtype"]
     if dtype == np.float32 or (dtype == np.uint8 and is_raw(cfg)):

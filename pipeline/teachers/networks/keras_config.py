@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from pipeline.teachers.untrusted import WRONG_FILE, unreadable
+from pipeline.teachers.networks.untrusted import WRONG_FILE, unreadable
 from targets.errors import InputError
 
 OTHER_POLICIES = ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "float64")

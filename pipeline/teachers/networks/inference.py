@@ -7,7 +7,7 @@ nothing that is made from it could be compared with it.
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pipeline.teachers.loaded import LoadedNetwork, running
+from pipeline.teachers.networks.loaded import LoadedNetwork, running
 from targets.errors import InputError
 
 ASSIGNS = ("Assign", "ResourceApply", "ResourceScatter")

@@ -1,65 +1,20 @@
-"""What every source of logits gives, and what they share in opening a file."""
+"""What the kinds of teacher files share: their input and output matched with the data set's."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from textwrap import shorten
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.datasets.size import scaled_sides
-from pipeline.datasets.splits import Dataset, Images, Split
+from pipeline.datasets.splits import Dataset, Images
+from pipeline.teachers.contract import TeacherFileConfig
 from targets.errors import InputError, unknown
-from targets.formats.input_spec import InputSpec
 from targets.formats.model_io import Adapter, Quantization
 
-if TYPE_CHECKING:
-    from pipeline.recipe.schema import TeacherConfig
-
-Logits = npt.NDArray[np.float32]
-Tensor = Any
-
 BATCH = 256
-
-
-@dataclass(frozen=True, kw_only=True)
-class OpenTeacher:
-    """A network that answers for raw images."""
-
-    kind: str
-    path: Path
-    """Named in errors; of the network trained here its weights."""
-    logits: Callable[[Images], Logits]
-    """Raw images [n, height, width, channels] to [n, classes], in the data set's class order."""
-    parameters: int | None = None
-    """Null where the file does not say: precomputed logits, quantized weights."""
-    cfg: "TeacherConfig | None" = None
-    """What was said about the file; null for the network trained here."""
-    scalable: bool = False
-    """Whether it would take the pixels with another scale and offset."""
-    adapter: Adapter | None = None
-    """Of a file that a runtime executes: what lies between it and raw images."""
-    serve: Callable[[Tensor], Tensor] | None = None
-    """Of a TensorFlow network: normalised images (`InputSpec`) to logits, can be traced."""
-    serve_raw: Callable[[Tensor], Tensor] | None = None
-    """The same from raw images as float32. Export this with `raw_input`: the file then holds no
-    normalisation that the teacher would have to undo first."""
-    splits: Mapping[Split, Logits] | None = None
-    """Of precomputed logits: those that there are."""
-
-
-def split_logits(teacher: OpenTeacher, data: Dataset, split: Split) -> Logits | None:
-    """For the images of a split as they are; None where logits were precomputed without it."""
-    if teacher.splits is not None:
-        return teacher.splits.get(split)
-    return teacher.logits(data[split].images)
-
-
-def raw_input(spec: InputSpec) -> InputSpec:
-    """`spec` without a normalisation: what `OpenTeacher.serve_raw` is exported with."""
-    return spec.model_copy(update={"scale": 1.0, "zero_point": 0})
 
 
 def in_batches(compute: Callable[[Any], Any], size: int) -> Callable[[Images], Any]:
@@ -85,7 +40,7 @@ def batch_size(batch: int | None, path: Path) -> int:
 
 def make_adapter(
     dims: Sequence[int | None],
-    cfg: "TeacherConfig",
+    cfg: TeacherFileConfig,
     data: Dataset,
     path: Path,
     *,
@@ -111,7 +66,7 @@ def make_adapter(
     )
 
 
-def is_raw(cfg: "TeacherConfig") -> bool:
+def is_raw(cfg: TeacherFileConfig) -> bool:
     """Whether the file is to be given the pixels as they are."""
     return set(np.ravel(cfg.scale)) == {1.0} and set(np.ravel(cfg.offset)) == {0.0}
 

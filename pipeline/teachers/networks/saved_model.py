@@ -5,14 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.teachers.loaded import (
+from pipeline.teachers.networks.loaded import (
     LoadedNetwork,
     class_scores,
     gives_the_same,
     require_raw_type,
     running,
 )
-from pipeline.teachers.untrusted import WRONG_FILE, refuse_outside_operators, unreadable
+from pipeline.teachers.networks.untrusted import WRONG_FILE, refuse_outside_operators, unreadable
 from targets.errors import InputError, unknown
 
 DEFAULT = "serving_default"

@@ -7,15 +7,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from pipeline.teachers import keras_config
-from pipeline.teachers.loaded import (
+from pipeline.teachers.networks import keras_config
+from pipeline.teachers.networks.loaded import (
     LoadedNetwork,
     class_scores,
     gives_the_same,
     require_one,
     require_raw_type,
 )
-from pipeline.teachers.untrusted import (
+from pipeline.teachers.networks.untrusted import (
     CLUSTERED,
     PRUNED,
     WRONG_FILE,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.teachers.untrusted import WRONG_FILE
+from pipeline.teachers.networks.untrusted import WRONG_FILE
 from targets.errors import ConversionError, InputError
 
 Tensor = Any
