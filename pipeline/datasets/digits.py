@@ -1,6 +1,6 @@
 """scikit-learn's 1,797 handwritten digits (UCI Optical Recognition), at 28x28 and 0-255.
 
-It ships inside scikit-learn, so the default recipe needs no download. Source: E. Alpaydin,
+It is part of scikit-learn, so the default recipe needs no download. Source: E. Alpaydin,
 C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998.
 """
 
@@ -66,7 +66,7 @@ def enlarge(small: npt.NDArray[np.float64]) -> Images:
 
 
 def _source() -> Path:
-    # find_spec of a top-level package reads no module: importing sklearn would take a second.
+    # find_spec imports nothing; importing sklearn would take a second.
     package = find_spec("sklearn")
     if package is None or package.origin is None:
         raise missing_package("scikit-learn", needed_for="data set digits")

@@ -1,6 +1,6 @@
 """Fashion-MNIST: 60,000 + 10,000 grey images of ten kinds of clothing, 28x28 (MIT licence).
 
-Looked for in this order: `--data`, the cache, Debian's package `dataset-fashion-mnist`, a
+Sources in this order: `--data`, the cache, Debian's package `dataset-fashion-mnist`, a
 download. Source: Xiao, Rasul, Vollgraf 2017, arXiv 1708.07747.
 """
 
@@ -21,8 +21,7 @@ CLASSES = (
     "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
 
-# sha256 of the decompressed IDX contents: Debian compressed the files again, so that a digest of
-# the .gz would hold for one source only.
+# sha256 of the decompressed IDX contents: the .gz files differ, as Debian compressed them again.
 CONTENTS = {
     "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
     "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
@@ -37,7 +36,7 @@ Settings = NoSettings
 
 
 def source_digest(cfg: SourceConfig) -> str:
-    """Over the four contents' digests, which are checked here, so that every source gives it."""
+    """Over the digests of the four contents, which are checked first: all sources have the same."""
     _contents(cfg)
     return hashlib.sha256("".join(CONTENTS.values()).encode()).hexdigest()
 
@@ -45,7 +44,7 @@ def source_digest(cfg: SourceConfig) -> str:
 def load(cfg: SourceConfig) -> Dataset:
     raw = _contents(cfg)
     train = _samples(raw, "train")
-    # The share is of the 60,000; the 10,000 are the test split that everyone publishes on.
+    # The share is of the 60,000; the 10,000 are the test split of published results.
     trained, validated = hold_out(train, cfg.validation, seed=cfg.split_seed, name="fashion-mnist")
     return Dataset(
         name="fashion-mnist",
@@ -69,12 +68,12 @@ def _contents(cfg: SourceConfig) -> dict[str, bytes]:
     return {name: _checked(path, name) for name, path in _files(cfg.path).items()}
 
 
-def _files(given: Path | None) -> dict[str, Path]:
-    if given is not None:
-        found = _in_folder(given)
+def _files(folder: Path | None) -> dict[str, Path]:
+    if folder is not None:
+        found = _in_folder(folder)
         if found is None:
             raise InputError(
-                f"fashion-mnist: --data {given} does not hold the four files "
+                f"fashion-mnist: --data {folder} does not hold the four files "
                 f"{', '.join(CONTENTS)} (plain or .gz). {_remedies()}"
             )
         return found
@@ -115,7 +114,7 @@ def _downloaded() -> dict[str, Path]:
 
 
 def _checked(path: Path, name: str) -> bytes:
-    """The decompressed contents of `path`, which are the published ones or an error."""
+    """The decompressed contents of `path`; `InputError` if they are not the published ones."""
     try:
         raw = path.read_bytes()
         content = gzip.decompress(raw) if path.suffix == ".gz" else raw
@@ -134,7 +133,7 @@ def _checked(path: Path, name: str) -> bytes:
 
 def _remedies() -> str:
     return (
-        "Any one of these mends it: `apt-get install dataset-fashion-mnist` on Debian or Ubuntu; "
+        "Any one of these helps: `apt-get install dataset-fashion-mnist` on Debian or Ubuntu; "
         f"put the four files into {cache_folder()}; give their folder with --data; or run once "
         "with a network connection."
     )

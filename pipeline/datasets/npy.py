@@ -1,13 +1,12 @@
 """Your own images in a folder of numpy's `.npy` files, however many: they are memory-mapped.
 
 `images.npy` is uint8 [samples, height, width] or [samples, height, width, channels], `labels.npy`
-is integer [samples] from 0, `classes.txt`, if there, is their names, one a line. They are split as
-an `.npz` is. The images are never in memory as a whole: a split is an index into the file.
+is integer [samples] from 0; the optional `classes.txt` has their names, one per line. They are
+split like an `.npz`. A split is an index into the file: the images are never all in memory.
 """
 
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +42,7 @@ def load(cfg: SourceConfig) -> Dataset:
 
 def _folder(cfg: SourceConfig) -> Path:
     if cfg.path is None:
-        raise InputError("data set npy: say where the folder is: --data FOLDER.")
+        raise InputError("data set npy: needs a folder: give it with --data FOLDER.")
     for name in (IMAGES, LABELS):
         if not (cfg.path / name).is_file():
             way = image_files.way_to_npz(cfg.path)
@@ -72,16 +71,15 @@ def _read(folder: Path) -> Arrays:
     return arrays
 
 
-def _array(path: Path, *, mapped: bool) -> npt.NDArray[Any]:
+def _array(path: Path, *, mapped: bool) -> npt.NDArray[np.generic]:
     # Not np.load: it would open an archive too, and leave its file open.
-    numpy_format: Any = np.lib.format
-    found: npt.NDArray[Any]
+    found: npt.NDArray[np.generic]
     try:
         if mapped:
-            found = numpy_format.open_memmap(path, mode="r")
+            found = np.lib.format.open_memmap(path, mode="r")  # type: ignore[no-untyped-call]
         else:
             with path.open("rb") as file:
-                found = numpy_format.read_array(file, allow_pickle=False)
+                found = np.lib.format.read_array(file, allow_pickle=False)  # type: ignore[no-untyped-call]
     except UNREADABLE as error:
         if "Object arrays" in str(error) or "Python objects" in str(error):
             return OBJECTS

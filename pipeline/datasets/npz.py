@@ -10,7 +10,6 @@ import io
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -40,7 +39,7 @@ def load(cfg: SourceConfig) -> Dataset:
 
 def _path(cfg: SourceConfig) -> Path:
     if cfg.path is None:
-        raise InputError("data set npz: say where the file is: --data FILE.npz.")
+        raise InputError("data set npz: needs a file: give it with --data FILE.npz.")
     if (cfg.path / "images.npy").is_file():
         raise InputError(
             f"data set npz: {cfg.path} is a folder of .npy files; that is the data set npy "
@@ -53,7 +52,7 @@ def _path(cfg: SourceConfig) -> Path:
 
 
 def read(content: bytes, path: Path) -> Arrays:
-    """The arrays by their names; one of Python objects is `forms.OBJECTS` in its place."""
+    """The arrays by name; `forms.OBJECTS` replaces an array of Python objects."""
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             return {name: _array(file, name) for name in file.files}
@@ -64,7 +63,7 @@ def read(content: bytes, path: Path) -> Arrays:
         ) from error
 
 
-def _array(file: Any, name: str) -> npt.NDArray[Any]:
+def _array(file: np.lib.npyio.NpzFile, name: str) -> npt.NDArray[np.generic]:
     try:
         return np.asarray(file[name])
     except ValueError as error:

@@ -1,10 +1,10 @@
-"""What every data set gives: samples in three roles that are never mixed."""
+"""A data set: samples in three roles that are never mixed."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ Labels = npt.NDArray[np.int64]
 
 
 class Split(StrEnum):
-    """A role. Training and calibration see TRAIN, choices see VAL, only measurements see TEST."""
+    """A role. Training and calibration use TRAIN, decisions use VAL, only measurements use TEST."""
 
     TRAIN = "train"
     VAL = "val"
@@ -25,10 +25,10 @@ class Split(StrEnum):
 
 
 class MappedImages:
-    """Images of a file, chosen by an index, and read when they are asked for.
+    """Images of a file, selected by an index and read on access.
 
-    It stands for the array [samples, height, width, channels] where that would not fit into memory:
-    len, shape, dtype, slices and index arrays give what the array gives. `np.asarray` reads all.
+    It replaces the array [samples, height, width, channels] when that does not fit into memory:
+    len, shape, dtype, slices and index arrays work as for the array. `np.asarray` reads all.
     """
 
     def __init__(self, file: Images, index: npt.NDArray[np.int64]) -> None:
@@ -39,19 +39,21 @@ class MappedImages:
     def __len__(self) -> int:
         return len(self.index)
 
-    def __getitem__(self, key: Any) -> Images:
+    def __getitem__(self, key: slice | npt.NDArray[np.int64]) -> Images:
         return np.asarray(self.file[self.index[key]])
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+    def __array__(
+        self, dtype: npt.DTypeLike = None, copy: bool | None = None
+    ) -> npt.NDArray[np.generic]:
         return np.asarray(self[:], dtype)
 
     def pick(self, index: npt.NDArray[np.int64]) -> Images:
-        """The part of it that `index` names; reads nothing."""
+        """The images at `index`; reads nothing."""
         return cast(Images, MappedImages(self.file, self.index[index]))
 
 
 def mapped(file: Images) -> Images:
-    """All images of a memory-mapped array, as what the pipeline takes for an array."""
+    """All images of a memory-mapped array, in the type that the pipeline uses for images."""
     return cast(Images, MappedImages(file, np.arange(len(file))))
 
 

@@ -1,4 +1,4 @@
-"""A recipe from its TOML file and the command line, or one error that says what is wrong where."""
+"""Reads a recipe from its TOML file and the command line; errors name the place and the remedy."""
 
 import json
 import sys

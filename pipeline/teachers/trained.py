@@ -1,4 +1,4 @@
-"""The teacher that was trained here, from its checkpoint."""
+"""The teacher trained here, from its checkpoint."""
 
 from pathlib import Path
 
