@@ -3,10 +3,10 @@
 import json
 import sys
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple, get_origin
+from typing import NamedTuple
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -41,8 +41,7 @@ def load(recipe: str, overrides: Sequence[Override] = ()) -> Recipe:
     _rename_tables(tree, place)
     overrides = [_renamed(override) for override in overrides]
     for override in overrides:
-        _check_key(override.key)
-        _assign(tree, override.key.split("."), override.value, place)
+        _assign(tree, override)
     try:
         return Recipe.model_validate(tree)
     except ValidationError as error:
@@ -102,27 +101,7 @@ def _renamed(override: Override) -> Override:
 
 
 def _say_renamed(old: str, new: str) -> None:
-    print(f"{old}: has a new name: {new}. The old one still works.", file=sys.stderr)
-
-
-def _check_key(key: str) -> None:
-    """Refuse a dotted key that no recipe has; a plug-in's own settings are checked with it."""
-    fields: Mapping[str, FieldInfo] = _fields(Recipe)
-    parts = key.split(".")
-    for depth, part in enumerate(parts):
-        if part not in fields:
-            raise InputError(f"--set {key}: {_unknown_key(part, fields, parts[:depth])}")
-        if get_origin(fields[part].annotation) is dict:
-            return  # its keys are not the schema's
-        table, is_last = _table(fields[part]), depth == len(parts) - 1
-        if table and is_last:
-            keys = ", ".join(_fields(table))
-            raise InputError(f"--set {key}: a table; set one of its keys: {keys}.")
-        if not table and not is_last:
-            raise InputError(f"--set {key}: '{part}' is a value and has no keys.")
-        fields = _fields(table) if table else {}
-        if table and issubclass(table, PluginSection) and parts[depth + 1] not in fields:
-            return
+    print(f"{old} has a new name, {new}; the old one still works.", file=sys.stderr)
 
 
 def _table(field: FieldInfo) -> type[BaseModel] | None:
@@ -145,13 +124,14 @@ def _unknown_key(part: str, known: Iterable[str], parents: list[str]) -> str:
     return f"unknown key{did_you_mean(part, names, prefix=prefix)} Known: {', '.join(names)}."
 
 
-def _assign(tree: Tree, keys: list[str], value: object, place: str) -> None:
-    for key in keys[:-1]:
+def _assign(tree: Tree, override: Override) -> None:
+    *tables, last = override.key.split(".")
+    for key in tables:
         inner = tree.setdefault(key, {})
         if not isinstance(inner, dict):
-            raise InputError(f"{place}: {key}: must be a table.")
+            raise InputError(f"{override.option}: '{key}' is a value and has no keys.")
         tree = inner
-    tree[keys[-1]] = value
+    tree[last] = override.value
 
 
 def _explain(error: ValidationError, tree: Tree, place: str, overrides: Sequence[Override]) -> str:
@@ -166,10 +146,12 @@ def _is_long_enough(item: ErrorDetails) -> bool:
 
 def _explain_one(item: ErrorDetails, tree: Tree, place: str, overrides: Sequence[Override]) -> str:
     path = [str(part) for part in item["loc"] if part != "settings"]
-    where = _place(".".join(path), place, overrides)
+    where = _place(path, place, overrides, is_rule=item["type"] == "value_error")
     fields = _fields_at(path[:-1], tree)
     if item["type"] == "extra_forbidden":
         return f"{where}: {_unknown_key(path[-1], fields, path[:-1])}"
+    if item["type"] == "model_type" and (table := _table(fields[path[-1]])):
+        return f"{where}: a table; set one of its keys: {', '.join(_fields(table))}."
     example = _example(fields.get(path[-1])) if path else ""
     message = str(item.get("ctx", {}).get("error", item["msg"])).rstrip(".")
     message = message.replace("valid tuple", f"list{example}")
@@ -195,8 +177,10 @@ def _example(field: FieldInfo | None) -> str:
     return f", such as {json.dumps(default)}" if isinstance(default, tuple) else ""
 
 
-def _place(key: str, file: str, overrides: Sequence[Override]) -> str:
+def _place(path: list[str], file: str, overrides: Sequence[Override], *, is_rule: bool) -> str:
+    """Where the user wrote the key; a rule about a whole table is about the file."""
     for override in overrides:
-        if key == override.key or key.startswith(f"{override.key}."):
+        parts = override.key.split(".")
+        if path[: len(parts)] == parts or (parts[: len(path)] == path and not is_rule):
             return override.option
-    return f"{file}: {key}" if key else file
+    return f"{file}: {'.'.join(path)}" if path else file

@@ -10,7 +10,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    JsonValue,
     SerializeAsAny,
     SerializerFunctionWrapHandler,
     field_validator,
@@ -73,7 +72,7 @@ class PluginSection(Section):
         return NoSettings() if model is None else model.model_validate(own)
 
     @model_serializer(mode="wrap")
-    def _flat(self, dump: SerializerFunctionWrapHandler) -> dict[str, JsonValue]:
-        table: dict[str, JsonValue] = dump(self)
+    def _flat(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
+        table: dict[str, object] = dump(self)
         own = table.pop("settings", None)
         return table | own if isinstance(own, dict) else table
