@@ -7,14 +7,7 @@ runtimes are slow at.
 
 from typing import NamedTuple
 
-from pipeline.models.layers import (
-    classifier,
-    conv_bn,
-    depthwise_bn,
-    image_tensor,
-    relu,
-    scaled,
-)
+from pipeline.models.layers import classifier, conv_bn, depthwise_bn, image_tensor, relu, scaled
 from pipeline.recipe.section import PositiveFloat, Section
 from targets.untyped import KerasModel, Tensor
 

@@ -77,11 +77,9 @@ class AboutConfig(Section):
 
 
 class DatasetConfig(SourceConfig):
-    name: Annotated[str, _plugin(DATASETS)] = "digits"
+    PLUGINS = DATASETS
 
-    @classmethod
-    def settings_of(cls, plugin: str) -> type[Section] | None:
-        return DATASETS[plugin].Settings if plugin in DATASETS else None
+    name: Annotated[str, _plugin(DATASETS)] = "digits"
 
 
 class AugmentationConfig(Section):
@@ -114,7 +112,7 @@ class TrainingConfig(Section):
 
 
 class TeacherConfig(TrainingConfig, TeacherFileConfig, PluginSection):
-    PLUGIN_KEY = "family"
+    PLUGINS, PLUGIN_KEY = TEACHERS, "family"
 
     family: Annotated[str, _plugin(TEACHERS)] = "resnet"
     cutout: Annotated[int, Field(ge=0)] | None = None
@@ -122,10 +120,6 @@ class TeacherConfig(TrainingConfig, TeacherFileConfig, PluginSection):
     file: Path | None = None
     """Your own teacher (`--teacher`): .keras, .h5, SavedModel folder, .onnx, .tflite, or logits in
     an .npz. The keys of training and of the family are then unused."""
-
-    @classmethod
-    def settings_of(cls, plugin: str) -> type[Section] | None:
-        return TEACHERS[plugin].Settings if plugin in TEACHERS else None
 
 
 class LogitsConfig(Section):
@@ -171,7 +165,7 @@ class DistillationConfig(TrainingConfig):
 
 
 class DistillConfig(DistillationConfig, PluginSection):
-    PLUGIN_KEY = "family"
+    PLUGINS, PLUGIN_KEY = STUDENTS, "family"
 
     family: Annotated[str, _plugin(STUDENTS)] = "mobilenet_v1"
     mixup: Annotated[float, Field(ge=0)] = 0.0
@@ -182,10 +176,6 @@ class DistillConfig(DistillationConfig, PluginSection):
     teacher that is trained here; it runs live."""
     feature_weight: PositiveFloat | None = None
     """Null takes the published weight of the feature loss."""
-
-    @classmethod
-    def settings_of(cls, plugin: str) -> type[Section] | None:
-        return STUDENTS[plugin].Settings if plugin in STUDENTS else None
 
 
 class QuantizeConfig(DistillationConfig):

@@ -4,7 +4,7 @@ Plug-ins declare their own settings with it, so this module imports none of them
 """
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import (
     BaseModel,
@@ -16,6 +16,8 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
+
+from targets.registry import Registry
 
 PositiveInt = Annotated[int, Field(ge=1, strict=True)]
 PositiveFloat = Annotated[float, Field(gt=0)]
@@ -39,21 +41,20 @@ class PluginSection(Section):
     in TOML, in `--set` and in a dump.
     """
 
+    PLUGINS: ClassVar[Registry[Any]]
     PLUGIN_KEY: ClassVar[str]
     """The key that names the plug-in."""
 
     settings: SerializeAsAny[Section] = NoSettings()
 
     @classmethod
-    def settings_of(cls, plugin: str) -> type[Section] | None:
-        """The `Settings` of a plug-in; None for an unknown name, which its own key refuses."""
-        raise NotImplementedError
-
-    @classmethod
     def settings_in(cls, table: Mapping[str, object]) -> type[Section] | None:
-        """As `settings_of`, for the plug-in that `table` names."""
-        plugin = table.get(cls.PLUGIN_KEY, cls.model_fields[cls.PLUGIN_KEY].default)
-        return cls.settings_of(plugin) if isinstance(plugin, str) else None
+        """`Settings` of the plug-in that `table` names; None for an unknown one: another error."""
+        name = table.get(cls.PLUGIN_KEY, cls.model_fields[cls.PLUGIN_KEY].default)
+        if not isinstance(name, str) or name not in cls.PLUGINS:
+            return None
+        settings: type[Section] = cls.PLUGINS[name].Settings
+        return settings
 
     @model_validator(mode="before")
     @classmethod
