@@ -49,7 +49,7 @@ def test_every_help_ends_in_an_example_and_knows_json(command: Command, name: st
         (["run", "--set", "distill.alpha=2"], "distill.alpha: Input should be less than or equal"),
         (["run", "--seed", "-1"], "--seed: Input should be greater than or equal to 0, not -1"),
         (["run", "--seed", "one"], "'one' is not a valid integer"),
-        (["run", "--set", "dataset.name=npz"], "say where the file is: --data FILE.npz"),
+        (["run", "--set", "dataset.name=npz"], "needs a file: give it with --data FILE.npz"),
         (["run", "--set", "dataset.name=npz", "--data", "no.npz"], "no.npz is not a file"),
         (["run", "--data", "mine.npz"], "--data mine.npz: the data set digits is embedded"),
         (["plan", "missing.toml"], "recipe file missing.toml: cannot be read"),

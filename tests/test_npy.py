@@ -79,8 +79,8 @@ def test_views_of_mapped_images_are_those_of_an_array(data: Dataset) -> None:
     cfg = AugmentationConfig(shift=2, flip=True, cutout=3)
     table = view_table(cfg, images=len(images), size=(12, 12), seed=1, view=2, grey=128)
     index = np.array([9, 3, 3, 100])
-    seen, expected = table.render(images, index), table.render(np.asarray(images), index)
-    np.testing.assert_array_equal(seen, expected)
+    rendered, expected = table.render(images, index), table.render(np.asarray(images), index)
+    np.testing.assert_array_equal(rendered, expected)
 
 
 def test_the_images_are_never_in_memory_as_a_whole(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_the_digest_is_of_the_contents_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"images": None}, r"no images\.npy"),
         ({"labels": None}, r"no labels\.npy"),
@@ -142,18 +142,18 @@ def test_the_digest_is_of_the_contents_alone(tmp_path: Path) -> None:
         ({"classes": ["a", "b"]}, "3 different names"),
     ],
 )
-def test_each_mistake_in_a_folder_is_told(
-    tmp_path: Path, changes: dict[str, Any], said: str
+def test_each_mistake_in_a_folder_is_explained(
+    tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
     cfg = write(tmp_path / "broken", **changes)
-    with pytest.raises(InputError, match=said) as error:
+    with pytest.raises(InputError, match=message) as error:
         npy.load(cfg)
     assert "broken" in str(error.value)
 
 
 @pytest.mark.parametrize("content", [b"", b"not an array", b"PK\x03\x04", b"cut"])
 @pytest.mark.parametrize("name", ["images.npy", "labels.npy"])
-def test_a_file_that_is_no_npy_is_told(tmp_path: Path, name: str, content: bytes) -> None:
+def test_a_file_that_is_no_npy_is_explained(tmp_path: Path, name: str, content: bytes) -> None:
     cfg = write(tmp_path / "broken")
     path = tmp_path / "broken" / name
     path.write_bytes(path.read_bytes()[:500] if content == b"cut" else content)
@@ -161,7 +161,7 @@ def test_a_file_that_is_no_npy_is_told(tmp_path: Path, name: str, content: bytes
         npy.load(cfg)
 
 
-def test_an_archive_under_the_name_of_an_array_is_told(tmp_path: Path) -> None:
+def test_an_archive_under_the_name_of_an_array_is_explained(tmp_path: Path) -> None:
     cfg = write(tmp_path / "broken")
     with (tmp_path / "broken" / "images.npy").open("wb") as file:
         np.savez(file, images=stripes()["images"])
@@ -169,14 +169,14 @@ def test_an_archive_under_the_name_of_an_array_is_told(tmp_path: Path) -> None:
         npy.load(cfg)
 
 
-def test_names_that_are_no_text_are_told(tmp_path: Path) -> None:
+def test_names_that_are_no_text_are_explained(tmp_path: Path) -> None:
     cfg = write(tmp_path / "broken")
     (tmp_path / "broken" / "classes.txt").write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match=r"classes\.txt cannot be read as UTF-8"):
         npy.load(cfg)
 
 
-def test_no_folder_and_no_data_are_told(tmp_path: Path) -> None:
+def test_no_folder_and_no_data_are_explained(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--data FOLDER"):
         npy.load(DatasetConfig(name="npy"))
     with pytest.raises(InputError, match="is not a folder with"):

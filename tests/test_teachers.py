@@ -36,9 +36,9 @@ def test_a_file_is_known_by_its_name(tmp_path: Path) -> None:
         for suffix in TEACHER_FILES[kind].SUFFIXES:
             (tmp_path / f"net{suffix.upper()}").touch()
             assert kind_of(tmp_path / f"net{suffix.upper()}") == kind
-    for name, said in (("net.bmp", "unknown kind of file"), ("net.pt", r"torch\.onnx\.export")):
+    for name, message in (("net.bmp", "unknown kind of file"), ("net.pt", r"torch\.onnx\.export")):
         (tmp_path / name).touch()
-        with pytest.raises(InputError, match=rf"{said}.* Known: \.keras, .*\.npz"):
+        with pytest.raises(InputError, match=rf"{message}.* Known: \.keras, .*\.npz"):
             kind_of(tmp_path / name)
     with pytest.raises(InputError, match="not there"):
         kind_of(tmp_path / "none.onnx")
@@ -56,7 +56,7 @@ def test_the_digest_of_a_folder_is_of_all_its_files(tmp_path: Path) -> None:
     assert file_sha256(tmp_path / "a") != before
 
 
-def test_the_network_trained_here_teaches_as_its_checkpoint_says(
+def test_the_network_trained_here_teaches_as_its_checkpoint_does(
     stripes_data: Dataset, tmp_path: Path
 ) -> None:
     import tensorflow as tf
