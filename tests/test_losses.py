@@ -1,19 +1,32 @@
 """Known values: computed once in float64 with a reference implementation, tolerance 1e-6."""
 
 import math
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from pydantic import JsonValue
 
-from pipeline.losses import LOSSES, dist, dkd, formulas
+from pipeline.losses import FEATURE_LOSSES, LOSSES, dist, dkd, formulas
+from pipeline.losses.feature_distillation import feature_distillation
 from pipeline.losses.features import attention, rkd
 from pipeline.losses.objectives import distillation
+from pipeline.models.network import NetworkSpec, build
+from pipeline.recipe.schema import DistillationConfig
+from targets.formats.input_spec import image_input
+from tests.toys import plugged_in
 
 STUDENT = np.array([[1, 2, 0.5, -1], [0.2, -0.3, 1.5, 0.7], [-0.5, 0, 0.4, 2.2]])
 TEACHER = np.array([[2, 3.5, -0.5, 0], [0.1, 0.2, 2.5, -1], [-1, 0.3, 1.2, 3]])
 LABELS = np.array([1, 2, 3])
+
+
+@pytest.fixture(autouse=True)
+def toys() -> Iterator[None]:
+    with plugged_in():
+        yield
 
 
 def kd(temperature: float, student: Any = STUDENT, teacher: Any = TEACHER) -> Any:
@@ -155,7 +168,7 @@ EXTREME = np.array([[1e4, -1e4, 0.0, 1e4], [-1e4, 1e4, 1e4, -1e4], [1e4] * 4], n
 
 
 @pytest.mark.parametrize("temperature", [0.5, 4.0])
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", [*LOSSES, "toy"])
 def test_extreme_logits_give_numbers_and_the_teacher_no_gradient(
     name: str, temperature: float
 ) -> None:
@@ -168,6 +181,41 @@ def test_extreme_logits_give_numbers_and_the_teacher_no_gradient(
     assert math.isfinite(float(loss))
     assert np.isfinite(of_student.numpy()).all()
     assert of_teacher is None
+
+
+@pytest.mark.parametrize("name", [*LOSSES, "toy"])
+def test_published_settings_are_valid_in_a_recipe(name: str) -> None:
+    published = LOSSES[name].PUBLISHED
+    cfg = DistillationConfig.model_validate({"loss": name})
+    assert (cfg.temperature, cfg.alpha) == (published.temperature, published.alpha)
+    assert cfg.parameters == published.parameters
+
+
+@pytest.mark.parametrize("name", [*FEATURE_LOSSES, "toy"])
+def test_a_feature_loss_trains_the_student_on_the_teachers_features(name: str) -> None:
+    student, teacher = small("student", "mobilenet_v1"), small("teacher", "resnet")
+    both = feature_distillation(name, student=student, teacher=teacher)
+    images = tf.random.stateless_uniform([4, 12, 12, 1], seed=(0, 0), minval=-1)
+    with tf.GradientTape() as tape:
+        (logits, *features), (_, *targets) = both.student(images), both.teacher(images)
+        loss = both.loss(student=features, teacher=targets)
+    np.testing.assert_allclose(logits, student(images), rtol=1e-6)
+    assert loss.shape == []
+    assert float(loss) > 0
+    weights = [student.get_layer("block0_depthwise_conv").trainable_weights[0], *teacher.weights]
+    of_student, *of_teacher = tape.gradient(loss, weights)
+    assert np.isfinite(of_student).all()
+    assert np.abs(of_student).max() > 0
+    assert set(of_teacher) == {None}
+    assert FEATURE_LOSSES[name].WEIGHT > 0
+
+
+def small(role: Literal["teacher", "student"], family: str) -> Any:
+    settings: dict[str, JsonValue] = {"widths": [8, 16, 16], "blocks": 1}
+    if role == "student":
+        settings = {"width_multiplier": 0.25}
+    spec = image_input(12, 12, 1)
+    return build(NetworkSpec(role=role, family=family, settings=settings, input=spec, classes=4))
 
 
 def _squared(student: Any, teacher: Any) -> Any:

@@ -145,7 +145,9 @@ def _is_long_enough(item: ErrorDetails) -> bool:
 
 
 def _explain_one(item: ErrorDetails, tree: Tree, place: str, overrides: Sequence[Override]) -> str:
-    path = [str(part) for part in item["loc"] if part != "settings"]
+    path = [str(part) for part in item["loc"]]
+    if path[1:2] == ["settings"]:  # where a `PluginSection` holds its plug-in's keys
+        del path[1]
     where = _place(path, place, overrides, is_rule=item["type"] == "value_error")
     fields = _fields_at(path[:-1], tree)
     if item["type"] == "extra_forbidden":
