@@ -84,7 +84,7 @@ def student(family: str, cfg: Settings) -> Any:
     spec = NetworkSpec(
         role="student",
         family=family,
-        arguments={"width_multiplier": 1.0},
+        settings={"width_multiplier": 1.0},
         input=image_input(cfg.side, cfg.side, 1),
         classes=len(CLASSES),
     )
@@ -93,7 +93,7 @@ def student(family: str, cfg: Settings) -> Any:
 
 def ours(family: str, cfg: Settings, watch: Stopwatch) -> int:
     from pipeline.losses.objectives import hard_labels
-    from pipeline.recipe.schema import TrainingConfig, ViewsConfig
+    from pipeline.recipe.schema import AugmentationConfig, TrainingConfig
     from pipeline.training import session
     from pipeline.training.loop import Task, fit, one_cycle, sgd
 
@@ -109,7 +109,7 @@ def ours(family: str, cfg: Settings, watch: Stopwatch) -> int:
         schedule=one_cycle,
         data=Dataset(name="noise", classes=CLASSES, splits=splits, sha256=""),
         cfg=training,
-        views=ViewsConfig(shift=0),
+        views=AugmentationConfig(shift=0),
         seed=0,
         view_seed=0,
     )

@@ -17,11 +17,11 @@ import numpy as np
 from contestants import CLASSES, LEARNING_RATE, Settings, Stopwatch, noise, student
 
 from pipeline.datasets.splits import Dataset, Samples, Split
-from pipeline.recipe.schema import TrainingConfig, ViewsConfig
+from pipeline.recipe.schema import AugmentationConfig, TrainingConfig
 from targets.formats.input_spec import image_input
 
 FAMILY = "mobilenet_v1"
-TEACHER = {"widths": (32, 64, 128), "blocks": 2}
+TEACHER = {"widths": [32, 64, 128], "blocks": 2}
 TEMPERATURE, ALPHA = 4.0, 0.9
 
 Loss = Callable[..., Any]
@@ -82,7 +82,7 @@ def _task(cfg: Settings, objective: Loss) -> Any:
         schedule=one_cycle,
         data=_data(samples, cfg),
         cfg=training,
-        views=ViewsConfig(shift=2, flip=True),
+        views=AugmentationConfig(shift=2, flip=True),
         seed=0,
         view_seed=0,
     )
@@ -131,7 +131,7 @@ def _teacher(cfg: Settings) -> Any:
     spec = NetworkSpec(
         role="teacher",
         family="resnet",
-        arguments=TEACHER,
+        settings=TEACHER,
         input=image_input(cfg.side, cfg.side, 1),
         classes=len(CLASSES),
     )

@@ -67,9 +67,9 @@ def write(family: str, folder: Path, *, side: int, threads: int) -> Network:
     spec = image_input(side, side, 1)
     model = build(
         NetworkSpec(
-            role="network",
+            role="teacher" if family == TEACHER else "student",
             family=family,
-            arguments=NETWORKS[family],
+            settings=NETWORKS[family],
             input=spec,
             classes=CLASSES,
         )

@@ -83,7 +83,7 @@ def one_pass(folder: Path) -> dict[str, float]:
     """Seconds per image of each phase, and the number of images."""
     from pipeline.datasets import npy
     from pipeline.datasets.splits import Split
-    from pipeline.recipe.schema import DatasetConfig, ViewsConfig
+    from pipeline.recipe.schema import AugmentationConfig, DatasetConfig
     from pipeline.training.augmentation import epoch_order, view_table
 
     seconds: dict[str, float] = {}
@@ -91,7 +91,7 @@ def one_pass(folder: Path) -> dict[str, float]:
         data = npy.load(DatasetConfig(name="npy", path=folder))
     images, count = data[Split.TRAIN].images, sum(len(data[split]) for split in Split)
     with timed(seconds, "table"):
-        size, views = (SIDE, SIDE), ViewsConfig(shift=2, flip=True)
+        size, views = (SIDE, SIDE), AugmentationConfig(shift=2, flip=True)
         table = view_table(views, images=len(images), size=size, seed=0, view=0, grey=128)
         order = epoch_order(len(images), seed=0, epoch=0)
     with timed(seconds, "render"):
@@ -118,7 +118,7 @@ def training(folder: Path, steps: int) -> dict[str, float]:
     from pipeline.engine.progress import SilentEpochs
     from pipeline.losses.objectives import hard_labels
     from pipeline.models.network import NetworkSpec, build
-    from pipeline.recipe.schema import DatasetConfig, TrainingConfig, ViewsConfig
+    from pipeline.recipe.schema import AugmentationConfig, DatasetConfig, TrainingConfig
     from pipeline.training import session
     from pipeline.training.loop import Task, fit, one_cycle, sgd
 
@@ -128,7 +128,7 @@ def training(folder: Path, steps: int) -> dict[str, float]:
     network = NetworkSpec(
         role="student",
         family="mobilenet_v1",
-        arguments={"width_multiplier": 0.25},
+        settings={"width_multiplier": 0.25},
         input=data.input,
         classes=CLASSES,
     )
@@ -141,7 +141,7 @@ def training(folder: Path, steps: int) -> dict[str, float]:
         schedule=one_cycle,
         data=data,
         cfg=cfg,
-        views=ViewsConfig(shift=2, flip=True),
+        views=AugmentationConfig(shift=2, flip=True),
         seed=0,
         view_seed=0,
     )

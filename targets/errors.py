@@ -36,10 +36,16 @@ class DeviceError(EdgeDistillError):
 def unknown(kind: str, name: str, known: Iterable[str], *, place: str = "") -> InputError:
     """The error for a name that is not registered: what is known, and the nearest spelling."""
     names = sorted(known)
-    close = get_close_matches(name, names, n=1, cutoff=0.5)
     where = f"{place}: " if place else ""
-    nearest = f"; did you mean '{close[0]}'?" if close else "."
-    return InputError(f"{where}unknown {kind} '{name}'{nearest} Known: {', '.join(names)}.")
+    return InputError(
+        f"{where}unknown {kind} '{name}'{did_you_mean(name, names)} Known: {', '.join(names)}."
+    )
+
+
+def did_you_mean(name: str, known: Iterable[str], *, prefix: str = "") -> str:
+    """`; did you mean 'prefix.nearest'?`, or a full stop where no known name is near."""
+    close = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean '{prefix}{close[0]}'?" if close else "."
 
 
 def missing_package(package: str, *, needed_for: str) -> InputError:

@@ -9,9 +9,10 @@ an entry point, which is read only after a name was not found among the built-in
     tiny_net = "my_package.tiny_net"
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Generic, TypeVar
@@ -58,6 +59,9 @@ class Registry(Generic[T]):
         """Names of the built-in plug-ins, in the order of their dictionary."""
         return iter(self._known)
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     def values(self) -> tuple[T, ...]:
         """The built-in plug-ins."""
         return tuple(self._known.values())
@@ -93,10 +97,9 @@ class Registry(Generic[T]):
     def _built_in(self) -> dict[str, T]:
         return self._load()
 
-    @cached_property
+    @property
     def _entries(self) -> tuple[EntryPoint, ...]:
-        # Reads the metadata of every installed distribution: tens of milliseconds.
-        return tuple(entry_points(group=self._group))
+        return _installed(self._group, tuple(sys.path))
 
     @property
     def _group(self) -> str:
@@ -121,6 +124,13 @@ class Registry(Generic[T]):
                 "distribution, or uninstall it."
             )
         return plugin
+
+
+@cache
+def _installed(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """The entry points of the distributions on `path`, which is `sys.path`."""
+    # Reads the metadata of every installed distribution: tens of milliseconds.
+    return tuple(entry_points(group=group))
 
 
 def _owner(entry: EntryPoint) -> tuple[str, str]:

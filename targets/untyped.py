@@ -22,3 +22,19 @@ OnnxTensor: TypeAlias = Any
 """`onnx.TensorProto`."""
 TfliteModel: TypeAlias = Any
 """A flatbuffer object of `ai_edge_litert.schema_py_generated`."""
+TfliteInterpreter: TypeAlias = Any
+"""`ai_edge_litert.interpreter.Interpreter`."""
+TensorDetails: TypeAlias = Any
+"""A dictionary of `Interpreter.get_input_details()`."""
+OnnxSession: TypeAlias = Any
+"""`onnxruntime.InferenceSession`."""
+OnnxGraph: TypeAlias = Any
+"""`onnx.GraphProto`."""
+TfFunction: TypeAlias = Any
+"""`tf.function` or a concrete function, such as a signature of a SavedModel."""
+TfGraph: TypeAlias = Any
+"""`tf.compat.v1.GraphDef`."""
+TfNode: TypeAlias = Any
+"""`tf.compat.v1.NodeDef`."""
+TfType: TypeAlias = Any
+"""`tf.DType`."""

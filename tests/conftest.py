@@ -30,7 +30,7 @@ threads = {THREADS}
 [dataset]
 name = "npz"
 
-[views]
+[augmentation]
 shift = 1
 
 [teacher]

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.datasets.splits import Dataset, Samples, Split, three_way
 from pipeline.recipe.schema import TeacherConfig
-from pipeline.teachers.source import OpenTeacher
+from pipeline.teachers.contract import OpenTeacher
 from tests.conftest import stripes
 
 Array = npt.NDArray[Any]

@@ -44,15 +44,15 @@ def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Typed
 
 def refused(typed: Typed, lane: Lane, *argv: str, data_file: Path | None = None) -> str:
     """The one paragraph that the command ends in, with nothing trained."""
-    code, out, said = typed(
+    code, out, message = typed(
         "run", str(lane.recipe_file), "--data", str(data_file or lane.data_file), *argv
     )
-    assert code == 2, said
+    assert code == 2, message
     assert out == ""
-    assert "Traceback" not in said
-    assert "epoch" not in said
-    errors = [line for line in said.splitlines() if line.startswith("Error: ")]
-    assert said.splitlines()[-1:] == errors
+    assert "Traceback" not in message
+    assert "epoch" not in message
+    errors = [line for line in message.splitlines() if line.startswith("Error: ")]
+    assert message.splitlines()[-1:] == errors
     return errors[0]
 
 
@@ -78,17 +78,17 @@ def test_a_teacher_of_other_classes(
     arrays["labels"] = np.arange(480) % 4
     np.savez(tmp_path / "four.npz", **{**arrays, "classes": ["a", "b", "c", "d"]})
     teacher = onnx_file(tmp_path / "t.onnx", data)
-    said = refused(
+    message = refused(
         typed, finished, "--teacher", str(teacher), *TO_1, data_file=tmp_path / "four.npz"
     )
-    assert "gives [1, 3] for one image, and the data set has 4 classes" in said
+    assert "gives [1, 3] for one image, and the data set has 4 classes" in message
     assert nothing_kept(tmp_path)
 
 
 def test_a_teacher_of_nan(typed: Typed, finished: Lane, data: Dataset, tmp_path: Path) -> None:
     teacher = damaged(onnx_file(tmp_path / "t.onnx", data), "b", np.nan)
-    said = refused(typed, finished, "--teacher", str(teacher), *TO_1)
-    assert "gives NaN or infinity for 72 of 72 validation images" in said
+    message = refused(typed, finished, "--teacher", str(teacher), *TO_1)
+    assert "gives NaN or infinity for 72 of 72 validation images" in message
     assert nothing_kept(tmp_path)
 
 
@@ -96,9 +96,9 @@ def test_a_teacher_at_chance_level(
     typed: Typed, finished: Lane, data: Dataset, tmp_path: Path
 ) -> None:
     teacher = damaged(onnx_file(tmp_path / "t.onnx", data), "w", 0.0)
-    said = refused(typed, finished, "--teacher", str(teacher), *TO_1)
-    assert "no better than chance" in said
-    assert re.search(r"Likely causes.*label order.*normalisation", said)
+    message = refused(typed, finished, "--teacher", str(teacher), *TO_1)
+    assert "no better than chance" in message
+    assert re.search(r"Likely causes.*label order.*normalisation", message)
     assert nothing_kept(tmp_path)
 
 
@@ -111,48 +111,51 @@ def test_a_process_of_its_own_ends_as_well(
         done = command(*argv)
         return done.returncode, done.stdout, done.stderr
 
-    said = refused(typed, finished, "--teacher", str(teacher), *TO_1)
-    assert "no better than chance" in said
+    message = refused(typed, finished, "--teacher", str(teacher), *TO_1)
+    assert "no better than chance" in message
     assert nothing_kept(tmp_path)
 
 
 def test_pixels_that_the_teacher_was_not_made_for(
     typed: Typed, finished: Lane, data: Dataset, tmp_path: Path
 ) -> None:
-    said = refused(typed, finished, "--teacher", str(onnx_file(tmp_path / "t.onnx", data)))
-    assert "Set teacher.scale = 0.00392156863 and teacher.offset = 0." in said
+    message = refused(typed, finished, "--teacher", str(onnx_file(tmp_path / "t.onnx", data)))
+    assert "Set teacher.scale = 0.00392156863 and teacher.offset = 0." in message
     assert nothing_kept(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("argv", "said"),
+    ("argv", "message"),
     [
         ([], "the recipe shows the student changed ones"),
-        (["--set", "views.shift=0", "--set", "distill.mixup=0.2"], "asked about mixed images"),
-        (["--set", "views.shift=0", "--set", "distill.features=rkd"], "gives logits only"),
-        (["--set", "views.shift=0", "--set", "dataset.split_seed=1"], "for another split"),
+        (
+            ["--set", "augmentation.shift=0", "--set", "distill.mixup=0.2"],
+            "not those of mixed images",
+        ),
+        (["--set", "augmentation.shift=0", "--set", "distill.features=rkd"], "gives logits only"),
+        (["--set", "augmentation.shift=0", "--set", "dataset.split_seed=1"], "for another split"),
     ],
 )
 def test_precomputed_logits_that_do_not_fit_the_recipe(
-    typed: Typed, finished: Lane, data: Dataset, tmp_path: Path, argv: list[str], said: str
+    typed: Typed, finished: Lane, data: Dataset, tmp_path: Path, argv: list[str], message: str
 ) -> None:
     of = {part.value: expected(data, part) for part in Split}
-    save_logits(tmp_path / "said.npz", data=data, **of)
-    assert said in refused(typed, finished, "--teacher", str(tmp_path / "said.npz"), *argv)
+    save_logits(tmp_path / "logits.npz", data=data, **of)
+    assert message in refused(typed, finished, "--teacher", str(tmp_path / "logits.npz"), *argv)
     assert nothing_kept(tmp_path)
 
 
 def test_too_few_images_to_calibrate_with(typed: Typed, finished: Lane, tmp_path: Path) -> None:
     np.savez(tmp_path / "few.npz", **stripes(samples=400))
-    said = refused(typed, finished, data_file=tmp_path / "few.npz")
-    assert "few.npz, training part of its 400 samples: 240 samples are too few" in said
-    assert "too few to calibrate int8 with; at least 256 real ones are needed" in said
-    assert """--set 'convert.precisions=["float32"]'""" in said
+    message = refused(typed, finished, data_file=tmp_path / "few.npz")
+    assert "few.npz, training part of its 400 samples: 240 samples are too few" in message
+    assert "too few to calibrate int8 with; at least 256 real ones are needed" in message
+    assert """--set 'convert.precisions=["float32"]'""" in message
     assert nothing_kept(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("argv", "said"),
+    ("argv", "message"),
     [
         (
             ["--target", "onnx", "--set", 'convert.precisions=["float16"]'],
@@ -166,7 +169,7 @@ def test_too_few_images_to_calibrate_with(typed: Typed, finished: Lane, tmp_path
     ],
 )
 def test_what_the_recipe_or_a_look_at_the_place_can_tell(
-    typed: Typed, finished: Lane, tmp_path: Path, argv: list[str], said: str
+    typed: Typed, finished: Lane, tmp_path: Path, argv: list[str], message: str
 ) -> None:
-    assert said in refused(typed, finished, *argv)
+    assert message in refused(typed, finished, *argv)
     assert nothing_kept(tmp_path)

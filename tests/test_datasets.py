@@ -79,7 +79,7 @@ def broken(tmp_path: Path, **changes: Any) -> DatasetConfig:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"images": None}, "no array 'images'"),
         ({"labels": None}, "no array 'labels'"),
@@ -105,9 +105,11 @@ def broken(tmp_path: Path, **changes: Any) -> DatasetConfig:
         ({"classes": np.array(["one"])}, "must be 3 different names"),
     ],
 )
-def test_each_mistake_in_an_npz_is_told(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+def test_each_mistake_in_an_npz_is_explained(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
     cfg = broken(tmp_path, **changes)
-    with pytest.raises(InputError, match=said) as error:
+    with pytest.raises(InputError, match=message) as error:
         datasets.load(cfg)
     assert "broken" in str(error.value)
 
@@ -138,14 +140,14 @@ def test_the_fewest_images_that_are_taken_reach_training(tmp_path: Path, seed: i
     assert set(datasets.load(cfg)[Split.TRAIN].labels) == {0, 1, 2}
 
 
-def test_too_many_classes_are_told_in_the_users_own_counts(tmp_path: Path) -> None:
+def test_too_many_classes_are_counted_as_in_the_users_file(tmp_path: Path) -> None:
     cfg = broken(tmp_path, labels=np.arange(480) % 100, classes=None)
     with pytest.raises(InputError, match=r"480 images of 100 classes .* 72 are left .*'val'"):
         datasets.load(cfg)
 
 
 @pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x03\x04", b"npy"])
-def test_a_file_that_is_no_npz_is_told(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_no_npz_is_explained(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.npz").write_bytes(content)
     if content == b"npy":
         with (tmp_path / "x.npz").open("wb") as file:
@@ -154,7 +156,7 @@ def test_a_file_that_is_no_npz_is_told(tmp_path: Path, content: bytes) -> None:
         datasets.load(DatasetConfig(name="npz", path=tmp_path / "x.npz"))
 
 
-def test_data_that_changes_while_it_is_read_is_told(lane: Lane, tmp_path: Path) -> None:
+def test_data_that_changes_while_it_is_read_is_explained(lane: Lane, tmp_path: Path) -> None:
     """The result would be stored under the name of other data."""
     path = tmp_path / "changing.npz"
     np.savez(path, **stripes())
@@ -166,7 +168,7 @@ def test_data_that_changes_while_it_is_read_is_told(lane: Lane, tmp_path: Path) 
         job.dataset()
 
 
-def test_shares_that_leave_nothing_to_train_on_are_told(data_file: Path) -> None:
+def test_shares_that_leave_nothing_to_train_on_are_explained(data_file: Path) -> None:
     with pytest.raises(InputError, match="leave nothing to train"):
         datasets.load(DatasetConfig(name="npz", path=data_file, validation=0.5, test=0.6))
 
@@ -284,13 +286,13 @@ def test_sources_are_looked_for_in_their_order(
 def test_the_digest_is_the_same_however_the_files_are_compressed(
     no_sources: Path, small_fashion: dict[str, bytes], tmp_path: Path
 ) -> None:
-    seen = set()
+    digests = set()
     for number, level in enumerate((None, 1, 9)):
         fill(tmp_path / f"{number}", small_fashion, level=level)
         cfg = FASHION.model_copy(update={"path": tmp_path / f"{number}"})
-        seen.add(fashion_mnist.source_digest(cfg))
+        digests.add(fashion_mnist.source_digest(cfg))
         assert len(fashion_mnist.load(cfg)[Split.TEST]) == 20
-    assert len(seen) == 1
+    assert len(digests) == 1
 
 
 def test_a_file_with_other_contents_is_refused(
@@ -309,6 +311,6 @@ def test_a_truncated_download_is_refused(no_sources: Path, small_fashion: dict[s
         fashion_mnist.load(FASHION)
 
 
-def test_a_given_folder_without_the_files_is_told(no_sources: Path, tmp_path: Path) -> None:
+def test_a_given_folder_without_the_files_is_explained(no_sources: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not hold the four files"):
         fashion_mnist.load(FASHION.model_copy(update={"path": tmp_path}))

@@ -14,10 +14,9 @@ from pipeline import datasets
 from pipeline.datasets.splits import Dataset, Split
 from pipeline.engine.artifacts import Checkpoint, Teacher, TeacherLogits
 from pipeline.engine.progress import SilentConsole
-from pipeline.losses.features import HINTS
-from pipeline.losses.objectives import LOSSES
+from pipeline.losses import FEATURE_LOSSES, LOSSES
 from pipeline.models.network import NetworkSpec, build
-from pipeline.recipe.schema import TrainingConfig, ViewsConfig
+from pipeline.recipe.schema import AugmentationConfig, TrainingConfig
 from pipeline.teachers.trained import open_checkpoint
 from pipeline.training import loop, preparation
 from pipeline.training.augmentation import epoch_order, mixup, training_view
@@ -46,7 +45,7 @@ def taught(finished: Lane, tmp_path_factory: pytest.TempPathFactory) -> Taught:
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_of_the_recipe_teaches_in_its_own_way(taught: Taught, loss: str) -> None:
     """At the temperature and weight of plain KD, which function matching is without labels."""
-    weight = ("distill.alpha", 1.0 if LOSSES[loss].label_free else 0.9)
+    weight = ("distill.alpha", 1.0 if LOSSES[loss].PUBLISHED.label_free else 0.9)
     student = taught(("distill.loss", loss), ("distill.temperature", 4.0), weight)
     first, last = losses(student)
     assert last < first
@@ -54,7 +53,7 @@ def test_every_loss_of_the_recipe_teaches_in_its_own_way(taught: Taught, loss: s
         assert digest(student.weights) != digest(taught().weights)
 
 
-@pytest.mark.parametrize("features", HINTS)
+@pytest.mark.parametrize("features", FEATURE_LOSSES)
 def test_a_feature_loss_reaches_the_student_and_leaves_nothing_in_it(
     taught: Taught, finished: Lane, features: str
 ) -> None:
@@ -142,7 +141,7 @@ def test_every_image_is_mixed_with_the_one_whose_label_it_is_given(
         order = epoch_order(len(train), seed=recipe.seed, epoch=epoch)
         index = order[(number % per_epoch) * 64 :][:64]
         table = training_view(
-            recipe.views, datasets.load(recipe.dataset), seed=recipe.seed, view=epoch
+            recipe.augmentation, datasets.load(recipe.dataset), seed=recipe.seed, view=epoch
         )
         view = table.render(train.images, index)
         mixed = mixup(view, alpha=0.4, seed=recipe.seed, epoch=epoch, number=number % per_epoch)
@@ -166,14 +165,14 @@ def test_a_mixed_loss_is_that_of_both_labels_in_their_shares(
     network = NetworkSpec(
         role="student",
         family="mobilenet_v1",
-        arguments={"width_multiplier": 0.25},
+        settings={"width_multiplier": 0.25},
         input=stripes_data.input,
         classes=3,
     )
     task = Task(
         stage="t", model=build(network), objective=first_label, optimizer=sgd(cfg),
-        schedule=one_cycle, data=stripes_data, cfg=cfg, views=ViewsConfig(), seed=0, view_seed=0,
-        mixup=1.0,
+        schedule=one_cycle, data=stripes_data, cfg=cfg, views=AugmentationConfig(), seed=0,
+        view_seed=0, mixup=1.0,
     )  # fmt: skip
     (record,) = fit(
         task, checkpoint=tmp_path / "t.npz", progress=partial(SilentConsole().epochs, "t")

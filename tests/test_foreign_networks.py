@@ -15,7 +15,7 @@ from pipeline.export import conversion
 from pipeline.recipe.schema import TeacherConfig
 from pipeline.teachers import open_teacher
 from pipeline.teachers.loading import load_network
-from pipeline.teachers.untrusted import refuse_code
+from pipeline.teachers.networks.untrusted import refuse_code
 from targets.bench.plan import logits_of
 from targets.errors import InputError, ProofError
 from targets.formats.tflite import export

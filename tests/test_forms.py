@@ -21,17 +21,17 @@ LABELS = np.array([0, 1, 2, 0, 1, 2])
 NAMES = np.array(["cat", "dog", "frog"])
 
 
-def line(said: str | None) -> str:
+def line(message: str | None) -> str:
     """The first line of Python in a message."""
-    found = re.search(r"`([^`]+)`", said or "")
-    assert found is not None, said
+    found = re.search(r"`([^`]+)`", message or "")
+    assert found is not None, message
     return found[1]
 
 
-def mended(said: str | None, **arrays: Any) -> dict[str, Any]:
+def mended(message: str | None, **arrays: Any) -> dict[str, Any]:
     """The arrays after the line of the message was run on them."""
     scope = {"np": np, **arrays}
-    exec(line(said), scope)
+    exec(line(message), scope)
     return scope
 
 
@@ -70,11 +70,11 @@ def test_masks_become_black_and_white() -> None:
 
 def test_any_other_range_can_be_brought_to_pixels() -> None:
     for given in (grown(PIXELS, 4000) - 1000, (grown(PIXELS, 4000) - 1000).astype(np.int16)):
-        said = forms.images_problem(given)
-        assert said is not None
-        assert "-1000 to 3000: undo the normalisation" in said
-        assert "images * std + mean" in said
-        last = re.findall(r"`([^`]+)`", said)[-1]
+        message = forms.images_problem(given)
+        assert message is not None
+        assert "-1000 to 3000: undo the normalisation" in message
+        assert "images * std + mean" in message
+        last = re.findall(r"`([^`]+)`", message)[-1]
         np.testing.assert_array_equal(mended(f"`{last}`", images=given)["images"], PIXELS)
 
 
@@ -87,18 +87,18 @@ def test_rows_of_pixels_get_their_sides() -> None:
     assert "reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)" in colour
 
 
-def test_both_faults_of_images_are_told_at_once() -> None:
-    said = forms.images_problem(PIXELS.transpose(0, 3, 1, 2) / 255)
-    assert said is not None
-    assert "* 255" in said
-    assert "transpose(0, 2, 3, 1)" in said
+def test_both_problems_of_images_are_in_one_message() -> None:
+    message = forms.images_problem(PIXELS.transpose(0, 3, 1, 2) / 255)
+    assert message is not None
+    assert "* 255" in message
+    assert "transpose(0, 2, 3, 1)" in message
 
 
 def test_images_of_different_sizes_get_one() -> None:
     ragged = np.empty(2, object)
     ragged[:] = [PIXELS[0], PIXELS[1, :4]]
-    said = forms.images_problem(forms.OBJECTS)
-    assert mended(said, images=ragged, width=9, height=8)["images"].shape == (2, 8, 9, 3)
+    message = forms.images_problem(forms.OBJECTS)
+    assert mended(message, images=ragged, width=9, height=8)["images"].shape == (2, 8, 9, 3)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_images_of_different_sizes_get_one() -> None:
         ((1, 28, 28), True),
         ((4, 20, 30), True),
         ((2, 64, 48), True),
-        ((13, 64, 64), True),  # a spectral image: the square tells its sides
+        ((13, 64, 64), True),  # a spectral image: the square gives its sides
         ((3, 1, 128), True),
         ((32, 32, 3), False),
         ((32, 32, 13), False),
@@ -122,20 +122,20 @@ def test_images_of_different_sizes_get_one() -> None:
 )
 def test_channels_in_front_are_known(image: tuple[int, ...], first: bool) -> None:
     assert forms.channels_first(image) is first
-    said = forms.layout_problem(np.zeros((2, *image), np.uint8))
-    assert (said is not None) is first
+    message = forms.layout_problem(np.zeros((2, *image), np.uint8))
+    assert (message is not None) is first
 
 
 def test_a_low_image_of_many_channels_can_be_turned() -> None:
     signal = np.zeros((COUNT, 1, 128, 9), np.uint8)
-    said = forms.images_problem(signal)
-    assert said is not None
-    assert "really are 1 high and 128 wide with 9 channels" in said
+    message = forms.images_problem(signal)
+    assert message is not None
+    assert "really are 1 high and 128 wide with 9 channels" in message
     assert forms.images_problem(signal.transpose(0, 2, 1, 3)) is None
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         (PIXELS[:0], "no pixel"),
         (PIXELS[:, :0], "no pixel"),
@@ -145,8 +145,8 @@ def test_a_low_image_of_many_channels_can_be_turned() -> None:
         (forms.OBJECTS, "All must have one size"),
     ],
 )
-def test_images_that_no_line_can_mend_are_told(given: Any, said: str) -> None:
-    assert said in (forms.images_problem(given) or "")
+def test_images_that_no_line_can_mend_are_explained(given: Any, message: str) -> None:
+    assert message in (forms.images_problem(given) or "")
 
 
 @pytest.mark.parametrize(
@@ -181,17 +181,17 @@ def test_yes_and_no_become_1_and_0() -> None:
 def test_several_classes_of_one_image_are_not_learned() -> None:
     several = np.eye(3, dtype=np.uint8)[LABELS]
     several[0] = 1
-    said = forms.labels_problem(several, images=COUNT)
-    assert said is not None
-    assert "1 images have several classes or none" in said
-    last = re.findall(r"`([^`]+)`", said)[-1]
+    message = forms.labels_problem(several, images=COUNT)
+    assert message is not None
+    assert "1 images have several classes or none" in message
+    last = re.findall(r"`([^`]+)`", message)[-1]
     back = mended(f"`{last}`", labels=several, images=PIXELS)
     np.testing.assert_array_equal(back["labels"], LABELS[1:])
     np.testing.assert_array_equal(back["images"], PIXELS[1:])
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         (LABELS[:4], "one per image (6), not int64 [4]"),
         (LABELS + 0.5, "not whole"),
@@ -200,8 +200,8 @@ def test_several_classes_of_one_image_are_not_learned() -> None:
         (LABELS.astype(complex), "its number"),
     ],
 )
-def test_labels_that_no_line_can_mend_are_told(given: Any, said: str) -> None:
-    assert said in (forms.labels_problem(given, images=COUNT) or "")
+def test_labels_that_no_line_can_mend_are_explained(given: Any, message: str) -> None:
+    assert message in (forms.labels_problem(given, images=COUNT) or "")
 
 
 def test_images_without_a_label_are_left_out() -> None:
@@ -221,10 +221,10 @@ def test_labels_from_1_are_numbered_from_0() -> None:
 def test_the_class_without_an_image_is_named_and_can_be_left_out() -> None:
     names = ["cat", "dog", "frog", "hen"]
     given = np.where(LABELS == 2, 3, LABELS)
-    said = forms.numbering_problem(given, names)
-    assert said is not None
-    assert "no image of 2 ('frog')" in said
-    back = mended(said, labels=given, classes=np.array(names))
+    message = forms.numbering_problem(given, names)
+    assert message is not None
+    assert "no image of 2 ('frog')" in message
+    back = mended(message, labels=given, classes=np.array(names))
     assert back["classes"][back["labels"]].tolist() == np.array(names)[given].tolist()
     assert forms.numbering_problem(back["labels"], list(back["classes"])) is None
     assert "no image of 0 ('cat')" in (forms.numbering_problem(LABELS + 1, names) or "")
@@ -266,7 +266,7 @@ def written(folder: Path, **arrays: Any) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("shape", "given", "said"),
+    ("shape", "given", "message"),
     [
         ((8, 9, 3), PIXELS.transpose(0, 3, 1, 2), "`images = images.transpose(0, 2, 3, 1)`"),
         ((3, 8, 9), PIXELS, "`images = images.transpose(0, 3, 1, 2)`"),
@@ -277,9 +277,9 @@ def written(folder: Path, **arrays: Any) -> Path:
     ],
 )
 def test_what_a_network_takes_decides_the_order(
-    tmp_path: Path, shape: Any, given: Any, said: str
+    tmp_path: Path, shape: Any, given: Any, message: str
 ) -> None:
-    with pytest.raises(InputError, match=re.escape(said)):
+    with pytest.raises(InputError, match=re.escape(message)):
         images.load(written(tmp_path, images=given), shape=shape, classes=3)
 
 
@@ -289,7 +289,7 @@ def test_a_network_may_take_channels_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "classes", "said"),
+    ("labels", "classes", "message"),
     [
         (LABELS[:, None], 3, r"reshape\(-1\)"),
         (LABELS + 1, 3, "`labels = labels - 1`"),
@@ -299,9 +299,9 @@ def test_a_network_may_take_channels_first(tmp_path: Path) -> None:
     ],
 )
 def test_labels_of_a_network_are_mended_by_a_line(
-    tmp_path: Path, labels: Any, classes: int, said: str
+    tmp_path: Path, labels: Any, classes: int, message: str
 ) -> None:
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         images.load(
             written(tmp_path, images=PIXELS, labels=labels), shape=(8, 9, 3), classes=classes
         )
@@ -332,7 +332,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", ["npz", "npy", "digits"])
-def test_a_folder_of_image_files_is_told_how_it_can_be_used(
+def test_a_folder_of_image_files_gets_the_way_to_use_it(
     name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(InputError, match=r"41 image files in 2 folders: cat \(21\), dog") as error:
@@ -347,7 +347,7 @@ def test_a_folder_of_image_files_is_told_how_it_can_be_used(
 
 
 @pytest.mark.parametrize(
-    ("shape", "said"),
+    ("shape", "message"),
     [
         ((None, 28, 1), "convert('L').resize((28, 32))"),
         ((20, 28), "convert('L').resize((28, 20))"),
@@ -355,8 +355,10 @@ def test_a_folder_of_image_files_is_told_how_it_can_be_used(
         ((100,), "convert('RGB').resize((32, 32))"),
     ],
 )
-def test_a_folder_is_told_in_the_size_of_the_network(folder: Path, shape: Any, said: str) -> None:
-    with pytest.raises(InputError, match=re.escape(said)):
+def test_the_script_for_a_folder_has_the_networks_size(
+    folder: Path, shape: Any, message: str
+) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
         images.load(folder, shape=shape, classes=2)
 
 
@@ -365,7 +367,7 @@ def test_images_beside_each_other_have_no_class(tmp_path: Path) -> None:
     assert "folder of its own first" in (image_files.way_to_npz(tmp_path) or "")
 
 
-def test_what_is_no_folder_of_images_is_told(tmp_path: Path) -> None:
+def test_what_is_no_folder_of_images_is_explained(tmp_path: Path) -> None:
     load = datasets.source_digest
     with pytest.raises(InputError, match="is not a file"):
         load(DatasetConfig(name="npz", path=tmp_path / "none.npz"))

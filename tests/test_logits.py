@@ -13,7 +13,7 @@ from pipeline import datasets
 from pipeline.datasets.splits import Split
 from pipeline.engine.artifacts import Teacher, TeacherLogits
 from pipeline.stages import logits as stage
-from pipeline.teachers.source import OpenTeacher
+from pipeline.teachers.contract import OpenTeacher
 from pipeline.teachers.trained import open_checkpoint
 from pipeline.training import preparation
 from pipeline.training.augmentation import training_view
@@ -42,7 +42,7 @@ def test_augmented_again_the_teacher_says_what_is_kept_of_every_view(finished: L
     assert (cache.dtype, cache.shape) == (np.float16, (4, len(images), 3))
     teacher = open_checkpoint(kept(finished, "teacher", Teacher).checkpoint, data)
     for view in range(4):
-        table = training_view(recipe.views, data, seed=recipe.seed, view=view)
+        table = training_view(recipe.augmentation, data, seed=recipe.seed, view=view)
         again = teacher.logits(table.render(images, np.arange(len(images))))
         np.testing.assert_array_equal(again.astype(np.float16), cache[view])
         assert not np.array_equal(cache[view], cache[view - 1])
@@ -98,7 +98,7 @@ def test_epoch_e_trains_on_view_e_modulo_the_kept_ones(
     steps = len(questions) // 6
     assert [asked.view for asked in questions] == [e % 4 for e in range(6) for _ in range(steps)]
     for asked in questions:
-        table = training_view(recipe.views, data, seed=recipe.seed, view=asked.view)
+        table = training_view(recipe.augmentation, data, seed=recipe.seed, view=asked.view)
         shown = table.render(data[Split.TRAIN].images, asked.index)
         np.testing.assert_array_equal(asked.raw, shown)
         (said,) = asked.said
@@ -143,7 +143,7 @@ def test_another_student_is_taught_by_the_same_logits(
 
 @pytest.mark.parametrize(
     "change",
-    [("teacher.epochs", 2), ("teacher.seed", 3), ("views.shift", 2), ("seed", 1),
+    [("teacher.epochs", 2), ("teacher.seed", 3), ("augmentation.shift", 2), ("seed", 1),
      ("logits.views", 2), ("dataset.split_seed", 1)],
 )  # fmt: skip
 def test_another_teacher_view_seed_or_split_is_asked_again(finished: Lane, change: Setting) -> None:
@@ -161,7 +161,7 @@ def test_other_data_is_asked_about_again(finished: Lane, tmp_path: Path) -> None
 
 
 def test_views_that_change_nothing_are_kept_once(finished: Lane, tmp_path: Path) -> None:
-    plain = ask(finished, tmp_path, ("views.shift", 0))
+    plain = ask(finished, tmp_path, ("augmentation.shift", 0))
     data = datasets.load(finished.recipe().dataset)
     teacher = open_checkpoint(kept(finished, "teacher", Teacher).checkpoint, data)
     said = teacher.logits(np.asarray(data[Split.TRAIN].images))

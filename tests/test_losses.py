@@ -1,18 +1,32 @@
 """Known values: computed once in float64 with a reference implementation, tolerance 1e-6."""
 
 import math
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from pydantic import JsonValue
 
-from pipeline.losses import formulas
-from pipeline.losses.objectives import LOSSES, distillation
+from pipeline.losses import FEATURE_LOSSES, LOSSES, dist, dkd, formulas
+from pipeline.losses.feature_distillation import feature_distillation
+from pipeline.losses.features import attention, rkd
+from pipeline.losses.objectives import distillation
+from pipeline.models.network import NetworkSpec, build
+from pipeline.recipe.schema import DistillationConfig
+from targets.formats.input_spec import image_input
+from tests.toys import plugged_in
 
 STUDENT = np.array([[1, 2, 0.5, -1], [0.2, -0.3, 1.5, 0.7], [-0.5, 0, 0.4, 2.2]])
 TEACHER = np.array([[2, 3.5, -0.5, 0], [0.1, 0.2, 2.5, -1], [-1, 0.3, 1.2, 3]])
 LABELS = np.array([1, 2, 3])
+
+
+@pytest.fixture(autouse=True)
+def toys() -> Iterator[None]:
+    with plugged_in():
+        yield
 
 
 def kd(temperature: float, student: Any = STUDENT, teacher: Any = TEACHER) -> Any:
@@ -34,9 +48,9 @@ def test_kl_divergence_has_its_known_value(temperature: float, known: float) -> 
 
 
 def objective(name: str, **changed: Any) -> Any:
-    named = LOSSES[name]
-    settings = {"temperature": named.temperature, "alpha": named.alpha, **changed}
-    return distillation(name, parameters=named.parameters, **settings)
+    published = LOSSES[name].PUBLISHED
+    settings = {"temperature": published.temperature, "alpha": published.alpha, **changed}
+    return distillation(name, parameters=published.parameters, **settings)
 
 
 def value(name: str, **changed: Any) -> float:
@@ -72,7 +86,7 @@ def test_the_named_terms_have_their_known_values(
 
 
 def test_dkd_takes_the_divergence_apart() -> None:
-    tckd, nckd = formulas.decoupled(
+    tckd, nckd = dkd.decoupled(
         student=tf.constant(STUDENT),
         teacher=tf.constant(TEACHER),
         labels=tf.constant(LABELS),
@@ -80,7 +94,7 @@ def test_dkd_takes_the_divergence_apart() -> None:
     )
     assert float(tckd) == pytest.approx(0.1361113349, abs=1e-6)
     assert float(nckd) == pytest.approx(0.3166438718, abs=1e-6)
-    tckd, nckd = formulas.decoupled(
+    tckd, nckd = dkd.decoupled(
         student=tf.constant(STUDENT[:1]),
         teacher=tf.constant(TEACHER[:1]),
         labels=tf.constant(LABELS[:1]),
@@ -91,7 +105,7 @@ def test_dkd_takes_the_divergence_apart() -> None:
 
 
 def test_dist_compares_samples_and_classes() -> None:
-    inter, intra = formulas.correlation(
+    inter, intra = dist.correlation(
         student=tf.constant(STUDENT), teacher=tf.constant(TEACHER), temperature=1.0
     )
     assert float(inter) == pytest.approx(0.0311272274, abs=1e-6)
@@ -112,7 +126,7 @@ TAUGHT = np.array(
 
 
 def test_relations_between_samples_have_their_known_values() -> None:
-    distance, angle = formulas.relations(student=tf.constant(FEATURES), teacher=tf.constant(TAUGHT))
+    distance, angle = rkd.relations(student=tf.constant(FEATURES), teacher=tf.constant(TAUGHT))
     assert float(distance) == pytest.approx(0.1677513064, abs=1e-6)
     assert float(angle) == pytest.approx(0.1472315114, abs=1e-6)
     assert float(25 * distance + 50 * angle) == pytest.approx(11.5553582290, abs=1e-5)
@@ -121,7 +135,7 @@ def test_relations_between_samples_have_their_known_values() -> None:
 def test_attention_has_its_known_value() -> None:
     student = np.arange(1, 25).reshape(2, 2, 2, 3) / 10
     teacher = np.cos(np.arange(40)).reshape(2, 2, 2, 5)
-    loss = formulas.attention(student=tf.constant(student), teacher=tf.constant(teacher))
+    loss = attention.attention(student=tf.constant(student), teacher=tf.constant(teacher))
     assert float(loss) == pytest.approx(0.0682581530, abs=1e-6)
 
 
@@ -154,7 +168,7 @@ EXTREME = np.array([[1e4, -1e4, 0.0, 1e4], [-1e4, 1e4, 1e4, -1e4], [1e4] * 4], n
 
 
 @pytest.mark.parametrize("temperature", [0.5, 4.0])
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", [*LOSSES, "toy"])
 def test_extreme_logits_give_numbers_and_the_teacher_no_gradient(
     name: str, temperature: float
 ) -> None:
@@ -169,17 +183,52 @@ def test_extreme_logits_give_numbers_and_the_teacher_no_gradient(
     assert of_teacher is None
 
 
+@pytest.mark.parametrize("name", [*LOSSES, "toy"])
+def test_published_settings_are_valid_in_a_recipe(name: str) -> None:
+    published = LOSSES[name].PUBLISHED
+    cfg = DistillationConfig.model_validate({"loss": name})
+    assert (cfg.temperature, cfg.alpha) == (published.temperature, published.alpha)
+    assert cfg.parameters == published.parameters
+
+
+@pytest.mark.parametrize("name", [*FEATURE_LOSSES, "toy"])
+def test_a_feature_loss_trains_the_student_on_the_teachers_features(name: str) -> None:
+    student, teacher = small("student", "mobilenet_v1"), small("teacher", "resnet")
+    both = feature_distillation(name, student=student, teacher=teacher)
+    images = tf.random.stateless_uniform([4, 12, 12, 1], seed=(0, 0), minval=-1)
+    with tf.GradientTape() as tape:
+        (logits, *features), (_, *targets) = both.student(images), both.teacher(images)
+        loss = both.loss(student=features, teacher=targets)
+    np.testing.assert_allclose(logits, student(images), rtol=1e-6)
+    assert loss.shape == []
+    assert float(loss) > 0
+    weights = [student.get_layer("block0_depthwise_conv").trainable_weights[0], *teacher.weights]
+    of_student, *of_teacher = tape.gradient(loss, weights)
+    assert np.isfinite(of_student).all()
+    assert np.abs(of_student).max() > 0
+    assert set(of_teacher) == {None}
+    assert FEATURE_LOSSES[name].WEIGHT > 0
+
+
+def small(role: Literal["teacher", "student"], family: str) -> Any:
+    settings: dict[str, JsonValue] = {"widths": [8, 16, 16], "blocks": 1}
+    if role == "student":
+        settings = {"width_multiplier": 0.25}
+    spec = image_input(12, 12, 1)
+    return build(NetworkSpec(role=role, family=family, settings=settings, input=spec, classes=4))
+
+
 def _squared(student: Any, teacher: Any) -> Any:
     return formulas.squared_error(student=student, teacher=teacher)
 
 
 def _relations(student: Any, teacher: Any) -> Any:
-    return sum(formulas.relations(student=student, teacher=teacher))
+    return sum(rkd.relations(student=student, teacher=teacher))
 
 
 def _attention(student: Any, teacher: Any) -> Any:
     maps = [tf.reshape(features, [-1, 2, 2, 1]) for features in (student, teacher)]
-    return formulas.attention(student=maps[0], teacher=maps[1])
+    return attention.attention(student=maps[0], teacher=maps[1])
 
 
 @pytest.mark.parametrize("loss_of", [_squared, _relations, _attention])

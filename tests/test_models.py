@@ -1,47 +1,59 @@
 """Contract of every network family."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tf_keras
+from pydantic import JsonValue
 
 from pipeline.models import STUDENTS, TEACHERS, mobilenet_v4
 from pipeline.models.layers import scaled
 from pipeline.models.network import NetworkSpec, build, count_macs, count_parameters
 from pipeline.quantization.qat import QuantizedNetwork
+from pipeline.recipe.schema import DistillConfig, TeacherConfig
 from targets.bench.plan import logits_of
 from targets.formats.input_spec import image_input
 from targets.formats.onnx import qdq
 from targets.formats.tflite import export
+from tests.toys import plugged_in
 
-ARGUMENTS: dict[str, dict[str, Any]] = {
-    "resnet": {"widths": [32, 64, 128], "blocks": 2},
-    "mobilenet_v1": {"width_multiplier": 1.0},
-    "mobilenet_v2": {"width_multiplier": 1.0},
-    "mobilenet_v4": {"width_multiplier": 1.0},
-    "fused": {"width_multiplier": 1.0},
-    "wrn": {"widths": [32, 64, 128], "blocks": 2},
-}
 SMALL = 60_000
 """Parameters of a student of MLPerf Tiny's size."""
-FAMILIES = sorted({**TEACHERS, **STUDENTS})
+FAMILIES = [*TEACHERS, *STUDENTS]
 
 
-def network(family: str, *, shape: tuple[int, int, int] = (28, 28, 1), **arguments: Any) -> Any:
+def network(
+    family: str, *, shape: tuple[int, int, int] = (28, 28, 1), **settings: JsonValue
+) -> Any:
     return build(
         NetworkSpec(
-            role="network",
+            role="student" if family in STUDENTS else "teacher",
             family=family,
-            arguments=arguments or ARGUMENTS[family],
+            settings=settings,
             input=image_input(*shape),
             classes=10,
         )
     )
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.fixture(autouse=True)
+def toys() -> Iterator[None]:
+    with plugged_in():
+        yield
+
+
+@pytest.mark.parametrize("family", [*FAMILIES, "toy"])
+def test_a_familys_settings_have_defaults_and_no_name_that_its_table_uses(family: str) -> None:
+    registry, table = (STUDENTS, DistillConfig) if family in STUDENTS else (TEACHERS, TeacherConfig)
+    settings = registry[family].Settings
+    assert settings() == settings.model_validate(settings().model_dump())
+    assert not settings.model_fields.keys() & table.model_fields.keys()
+
+
+@pytest.mark.parametrize("family", [*FAMILIES, "toy"])
 def test_a_family_gives_logits_for_images(family: str) -> None:
     model = network(family)
     assert model.input_shape == (None, 28, 28, 1)
@@ -53,17 +65,23 @@ def test_a_family_gives_logits_for_images(family: str) -> None:
 SHAPES = [(28, 28, 3), (32, 32, 3), (8, 8, 1), (9, 20, 1)]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [*FAMILIES, "toy"])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_family_takes_small_and_oblong_images(family: str, shape: tuple[int, int, int]) -> None:
-    small = {"widths": [8, 16, 8], "blocks": 1} if family in TEACHERS else {"width_multiplier": 0.1}
-    model = network(family, shape=shape, **small)
-    last = model.get_layer("pool").input_shape
-    assert last[1:3] == (-(-shape[0] // 4), -(-shape[1] // 4))
+    model = network(family, shape=shape)
     assert model(np.zeros((2, *shape), np.float32)).shape == (2, 10)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_last_feature_map_has_a_quarter_of_the_sides(
+    family: str, shape: tuple[int, int, int]
+) -> None:
+    last = network(family, shape=shape).get_layer("pool").input_shape
+    assert last[1:3] == (-(-shape[0] // 4), -(-shape[1] // 4))
+
+
+@pytest.mark.parametrize("family", [*FAMILIES, "toy"])
 def test_layer_names_do_not_count_up_with_the_models_that_were_built(family: str) -> None:
     first, second = network(family), network(family)
     assert [layer.name for layer in first.layers] == [layer.name for layer in second.layers]
@@ -95,9 +113,7 @@ def test_a_student_is_a_tenth_of_the_teacher_and_shrinks_with_its_width(family: 
         ("fused", 57, 5.4),
     ],
 )
-def test_a_family_has_the_size_that_its_documentation_says(
-    family: str, parameters: int, macs: float
-) -> None:
+def test_a_family_has_its_documented_size(family: str, parameters: int, macs: float) -> None:
     model = network(family)
     assert round(count_parameters(model) / 1000) == parameters
     assert round(count_macs(model) / 1e6, 1) == macs
@@ -109,19 +125,19 @@ def test_macs_of_a_fused_network_are_counted_by_hand() -> None:
     assert count_macs(network("fused")) == dense + separable + 96 * 10
 
 
-def test_a_bottleneck_has_the_depthwise_convolutions_that_its_line_says() -> None:
+def test_a_bottleneck_has_the_depthwise_convolutions_of_its_line() -> None:
     kernels = {
         layer.name.removesuffix("_conv"): layer.kernel_size[0]
         for layer in network("mobilenet_v4").layers
         if isinstance(layer, tf_keras.layers.DepthwiseConv2D)
     }
-    said = {
+    documented = {
         f"block{index}_{place}": kernel
         for index, block in enumerate(mobilenet_v4.BLOCKS)
         for place, kernel in (("start", block.start), ("middle", block.middle))
         if kernel
     }
-    assert kernels == said
+    assert kernels == documented
 
 
 def test_mobilenet_v4_has_no_activation_but_relu() -> None:
@@ -158,10 +174,11 @@ def test_channels_round_to_eights_and_never_far_down(
     assert scaled(channels, width) == expected
 
 
-@pytest.mark.parametrize("family", sorted(STUDENTS))
+@pytest.mark.parametrize("family", [*STUDENTS, "toy"])
 def test_a_student_is_int8_in_both_formats_with_equal_logits(family: str, tmp_path: Path) -> None:
     """`export_int8` fails where an operator stayed in float."""
-    model = network(family, shape=(12, 8, 3), width_multiplier=0.25)
+    narrow = {"width_multiplier": 0.25} if family != "toy" else {}
+    model = network(family, shape=(12, 8, 3), **narrow)
     spec = image_input(12, 8, 3)
     images = np.random.default_rng(0).integers(0, 256, (48, 12, 8, 3), np.uint8)
     quantized = QuantizedNetwork(model, spec)

@@ -13,7 +13,7 @@ from pipeline.datasets.splits import Dataset, Samples, Split, three_way
 from pipeline.recipe.schema import TeacherConfig
 from pipeline.teachers import open_teacher
 from pipeline.teachers.check import require_teaches
-from pipeline.teachers.source import raw_input
+from pipeline.teachers.contract import raw_input
 from targets.bench.plan import logits_of
 from targets.errors import InputError
 from targets.formats.model_io import Adapter

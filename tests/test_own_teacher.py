@@ -1,4 +1,4 @@
-"""Somebody else's network teaches in the whole lane, and is measured as the file that it is."""
+"""A network from elsewhere teaches in the whole lane, and its own file is measured."""
 
 import json
 import re
@@ -34,7 +34,7 @@ QUICK: tuple[Setting, ...] = (
     ("distill.batch_size", 32),
     ("quantize.epochs", 1),
 )
-PLAIN: Setting = ("views.shift", 0)
+PLAIN: Setting = ("augmentation.shift", 0)
 FLOAT: Setting = ("convert.precisions", ("float32",))
 
 
@@ -53,10 +53,10 @@ def keras_file(path: Path, lane: Lane) -> Path:
 def logits_file(path: Path, lane: Lane, *, test: bool = True) -> Path:
     data: Dataset = datasets.load(lane.recipe().dataset)
     network = open_checkpoint(kept(lane, "teacher", Teacher).checkpoint, data)
-    said = {part.value: network.logits(np.asarray(data[part].images)) for part in Split}
+    parts = {part.value: network.logits(np.asarray(data[part].images)) for part in Split}
     if not test:
-        del said["test"]
-    save_logits(path, data=data, **said)
+        del parts["test"]
+    save_logits(path, data=data, **parts)
     return path
 
 
@@ -102,7 +102,7 @@ def onnx_taught(taught: Taught, finished: Lane) -> Run:
 
 @pytest.fixture(scope="module")
 def logits_taught(taught: Taught, finished: Lane, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    path = logits_file(tmp_path_factory.mktemp("logits") / "said.npz", finished)
+    path = logits_file(tmp_path_factory.mktemp("logits") / "logits.npz", finished)
     return taught(path, PLAIN, FLOAT)
 
 
@@ -148,7 +148,7 @@ class Stages:
     """A teacher of somebody else up to its logits, and its files beside the finished student."""
 
     teacher: Teacher
-    said: TeacherLogits
+    logits: TeacherLogits
     exports: Exports
 
 
@@ -158,15 +158,15 @@ def stages(lane: Lane, folder: Path, file: Path, *overrides: Setting) -> Stages:
     for name in ("teacher", "logits", "convert"):
         (folder / name).mkdir()
     mine = teacher.run(recipe.teacher, folder / "teacher", job=given)
-    said = logits.run(recipe.logits, folder / "logits", job=given, teacher=mine)
+    stored = logits.run(recipe.logits, folder / "logits", job=given, teacher=mine)
     student = kept(lane, "distill", Checkpoint)
     exports = convert.run(
         recipe.convert, folder / "convert", job=given, teacher=mine, distill=student
     )
-    return Stages(mine, said, exports)
+    return Stages(mine, stored, exports)
 
 
-def test_a_keras_teacher_says_what_it_said_when_trained_and_is_exported_to_every_target(
+def test_a_keras_teacher_gives_its_trained_logits_and_is_exported_to_every_target(
     finished: Lane, tmp_path: Path
 ) -> None:
     spec = datasets.load(finished.recipe().dataset).input
@@ -181,7 +181,7 @@ def test_a_keras_teacher_says_what_it_said_when_trained_and_is_exported_to_every
     trained = kept(finished, "teacher", Teacher)
     assert (mine.teacher.kind, mine.teacher.file) == ("keras", "teacher.keras")
     assert mine.teacher.parameters == trained.parameters
-    here, there = np.load(mine.said.path), np.load(kept(finished, "logits", TeacherLogits).path)
+    here, there = np.load(mine.logits.path), np.load(kept(finished, "logits", TeacherLogits).path)
     np.testing.assert_allclose(here, there, rtol=2e-3, atol=1e-3)
     exported = {m.name for m in mine.exports.models if m.role == "teacher"}
     assert exported == {"teacher.float32.tflite", "teacher.float32.onnx"}
@@ -205,10 +205,10 @@ def test_precomputed_logits_teach_and_are_no_model_to_time(logits_taught: Run) -
 def test_logits_of_the_test_split_are_handed_on_if_there_are_any(
     finished: Lane, tmp_path: Path, test: bool
 ) -> None:
-    path = logits_file(tmp_path / "said.npz", finished, test=test)
+    path = logits_file(tmp_path / "logits.npz", finished, test=test)
     mine = stages(finished, tmp_path, path, PLAIN)
     assert [model.role for model in mine.exports.models] == ["student"]
-    assert mine.said.views == 1
+    assert mine.logits.views == 1
     name = mine.exports.teacher_logits
     if not test:
         assert name is None
@@ -222,17 +222,17 @@ def test_logits_of_the_test_split_are_handed_on_if_there_are_any(
     ("suffix", "dtype", "precision"),
     [("onnx", "uint8", "float32"), ("tflite", None, "float32"), ("tflite", "uint8", "int8")],
 )
-def test_a_file_is_told_as_what_it_calculates_in_whatever_it_takes(
+def test_the_precision_of_a_file_is_that_of_its_operators_not_of_its_input(
     finished: Lane, tmp_path: Path, suffix: str, dtype: str | None, precision: str
 ) -> None:
     path, data = tmp_path / f"mine.{suffix}", datasets.load(finished.recipe().dataset)
     if suffix == "onnx":
         onnx_file(path, data, uint8=True)
-        said: tuple[Setting, ...] = ()
+        settings: tuple[Setting, ...] = ()
     else:
         tflite_file(path, data, dtype=dtype)
-        said = (("teacher.scale", 1 / 255), ("teacher.output", "probabilities"))
-    exports = stages(finished, tmp_path, path, *said).exports
+        settings = (("teacher.scale", 1 / 255), ("teacher.output", "probabilities"))
+    exports = stages(finished, tmp_path, path, *settings).exports
     (mine,) = [model for model in exports.models if model.role == "teacher"]
     assert (mine.name, mine.precision) == (f"teacher.{suffix}", precision)
 
@@ -281,7 +281,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_kept(finished: Lane, tmp_pa
     assert not list((tmp_path / ".store").glob("teacher-*"))
 
 
-def test_the_plan_says_that_the_teachers_file_changed(onnx_taught: Run, finished: Lane) -> None:
+def test_the_plan_names_a_changed_teacher_file(onnx_taught: Run, finished: Lane) -> None:
     step = onnx_taught.plan(("teacher.file", exported(finished, "tflite")))["teacher"]
     assert not step.reused
     assert re.search(r"teacher\.file onnx \w+… → tflite \w+…", step.reason)
@@ -295,7 +295,7 @@ def test_the_trained_teacher_and_a_file_of_it_are_not_taken_for_one(
 
 
 def test_a_network_that_a_format_cannot_hold_still_teaches(finished: Lane, tmp_path: Path) -> None:
-    """TFLite has no singular values: the file is left out, and that is said."""
+    """TFLite has no singular values: the file is left out, with a message."""
     import tensorflow as tf
 
     console = SilentConsole()

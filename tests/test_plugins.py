@@ -1,28 +1,22 @@
-"""A family or a data set of another distribution."""
+"""Plug-ins of other distributions, which offer them as entry points."""
 
 import sys
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from pipeline.engine import fingerprint, plugins
+from pipeline.datasets import DATASETS
+from pipeline.engine import fingerprint
 from pipeline.engine.graph import STAGES
-from pipeline.models import STUDENTS
+from pipeline.losses import FEATURE_LOSSES, LOSSES
+from pipeline.models import STUDENTS, TEACHERS, mobilenet_v1
+from pipeline.models.network import NetworkSpec, build
 from pipeline.recipe.load import load, parse_override
 from targets.errors import InputError
+from targets.formats.input_spec import image_input
 
-MODULE = '''"""A student of one dense layer."""
-
-
-def build(shape, classes, *, name, width_multiplier):
-    from tf_keras import Model, layers
-
-    image = layers.Input(shape=shape, name="image")
-    flat = layers.Flatten(name="flat")(image)
-    return Model(image, layers.Dense(classes, name="logits")(flat), name=name)
-'''
+TOYS = Path(__file__).parent / "toys"
 
 
 def install(folder: Path, *, name: str, entries: str, version: str = "1.2") -> None:
@@ -34,74 +28,100 @@ def install(folder: Path, *, name: str, entries: str, version: str = "1.2") -> N
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder on the path, in which distributions can be installed."""
     monkeypatch.syspath_prepend(tmp_path)
-    plugins._entries.cache_clear()
-    yield tmp_path
-    plugins._entries.cache_clear()
-    sys.modules.pop("one_layer_student", None)
+    return tmp_path
 
 
 @pytest.fixture
-def one_layer(site: Path) -> Path:
-    install(site, name="one-layer", entries="[edge_distill.students]\none = one_layer_student\n")
-    (site / "one_layer_student.py").write_text(MODULE)
-    return site
+def toy_distribution(site: Path) -> Iterator[Path]:
+    """A distribution with a plug-in for every kind that other distributions may offer."""
+    kinds = {
+        "students": "student",
+        "teachers": "student",
+        "losses": "loss",
+        "feature_losses": "feature_loss",
+        "datasets": "dataset",
+    }
+    for module in set(kinds.values()):
+        (site / f"installed_{module}.py").write_text((TOYS / f"{module}.py").read_text())
+    groups = [f"[edge_distill.{group}]\none = installed_{name}\n" for group, name in kinds.items()]
+    install(site, name="toy-plugins", entries="\n".join(groups))
+    yield site
+    for module in kinds.values():
+        sys.modules.pop(f"installed_{module}", None)
 
 
-def test_a_family_of_another_distribution_is_found_and_built(one_layer: Path) -> None:
-    module = plugins.find("students", "one", STUDENTS)
-    assert module == "one_layer_student"
-    assert module not in sys.modules
-    model = import_module(module).build((8, 9, 1), 3, name="student", width_multiplier=1.0)
-    assert model.output_shape == (None, 3)
+def test_a_family_of_another_distribution_is_imported_when_it_is_built(
+    toy_distribution: Path,
+) -> None:
+    assert "one" in STUDENTS
+    assert "installed_student" not in sys.modules
+    spec = NetworkSpec(
+        role="student", family="one", settings={}, input=image_input(8, 9, 1), classes=3
+    )
+    assert build(spec).output_shape == (None, 3)
 
 
-def test_the_distribution_is_told_for_the_fingerprint(one_layer: Path) -> None:
-    assert plugins.distribution_of("students", "one", STUDENTS) == ("one-layer", "1.2")
-    assert plugins.distribution_of("students", "mobilenet_v1", STUDENTS) is None
+def test_a_recipe_names_plug_ins_of_another_distribution(toy_distribution: Path) -> None:
+    path = toy_distribution / "mine.toml"
+    path.write_text(
+        'name = "mine"\n[dataset]\nname = "one"\nsamples = 60\n[teacher]\nfamily = "one"\n'
+        '[distill]\nfamily = "one"\nfilters = 4\nloss = "one"\nfeatures = "one"\n'
+    )
+    recipe = load(str(path), [parse_override("distill.filters=8")])
+    assert recipe.distill.settings.model_dump() == {"filters": 8}
+    assert recipe.dataset.settings.model_dump() == {"samples": 60}
+    assert recipe.distill.parameters == {"scale": 1.0}
+
+
+@pytest.mark.parametrize("registry", [STUDENTS, TEACHERS, DATASETS, LOSSES, FEATURE_LOSSES])
+def test_a_plug_in_has_its_distribution_and_its_module(
+    toy_distribution: Path, registry: object
+) -> None:
+    assert registry.distribution("one") == ("toy-plugins", "1.2")  # type: ignore[attr-defined]
+    assert registry.module("one").startswith("installed_")  # type: ignore[attr-defined]
+
+
+def test_a_built_in_plug_in_has_no_distribution() -> None:
+    assert STUDENTS.distribution("mobilenet_v1") is None
+    assert STUDENTS.module("mobilenet_v1") == "pipeline.models.mobilenet_v1"
 
 
 @pytest.mark.parametrize("stage", ["teacher", "logits", "distill", "convert"])
-def test_another_version_of_a_teachers_family_is_in_every_key_that_runs_it(
-    one_layer: Path, stage: str
+def test_the_version_of_a_teachers_distribution_is_in_every_key_that_uses_it(
+    toy_distribution: Path, stage: str
 ) -> None:
-    info = one_layer / "one-layer-1.2.dist-info" / "entry_points.txt"
-    info.write_text("[edge_distill.teachers]\none = one_layer_student\n")
-    recipe = load("digits", [parse_override("teacher.family=one")])
-    (asked,) = (found for found in STAGES if found.name == stage)
-    document = fingerprint.document(asked, recipe, inputs={}, dataset_sha256="d")
-    assert document["libraries"]["one-layer"] == "1.2"
+    path = toy_distribution / "mine.toml"
+    path.write_text('name = "mine"\n[teacher]\nfamily = "one"\n')
+    (found,) = (one for one in STAGES if one.name == stage)
+    document = fingerprint.document(found, load(str(path)), inputs={}, dataset_sha256="d")
+    assert document["libraries"]["toy-plugins"] == "1.2"
 
 
-def test_what_nothing_offers_is_none_and_told_with_what_is_known(one_layer: Path) -> None:
-    assert plugins.find("students", "onne", STUDENTS) is None
-    assert plugins.find("teachers", "one", {}) is None
+def test_an_unknown_name_lists_the_known_ones_and_the_nearest(toy_distribution: Path) -> None:
+    assert "onne" not in STUDENTS
     with pytest.raises(InputError, match=r"did you mean 'one'.*mobilenet_v1, .*one") as error:
-        plugins.require("students", "onne", STUDENTS, word="student family")
+        STUDENTS["onne"]
     assert "unknown student family 'onne'" in str(error.value)
 
 
-def test_ours_cannot_be_replaced(site: Path) -> None:
+def test_a_built_in_name_cannot_be_replaced(site: Path) -> None:
     install(site, name="thief", entries="[edge_distill.students]\nmobilenet_v1 = thief\n")
-    assert plugins.find("students", "mobilenet_v1", STUDENTS) == STUDENTS["mobilenet_v1"]
-    assert plugins.distribution_of("students", "mobilenet_v1", STUDENTS) is None
+    assert STUDENTS["mobilenet_v1"] is mobilenet_v1
+    assert STUDENTS.distribution("mobilenet_v1") is None
 
 
-def test_a_known_name_reads_no_distribution(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plugins, "entry_points", None)
-    plugins._entries.cache_clear()
-    assert plugins.find("students", "mobilenet_v1", STUDENTS)
+def test_a_name_of_two_distributions_is_refused(toy_distribution: Path) -> None:
+    entries = "[edge_distill.students]\none = other\n"
+    install(toy_distribution, name="two", entries=entries, version="3")
+    with pytest.raises(InputError, match=r"more than one .*toy-plugins 1.2.*two 3.*Uninstall"):
+        STUDENTS["one"]
 
 
-def test_two_that_offer_one_name_are_told(one_layer: Path) -> None:
-    install(one_layer, name="two", entries="[edge_distill.students]\none = other\n", version="3")
-    with pytest.raises(InputError, match=r"more than one .*one-layer 1.2.*two 3.*Uninstall"):
-        plugins.find("students", "one", STUDENTS)
-
-
-def test_an_entry_that_is_no_module_is_told(site: Path) -> None:
-    install(site, name="fn", entries="[edge_distill.datasets]\nmine = package.data:load\n")
-    with pytest.raises(InputError, match=r"of fn 1\.2.*must be a module.*'package.data'"):
-        plugins.find("datasets", "mine", {})
+def test_a_module_without_the_contract_is_refused(toy_distribution: Path) -> None:
+    entries = "[edge_distill.datasets]\nmine = installed_student\n"
+    install(toy_distribution, name="fn", entries=entries)
+    with pytest.raises(InputError, match=r"of fn 1\.2: .*does not satisfy .*DatasetSource"):
+        DATASETS["mine"]

@@ -41,9 +41,9 @@ def network(family: str) -> Any:
     from pipeline.training.loop import normalise
 
     tf_keras.utils.set_random_seed(0)
-    arguments = {"width_multiplier": 0.25}
+    settings = {"width_multiplier": 0.25}
     model = build(
-        NetworkSpec(role="student", family=family, arguments=arguments, input=SPEC, classes=3)
+        NetworkSpec(role="student", family=family, settings=settings, input=SPEC, classes=3)
     )
     for _ in range(20):  # batch normalisation learns the statistics
         model(normalise(IMAGES, SPEC), training=True)

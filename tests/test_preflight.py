@@ -159,9 +159,9 @@ def family(name: str) -> Any:
     student = name in STUDENTS
     return build(
         NetworkSpec(
-            role="network",
+            role="student" if student else "teacher",
             family=name,
-            arguments={"width_multiplier": 0.25} if student else {"widths": [8, 8], "blocks": 2},
+            settings={"width_multiplier": 0.25} if student else {"widths": [8, 8], "blocks": 2},
             input=image_input(8, 8, 1),
             classes=3,
         )

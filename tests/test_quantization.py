@@ -19,7 +19,7 @@ def student(stripes_data: Dataset) -> Any:
         NetworkSpec(
             role="student",
             family="mobilenet_v1",
-            arguments={"width_multiplier": 0.25},
+            settings={"width_multiplier": 0.25},
             input=stripes_data.input,
             classes=3,
         )

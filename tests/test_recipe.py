@@ -1,9 +1,10 @@
-"""Every mistake in a recipe is told before anything runs: the key, what is known, the nearest."""
+"""Every mistake in a recipe is an error before anything runs: key, known names, the nearest."""
 
 from pathlib import Path
 
 import pytest
 
+from pipeline.models import resnet
 from pipeline.recipe.load import Override, built_in, load, parse_override
 from pipeline.recipe.schema import Recipe
 from targets.errors import InputError
@@ -27,21 +28,23 @@ def test_every_built_in_recipe_is_valid_and_bears_its_name(name: str) -> None:
 
 
 def test_an_override_is_a_toml_value_or_else_a_string() -> None:
-    recipe = loaded("distill.temperature=2", "views.flip=true", "distill.family=mobilenet_v2")
+    recipe = loaded(
+        "distill.temperature=2", "augmentation.flip=true", "distill.family=mobilenet_v2"
+    )
     assert recipe.distill.temperature == 2.0
-    assert recipe.views.flip
+    assert recipe.augmentation.flip
     assert recipe.distill.family == "mobilenet_v2"
-    assert loaded("teacher.widths=[8, 16]").teacher.widths == (8, 16)
+    assert loaded("teacher.widths=[8, 16]").teacher.settings == resnet.Settings(widths=(8, 16))
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (
             "distill.temprature=2",
-            "--set distill.temprature: unknown key; did you mean distill.temp",
+            "--set distill.temprature: unknown key; did you mean 'distill.temp",
         ),
-        ("distil.temperature=2", "unknown key; did you mean distill?"),
+        ("distil.temperature=2", "unknown key; did you mean 'distill'?"),
         ("distill=2", "a table; set one of its keys"),
         ("distill.temperature.deep=2", "is a value and has no keys"),
         ("distill.temperature=0", "--set distill.temperature: Input should be greater than 0, not"),
@@ -76,11 +79,11 @@ def test_an_override_is_a_toml_value_or_else_a_string() -> None:
         ('distill.loss=["kd"]', "--set distill.loss: Input should be a valid string"),
         ("distill.parameters.others_weight=2", "distill: loss kd has no parameter 'others_weight'"),
         ("ablation.seeds=[0, -1]", "--set ablation.seeds: Input should be greater than or"),
-        ("ablation.seeds=[1, 0, 1]", "ablation: a seed is there twice"),
+        ("ablation.seeds=[1, 0, 1]", "ablation: a seed is listed twice"),
     ],
 )
-def test_a_wrong_override_is_told(text: str, said: str) -> None:
-    assert said in refused(text)
+def test_a_wrong_override_is_explained(text: str, message: str) -> None:
+    assert message in refused(text)
 
 
 def test_a_wrong_item_of_a_list_is_one_mistake() -> None:
@@ -92,9 +95,9 @@ def test_one_parameter_of_a_loss_is_set_and_the_others_stay_as_published() -> No
     assert recipe.distill.parameters == {"target_weight": 1.0, "others_weight": 2.0}
 
 
-def test_what_two_tables_say_of_each_other_is_told_in_the_file() -> None:
-    said = refused("teacher.file=t.onnx", "distill.features=rkd")
-    assert said.startswith("digits.toml: distill.features: rkd needs the teacher's layers")
+def test_a_conflict_of_two_tables_is_an_error_of_the_file() -> None:
+    message = refused("teacher.file=t.onnx", "distill.features=rkd")
+    assert message.startswith("digits.toml: distill.features: rkd needs the teacher's layers")
 
 
 def test_an_override_cannot_smuggle_in_a_second_one() -> None:
@@ -107,12 +110,12 @@ def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
     assert load(str(path)).name == "windows"
 
 
-def test_a_wrong_key_in_a_file_is_told_with_the_file(tmp_path: Path) -> None:
+def test_a_wrong_key_in_a_file_is_explained_with_the_file(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('name = "mine"\n[distill]\ntemprature = 2\n[teacher]\nepochs = 0\n')
     with pytest.raises(InputError) as error:
         load(str(path))
-    assert "mine.toml: distill.temprature: unknown key; did you mean distill.temperature?" in str(
+    assert "mine.toml: distill.temprature: unknown key; did you mean 'distill.temperature'?" in str(
         error.value
     )
     assert "mine.toml: teacher.epochs: Input should be greater than or equal to 1" in str(
@@ -121,24 +124,24 @@ def test_a_wrong_key_in_a_file_is_told_with_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [("[distill", "not valid TOML"), ("", "name: Field required"), ("distill = 3", "distill: ")],
 )
-def test_a_broken_file_is_told(tmp_path: Path, text: str, said: str) -> None:
+def test_a_broken_file_is_explained(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "broken.toml"
     path.write_text(text)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         load(str(path))
 
 
-def test_an_override_into_a_table_that_is_none_is_told(tmp_path: Path) -> None:
+def test_an_override_into_a_table_that_is_none_is_explained(tmp_path: Path) -> None:
     path = tmp_path / "broken.toml"
     path.write_text('name = "x"\ndistill = 3\n')
-    with pytest.raises(InputError, match="distill: must be a table"):
+    with pytest.raises(InputError, match=r"--set distill\.epochs: 'distill' is a value"):
         load(str(path), [parse_override("distill.epochs=1")])
 
 
-def test_an_unknown_recipe_is_told_with_the_nearest() -> None:
+def test_an_unknown_recipe_names_the_nearest() -> None:
     with pytest.raises(InputError, match=r"unknown recipe 'digit'; did you mean 'digits'\?"):
         load("digit")
     with pytest.raises(InputError, match="cannot be read"):
@@ -160,11 +163,11 @@ def test_the_loss_is_carried_into_quantization_aware_training() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
-        ("teacher.scale=0.5", "teacher.scale: is about a teacher's file"),
+        ("teacher.scale=0.5", "teacher.scale: describes a teacher's file"),
         ("distill.feature_weight=2", "distill.feature_weight: without distill.features"),
     ],
 )
-def test_what_would_be_ignored_is_told(text: str, said: str) -> None:
-    assert said in refused(text)
+def test_what_would_be_ignored_is_explained(text: str, message: str) -> None:
+    assert message in refused(text)

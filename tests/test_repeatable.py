@@ -175,7 +175,7 @@ def test_the_very_last_step_can_diverge_too(lane: Lane) -> None:
         lane.run(*one_step)
 
 
-@pytest.mark.parametrize("key", ["views.shift", "views.cutout", "teacher.cutout"])
+@pytest.mark.parametrize("key", ["augmentation.shift", "augmentation.cutout", "teacher.cutout"])
 def test_views_that_show_nothing_are_told_by_their_key_before_anything_trains(
     lane: Lane, key: str
 ) -> None:

@@ -251,7 +251,7 @@ def test_another_major_version_is_refused(written: Path) -> None:
 
 
 def test_an_unknown_key_is_refused_wherever_it_is(written: Path) -> None:
-    assert "sumary: unknown key, did you mean 'summary'?" in refused(changed(written, sumary=[]))
+    assert "sumary: unknown key; did you mean 'summary'?" in refused(changed(written, sumary=[]))
     tree = json.loads(document().dump())
     tree["blocks"][2]["env_before"]["temp_f"] = 120
     assert "blocks.2.env_before.temp_f: unknown key" in refused(changed(written, **tree, sumary=1))

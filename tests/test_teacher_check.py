@@ -1,4 +1,4 @@
-"""A teacher that knows nothing of the data is told why."""
+"""A teacher that does not fit the data is refused with the cause."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.conftest import stripes
 from tests.teacher_files import TO_1, onnx_file
 
 
-def test_the_label_order_is_named_and_what_is_said_helps(
+def test_the_label_order_is_named_and_the_remedy_helps(
     stripes_data: Dataset, tmp_path: Path
 ) -> None:
     path = onnx_file(tmp_path / "t.onnx", stripes_data, columns=(1, 2, 0))
@@ -42,14 +42,14 @@ def test_two_exchanged_classes_are_noticed_above_chance(
         require_teaches(open_teacher(path, TO_1, data), data)
 
 
-def test_the_normalisation_is_named_and_what_is_said_helps(
+def test_the_normalisation_is_named_and_the_remedy_helps(
     stripes_data: Dataset, tmp_path: Path
 ) -> None:
     path = onnx_file(tmp_path / "t.onnx", stripes_data)
     with pytest.raises(InputError, match=r"no better than chance: right for \d") as error:
         require_teaches(open_teacher(path, TeacherConfig(), stripes_data), stripes_data)
-    said = "It is the normalisation: given pixels from 0 to 1 it is right for"
-    assert said in str(error.value)
+    message = "The cause is the normalisation: with pixels from 0 to 1 it is right for"
+    assert message in str(error.value)
     assert "Set teacher.scale = 0.00392156863 and teacher.offset = 0." in str(error.value)
 
 
@@ -72,7 +72,7 @@ def test_a_network_that_learnt_nothing_gets_all_the_likely_causes(
         require_teaches(teacher, noise)
 
 
-def test_probabilities_taken_for_logits_and_the_reverse_are_told(
+def test_probabilities_taken_for_logits_and_the_reverse_are_explained(
     stripes_data: Dataset, tmp_path: Path
 ) -> None:
     soft = onnx_file(tmp_path / "soft.onnx", stripes_data, softmax=True)

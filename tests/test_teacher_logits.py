@@ -11,7 +11,7 @@ from pipeline.datasets.splits import Dataset, Samples, Split, three_way
 from pipeline.recipe.schema import TeacherConfig
 from pipeline.teachers import logits_file, open_teacher
 from pipeline.teachers.check import require_teaches
-from pipeline.teachers.source import split_logits
+from pipeline.teachers.contract import split_logits
 from targets.errors import InputError
 from tests.conftest import stripes
 from tests.teacher_files import TO_1, expected
@@ -38,7 +38,7 @@ def test_precomputed_logits_teach_by_split_and_by_image(
         np.testing.assert_array_equal(backwards[::-1], wanted)
     images = stripes_data[Split.VAL].images[:3].copy()
     images[1:] //= 2
-    with pytest.raises(InputError, match=r"no logits for 2 of 3 images.*views\.shift = 0"):
+    with pytest.raises(InputError, match=r"no logits for 2 of 3 images.*augmentation\.shift = 0"):
         teacher.logits(images)
 
 
@@ -103,7 +103,7 @@ def test_the_documented_lines_write_logits_that_teach(
     documented = [
         line[4:] for line in (logits_file.__doc__ or "").splitlines() if line[:4] == "    "
     ]
-    assert len(documented) == 6
+    assert len(documented) == 7
     assert documented.pop(0).startswith("network = ")
     scope: dict[str, Any] = {"network": lambda images: images.reshape(len(images), -1)[:, :3] / 255}
     exec("\n".join(documented), scope)

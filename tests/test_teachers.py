@@ -9,9 +9,9 @@ import pytest
 
 from pipeline.datasets.splits import Dataset, Split
 from pipeline.recipe.schema import TeacherConfig
-from pipeline.teachers import SOURCES, SUFFIXES, file_sha256, kind_of, open_teacher
+from pipeline.teachers import TEACHER_FILES, file_sha256, kind_of, open_teacher
 from pipeline.teachers.check import require_teaches
-from pipeline.teachers.source import raw_input
+from pipeline.teachers.contract import raw_input
 from targets.bench.plan import logits_of
 from targets.errors import InputError
 from tests.teacher_files import (
@@ -31,26 +31,21 @@ def colours() -> Dataset:
     return coloured()
 
 
-def test_every_suffix_has_a_source_that_opens_files() -> None:
-    from importlib import import_module
-
-    assert set(SUFFIXES.values()) | {"saved_model"} == set(SOURCES)
-    for module in SOURCES.values():
-        assert callable(import_module(module).open_file)
-
-
 def test_a_file_is_known_by_its_name(tmp_path: Path) -> None:
-    for suffix, kind in SUFFIXES.items():
-        (tmp_path / f"net{suffix}").touch()
-        assert kind_of(tmp_path / f"net{suffix}") == kind
-    for name, said in (("net.bmp", "unknown kind of file"), ("net.pt", r"torch\.onnx\.export")):
+    for kind in TEACHER_FILES:
+        for suffix in TEACHER_FILES[kind].SUFFIXES:
+            (tmp_path / f"net{suffix.upper()}").touch()
+            assert kind_of(tmp_path / f"net{suffix.upper()}") == kind
+    for name, message in (("net.bmp", "unknown kind of file"), ("net.pt", r"torch\.onnx\.export")):
         (tmp_path / name).touch()
-        with pytest.raises(InputError, match=rf"{said}.* Known: \.keras, .*\.npz"):
+        with pytest.raises(InputError, match=rf"{message}.* Known: \.keras, .*\.npz"):
             kind_of(tmp_path / name)
     with pytest.raises(InputError, match="not there"):
         kind_of(tmp_path / "none.onnx")
     with pytest.raises(InputError, match=r"without saved_model\.pb"):
         kind_of(tmp_path)
+    (tmp_path / "saved_model.pb").touch()
+    assert kind_of(tmp_path) == "tensorflow"
 
 
 def test_the_digest_of_a_folder_is_of_all_its_files(tmp_path: Path) -> None:
@@ -61,7 +56,7 @@ def test_the_digest_of_a_folder_is_of_all_its_files(tmp_path: Path) -> None:
     assert file_sha256(tmp_path / "a") != before
 
 
-def test_the_network_trained_here_teaches_as_its_checkpoint_says(
+def test_the_network_trained_here_teaches_as_its_checkpoint_does(
     stripes_data: Dataset, tmp_path: Path
 ) -> None:
     import tensorflow as tf
@@ -71,10 +66,8 @@ def test_the_network_trained_here_teaches_as_its_checkpoint_says(
     from pipeline.teachers.trained import open_checkpoint
 
     spec = stripes_data.input
-    arguments = {"widths": [4, 8], "blocks": 1}
-    network = NetworkSpec(
-        role="teacher", family="resnet", arguments=arguments, input=spec, classes=3
-    )
+    settings = {"widths": [4, 8], "blocks": 1}
+    network = NetworkSpec(role="teacher", family="resnet", settings=settings, input=spec, classes=3)
     model = build(network)
     save_weights(model, tmp_path / Checkpoint.WEIGHTS)
     checkpoint = Checkpoint(folder=tmp_path, network=network, parameters=7, macs=1)

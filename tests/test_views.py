@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.recipe.schema import ViewsConfig
+from pipeline.recipe.schema import AugmentationConfig
 from pipeline.training.augmentation import ViewTable, epoch_order, view_table
 
 SIDE = 6
@@ -12,11 +12,11 @@ IMAGES = np.arange(4 * SIDE * SIDE, dtype=np.uint8).reshape(4, SIDE, SIDE, 1)
 GREY = 128
 
 
-def table(cfg: ViewsConfig, *, seed: int = 0, view: int = 0) -> ViewTable:
+def table(cfg: AugmentationConfig, *, seed: int = 0, view: int = 0) -> ViewTable:
     return view_table(cfg, images=len(IMAGES), size=(SIDE, SIDE), seed=seed, view=view, grey=GREY)
 
 
-def with_row(cfg: ViewsConfig, *row: int) -> ViewTable:
+def with_row(cfg: AugmentationConfig, *row: int) -> ViewTable:
     rows = np.tile(np.array(row, np.int64), (len(IMAGES), 1))
     return ViewTable(cfg=cfg, rows=rows, grey=GREY)
 
@@ -26,25 +26,25 @@ def all_images() -> npt.NDArray[np.int64]:
 
 
 def test_the_middle_shift_is_the_image_itself() -> None:
-    seen = with_row(ViewsConfig(shift=2), 2, 2, 0, 0, 0).render(IMAGES, all_images())
+    seen = with_row(AugmentationConfig(shift=2), 2, 2, 0, 0, 0).render(IMAGES, all_images())
     np.testing.assert_array_equal(seen, IMAGES)
 
 
 def test_a_shift_moves_the_image_and_fills_with_grey() -> None:
-    seen = with_row(ViewsConfig(shift=2), 0, 2, 0, 0, 0).render(IMAGES, all_images())
+    seen = with_row(AugmentationConfig(shift=2), 0, 2, 0, 0, 0).render(IMAGES, all_images())
     np.testing.assert_array_equal(seen[:, 2:], IMAGES[:, :-2])
     assert (seen[:, :2] == GREY).all()
 
 
 def test_a_flip_mirrors_left_and_right() -> None:
-    cfg = ViewsConfig(shift=1, flip=True)
+    cfg = AugmentationConfig(shift=1, flip=True)
     seen = with_row(cfg, 1, 1, 1, 0, 0).render(IMAGES, all_images())
     np.testing.assert_array_equal(seen, IMAGES[:, :, ::-1])
 
 
 @pytest.mark.parametrize(("side", "area"), [(1, 1), (2, 4), (3, 9), (4, 16)])
 def test_a_cut_out_greys_a_square_of_its_side(side: int, area: int) -> None:
-    cfg = ViewsConfig(shift=0, cutout=side)
+    cfg = AugmentationConfig(shift=0, cutout=side)
     seen = with_row(cfg, 0, 0, 0, 3, 3).render(np.zeros_like(IMAGES), all_images())
     assert (seen == GREY).sum(axis=(1, 2, 3)).tolist() == [area] * len(IMAGES)
 
@@ -53,13 +53,13 @@ def test_a_cut_out_greys_a_square_of_its_side(side: int, area: int) -> None:
 def test_how_an_image_looks_does_not_depend_on_its_batch(
     order: list[int], seed: int, view: int
 ) -> None:
-    seen = table(ViewsConfig(shift=2, flip=True, cutout=2), seed=seed, view=view)
+    seen = table(AugmentationConfig(shift=2, flip=True, cutout=2), seed=seed, view=view)
     whole = seen.render(IMAGES, all_images())
     np.testing.assert_array_equal(seen.render(IMAGES, np.array(order)), whole[order])
 
 
 def test_views_differ_by_number_and_seed_and_repeat() -> None:
-    cfg = ViewsConfig(shift=2)
+    cfg = AugmentationConfig(shift=2)
     first = table(cfg).rows
     np.testing.assert_array_equal(first, table(cfg).rows)
     assert (first != table(cfg, view=1).rows).any()
@@ -76,8 +76,8 @@ def test_every_epoch_sees_every_image_once_in_an_order_of_its_own() -> None:
 def test_a_small_table_holds_the_numbers_that_a_wide_one_held() -> None:
     """Trained bytes and cached logits hold on to them: drawn as int64, then made narrow."""
     seen = view_table(
-        ViewsConfig(shift=3, flip=True, cutout=8), images=1000, size=(28, 32), seed=5, view=3,
-        grey=GREY,
+        AugmentationConfig(shift=3, flip=True, cutout=8), images=1000, size=(28, 32), seed=5,
+        view=3, grey=GREY,
     ).rows  # fmt: skip
     assert seen.nbytes == 10 * 1000
     assert seen[:2].tolist() == [[6, 4, 1, 5, 23], [1, 0, 0, 9, 3]]

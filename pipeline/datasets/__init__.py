@@ -1,39 +1,31 @@
-"""Labelled data. A data set is one module with `source_digest` and `load`, and one line here."""
+"""Labelled data. To add a data set: its module (see `contract`) and a line in `_built_in`."""
 
 from functools import lru_cache
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from pipeline.datasets.splits import Dataset
-    from pipeline.recipe.schema import DatasetConfig
-
-DATASETS = {
-    "digits": "pipeline.datasets.digits",
-    "fashion-mnist": "pipeline.datasets.fashion_mnist",
-    "npz": "pipeline.datasets.npz",
-    "npy": "pipeline.datasets.npy",
-}
-"""Name of a data set -> its module, imported when it is read."""
+from pipeline.datasets.contract import DatasetSource, SourceConfig
+from pipeline.datasets.splits import Dataset
+from targets.registry import Registry
 
 
-@lru_cache(maxsize=2)
-def source_digest(cfg: "DatasetConfig") -> str:
-    """sha256 over the contents of the source files; does not import the library that ships them."""
-    digest: str = _module(cfg).source_digest(cfg)
-    return digest
+def _built_in() -> dict[str, DatasetSource]:
+    from pipeline.datasets import digits, fashion_mnist, npy, npz
+
+    return {"digits": digits, "fashion-mnist": fashion_mnist, "npz": npz, "npy": npy}
+
+
+DATASETS = Registry("datasets", noun="dataset", contract=DatasetSource, built_in=_built_in)
 
 
 @lru_cache(maxsize=2)
-def load(cfg: "DatasetConfig") -> "Dataset":
-    """The data set, in memory or mapped to it, at the recipe's size; read once per process."""
+def source_digest(cfg: SourceConfig) -> str:
+    """sha256 over the contents of the source files."""
+    return DATASETS[cfg.name].source_digest(cfg)
+
+
+@lru_cache(maxsize=2)
+def load(cfg: SourceConfig) -> Dataset:
+    """The data set, in memory or memory-mapped, at the recipe's size; read once per process."""
     from pipeline.datasets.size import resized
 
-    dataset: Dataset = _module(cfg).load(cfg)
+    dataset = DATASETS[cfg.name].load(cfg)
     return dataset if cfg.size is None else resized(dataset, cfg.size)
-
-
-def _module(cfg: "DatasetConfig") -> Any:
-    from pipeline.engine import plugins
-
-    return import_module(plugins.require("datasets", cfg.name, DATASETS, word="dataset"))

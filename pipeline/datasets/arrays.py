@@ -1,24 +1,23 @@
-"""What arrays of your own must be, whichever file they come in."""
+"""The checks on a user's own arrays, of any kind of file."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.datasets import forms
+from pipeline.datasets.contract import SourceConfig
 from pipeline.datasets.splits import Dataset, Samples, mapped, three_way
-from pipeline.recipe.schema import DatasetConfig
 from targets.errors import InputError
 
-Arrays = dict[str, npt.NDArray[Any]]
+Arrays = dict[str, npt.NDArray[np.generic]]
 
 UNREADABLE = (ValueError, OSError, EOFError, TypeError, AttributeError)
-"""What numpy raises for a file that is none of its own; the last two for an .npy as .npz."""
+"""What numpy raises for a file of another format; the last two for an .npy named .npz."""
 
 
-def dataset(arrays: Arrays, path: Path, cfg: DatasetConfig, *, name: str, sha256: str) -> Dataset:
-    """The arrays of `path` checked, and split by the recipe's shares; what is mapped stays so."""
+def dataset(arrays: Arrays, path: Path, cfg: SourceConfig, *, name: str, sha256: str) -> Dataset:
+    """The arrays of `path`, checked and split by the recipe's shares; memory maps stay mapped."""
     samples = check(arrays, path)
     classes = class_names(arrays, samples, path)
     if isinstance(samples.images, np.memmap):
@@ -39,7 +38,7 @@ def dataset(arrays: Arrays, path: Path, cfg: DatasetConfig, *, name: str, sha256
 
 
 def check(arrays: Arrays, path: Path) -> Samples:
-    """`images` and `labels` as samples, or an `InputError` that says how they are mended."""
+    """`images` and `labels` as samples, or an `InputError` with the remedy."""
     for name in ("images", "labels"):
         if name not in arrays:
             raise InputError(f"data set {path}: no array '{name}' in it; {forms.held(arrays)}")
@@ -53,14 +52,16 @@ def check(arrays: Arrays, path: Path) -> Samples:
         raise InputError(f"data set {path}: {problem}")
     if images.ndim == 3:
         images = images[..., np.newaxis]
-    return Samples(images=images, labels=labels.astype(np.int64, copy=False))
+    return Samples(
+        images=images.astype(np.uint8, copy=False), labels=labels.astype(np.int64, copy=False)
+    )
 
 
 def class_names(arrays: Arrays, samples: Samples, path: Path) -> tuple[str, ...]:
-    """`classes`, or numbers where there are none."""
+    """The array `classes`, or else numbers."""
     count = int(samples.labels.max()) + 1
-    given = _names(arrays, path)
-    names = tuple(map(str, range(count))) if given is None else given
+    own = _names(arrays, path)
+    names = tuple(map(str, range(count))) if own is None else own
     one_line = all(name.strip() and len(name.splitlines()) == 1 for name in names)
     if len(names) != count or len(set(names)) != count or not one_line:
         without = ", ".join(names[count : count + 8])
@@ -79,5 +80,6 @@ def _names(arrays: Arrays, path: Path) -> tuple[str, ...] | None:
     problem = forms.names_problem(classes)
     if problem:
         raise InputError(f"data set {path}: {problem}")
-    text = np.char.decode(classes, "utf-8") if classes.dtype.kind == "S" else classes
-    return tuple(str(name) for name in np.atleast_1d(text))
+    if classes.dtype.kind == "S":
+        classes = np.char.decode(classes.astype(np.bytes_), "utf-8")
+    return tuple(str(name) for name in np.atleast_1d(classes))

@@ -1,6 +1,6 @@
 """scikit-learn's 1,797 handwritten digits (UCI Optical Recognition), at 28x28 and 0-255.
 
-It ships inside scikit-learn, so the default recipe needs no download. Source: E. Alpaydin,
+It is part of scikit-learn, so the default recipe needs no download. Source: E. Alpaydin,
 C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998.
 """
 
@@ -11,15 +11,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.datasets.contract import SourceConfig
 from pipeline.datasets.image_files import way_to_npz
 from pipeline.datasets.splits import Dataset, Images, Samples, three_way
-from pipeline.recipe.schema import DatasetConfig
+from pipeline.recipe.section import NoSettings
 from targets.errors import InputError, missing_package
 
 SIDE = 28
 
+Settings = NoSettings
 
-def source_digest(cfg: DatasetConfig) -> str:
+
+def source_digest(cfg: SourceConfig) -> str:
     if cfg.path is not None:
         way = way_to_npz(cfg.path)
         raise InputError(
@@ -30,7 +33,7 @@ def source_digest(cfg: DatasetConfig) -> str:
     return hashlib.sha256(_source().read_bytes()).hexdigest()
 
 
-def load(cfg: DatasetConfig) -> Dataset:
+def load(cfg: SourceConfig) -> Dataset:
     digest = source_digest(cfg)
     from sklearn.datasets import load_digits
 
@@ -63,7 +66,7 @@ def enlarge(small: npt.NDArray[np.float64]) -> Images:
 
 
 def _source() -> Path:
-    # find_spec of a top-level package reads no module: importing sklearn would take a second.
+    # find_spec imports nothing; importing sklearn would take a second.
     package = find_spec("sklearn")
     if package is None or package.origin is None:
         raise missing_package("scikit-learn", needed_for="data set digits")

@@ -1,6 +1,6 @@
 """Fashion-MNIST: 60,000 + 10,000 grey images of ten kinds of clothing, 28x28 (MIT licence).
 
-Looked for in this order: `--data`, the cache, Debian's package `dataset-fashion-mnist`, a
+Sources in this order: `--data`, the cache, Debian's package `dataset-fashion-mnist`, a
 download. Source: Xiao, Rasul, Vollgraf 2017, arXiv 1708.07747.
 """
 
@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.datasets.contract import SourceConfig
 from pipeline.datasets.splits import Dataset, Samples, Split, hold_out
-from pipeline.recipe.schema import DatasetConfig
+from pipeline.recipe.section import NoSettings
 from targets.errors import InputError
 
 CLASSES = (
@@ -20,8 +21,7 @@ CLASSES = (
     "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
 
-# sha256 of the decompressed IDX contents: Debian compressed the files again, so that a digest of
-# the .gz would hold for one source only.
+# sha256 of the decompressed IDX contents: the .gz files differ, as Debian compressed them again.
 CONTENTS = {
     "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
     "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
@@ -32,17 +32,19 @@ DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 DOWNLOAD = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
 IDX_HEADER_BYTES = {"images": 16, "labels": 8}
 
+Settings = NoSettings
 
-def source_digest(cfg: DatasetConfig) -> str:
-    """Over the four contents' digests, which are checked here, so that every source gives it."""
+
+def source_digest(cfg: SourceConfig) -> str:
+    """Over the digests of the four contents, which are checked first: all sources have the same."""
     _contents(cfg)
     return hashlib.sha256("".join(CONTENTS.values()).encode()).hexdigest()
 
 
-def load(cfg: DatasetConfig) -> Dataset:
+def load(cfg: SourceConfig) -> Dataset:
     raw = _contents(cfg)
     train = _samples(raw, "train")
-    # The share is of the 60,000; the 10,000 are the test split that everyone publishes on.
+    # The share is of the 60,000; the 10,000 are the test split of published results.
     trained, validated = hold_out(train, cfg.validation, seed=cfg.split_seed, name="fashion-mnist")
     return Dataset(
         name="fashion-mnist",
@@ -61,17 +63,17 @@ def _samples(raw: dict[str, bytes], part: str) -> Samples:
     )
 
 
-def _contents(cfg: DatasetConfig) -> dict[str, bytes]:
+def _contents(cfg: SourceConfig) -> dict[str, bytes]:
     """The four decompressed files from the first source that has them."""
     return {name: _checked(path, name) for name, path in _files(cfg.path).items()}
 
 
-def _files(given: Path | None) -> dict[str, Path]:
-    if given is not None:
-        found = _in_folder(given)
+def _files(folder: Path | None) -> dict[str, Path]:
+    if folder is not None:
+        found = _in_folder(folder)
         if found is None:
             raise InputError(
-                f"fashion-mnist: --data {given} does not hold the four files "
+                f"fashion-mnist: --data {folder} does not hold the four files "
                 f"{', '.join(CONTENTS)} (plain or .gz). {_remedies()}"
             )
         return found
@@ -112,7 +114,7 @@ def _downloaded() -> dict[str, Path]:
 
 
 def _checked(path: Path, name: str) -> bytes:
-    """The decompressed contents of `path`, which are the published ones or an error."""
+    """The decompressed contents of `path`; `InputError` if they are not the published ones."""
     try:
         raw = path.read_bytes()
         content = gzip.decompress(raw) if path.suffix == ".gz" else raw
@@ -131,7 +133,7 @@ def _checked(path: Path, name: str) -> bytes:
 
 def _remedies() -> str:
     return (
-        "Any one of these mends it: `apt-get install dataset-fashion-mnist` on Debian or Ubuntu; "
+        "Any one of these helps: `apt-get install dataset-fashion-mnist` on Debian or Ubuntu; "
         f"put the four files into {cache_folder()}; give their folder with --data; or run once "
         "with a network connection."
     )

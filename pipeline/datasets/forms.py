@@ -1,28 +1,27 @@
-"""What is wrong with an array of images, labels or names, and the line of Python that mends it.
+"""Problems of arrays of images, labels or names, with the line of Python that solves each.
 
-Pure functions: None where the array can be used, else sentences to stand behind the file's name.
+Pure functions: None for an array that can be used, else sentences that follow the file's name.
 """
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+Array = npt.NDArray[np.generic]
 
 OBJECTS: Array = np.array(None, object)
-"""Stands for an array of Python objects, which is never read: that could run code."""
+"""Placeholder for an array of Python objects, which is never read: that could run code."""
 
 FEW_CHANNELS = 4
-"""Grey, grey with alpha, RGB, RGB with alpha. More are taken as well, where they are last."""
+"""Grey, grey with alpha, RGB, RGB with alpha. More are accepted too, as the last dimension."""
 
 UNIQUE = "`classes, labels = np.unique(labels, return_inverse=True)`"
 
 
 def images_problem(images: Array) -> str | None:
-    """Of images to train on, which must be uint8 [samples, height, width(, channels)]."""
+    """Training images must be uint8 [samples, height, width(, channels)]."""
     if images.dtype.hasobject:
         return different_sizes("images")
     found = [text for text in (pixels_problem(images), layout_problem(images)) if text]
@@ -44,7 +43,7 @@ def different_sizes(name: str) -> str:
 
 
 def pixels_problem(images: Array) -> str | None:
-    """Of the type of the pixels and their range."""
+    """The type of the pixels and their range."""
     if images.dtype == np.uint8:
         return None
     if images.dtype.kind not in "biuf":
@@ -57,7 +56,7 @@ def pixels_problem(images: Array) -> str | None:
     return f"Their values are {low:g} to {high:g}: {pixels_line(images.dtype, low, high)}."
 
 
-def pixels_line(dtype: "np.dtype[Any]", low: float, high: float) -> str:
+def pixels_line(dtype: "np.dtype[np.generic]", low: float, high: float) -> str:
     """How values from `low` to `high` become raw pixels."""
     if dtype.kind != "f" and low >= 0 and high <= 1:
         return '`images = images.astype("uint8") * 255`'
@@ -79,7 +78,7 @@ def pixels_line(dtype: "np.dtype[Any]", low: float, high: float) -> str:
 
 
 def layout_problem(images: Array) -> str | None:
-    """Of the order and number of the dimensions."""
+    """The order and number of the dimensions."""
     if 0 in images.shape:
         return "There is no pixel in them."
     if images.ndim == 2:
@@ -89,17 +88,17 @@ def layout_problem(images: Array) -> str | None:
     if images.ndim == 3 or not channels_first(images.shape[1:]):
         return None
     _, first, second, last = images.shape
-    said = "The channels come last: `images = images.transpose(0, 2, 3, 1)`."
+    problem = "The channels come last: `images = images.transpose(0, 2, 3, 1)`."
     if not channels_first((second, first, last)):
-        said += (
+        problem += (
             f" If they really are {first} high and {second} wide with {last} channels, turn them: "
             "`images = images.transpose(0, 2, 1, 3)`."
         )
-    return said
+    return problem
 
 
 def _flat(pixels: int) -> str:
-    """One row of numbers per image: the squares that it can be."""
+    """Images as rows of numbers: the square shapes that fit."""
     lines = []
     for channels, order in ((1, ""), (3, ", 3")):
         side = round((pixels / channels) ** 0.5)
@@ -126,12 +125,12 @@ def channels_first(image: Sequence[int]) -> bool:
 
 
 def held(arrays: Mapping[str, Array]) -> str:
-    """Of an archive without `images` or `labels`: its arrays, and the line that renames them."""
-    said = f"it holds {', '.join(sorted(arrays)) or 'nothing'}."
+    """The arrays of an archive without `images` or `labels`, and the line that renames them."""
+    contents = f"it holds {', '.join(sorted(arrays)) or 'nothing'}."
     joined = _joined(arrays)
     if joined is None:
-        return f"{said} Write it with `np.savez(path, images=..., labels=...)`."
-    return f"{said} Write them under these names (they are split anew): `{joined}`."
+        return f"{contents} Write it with `np.savez(path, images=..., labels=...)`."
+    return f"{contents} Write them under these names (they are split anew): `{joined}`."
 
 
 PARTS = ("train", "training", "val", "valid", "validation", "test", "testing")
@@ -140,7 +139,7 @@ LABELS = ("labels", "label", "y", "targets", "target")
 
 
 def _joined(arrays: Mapping[str, Array]) -> str | None:
-    """The line that makes `images` and `labels` of arrays per split: x_train, train_images, …"""
+    """The line that joins arrays per split (x_train, train_images, …) to `images` and `labels`."""
     images, labels = (_by_part(arrays, kind) for kind in (IMAGES, LABELS))
     if not images or images.keys() != labels.keys():
         return None
@@ -152,7 +151,7 @@ def _joined(arrays: Mapping[str, Array]) -> str | None:
 
 
 def _by_part(arrays: Mapping[str, Array], kind: Sequence[str]) -> dict[str, str]:
-    """Split ("" where the name has none) -> name of the array."""
+    """Split ("" for a name without one) -> name of the array."""
     found = {}
     for name in arrays:
         words = re.split(r"[_\-. ]", name.lower())
@@ -168,12 +167,12 @@ def _concatenated(names: Iterable[str]) -> str:
 
 
 def labels_problem(labels: Array, *, images: int) -> str | None:
-    """Of the form of labels, which must be one integer per image."""
-    said = _labels_line(labels, images)
-    if said is None:
+    """The form of labels: one integer per image."""
+    remedy = _labels_line(labels, images)
+    if remedy is None:
         return None
     form = "Python objects" if labels.dtype.hasobject else f"{labels.dtype} {list(labels.shape)}"
-    return f"labels must be integers, one per image ({images}), not {form}. {said}"
+    return f"labels must be integers, one per image ({images}), not {form}. {remedy}"
 
 
 def _labels_line(labels: Array, images: int) -> str | None:
@@ -192,7 +191,7 @@ def _labels_line(labels: Array, images: int) -> str | None:
 
 
 def _columns_line(labels: Array) -> str:
-    """Of [images, classes]: one-hot, several classes at once, or scores."""
+    """[images, classes]: one-hot, several classes at once, or scores."""
     if labels.dtype.kind not in "biuf":
         return "Only one class per image can be learned: choose one column."
     if not np.isin(labels, (0, 1)).all():
@@ -227,7 +226,7 @@ def _values_line(labels: Array) -> str | None:
 
 
 def numbering_problem(labels: Array, names: Sequence[str] | None) -> str | None:
-    """Of integer labels to train on: at least two classes, numbered from 0, each with an image."""
+    """Integer training labels: at least two classes, numbered from 0, each with an image."""
     present = np.unique(labels)
     count = len(present)
     if count >= 2 and present[0] == 0 and present[-1] == count - 1:
@@ -247,15 +246,15 @@ def numbering_problem(labels: Array, names: Sequence[str] | None) -> str | None:
 
 
 def unlabelled(labels: Array) -> str:
-    """Of negative labels, which stand for none."""
+    """Negative labels, which mean that there is none."""
     return (
-        f"{int((labels < 0).sum())} are below 0; leave images without a label out: `keep = labels "
-        ">= 0; images, labels = images[keep], labels[keep]`."
+        f"{int(np.less(labels, 0).sum())} are below 0; leave images without a label out: `keep = "
+        "labels >= 0; images, labels = images[keep], labels[keep]`."
     )
 
 
 def _gaps(present: Array, names: Sequence[str] | None) -> str:
-    """The first numbers without an image, by their names, and how those are left out."""
+    """The first class numbers without an image, and the line that removes the gaps."""
     known = set(present.tolist())
     missing = [number for number in range(len(known) + 8) if number not in known]
     first = [f"{n} ('{names[n]}')" if names and n < len(names) else str(n) for n in missing[:8]]
@@ -266,7 +265,7 @@ def _gaps(present: Array, names: Sequence[str] | None) -> str:
 
 
 def names_problem(classes: Array) -> str | None:
-    """Of class names, which must be text, or bytes in UTF-8, one per class."""
+    """Class names: text, or bytes in UTF-8, one per class."""
     if classes.dtype.hasobject:
         return "'classes' is an array of Python objects: `classes = classes.astype(str)`."
     if classes.ndim > 1:
@@ -276,7 +275,7 @@ def names_problem(classes: Array) -> str | None:
         )
     try:
         if classes.dtype.kind == "S":
-            np.char.decode(classes, "utf-8")
+            np.char.decode(classes.astype(np.bytes_), "utf-8")
     except UnicodeDecodeError:
         return (
             "'classes' holds bytes that are not UTF-8: `classes = np.char.decode(classes, "

@@ -1,4 +1,4 @@
-"""What to say of a folder of image files: no data set reads one, but a few lines make an `.npz`."""
+"""The message about a folder of image files: no data set reads one; a script makes an `.npz`."""
 
 import os
 from collections import Counter
@@ -7,13 +7,13 @@ from pathlib import Path
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 SHOWN = 8
-"""Classes in a message."""
+"""Classes that a message lists."""
 
 
 def way_to_npz(folder: Path, *, image: Sequence[int | None] = (32, 32, 3)) -> str | None:
-    """What `folder` holds and how an `.npz` is made of it; None where it holds no image file.
+    """The contents of `folder` and how to make an `.npz` of it; None without image files.
 
-    `image` is [height, width, channels] of the network; sides that are open become 32.
+    `image` is [height, width, channels] of the network; open sides become 32.
     """
     files = _image_files(folder)
     if not files:
@@ -39,7 +39,7 @@ def script(folder: Path, suffixes: set[str], image: Sequence[int | None]) -> str
         "import numpy as np; from pathlib import Path; from PIL import Image, ImageOps; "
         f"files = sorted(p for p in Path({str(folder)!r}).rglob('[!.]*') if p.suffix in "
         f"({known},) and p.parent.name[:1] != '.'); "
-        # Pillow turns 16 bits into white without a word.
+        # Pillow silently turns 16 bits into white.
         "bits8 = lambda i: Image.fromarray((np.asarray(i) / 257).astype('uint8')) "
         "if i.mode[0] == 'I' else i; "
         "images = np.stack([np.asarray(ImageOps.exif_transpose(bits8(Image.open(p)))"
@@ -51,7 +51,7 @@ def script(folder: Path, suffixes: set[str], image: Sequence[int | None]) -> str
 
 
 def _image_files(folder: Path) -> list[Path]:
-    """By their suffix; what is hidden is no image."""
+    """By their suffix; hidden files and folders do not count."""
     found = []
     for place, inner, names in os.walk(folder):
         inner[:] = [name for name in inner if not name.startswith(".")]

@@ -3,7 +3,6 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +41,7 @@ def load(path: Path, *, shape: tuple[int | None, ...], classes: int | None) -> I
 
 
 def _height_first(shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-    """The network's input as [height, width, channels], where it can be an image."""
+    """The network's input as [height, width, channels], if it can be an image."""
     if len(shape) == 2:
         return (*shape, 1)
     if len(shape) != 3:
@@ -66,7 +65,7 @@ def _images(arrays: Arrays, path: Path, shape: tuple[int | None, ...]) -> npt.ND
             f"0-255, as the network takes them, not {images.dtype} [{_sizes(images.shape)}]. "
             f"{_remedy(images, shape)}"
         )
-    return images
+    return images.astype(np.uint8, copy=False)
 
 
 def _fits(image: tuple[int, ...], shape: tuple[int | None, ...]) -> bool:
@@ -75,22 +74,22 @@ def _fits(image: tuple[int, ...], shape: tuple[int | None, ...]) -> bool:
     )
 
 
-def _remedy(images: npt.NDArray[Any], shape: tuple[int | None, ...]) -> str:
-    """The lines that bring the pixels and their order to what the network takes."""
-    said = [forms.pixels_problem(images) or ""]
+def _remedy(images: npt.NDArray[np.generic], shape: tuple[int | None, ...]) -> str:
+    """The lines that convert pixels and dimension order to those of the network."""
+    remedies = [forms.pixels_problem(images) or ""]
     if images.ndim == 4 and not _fits(images.shape[1:], shape):
-        said += [
+        remedies += [
             f"The channels come {where}: `images = images.transpose{axes}`."
             for axes, where in (((0, 2, 3, 1), "last"), ((0, 3, 1, 2), "first"))
             if _fits(tuple(images.shape[axis] for axis in axes[1:]), shape)
         ]
-    return " ".join(filter(None, said)) or "Give images of the network's size."
+    return " ".join(filter(None, remedies)) or "Give images of the network's size."
 
 
 def _labels(
     arrays: Arrays, path: Path, samples: int, classes: int | None
 ) -> npt.NDArray[np.int64] | None:
-    labels: npt.NDArray[Any] | None = arrays.get("labels")
+    labels: npt.NDArray[np.generic] | None = arrays.get("labels")
     if labels is None:
         return None
     problem = forms.labels_problem(labels, images=samples) or _range_problem(labels, classes)
@@ -99,20 +98,20 @@ def _labels(
     return labels.astype(np.int64)
 
 
-def _range_problem(labels: npt.NDArray[Any], classes: int | None) -> str | None:
-    """Of labels that are no class of the network; one score is one of two classes."""
+def _range_problem(labels: npt.NDArray[np.generic], classes: int | None) -> str | None:
+    """Labels outside the network's classes; a single score means two classes."""
     known = 2 if classes == 1 else classes
     if labels.min() >= 0 and (known is None or labels.max() < known):
         return None
-    said = (
+    problem = (
         f"the labels are {labels.min()} to {labels.max()}, but the network has {known} classes, "
         "numbered from 0."
     )
     if labels.min() < 0:
-        return f"{said} {forms.unlabelled(labels)}"
+        return f"{problem} {forms.unlabelled(labels)}"
     if labels.min() == 1 and labels.max() == known:
-        return f"{said} Number them from 0: `labels = labels - 1`."
-    return f"{said} Give labels in the order of its outputs, or leave 'labels' out."
+        return f"{problem} Number them from 0: `labels = labels - 1`."
+    return f"{problem} Give labels in the order of its outputs, or leave 'labels' out."
 
 
 def _sizes(shape: tuple[int | None, ...]) -> str:

@@ -1,28 +1,30 @@
 """Your own images in a folder of numpy's `.npy` files, however many: they are memory-mapped.
 
 `images.npy` is uint8 [samples, height, width] or [samples, height, width, channels], `labels.npy`
-is integer [samples] from 0, `classes.txt`, if there, is their names, one a line. They are split as
-an `.npz` is. The images are never in memory as a whole: a split is an index into the file.
+is integer [samples] from 0; the optional `classes.txt` has their names, one per line. They are
+split like an `.npz`. A split is an index into the file: the images are never all in memory.
 """
 
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.datasets import image_files
 from pipeline.datasets.arrays import UNREADABLE, Arrays, dataset
+from pipeline.datasets.contract import SourceConfig
 from pipeline.datasets.forms import OBJECTS
 from pipeline.datasets.splits import Dataset
-from pipeline.recipe.schema import DatasetConfig
+from pipeline.recipe.section import NoSettings
 from targets.errors import InputError
 
 IMAGES, LABELS, CLASSES = "images.npy", "labels.npy", "classes.txt"
 
+Settings = NoSettings
 
-def source_digest(cfg: DatasetConfig) -> str:
+
+def source_digest(cfg: SourceConfig) -> str:
     """Over the files' own digests, each read in small pieces."""
     folder = _folder(cfg)
     digest = hashlib.sha256()
@@ -32,15 +34,15 @@ def source_digest(cfg: DatasetConfig) -> str:
     return digest.hexdigest()
 
 
-def load(cfg: DatasetConfig) -> Dataset:
+def load(cfg: SourceConfig) -> Dataset:
     folder = _folder(cfg)
     name = folder.resolve().name
     return dataset(_read(folder), folder, cfg, name=name, sha256=source_digest(cfg))
 
 
-def _folder(cfg: DatasetConfig) -> Path:
+def _folder(cfg: SourceConfig) -> Path:
     if cfg.path is None:
-        raise InputError("data set npy: say where the folder is: --data FOLDER.")
+        raise InputError("data set npy: needs a folder: give it with --data FOLDER.")
     for name in (IMAGES, LABELS):
         if not (cfg.path / name).is_file():
             way = image_files.way_to_npz(cfg.path)
@@ -69,16 +71,15 @@ def _read(folder: Path) -> Arrays:
     return arrays
 
 
-def _array(path: Path, *, mapped: bool) -> npt.NDArray[Any]:
+def _array(path: Path, *, mapped: bool) -> npt.NDArray[np.generic]:
     # Not np.load: it would open an archive too, and leave its file open.
-    numpy_format: Any = np.lib.format
-    found: npt.NDArray[Any]
+    found: npt.NDArray[np.generic]
     try:
         if mapped:
-            found = numpy_format.open_memmap(path, mode="r")
+            found = np.lib.format.open_memmap(path, mode="r")  # type: ignore[no-untyped-call]
         else:
             with path.open("rb") as file:
-                found = numpy_format.read_array(file, allow_pickle=False)
+                found = np.lib.format.read_array(file, allow_pickle=False)  # type: ignore[no-untyped-call]
     except UNREADABLE as error:
         if "Object arrays" in str(error) or "Python objects" in str(error):
             return OBJECTS

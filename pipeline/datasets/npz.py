@@ -10,34 +10,36 @@ import io
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.datasets.arrays import UNREADABLE, Arrays, dataset
+from pipeline.datasets.contract import SourceConfig
 from pipeline.datasets.forms import OBJECTS
 from pipeline.datasets.image_files import way_to_npz
 from pipeline.datasets.splits import Dataset
-from pipeline.recipe.schema import DatasetConfig
+from pipeline.recipe.section import NoSettings
 from targets.errors import InputError
 
+Settings = NoSettings
 
-def source_digest(cfg: DatasetConfig) -> str:
+
+def source_digest(cfg: SourceConfig) -> str:
     with _path(cfg).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def load(cfg: DatasetConfig) -> Dataset:
+def load(cfg: SourceConfig) -> Dataset:
     path = _path(cfg)
     content = path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     return dataset(read(content, path), path, cfg, name=path.stem, sha256=digest)
 
 
-def _path(cfg: DatasetConfig) -> Path:
+def _path(cfg: SourceConfig) -> Path:
     if cfg.path is None:
-        raise InputError("data set npz: say where the file is: --data FILE.npz.")
+        raise InputError("data set npz: needs a file: give it with --data FILE.npz.")
     if (cfg.path / "images.npy").is_file():
         raise InputError(
             f"data set npz: {cfg.path} is a folder of .npy files; that is the data set npy "
@@ -50,7 +52,7 @@ def _path(cfg: DatasetConfig) -> Path:
 
 
 def read(content: bytes, path: Path) -> Arrays:
-    """The arrays by their names; one of Python objects is `forms.OBJECTS` in its place."""
+    """The arrays by name; `forms.OBJECTS` replaces an array of Python objects."""
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             return {name: _array(file, name) for name in file.files}
@@ -61,7 +63,7 @@ def read(content: bytes, path: Path) -> Arrays:
         ) from error
 
 
-def _array(file: Any, name: str) -> npt.NDArray[Any]:
+def _array(file: np.lib.npyio.NpzFile, name: str) -> npt.NDArray[np.generic]:
     try:
         return np.asarray(file[name])
     except ValueError as error:

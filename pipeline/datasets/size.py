@@ -10,8 +10,8 @@ from pipeline.datasets.splits import Dataset, Images, Samples
 def resized(dataset: Dataset, size: int) -> Dataset:
     """`dataset` with `size` pixels along the longer side of its images, bilinear, in all roles.
 
-    The aspect is kept: a stretched image would have to be stretched on the device too. The digest
-    stays that of the source; the size is in the recipe, and so in every key.
+    The aspect is kept: otherwise the device would have to stretch its images too. The digest stays
+    that of the source; the size is in the recipe, and so in every store key.
     """
     height, width, _ = dataset.input.shape
     sides = scaled_sides(height, width, size)
@@ -29,14 +29,14 @@ def scaled_sides(height: int, width: int, size: int) -> tuple[int, int]:
 
 
 def _scaled(images: Images, sides: tuple[int, int]) -> Images:
-    """[n, h, w, channels] to [n, *sides, channels]; a smaller image averages what it leaves out."""
+    """[n, h, w, channels] to [n, *sides, channels]; scaling down averages pixels."""
     from PIL import Image
 
     if images.shape[1:3] == sides:
         return images
     scaled: Images = np.empty((len(images), *sides, images.shape[3]), np.uint8)
     for number, image in enumerate(images):
-        for channel in range(images.shape[3]):  # Pillow knows no image of two or five channels
+        for channel in range(images.shape[3]):  # Pillow has no images of two or five channels
             plane = Image.fromarray(np.ascontiguousarray(image[..., channel]))
             scaled[number, ..., channel] = plane.resize(sides[::-1], Image.Resampling.BILINEAR)
     return scaled

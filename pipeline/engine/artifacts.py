@@ -53,7 +53,7 @@ class Teacher(Artifact):
     """Who teaches: the network that was trained here, or a file of the user's."""
 
     kind: str
-    """`trained`, or one of `pipeline.teachers.SOURCES`."""
+    """`trained`, or a name in `pipeline.teachers.TEACHER_FILES`."""
     file: str
     """In the artifact's folder: the weights, or a copy of the user's file."""
     network: NetworkSpec | None = None

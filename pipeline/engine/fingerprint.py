@@ -16,11 +16,11 @@ from typing import Any
 from typing_extensions import TypedDict  # pydantic needs this one below Python 3.12
 
 from pipeline.datasets import DATASETS
-from pipeline.engine import plugins
 from pipeline.engine.graph import Stage
 from pipeline.models import STUDENTS, TEACHERS
 from pipeline.recipe.schema import Recipe
 from targets.errors import missing_package
+from targets.registry import Registry
 
 PACKAGES = ("pipeline", "targets")
 
@@ -29,7 +29,6 @@ UNREAD = {
     "pipeline",
     "pipeline.datasets.forms",  # refuses, and changes nothing
     "pipeline.datasets.image_files",  # the same
-    "pipeline.engine.plugins",
     "pipeline.quantization.preflight",  # refuses, and changes nothing
     "pipeline.recipe.schema",
     "pipeline.engine.progress",
@@ -38,6 +37,7 @@ UNREAD = {
     "targets",
     "targets.devices.cpus",
     "targets.errors",
+    "targets.registry",
 }
 
 
@@ -87,15 +87,15 @@ def _by_contents(table: dict[str, Any]) -> dict[str, Any]:
 
 def _plugins(stage: Stage, recipe: Recipe) -> Iterator[tuple[str, str]]:
     """Name and version of the other distributions whose code a stage runs."""
-    used: list[tuple[plugins.Kind, str, Mapping[str, str]]] = []
+    used: list[tuple[str, Registry[Any]]] = []
     if "dataset" in stage.reads:
-        used.append(("datasets", recipe.dataset.name, DATASETS))
+        used.append((recipe.dataset.name, DATASETS))
     if stage.name in ("teacher", "logits", "distill", "convert") and recipe.teacher.file is None:
-        used.append(("teachers", recipe.teacher.family, TEACHERS))
+        used.append((recipe.teacher.family, TEACHERS))
     if stage.name in ("distill", "quantize", "convert"):
-        used.append(("students", recipe.distill.family, STUDENTS))
-    for kind, name, built_in in used:
-        owner = plugins.distribution_of(kind, name, built_in)
+        used.append((recipe.distill.family, STUDENTS))
+    for name, registry in used:
+        owner = registry.distribution(name)
         if owner is not None:
             yield owner
 
@@ -124,9 +124,9 @@ def difference(old: Document, new: Document) -> str:
 
 def _unread(recipe: Recipe) -> frozenset[str]:
     """Modules that decide nothing of this recipe: how files teach, where the teacher is trained."""
-    from pipeline.teachers import SOURCES
+    from pipeline.teachers import TEACHER_FILES
 
-    files = {*SOURCES.values(), "pipeline.teachers.check"}
+    files = {*map(TEACHER_FILES.module, TEACHER_FILES), "pipeline.teachers.check"}
     return frozenset(UNREAD | (files if recipe.teacher.file is None else set()))
 
 

@@ -48,7 +48,7 @@ class Stage:
         return getattr(recipe, self.name, recipe)
 
 
-SEEN = ("dataset", "views", "seed", "threads")
+SEEN = ("dataset", "augmentation", "seed", "threads")
 
 STAGES = (
     Stage("teacher", teacher.run, Teacher, (), SEEN, TEACHER),

@@ -7,8 +7,6 @@ the place of the residual one made the int8 network a quarter slower. The stem h
 because int8 kernels are slow over a single channel. Channels are multiples of 16 at width 1.0.
 """
 
-from typing import Any
-
 from pipeline.models.layers import (
     classifier,
     conv_bn,
@@ -17,6 +15,8 @@ from pipeline.models.layers import (
     relu6,
     scaled,
 )
+from pipeline.recipe.section import PositiveFloat, Section
+from targets.untyped import KerasModel
 
 STEM = 32
 DENSE = 1
@@ -26,11 +26,18 @@ DOWN = 64
 SEPARABLE = (96, 96)
 
 
-def build(shape: tuple[int, ...], classes: int, *, name: str, width_multiplier: float) -> Any:
+class Settings(Section):
+    width_multiplier: PositiveFloat = 1.0
+    """Factor on the channels of every layer."""
+
+
+def build(shape: tuple[int, ...], classes: int, *, name: str, settings: Settings) -> KerasModel:
     """28x28x1 at width 1.0: 57k parameters, 5.4 million MACs."""
     from tf_keras import Model, layers
 
-    stem, down, *separable = (scaled(c, width_multiplier) for c in (STEM, DOWN, *SEPARABLE))
+    stem, down, *separable = (
+        scaled(c, settings.width_multiplier) for c in (STEM, DOWN, *SEPARABLE)
+    )
     image = image_tensor(shape)
     x = relu6(conv_bn(image, stem, 3, strides=2, name="stem"), name="stem")
     for index in range(DENSE):

@@ -1,13 +1,11 @@
 """The building blocks that the families share.
 
 BatchNorm follows each convolution and momentum is 0.9: Keras' 0.99 lags behind a short schedule
-(65 % in evaluation where training said 88 %). `ReLU(6.)` is the layer, because tfmot's
+(65 % in evaluation, 88 % in training). `ReLU(6.)` is the layer, because tfmot's
 Conv + BN + ReLU pattern does not match `Activation("relu6")` (tfmot#1030).
 """
 
-from typing import Any
-
-Tensor = Any
+from targets.untyped import Tensor
 
 BN_MOMENTUM = 0.9
 
@@ -81,7 +79,7 @@ def classifier(x: Tensor, classes: int) -> Tensor:
 
 
 def scaled(channels: int, width_multiplier: float) -> int:
-    """MobileNet's channel rounding: a multiple of 8, never below 90 % of what was asked."""
-    asked = channels * width_multiplier
-    rounded = max(8, int(asked + 4) // 8 * 8)
-    return rounded if rounded >= 0.9 * asked else rounded + 8
+    """MobileNet's rounding: to a multiple of 8, and never below 90 % of the exact product."""
+    exact = channels * width_multiplier
+    rounded = max(8, int(exact + 4) // 8 * 8)
+    return rounded if rounded >= 0.9 * exact else rounded + 8

@@ -5,16 +5,11 @@ throughout, hand-built for strides 28-14-7. No squeeze-and-excite and no hard-sw
 runtimes are slow at.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from pipeline.models.layers import (
-    classifier,
-    conv_bn,
-    depthwise_bn,
-    image_tensor,
-    relu,
-    scaled,
-)
+from pipeline.models.layers import classifier, conv_bn, depthwise_bn, image_tensor, relu, scaled
+from pipeline.recipe.section import PositiveFloat, Section
+from targets.untyped import KerasModel, Tensor
 
 
 class Bottleneck(NamedTuple):
@@ -41,22 +36,29 @@ BLOCKS = (
 HEAD = 96
 
 
-def build(shape: tuple[int, ...], classes: int, *, name: str, width_multiplier: float) -> Any:
+class Settings(Section):
+    width_multiplier: PositiveFloat = 1.0
+    """Factor on the channels of every layer."""
+
+
+def build(shape: tuple[int, ...], classes: int, *, name: str, settings: Settings) -> KerasModel:
     """28x28x1 at width 1.0: 59k parameters, 4.6 million MACs."""
     from tf_keras import Model
 
-    widths = [scaled(channels, width_multiplier) for channels in (STEM, *DOWN)]
+    widths = [scaled(channels, settings.width_multiplier) for channels in (STEM, *DOWN)]
     image = image_tensor(shape)
     x = relu(conv_bn(image, widths[0], 3, name="stem"), name="stem")
     x = relu(conv_bn(x, widths[1], 3, strides=2, name="down_a"), name="down_a")
     x = relu(conv_bn(x, widths[2], 1, name="down_b"), name="down_b")
     for index, block in enumerate(BLOCKS):
-        x = _bottleneck(x, block, scaled(block.channels, width_multiplier), name=f"block{index}")
-    x = relu(conv_bn(x, scaled(HEAD, width_multiplier), 1, name="head"), name="head")
+        x = _bottleneck(
+            x, block, scaled(block.channels, settings.width_multiplier), name=f"block{index}"
+        )
+    x = relu(conv_bn(x, scaled(HEAD, settings.width_multiplier), 1, name="head"), name="head")
     return Model(image, classifier(x, classes), name=name)
 
 
-def _bottleneck(x: Any, block: Bottleneck, width: int, *, name: str) -> Any:
+def _bottleneck(x: Tensor, block: Bottleneck, width: int, *, name: str) -> Tensor:
     """Depthwise (linear), 1x1 expansion, depthwise, 1x1 projection (linear), and the shortcut."""
     from tf_keras import layers
 

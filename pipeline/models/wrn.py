@@ -5,15 +5,14 @@ Keras' does not resume to the same bytes. A teacher only: tfmot quantizes no bat
 convolution in front of it.
 """
 
-from collections.abc import Sequence
-from typing import Any
-
 from pipeline.models.layers import batch_norm, classifier, conv, image_tensor, relu
+from pipeline.models.resnet import Settings
+from targets.untyped import KerasModel, Tensor
+
+__all__ = ["Settings", "build"]
 
 
-def build(
-    shape: tuple[int, ...], classes: int, *, name: str, widths: Sequence[int], blocks: int
-) -> Any:
+def build(shape: tuple[int, ...], classes: int, *, name: str, settings: Settings) -> KerasModel:
     """A stem of `widths[0]`, then `blocks` residual blocks per further width, at half the size.
 
     The paper's first group, which works at full size, is left out, as in `resnet`. 28x28 with
@@ -22,9 +21,9 @@ def build(
     from tf_keras import Model, layers
 
     image = image_tensor(shape)
-    x = conv(image, widths[0], 3, name="stem")
-    for stage, width in enumerate(widths[1:]):
-        for index in range(blocks):
+    x = conv(image, settings.widths[0], 3, name="stem")
+    for stage, width in enumerate(settings.widths[1:]):
+        for index in range(settings.blocks):
             block, strides = f"stage{stage}_block{index}", 2 if index == 0 else 1
             before = _bn_relu(x, name=f"{block}_a")
             y = conv(before, width, 3, strides=strides, name=f"{block}_a")
@@ -35,5 +34,5 @@ def build(
     return Model(image, classifier(_bn_relu(x, name="head"), classes), name=name)
 
 
-def _bn_relu(x: Any, *, name: str) -> Any:
+def _bn_relu(x: Tensor, *, name: str) -> Tensor:
     return relu(batch_norm(x, name=name), name=name)

@@ -72,9 +72,9 @@ def require_features(name: str, *, student: Model, teacher: Model) -> None:
 
     Here and not in a stage, so that a change to a feature loss trains no teacher again.
     """
-    from pipeline.losses.features import hinted
+    from pipeline.losses.feature_distillation import feature_distillation
 
-    hinted(name, student=student, teacher=teacher)
+    feature_distillation(name, student=student, teacher=teacher)
 
 
 def _said(problem: Problem) -> tuple[str, str, str]:

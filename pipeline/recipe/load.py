@@ -1,17 +1,26 @@
-"""A recipe from its TOML file and the command line, or one error that says what is wrong where."""
+"""Reads a recipe from its TOML file and the command line; errors name the place and the remedy."""
 
 import json
+import sys
 import tomllib
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from typing import Any, NamedTuple, get_origin
+from typing import NamedTuple
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from pipeline.recipe.schema import Recipe
-from targets.errors import InputError, unknown
+from pipeline.recipe.section import PluginSection
+from targets.errors import InputError, did_you_mean, unknown
+
+Tree = dict[str, object]
+"""Contents of a recipe file: tables and values by key."""
+
+RENAMED_TABLES = {"views": "augmentation"}
+"""Old name -> new name; a recipe may use either."""
 
 
 class Override(NamedTuple):
@@ -29,13 +38,14 @@ def load(recipe: str, overrides: Sequence[Override] = ()) -> Recipe:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{place}: not valid TOML: {error}.") from error
+    _rename_tables(tree, place)
+    overrides = [_renamed(override) for override in overrides]
     for override in overrides:
-        _check_key(override.key)
-        _assign(tree, override.key.split("."), override.value, place)
+        _assign(tree, override)
     try:
         return Recipe.model_validate(tree)
     except ValidationError as error:
-        raise InputError(_explain(error, place, overrides)) from error
+        raise InputError(_explain(error, tree, place, overrides)) from error
 
 
 def built_in() -> dict[str, str]:
@@ -46,7 +56,7 @@ def built_in() -> dict[str, str]:
 
 
 def parse_override(text: str) -> Override:
-    """`distill.temperature=2` as a key and a TOML value; what is no TOML value is a string."""
+    """`distill.temperature=2` as a key and a TOML value; any other text is a string."""
     key, equals, value = (part.strip() for part in text.partition("="))
     if not equals or not key:
         raise InputError(f"--set {text}: expected KEY=VALUE, for example distill.temperature=2.")
@@ -71,85 +81,108 @@ def _read(recipe: str) -> tuple[str, str]:
     raise InputError(f"{unknown('recipe', recipe, known)} Or give a .toml file.")
 
 
-def _check_key(key: str) -> None:
-    """Refuse a dotted key that the schema does not have, naming the nearest one."""
-    fields = Recipe.model_fields
-    parts = key.split(".")
-    for depth, part in enumerate(parts):
-        known = {info.alias or name: info for name, info in fields.items()}
-        if part not in known:
-            raise InputError(f"--set {key}: {_unknown_key(part, known, parts[:depth])}")
-        inner = known[part].annotation
-        if get_origin(inner) is dict:
-            return  # its keys are not the schema's
-        is_table = isinstance(inner, type) and issubclass(inner, BaseModel)
-        fields = inner.model_fields if is_table else {}  # type: ignore[union-attr]
-        if is_table and depth == len(parts) - 1:
-            raise InputError(f"--set {key}: a table; set one of its keys: {', '.join(fields)}.")
-        if not is_table and depth < len(parts) - 1:
-            raise InputError(f"--set {key}: '{part}' is a value and has no keys.")
+def _rename_tables(tree: Tree, place: str) -> None:
+    """Accept the old names of tables, with a line on stderr that gives the new one."""
+    for old, new in RENAMED_TABLES.items():
+        if old in tree:
+            if new in tree:
+                raise InputError(f"{place}: {old} is the old name of {new}; keep only [{new}].")
+            tree[new] = tree.pop(old)
+            _say_renamed(f"{place}: [{old}]", f"[{new}]")
+
+
+def _renamed(override: Override) -> Override:
+    table, dot, rest = override.key.partition(".")
+    if table not in RENAMED_TABLES:
+        return override
+    key = f"{RENAMED_TABLES[table]}{dot}{rest}"
+    _say_renamed(override.option, key)
+    return override._replace(key=key)
+
+
+def _say_renamed(old: str, new: str) -> None:
+    print(f"{old} has a new name, {new}; the old one still works.", file=sys.stderr)
+
+
+def _table(field: FieldInfo) -> type[BaseModel] | None:
+    inner = field.annotation
+    return inner if isinstance(inner, type) and issubclass(inner, BaseModel) else None
+
+
+def _fields(model: type[BaseModel], table: object = None) -> dict[str, FieldInfo]:
+    """The fields of a table by key; with those of the plug-in that the contents `table` name."""
+    fields = {info.alias or name: info for name, info in model.model_fields.items()}
+    if issubclass(model, PluginSection):
+        del fields["settings"]
+        settings = model.settings_in(table) if isinstance(table, dict) else None
+        fields |= settings.model_fields if settings else {}
+    return fields
 
 
 def _unknown_key(part: str, known: Iterable[str], parents: list[str]) -> str:
-    names = list(known)
-    close = get_close_matches(part, names, n=1, cutoff=0.5)
-    nearest = f"; did you mean {'.'.join([*parents, close[0]])}?" if close else "."
-    return f"unknown key{nearest} Known: {', '.join(names)}."
+    names, prefix = list(known), "".join(f"{parent}." for parent in parents)
+    return f"unknown key{did_you_mean(part, names, prefix=prefix)} Known: {', '.join(names)}."
 
 
-def _assign(tree: dict[str, Any], keys: list[str], value: object, place: str) -> None:
-    for key in keys[:-1]:
-        tree = tree.setdefault(key, {})
-        if not isinstance(tree, dict):
-            raise InputError(f"{place}: {key}: must be a table.")
-    tree[keys[-1]] = value
+def _assign(tree: Tree, override: Override) -> None:
+    *tables, last = override.key.split(".")
+    for key in tables:
+        inner = tree.setdefault(key, {})
+        if not isinstance(inner, dict):
+            raise InputError(f"{override.option}: '{key}' is a value and has no keys.")
+        tree = inner
+    tree[last] = override.value
 
 
-def _explain(error: ValidationError, place: str, overrides: Sequence[Override]) -> str:
-    # Where an item of a list is wrong, pydantic counts the list without it.
+def _explain(error: ValidationError, tree: Tree, place: str, overrides: Sequence[Override]) -> str:
+    # With a wrong item in a list, pydantic also counts the list without it.
     counted = [e for e in error.errors() if e["type"] != "too_short" or not _is_long_enough(e)]
-    return " ".join(_explain_one(item, place, overrides) for item in counted)
+    return " ".join(_explain_one(item, tree, place, overrides) for item in counted)
 
 
-def _is_long_enough(item: Any) -> bool:
+def _is_long_enough(item: ErrorDetails) -> bool:
     return len(item["input"]) >= int(item["ctx"]["min_length"])
 
 
-def _explain_one(item: Any, place: str, overrides: Sequence[Override]) -> str:
+def _explain_one(item: ErrorDetails, tree: Tree, place: str, overrides: Sequence[Override]) -> str:
     path = [str(part) for part in item["loc"]]
-    key = ".".join(path)
-    where = _place(key, place, overrides)
+    if path[1:2] == ["settings"]:  # where a `PluginSection` holds its plug-in's keys
+        del path[1]
+    where = _place(path, place, overrides, is_rule=item["type"] == "value_error")
+    fields = _fields_at(path[:-1], tree)
     if item["type"] == "extra_forbidden":
-        return f"{where}: {_unknown_key(path[-1], _keys_at(path[:-1]), path[:-1])}"
+        return f"{where}: {_unknown_key(path[-1], fields, path[:-1])}"
+    if item["type"] == "model_type" and (table := _table(fields[path[-1]])):
+        return f"{where}: a table; set one of its keys: {', '.join(_fields(table))}."
+    example = _example(fields.get(path[-1])) if path else ""
     message = str(item.get("ctx", {}).get("error", item["msg"])).rstrip(".")
-    message = message.replace("valid tuple", f"list{_example(path)}")
+    message = message.replace("valid tuple", f"list{example}")
     if item["type"] == "too_short":
-        message = f"give at least {item['ctx']['min_length']}{_example(path)}"
+        message = f"give at least {item['ctx']['min_length']}{example}"
     if item["type"] in ("missing", "value_error"):
         return f"{where}: {message}."
     return f"{where}: {message}, not {item['input']!r}."
 
 
-def _example(path: list[str]) -> str:
+def _fields_at(path: list[str], tree: Tree) -> dict[str, FieldInfo]:
+    """The fields of the recipe, or of the table that `path` leads to; none inside a list."""
+    fields = _fields(Recipe)
+    if not path:
+        return fields
+    table = _table(fields[path[0]]) if len(path) == 1 else None
+    return _fields(table, tree.get(path[0])) if table else {}
+
+
+def _example(field: FieldInfo | None) -> str:
     """The default of a key, where that is a list."""
-    if len(path) != 2:
-        return ""
-    default = getattr(Recipe.model_fields[path[0]].default, path[1], None)
+    default = field.default if field else None
     return f", such as {json.dumps(default)}" if isinstance(default, tuple) else ""
 
 
-def _place(key: str, file: str, overrides: Sequence[Override]) -> str:
+def _place(path: list[str], file: str, overrides: Sequence[Override], *, is_rule: bool) -> str:
+    """Where the user wrote the key; a rule about a whole table is about the file."""
     for override in overrides:
-        if key == override.key or key.startswith(f"{override.key}."):
+        parts = override.key.split(".")
+        if path[: len(parts)] == parts or (parts[: len(path)] == path and not is_rule):
             return override.option
-    return f"{file}: {key}" if key else file
-
-
-def _keys_at(path: list[str]) -> list[str]:
-    model: type[BaseModel] = Recipe
-    for part in path:
-        inner = model.model_fields[part].annotation
-        assert isinstance(inner, type)
-        assert issubclass(inner, BaseModel)
-        model = inner
-    return [info.alias or name for name, info in model.model_fields.items()]
+    return f"{file}: {'.'.join(path)}" if path else file

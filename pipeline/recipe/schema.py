@@ -1,26 +1,20 @@
 """THE schema: one frozen model per stage, with defaults and checks.
 
-`pipeline.recipe.load` reads one and says what is wrong. Nothing behind it checks a value again.
+`pipeline.recipe.load` reads a recipe and explains its errors. No later code checks a value again.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from pipeline.datasets import DATASETS
-from pipeline.engine import plugins
-from pipeline.losses.features import HINTS
-from pipeline.losses.objectives import LOSSES
+from pipeline.datasets.contract import SourceConfig
+from pipeline.losses import FEATURE_LOSSES, LOSSES
 from pipeline.models import STUDENTS, TEACHERS
+from pipeline.recipe.section import Fraction, PluginSection, PositiveFloat, PositiveInt, Section
+from pipeline.teachers.contract import TeacherFileConfig
 from targets.bench.tiers import TIERS
 from targets.devices import inventory
 from targets.devices.cpus import available_cpus
@@ -28,6 +22,9 @@ from targets.errors import InputError, unknown
 from targets.formats import FORMATS, PRECISIONS
 from targets.formats.calibration import MIN_CALIBRATION_SAMPLES
 from targets.processors import PROCESSORS
+from targets.registry import Registry
+
+T = TypeVar("T")
 
 
 def _one_of(kind: str, known: Iterable[str]) -> BeforeValidator:
@@ -41,21 +38,19 @@ def _one_of(kind: str, known: Iterable[str]) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def _plugin(kind: plugins.Kind, word: str, built_in: Mapping[str, str]) -> BeforeValidator:
-    """One of ours, or of another distribution that is installed."""
+def _plugin(registry: Registry[T], *others: str) -> BeforeValidator:
+    """A name in `registry`, or one of `others`."""
 
     def check(value: object) -> object:
-        if isinstance(value, str) and plugins.find(kind, value, built_in) is None:
-            raise ValueError(str(unknown(word, value, plugins.known(kind, built_in))))
+        if isinstance(value, str) and value not in others and value not in registry:
+            names = (*others, *registry.available())
+            raise ValueError(str(unknown(registry.noun, value, names)))
         return value
 
     return BeforeValidator(check)
 
 
-PositiveInt = Annotated[int, Field(ge=1, strict=True)]
-PositiveFloat = Annotated[float, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
 Target = Annotated[str, _one_of("target", FORMATS)]
 Precision = Annotated[str, _one_of("precision", PRECISIONS["tflite"])]
 
@@ -73,48 +68,33 @@ Device = Annotated[str, BeforeValidator(_known_device)]
 Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
 
 
-class Section(BaseModel):
-    """A table of the recipe: frozen, no unknown keys, no NaN."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
 class AboutConfig(Section):
-    """What a recipe costs and reaches, measured; shown by `pipeline recipes`, read by nothing."""
+    """Measured cost and accuracy of a recipe; `pipeline recipes` shows them, no stage uses them."""
 
     summary: str = ""
     cost: str = ""
     reaches: str = ""
 
 
-class DatasetConfig(Section):
-    name: Annotated[str, _plugin("datasets", "dataset", DATASETS)] = "digits"
-    path: Path | None = None
-    """Where the data is, from the current folder, where it is not embedded (`--data`)."""
-    size: PositiveInt | None = None
-    """Pixels of the longer side, to which images are scaled; as they are where it is not given."""
-    validation: Annotated[float, Field(gt=0, lt=1)] = 0.15
-    """Share of the labelled data that steers training; of the training part where the test split
-    is given by the data set."""
-    test: Annotated[float, Field(gt=0, lt=1)] = 0.25
-    """Share that is only measured; not used where the data set gives its own test split."""
-    split_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    """Apart from `seed`, so that runs of several seeds are measured on the same test samples."""
+class DatasetConfig(SourceConfig):
+    PLUGINS = DATASETS
+
+    name: Annotated[str, _plugin(DATASETS)] = "digits"
 
 
-class ViewsConfig(Section):
-    """Augmentation of training images; the teacher sees the same view as the student."""
+class AugmentationConfig(Section):
+    """Random changes of training images; teacher and student get the same view of an image."""
 
     shift: Annotated[int, Field(ge=0)] = 2
-    """Random crop after padding, in pixels either way."""
+    """Random crop after padding, in pixels in each direction."""
     flip: bool = False
-    """Mirror left and right: never where a mirrored image has another label (digits)."""
+    """Random mirroring left to right: not where a mirrored image has another label (digits)."""
     cutout: Annotated[int, Field(ge=0)] = 0
-    """Side of a square that is greyed out, in pixels; hurts runs of fewer than 15 epochs."""
+    """Side of a grey square at a random place, in pixels; hurts runs of fewer than 15 epochs."""
 
     @property
     def changes(self) -> bool:
-        """Whether a view can be another image than the one it is of."""
+        """Whether a view can differ from its image."""
         return bool(self.shift or self.flip or self.cutout)
 
 
@@ -122,7 +102,7 @@ class TrainingConfig(Section):
     """What the one training loop needs."""
 
     seed: Seed | None = None
-    """Of this stage's initial weights and order; the recipe's where it is not given."""
+    """Of this stage's initial weights and image order; null takes the recipe's."""
     epochs: PositiveInt = 12
     batch_size: PositiveInt = 64
     learning_rate: PositiveFloat = 0.1
@@ -131,76 +111,71 @@ class TrainingConfig(Section):
     """Decoupled, on kernels only; times the learning rate at every step."""
 
 
-class TeacherConfig(TrainingConfig):
-    family: Annotated[str, _plugin("teachers", "teacher family", TEACHERS)] = "resnet"
-    widths: Annotated[tuple[PositiveInt, ...], Field(min_length=2)] = (32, 64, 128)
-    """Channels of the stem, then of each stage, which halves the image."""
-    blocks: PositiveInt = 2
-    """Residual blocks per stage."""
+class TeacherConfig(TrainingConfig, TeacherFileConfig, PluginSection):
+    PLUGINS, PLUGIN_KEY = TEACHERS, "family"
+
+    family: Annotated[str, _plugin(TEACHERS)] = "resnet"
     cutout: Annotated[int, Field(ge=0)] | None = None
-    """In the place of `views.cutout`: it helps a long teacher and hurts a short student."""
+    """Replaces `augmentation.cutout`: it helps a long teacher and hurts a short student."""
     file: Path | None = None
     """Your own teacher (`--teacher`): .keras, .h5, SavedModel folder, .onnx, .tflite, or logits in
-    an .npz. Nothing above is used then."""
-    scale: float | tuple[float, ...] = 1.0
-    offset: float | tuple[float, ...] = 0.0
-    """The file is given raw * scale + offset, one number or one per channel."""
-    output: Literal["logits", "probabilities"] = "logits"
-    """What the file gives; probabilities become log p."""
-    classes: tuple[str, ...] | None = None
-    """Its classes in the order of its outputs; matched with the data set's by name."""
+    an .npz. The keys of training and of the family are then unused."""
 
 
 class LogitsConfig(Section):
     views: PositiveInt = 8
-    """Views of every training image whose teacher logits are kept: epoch e trains on view e mod
-    this. Each costs one pass of the teacher, once for all students."""
+    """Views of every training image whose teacher logits are stored: epoch e trains on view e mod
+    this number. Each costs one pass of the teacher, once for all students."""
+
+
+KD = LOSSES["kd"].PUBLISHED
 
 
 class DistillationConfig(TrainingConfig):
-    loss: Annotated[str, _one_of("loss", LOSSES)] = "kd"
-    temperature: PositiveFloat = LOSSES["kd"].temperature
-    alpha: Fraction = LOSSES["kd"].alpha
-    """Weight of the teacher: (1-alpha) CE + alpha times the named loss."""
-    parameters: dict[str, float] = {}
-    """Of the named loss. What is not given of these three is as its paper has it."""
+    loss: Annotated[str, _plugin(LOSSES)] = "kd"
+    temperature: PositiveFloat = KD.temperature
+    alpha: Fraction = KD.alpha
+    """Weight of the loss: (1-alpha) cross-entropy + alpha times the named loss."""
+    parameters: dict[str, float] = Field(default_factory=dict)
+    """Of the named loss. A missing temperature, alpha or parameter is as its paper sets it."""
 
     @model_validator(mode="before")
     @classmethod
-    def _as_published(cls, given: Any) -> Any:
-        name = given.get("loss", "kd") if isinstance(given, dict) else None
-        if not isinstance(name, str) or name not in LOSSES:
-            return given
-        named = LOSSES[name]
-        filled = {"temperature": named.temperature, "alpha": named.alpha, **given}
-        parameters = given.get("parameters", {})
+    def _as_published(cls, table: object) -> object:
+        name = table.get("loss", "kd") if isinstance(table, dict) else None
+        if not isinstance(table, dict) or not isinstance(name, str) or name not in LOSSES:
+            return table
+        published = LOSSES[name].PUBLISHED
+        filled = {"temperature": published.temperature, "alpha": published.alpha, **table}
+        parameters = table.get("parameters", {})
         if isinstance(parameters, dict):
-            filled["parameters"] = {**named.parameters, **parameters}
+            filled["parameters"] = {**published.parameters, **parameters}
         return filled
 
     @model_validator(mode="after")
     def _fits_the_loss(self) -> Self:
-        named = LOSSES[self.loss]
+        published = LOSSES[self.loss].PUBLISHED
         for name in self.parameters:
-            if name not in named.parameters:
-                known = ", ".join(named.parameters) or "none"
+            if name not in published.parameters:
+                known = ", ".join(published.parameters) or "none"
                 raise ValueError(f"loss {self.loss} has no parameter '{name}'; it has: {known}")
-        if named.label_free and self.alpha != 1:
+        if published.label_free and self.alpha != 1:
             raise ValueError(f"loss {self.loss} uses no labels: leave alpha out, or set it to 1")
         return self
 
 
-class DistillConfig(DistillationConfig):
-    family: Annotated[str, _plugin("students", "student family", STUDENTS)] = "mobilenet_v1"
-    width_multiplier: PositiveFloat = 1.0
+class DistillConfig(DistillationConfig, PluginSection):
+    PLUGINS, PLUGIN_KEY = STUDENTS, "family"
+
+    family: Annotated[str, _plugin(STUDENTS)] = "mobilenet_v1"
     mixup: Annotated[float, Field(ge=0)] = 0.0
     """Both parameters of the Beta distribution from which each step draws how much of an image is
     another one; 0 is off. The teacher then runs live, and cannot be an .npz of logits."""
-    features: Annotated[str, _one_of("feature loss", ("none", *HINTS))] = "none"
+    features: Annotated[str, _plugin(FEATURE_LOSSES, "none")] = "none"
     """A loss on layers beside the one on logits: for students of the teacher's own family, and a
     teacher that is trained here; it runs live."""
     feature_weight: PositiveFloat | None = None
-    """The published one where it is not given (`pipeline.losses.features`)."""
+    """Null takes the published weight of the feature loss."""
 
 
 class QuantizeConfig(DistillationConfig):
@@ -250,28 +225,28 @@ class BenchConfig(Section):
     devices: Annotated[tuple[Device, ...], Field(min_length=1)] = ("local",)
     threads: PositiveInt = 1
     tier: Literal["rapid", "quick", "normal"] = "rapid"
-    """Decides the next five, where they are not given: MLPerf Mobile's tiers."""
+    """Default of the next five keys: MLPerf Mobile's tiers."""
     processes: PositiveInt
     """Fresh processes per model: the unit of replication."""
     min_queries: PositiveInt
     min_duration_s: PositiveFloat
     max_duration_s: PositiveFloat
-    """The three count over all processes of one model together."""
+    """These three are for all processes of one model together."""
     repeats: Annotated[int, Field(ge=0, strict=True)]
-    """How often a process that the machine disturbed is measured again."""
+    """How often a process is measured again after the machine disturbed it."""
     warmup_runs: PositiveInt = 5
     warmup_s: PositiveFloat = 0.5
     timeout_s: PositiveFloat = 600.0
-    """Longest that one measuring process may take before it is ended."""
+    """After which a measuring process is ended."""
 
     @model_validator(mode="before")
     @classmethod
-    def _as_the_tier(cls, given: Any) -> Any:
-        if not isinstance(given, dict):
-            return given
-        asked = given.get("tier")
-        tier = TIERS[asked if asked in list(TIERS) else "rapid"]
-        return {**tier._asdict(), **given}
+    def _as_the_tier(cls, table: object) -> object:
+        if not isinstance(table, dict):
+            return table
+        name = table.get("tier")
+        tier = TIERS[name if name in list(TIERS) else "rapid"]
+        return {**tier._asdict(), **table}
 
     @model_validator(mode="after")
     def _durations_fit(self) -> Self:
@@ -289,13 +264,13 @@ class AblationConfig(Section):
     distill_epochs: PositiveInt = 10
     quantize_epochs: PositiveInt = 1
     corrupted_samples: PositiveInt = 2000
-    """Test images that each corruption is tried on, at most."""
+    """Test images for each corruption, at most."""
 
     @model_validator(mode="after")
     def _seeds_differ(self) -> Self:
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(
-                "a seed is there twice: the same training counted as two would make the intervals "
+                "a seed is listed twice: the same training counted as two would make the intervals "
                 f"too narrow; seeds are {', '.join(map(str, self.seeds))}"
             )
         return self
@@ -310,7 +285,7 @@ class Recipe(Section):
     )
     about: AboutConfig = AboutConfig()
     dataset: DatasetConfig = DatasetConfig()
-    views: ViewsConfig = ViewsConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
     teacher: TeacherConfig = TeacherConfig()
     logits: LogitsConfig = LogitsConfig()
     distill: DistillConfig = DistillConfig()
@@ -320,46 +295,47 @@ class Recipe(Section):
     ablation: AblationConfig = AblationConfig()
 
     @model_validator(mode="after")
-    def _teacher_can(self) -> Self:
-        features, file = self.distill.features, self.teacher.file
-        told = [k for k in ("scale", "offset", "output", "classes") if self._is_told(k)]
-        if file is None and told:
-            raise ValueError(
-                f"teacher.{told[0]}: is about a teacher's file, and teacher.file is not given; "
-                "leave it out, or give the file with --teacher"
-            )
-        if features == "none" and self.distill.feature_weight is not None:
-            raise ValueError(
-                "distill.feature_weight: without distill.features there is nothing that it weighs"
-            )
-        if file is not None and features != "none":
+    def _teacher_file_keys_fit(self) -> Self:
+        file, features = self.teacher.file, self.distill.features
+        if file is None:
+            for key, field in TeacherFileConfig.model_fields.items():
+                if getattr(self.teacher, key) != field.default:
+                    raise ValueError(
+                        f"teacher.{key}: describes a teacher's file, and teacher.file is not set; "
+                        "leave it out, or give the file with --teacher"
+                    )
+        elif features != "none":
             raise ValueError(
                 f"distill.features: {features} needs the teacher's layers, and teacher.file gives "
                 "logits only; leave features out, or train the teacher here"
             )
-        if file is not None and file.suffix.lower() == ".npz" and self.distill.mixup:
+        elif file.suffix.lower() == ".npz" and self.distill.mixup:
             raise ValueError(
-                "distill.mixup: nobody can be asked about mixed images where teacher.file holds "
-                "logits that were computed before; set it to 0, or give the network itself"
+                "distill.mixup: the precomputed logits in teacher.file are not those of mixed "
+                "images; set it to 0, or give the network itself"
             )
         return self
 
-    def _is_told(self, key: str) -> bool:
-        given = getattr(self.teacher, key)
-        return bool(given != TeacherConfig.model_fields[key].default)
+    @model_validator(mode="after")
+    def _feature_weight_is_used(self) -> Self:
+        if self.distill.features == "none" and self.distill.feature_weight is not None:
+            raise ValueError(
+                "distill.feature_weight: without distill.features it has no effect; leave it out"
+            )
+        return self
 
     @model_validator(mode="before")
     @classmethod
-    def _quantize_as_distilled(cls, given: Any) -> Any:
+    def _quantize_as_distilled(cls, tree: object) -> object:
         """The loss is carried into quantization-aware training, unless that names its own."""
-        if not isinstance(given, dict):
-            return given
-        distill, quantize = given.get("distill", {}), given.get("quantize", {})
+        if not isinstance(tree, dict):
+            return tree
+        distill, quantize = tree.get("distill", {}), tree.get("quantize", {})
         tables = isinstance(distill, dict) and isinstance(quantize, dict)
         if not tables or "loss" in quantize:
-            return given
+            return tree
         carried = {key: distill[key] for key in LOSS_KEYS if key in distill}
-        return {**given, "quantize": {**carried, **quantize}}
+        return {**tree, "quantize": {**carried, **quantize}}
 
 
 LOSS_KEYS = ("loss", "temperature", "alpha", "parameters")

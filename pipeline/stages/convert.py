@@ -23,7 +23,7 @@ from targets.formats.record import (
 
 if TYPE_CHECKING:
     from pipeline.datasets.splits import Dataset
-    from pipeline.teachers.source import OpenTeacher
+    from pipeline.teachers.contract import OpenTeacher
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +96,7 @@ def run(
 
 def _teacher(teacher: Teacher, opened: "OpenTeacher", work: Work) -> Network | None:
     """The teacher as a network to export; None where it is a file, or no network at all."""
-    from pipeline.teachers.source import raw_input
+    from pipeline.teachers.contract import raw_input
 
     serve, spec = opened.serve, work.data.input
     if opened.serve_raw is not None:
@@ -246,7 +246,7 @@ def _precomputed(opened: "OpenTeacher", work: Work) -> str | None:
     import numpy as np
 
     from pipeline.datasets.splits import Split
-    from pipeline.teachers.source import split_logits
+    from pipeline.teachers.contract import split_logits
 
     if any(model.role == "teacher" for model in work.models):
         return None

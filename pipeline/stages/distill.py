@@ -44,20 +44,23 @@ def _live(job: Job, teacher: Teacher) -> dict[str, Any]:
 
 def _with_features(cfg: DistillConfig, job: Job, teacher: Teacher, student: Any) -> dict[str, Any]:
     """Both networks tapped for a feature loss; the teacher runs live for its features."""
-    from pipeline.losses.features import HINTS, hinted, with_features
+    from pipeline.losses import FEATURE_LOSSES
+    from pipeline.losses.feature_distillation import feature_distillation, with_features
     from pipeline.training import preparation
     from pipeline.training.loop import make_features
 
-    hint = hinted(cfg.features, student=student, teacher=preparation.restore(teacher.checkpoint))
-    features = make_features(hint.teacher, job.dataset().input)
-    weight = HINTS[cfg.features] if cfg.feature_weight is None else cfg.feature_weight
+    both = feature_distillation(
+        cfg.features, student=student, teacher=preparation.restore(teacher.checkpoint)
+    )
+    features = make_features(both.teacher, job.dataset().input)
+    weight = cfg.feature_weight or FEATURE_LOSSES[cfg.features].WEIGHT
 
     def targets(*, view: int, index: Any, raw: Any) -> list[Any]:
         return features(raw)
 
     return {
-        "model": hint.student,
-        "objective": with_features(preparation.distillation(cfg), hint, weight=weight),
+        "model": both.student,
+        "objective": with_features(preparation.distillation(cfg), both, weight=weight),
         "targets": targets,
         "cycle": None,
     }

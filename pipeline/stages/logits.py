@@ -23,7 +23,7 @@ def run(cfg: LogitsConfig, out: Path, *, job: Job, teacher: Teacher) -> TeacherL
     from pipeline.training.augmentation import require_fit, training_view
 
     preparation.start(job, cfg)
-    data, views = job.dataset(), job.recipe.views
+    data, views = job.dataset(), job.recipe.augmentation
     require_fit(views, data)
     opened = preparation.open_teacher(teacher, job)
     # Every view is the image itself where nothing is changed.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipeline.engine.artifacts import Teacher
 from pipeline.engine.job import Job
-from pipeline.recipe.schema import TeacherConfig, ViewsConfig
+from pipeline.recipe.schema import AugmentationConfig, TeacherConfig
 from targets.errors import InputError
 
 
@@ -25,7 +25,7 @@ def _bring(file: Path, cfg: TeacherConfig, out: Path, job: Job) -> Teacher:
     data = job.dataset()
     opened = open_teacher(file, cfg, data, threads=job.recipe.threads)
     if opened.splits is not None:
-        _require_plain(job.recipe.views, file)
+        _require_plain(job.recipe.augmentation, file)
     seen = require_teaches(opened, data)
     job.console.say(f"teacher   {file.name}: right for {seen}")
     copy = out / f"teacher{file.suffix.lower()}"
@@ -44,13 +44,13 @@ def _bring(file: Path, cfg: TeacherConfig, out: Path, job: Job) -> Teacher:
     )
 
 
-def _require_plain(views: ViewsConfig, file: Path) -> None:
+def _require_plain(views: AugmentationConfig, file: Path) -> None:
     if views.changes:
         raise InputError(
             f"teacher {file}: logits that were computed before are of the images as they are, and "
             "the recipe shows the student changed ones: a student that is given other pixels than "
-            "its teacher saw learns less. Set views.shift = 0, views.flip = false and views.cutout "
-            "= 0, or give the network itself."
+            "its teacher saw learns less. Set augmentation.shift = 0, augmentation.flip = false "
+            "and augmentation.cutout = 0, or give the network itself."
         )
 
 

@@ -1,61 +1,56 @@
-"""Who teaches: the network trained here, or a file of any framework that yields logits.
+"""Teachers: the network trained here, or a file of any framework that yields logits.
 
-A source is one module with `open_file`, and one line here.
+To add a kind of file: its module (see `contract`) and a line in `_built_in`.
 """
 
 import hashlib
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from pipeline.datasets.splits import Dataset
+from pipeline.teachers.contract import OpenTeacher, TeacherFile, TeacherFileConfig
 from targets.errors import InputError
-
-if TYPE_CHECKING:
-    from pipeline.datasets.splits import Dataset
-    from pipeline.recipe.schema import TeacherConfig
-    from pipeline.teachers.source import OpenTeacher
-
-SOURCES = {
-    "keras": "pipeline.teachers.tensorflow_file",
-    "saved_model": "pipeline.teachers.tensorflow_file",
-    "onnx": "pipeline.teachers.onnx_file",
-    "tflite": "pipeline.teachers.tflite_file",
-    "logits": "pipeline.teachers.logits_file",
-}
-"""Kind of a file -> its module, imported when it is opened."""
-
-SUFFIXES = {
-    ".keras": "keras",
-    ".h5": "keras",
-    ".hdf5": "keras",
-    ".onnx": "onnx",
-    ".tflite": "tflite",
-    ".npz": "logits",
-}
+from targets.registry import Registry
 
 
-def kind_of(path: Path) -> str:
-    """The kind of the file (or SavedModel folder) that is there, by its name."""
-    if not path.exists():
-        raise InputError(f"teacher {path}: not there; give the file of a trained network.")
-    if path.is_dir():
-        if (path / "saved_model.pb").is_file():
-            return "saved_model"
-        raise InputError(f"teacher {path}: a folder without saved_model.pb is no SavedModel.")
-    if path.suffix.lower() not in SUFFIXES:
-        raise InputError(
-            f"teacher {path}: {_foreign(path)} Known: {', '.join(SUFFIXES)} (.npz: logits "
-            "that you have computed, by pipeline.teachers.logits_file.save_logits) and SavedModel "
-            "folders."
-        )
-    return SUFFIXES[path.suffix.lower()]
+def _built_in() -> dict[str, TeacherFile]:
+    from pipeline.teachers import logits_file, onnx_file, tensorflow_file, tflite_file
 
+    return {
+        "tensorflow": tensorflow_file,
+        "onnx": onnx_file,
+        "tflite": tflite_file,
+        "logits": logits_file,
+    }
+
+
+TEACHER_FILES = Registry(
+    "teacher_files", noun="kind of teacher file", contract=TeacherFile, built_in=_built_in
+)
 
 PYTORCH = {".pt", ".pth", ".ckpt", ".safetensors", ".bin"}
 
 
+def kind_of(path: Path) -> str:
+    """The name in `TEACHER_FILES` of the kind of the existing file or folder `path`."""
+    if not path.exists():
+        raise InputError(f"teacher {path}: not there; give the file of a trained network.")
+    for kind in TEACHER_FILES:
+        plugin = TEACHER_FILES[kind]
+        if path.is_dir() and any((path / marker).is_file() for marker in plugin.FOLDER_MARKERS):
+            return kind
+        if path.is_file() and path.suffix.lower() in plugin.SUFFIXES:
+            return kind
+    if path.is_dir():
+        raise InputError(f"teacher {path}: a folder without saved_model.pb is no SavedModel.")
+    suffixes = ", ".join(suffix for plugin in TEACHER_FILES.values() for suffix in plugin.SUFFIXES)
+    raise InputError(
+        f"teacher {path}: {_foreign(path)} Known: {suffixes} (.npz: logits that you have computed, "
+        "by pipeline.teachers.logits_file.save_logits) and SavedModel folders."
+    )
+
+
 def _foreign(path: Path) -> str:
-    """What a file of another kind is, and how it is exported."""
+    """What a file of an unknown kind is, and how it can be exported."""
     if path.suffix.lower() in PYTORCH:
         return (
             "weights of PyTorch are not read, because they come without their network. Export it: "
@@ -66,16 +61,14 @@ def _foreign(path: Path) -> str:
 
 
 def open_teacher(
-    path: Path, cfg: "TeacherConfig", data: "Dataset", *, threads: int = 1
-) -> "OpenTeacher":
+    path: Path, cfg: TeacherFileConfig, data: Dataset, *, threads: int = 1
+) -> OpenTeacher:
     """The teacher in `path`, as a function of raw images of `data`; no code of the file runs.
 
-    Raises `InputError` for a file that cannot be opened, or that takes other images or gives other
-    classes than the data set has. Whether it knows anything: `pipeline.teachers.check`.
+    Raises `InputError` for a file that cannot be opened, or whose input or classes do not fit the
+    data set. `pipeline.teachers.check` then tests its accuracy.
     """
-    module = import_module(SOURCES[kind_of(path)])
-    opened: OpenTeacher = module.open_file(path, cfg, data, threads=threads)
-    return opened
+    return TEACHER_FILES[kind_of(path)].open_file(path, cfg, data, threads=threads)
 
 
 def file_sha256(path: Path) -> str:

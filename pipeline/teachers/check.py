@@ -1,33 +1,28 @@
-"""Before anything trains: does the teacher know the data?
+"""The test of a teacher file before anything trains: its accuracy on the validation split.
 
-A network that sees wrongly scaled pixels, or whose classes stand in another order, still answers;
-a student would learn its nonsense for hours. So its accuracy on the validation split is measured,
-and where it is no better than chance, the causes that can be tried are tried.
+A network with wrongly scaled pixels or another order of classes still gives logits, which a student
+would learn for hours. If the accuracy is no better than chance, the likely causes are tested.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.datasets.splits import Dataset, Labels, Split
 from pipeline.teachers import open_teacher
-from pipeline.teachers.source import Logits, OpenTeacher, split_logits
+from pipeline.teachers.contract import Logits, OpenTeacher, TeacherFileConfig, split_logits
 from targets.errors import InputError
 from targets.evaluation import metrics
-
-if TYPE_CHECKING:
-    from pipeline.recipe.schema import TeacherConfig
 
 SCALINGS = {
     "raw pixels": (1.0, 0.0),
     "pixels from 0 to 1": (1 / 255, 0.0),
     "pixels from -1 to 1": (1 / 127.5, -1.0),
 }
-"""What networks for images are commonly trained on, as (scale, offset)."""
+"""Common inputs of networks for images, as (scale, offset)."""
 
 SUM_TOLERANCE = 0.05
-"""Of probabilities from 1; quantized ones are rounded."""
+"""Largest difference from 1 of the sum of probabilities; quantized ones are rounded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,17 +38,17 @@ class Accuracy:
 
 
 def require_teaches(teacher: OpenTeacher, data: Dataset) -> Accuracy:
-    """Its accuracy on the validation split, or an `InputError` that says what is wrong with it."""
+    """The accuracy on the validation split; `InputError` with the cause for an unusable teacher."""
     labels = data[Split.VAL].labels
     logits = split_logits(teacher, data, Split.VAL)
     assert logits is not None
     _require_logits(logits, teacher, data)
-    seen = _accuracy(logits, labels)
+    accuracy = _accuracy(logits, labels)
     chance = metrics.most_frequent_share(labels)
-    _require_order(logits, labels, seen, chance, teacher, data)
-    if seen.low <= chance:
-        raise InputError(_at_chance(teacher, data, seen, chance))
-    return seen
+    _require_order(logits, labels, accuracy, chance, teacher, data)
+    if accuracy.low <= chance:
+        raise InputError(_at_chance(teacher, data, accuracy, chance))
+    return accuracy
 
 
 def _require_logits(logits: Logits, teacher: OpenTeacher, data: Dataset) -> None:
@@ -66,14 +61,14 @@ def _require_logits(logits: Logits, teacher: OpenTeacher, data: Dataset) -> None
     if bad.any():
         raise InputError(
             f"{place}: gives NaN or infinity for {int(bad.sum())} of {len(bad)} validation images. "
-            "Its weights are damaged, or the pixels it is given are too large: see teacher.scale."
+            "Its weights are damaged, or its input is too large: see teacher.scale."
         )
     if teacher.cfg is not None:
         _require_kind(logits, teacher, teacher.cfg)
 
 
-def _require_kind(logits: Logits, teacher: OpenTeacher, cfg: "TeacherConfig") -> None:
-    """Logits and probabilities tell themselves apart: every row of the one sums to 1."""
+def _require_kind(logits: Logits, teacher: OpenTeacher, cfg: TeacherFileConfig) -> None:
+    """`teacher.output` is right: every row of probabilities sums to 1, and of logits not."""
     place = f"teacher {teacher.path}"
     quantization = teacher.adapter.output_quantization if teacher.adapter else None
     rounding = logits.shape[1] * quantization[0] if quantization else 0.0
@@ -85,13 +80,13 @@ def _require_kind(logits: Logits, teacher: OpenTeacher, cfg: "TeacherConfig") ->
             f"{int((~sums_to_1).sum())} of {len(logits)} validation images. If it gives logits, "
             'leave it at "logits".'
         )
-    # Of a single score the adapter made two: 0, and the score.
+    # The adapter makes two scores of a single one: 0, and the score.
     single = logits.shape[1] == 2 and bool((logits == 0).all(axis=0).any())
     within = logits.min() >= 0 and logits.max() <= 1
     if cfg.output == "logits" and within and (sums_to_1.all() or single):
         kind = "one score from 0 to 1" if single else "none below 0, and each row sums to 1"
         raise InputError(
-            f"{place}: gives probabilities ({kind}), which were taken for logits. Set "
+            f"{place}: gives probabilities ({kind}), not logits. Set "
             'teacher.output = "probabilities".'
         )
 
@@ -105,24 +100,25 @@ def _accuracy(logits: Logits, labels: Labels) -> Accuracy:
 def _require_order(
     logits: Logits,
     labels: Labels,
-    seen: Accuracy,
+    accuracy: Accuracy,
     chance: float,
     teacher: OpenTeacher,
     data: Dataset,
 ) -> None:
-    """Refuse a teacher that would be right under other names.
+    """Refuse a teacher that is right when its outputs are renamed.
 
-    Also where it is above chance: sorted as text, class "10" stands before "2", and some are right.
+    This includes teachers above chance: sorted as text, class "10" is before "2", and some
+    are right.
     """
     order = best_order(logits[::2], labels[::2])
-    # On the other half: an order always fits the samples a little that it was found on.
+    # On the other half: an order always fits the samples on which it was found a little better.
     reordered = _accuracy(logits[1::2][:, order], labels[1::2])
-    if reordered.low <= max(seen.high, chance + (1 - chance) / 3):
+    if reordered.low <= max(accuracy.high, chance + (1 - chance) / 3):
         return
     mapped = teacher.cfg is not None and teacher.cfg.classes is not None
     names = _in_order_of_outputs(order, teacher, data)
     raise InputError(
-        f"teacher {teacher.path}: its classes are in another order: right for {seen}, and for "
+        f"teacher {teacher.path}: its classes are in another order: right for {accuracy}, and for "
         f"{100 * reordered.top1:.1f} % when its outputs are matched with the labels. "
         f"{'Correct' if mapped else 'Set'} teacher.classes; what fits the labels is "
         f"[{', '.join(names)}]."
@@ -142,31 +138,31 @@ def best_order(logits: Logits, labels: Labels) -> list[int]:
 
 
 def _in_order_of_outputs(order: list[int], teacher: OpenTeacher, data: Dataset) -> list[str]:
-    """The class names as `teacher.classes` wants them: in the order of the file's own outputs."""
-    given = teacher.cfg.classes if teacher.cfg is not None else None
-    own = list(given or data.classes)
+    """The class names for `teacher.classes`: in the order of the file's own outputs."""
+    current = teacher.cfg.classes if teacher.cfg is not None else None
+    own = list(current or data.classes)
     names = [""] * len(own)
     for wanted, output in enumerate(order):
         names[own.index(data.classes[output])] = f'"{data.classes[wanted]}"'
     return names
 
 
-def _at_chance(teacher: OpenTeacher, data: Dataset, seen: Accuracy, chance: float) -> str:
-    said = (
-        f"teacher {teacher.path}: no better than chance: right for {seen}, and always naming the "
-        f"most frequent class is for {100 * chance:.1f} %."
+def _at_chance(teacher: OpenTeacher, data: Dataset, accuracy: Accuracy, chance: float) -> str:
+    problem = (
+        f"teacher {teacher.path}: no better than chance: right for {accuracy}, and always naming "
+        f"the most frequent class is for {100 * chance:.1f} %."
     )
     better = _better_scaling(teacher, data, chance)
     if better is not None:
-        name, (scale, offset), accuracy = better
+        name, (scale, offset), rescaled = better
         return (
-            f"{said} It is the normalisation: given {name} it is right for "
-            f"{100 * accuracy.top1:.1f} %. Set teacher.scale = {scale:.9g} and teacher.offset = "
+            f"{problem} The cause is the normalisation: with {name} it is right for "
+            f"{100 * rescaled.top1:.1f} %. Set teacher.scale = {scale:.9g} and teacher.offset = "
             f"{offset:g}."
         )
     return (
-        f"{said} Likely causes, in this order: the label order (list its classes in the order of "
-        "its outputs in teacher.classes); the normalisation (it is given raw * teacher.scale + "
+        f"{problem} Likely causes, in this order: the label order (list its classes in the order "
+        "of its outputs in teacher.classes); the normalisation (its input is raw * teacher.scale + "
         "teacher.offset); the order of the colour channels; another task than this data set's."
     )
 
@@ -174,7 +170,7 @@ def _at_chance(teacher: OpenTeacher, data: Dataset, seen: Accuracy, chance: floa
 def _better_scaling(
     teacher: OpenTeacher, data: Dataset, chance: float
 ) -> tuple[str, tuple[float, float], Accuracy] | None:
-    """The common scaling under which it is best, if that is above chance."""
+    """The common scaling with the highest accuracy, if that is above chance."""
     if teacher.cfg is None or not teacher.scalable:
         return None
     tried: list[tuple[str, tuple[float, float], Accuracy]] = []

@@ -1,18 +1,19 @@
-"""Networks that somebody else trained: `.keras`, `.h5` and SavedModel, as functions of a batch.
+"""Networks trained elsewhere: `.keras`, `.h5` and SavedModel, as functions of a batch.
 
-Loading runs no code of the file: `untrusted` reads and checks it before any loader sees it.
+Loading runs no code of the file: `networks.untrusted` checks it before any loader reads it.
 """
 
 from pathlib import Path
 
-from pipeline.teachers.loaded import LoadedNetwork, running
+from pipeline.teachers.networks.loaded import LoadedNetwork, running
 from targets.errors import InputError
 
 __all__ = ["LoadedNetwork", "load_network", "require_there", "running"]
 
 REMEDIES = {
-    ".onnx": "is for a device already: measure it with `pipeline bench`, or teach with --teacher",
-    ".tflite": "is for a device already: measure it with `pipeline bench`",
+    ".onnx": "is already a file for devices: measure it with `pipeline bench`, or use it "
+    "as --teacher",
+    ".tflite": "is already a file for devices: measure it with `pipeline bench`",
     ".pt": "is a file of PyTorch, which convert does not read: torch.onnx.export(model, example, "
     "'model.onnx') writes one for `pipeline bench` and for --teacher",
 }
@@ -22,11 +23,11 @@ REMEDIES |= dict.fromkeys((".pth", ".ckpt", ".safetensors"), REMEDIES[".pt"])
 def load_network(path: Path, *, signature: str | None = None) -> LoadedNetwork:
     """The network in a `.keras` or `.h5` file or a SavedModel folder, ready to be called.
 
-    `signature` is one of a SavedModel. Raises `InputError` for what is not there, is no such file,
-    holds code, is still in training mode, or has not exactly one input and one output
+    `signature` is one of a SavedModel. Raises `InputError` for a file that is missing, of another
+    kind, holds code, is still in training mode, or does not have exactly one input and one output
     [batch, classes].
     """
-    from pipeline.teachers.inference import require_inference
+    from pipeline.teachers.networks.inference import require_inference
 
     require_there(path)
     network = _load(path, signature)
@@ -35,7 +36,7 @@ def load_network(path: Path, *, signature: str | None = None) -> LoadedNetwork:
 
 
 def _load(path: Path, signature: str | None) -> LoadedNetwork:
-    from pipeline.teachers import keras_config, keras_file, saved_model
+    from pipeline.teachers.networks import keras_config, keras_file, saved_model
 
     if path.is_dir():
         return saved_model.load(path, signature)
@@ -54,6 +55,6 @@ def _load(path: Path, signature: str | None) -> LoadedNetwork:
 
 
 def require_there(path: Path) -> None:
-    """The check that needs no TensorFlow, for before it is imported."""
+    """A check without TensorFlow, before that is imported."""
     if not path.exists():
         raise InputError(f"model {path}: not there; give a .keras or .h5 file or a SavedModel.")

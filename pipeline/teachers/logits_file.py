@@ -1,60 +1,61 @@
 """Logits that you computed yourself, in an `.npz` keyed to the split; any framework will do.
 
-With `net` a PyTorch module in evaluation mode (of another framework only the first line differs):
+With `net` a PyTorch module in evaluation mode (for another framework only the first line differs):
 
     network = lambda images: net(torch.tensor(images).permute(0, 3, 1, 2) / 255).detach().numpy()
-    from pipeline import datasets, recipe_file
+    from pipeline import datasets
+    from pipeline.recipe.load import load
     from pipeline.teachers.logits_file import save_logits
-    data = datasets.load(recipe_file.load("mine.toml").dataset)
+    data = datasets.load(load("mine.toml").dataset)
     logits = {part.value: network(samples.images) for part, samples in data.splits.items()}
     save_logits("teacher.npz", data=data, **logits)
 
-Images are raw uint8 [n, height, width, channels], logits [n, classes]. They are of the images as
-they are: views that change an image need a network.
+Images are raw uint8 [n, height, width, channels], logits [n, classes]. The logits belong to the
+unchanged images: augmentation needs a network.
 """
 
 import hashlib
 import zipfile
 import zlib
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.datasets.splits import Dataset, Images, Split
-from pipeline.teachers.source import Logits, OpenTeacher, is_raw, make_adapter
+from pipeline.teachers.contract import Logits, OpenTeacher, TeacherFileConfig
+from pipeline.teachers.matching import is_raw, make_adapter
 from targets.errors import InputError
 from targets.formats.model_io import Adapter
 
-if TYPE_CHECKING:
-    from pipeline.recipe.schema import TeacherConfig
-
+SUFFIXES = (".npz",)
+FOLDER_MARKERS = ()
 KEY = "split_sha256"
 READ_AT_ONCE = 1024
-"""Images: mapped ones are never in memory as a whole."""
+"""Images: memory-mapped ones are never all in memory."""
 
-Given = dict[str, npt.NDArray[Any]]
+Arrays = dict[str, npt.NDArray[np.generic]]
 
 
-def open_file(path: Path, cfg: "TeacherConfig", data: Dataset, *, threads: int) -> OpenTeacher:
-    """`threads` decides nothing here: nothing is computed."""
+def open_file(path: Path, cfg: TeacherFileConfig, data: Dataset, *, threads: int) -> OpenTeacher:
+    """`threads` has no effect: nothing is computed."""
     if not is_raw(cfg):
         raise InputError(
-            f"teacher {path}: logits are there already, so that nothing can be scaled; leave out "
+            f"teacher {path}: holds logits, for which no input is scaled; leave out "
             "teacher.scale and teacher.offset."
         )
-    given = _read(path)
-    _require_same_split(given, data, path)
+    arrays = _read(path)
+    _require_same_split(arrays, data, path)
     for part in (Split.TRAIN, Split.VAL):
-        if part.value not in given:
+        if part.value not in arrays:
             raise InputError(f"teacher {path}: no array '{part}' in it. {_remedy()}")
     adapter = make_adapter(data.input.shape, cfg, data, path)
     splits = {
-        part: _logits(given[part.value], adapter, data, part, path)
+        part: _logits(arrays[part.value], adapter, data, part, path)
         for part in Split
-        if part.value in given
+        if part.value in arrays
     }
     return OpenTeacher(
         kind="logits", path=path, logits=_by_image(splits, data, path), cfg=cfg, splits=splits
@@ -71,16 +72,16 @@ def save_logits(
 ) -> None:
     """Write the logits [n, classes] of each split's images, in the order of `data[split]`.
 
-    Without `test` nothing is known of the teacher on the test split, and the report says null.
+    Without `test` the teacher's accuracy on the test split is null in the report.
     """
     path = Path(path)
     if path.suffix != ".npz":
-        raise InputError(f"teacher {path}: name it .npz, by which it is known as logits.")
+        raise InputError(f"teacher {path}: the name must end in .npz, the suffix of logits.")
     arrays = {"train": train, "val": val} | ({} if test is None else {"test": test})
-    given = {name: np.asarray(array) for name, array in arrays.items()}
-    for name, array in given.items():
+    checked = {name: np.asarray(array) for name, array in arrays.items()}
+    for name, array in checked.items():
         _check(array, data, Split(name), path)
-    np.savez(path, **given, split_sha256=np.array(split_sha256(data)))
+    np.savez(path, **checked, split_sha256=np.array(split_sha256(data)))
 
 
 def split_sha256(data: Dataset) -> str:
@@ -96,7 +97,7 @@ def split_sha256(data: Dataset) -> str:
     return digest.hexdigest()
 
 
-def _read(path: Path) -> Given:
+def _read(path: Path) -> Arrays:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: np.asarray(file[name]) for name in file.files}
@@ -116,8 +117,8 @@ def _unreadable(path: Path, error: Exception) -> InputError:
     )
 
 
-def _require_same_split(given: Given, data: Dataset, path: Path) -> None:
-    expected, found = split_sha256(data), str(given.get(KEY, "none"))
+def _require_same_split(arrays: Arrays, data: Dataset, path: Path) -> None:
+    expected, found = split_sha256(data), str(arrays.get(KEY, "none"))
     if found != expected:
         raise InputError(
             f"teacher {path}: computed for another split ({KEY} {found[:12]}, this one is "
@@ -127,20 +128,20 @@ def _require_same_split(given: Given, data: Dataset, path: Path) -> None:
 
 
 def _logits(
-    given: npt.NDArray[Any], adapter: Adapter, data: Dataset, part: Split, path: Path
+    array: npt.NDArray[np.generic], adapter: Adapter, data: Dataset, part: Split, path: Path
 ) -> Logits:
-    _check(given, data, part, path)
-    return adapter.logits(given)
+    _check(array, data, part, path)
+    return adapter.logits(array)
 
 
-def _check(given: npt.NDArray[Any], data: Dataset, part: Split, path: Path) -> None:
+def _check(array: npt.NDArray[np.generic], data: Dataset, part: Split, path: Path) -> None:
     expected = (len(data[part]), len(data.classes))
-    if given.shape != expected or not np.issubdtype(given.dtype, np.floating):
+    if array.shape != expected or not np.issubdtype(array.dtype, np.floating):
         raise InputError(
             f"teacher {path}: '{part}' must be floats {list(expected)}, one row per image and one "
-            f"column per class, not {given.dtype} {list(given.shape)}."
+            f"column per class, not {array.dtype} {list(array.shape)}."
         )
-    bad = ~np.isfinite(given).all(axis=1)
+    bad = ~np.isfinite(array).all(axis=1)
     if bad.any():
         raise InputError(
             f"teacher {path}: '{part}' holds NaN or infinity in {int(bad.sum())} of {len(bad)} "
@@ -148,8 +149,8 @@ def _check(given: npt.NDArray[Any], data: Dataset, part: Split, path: Path) -> N
         )
 
 
-def _by_image(splits: dict[Split, Logits], data: Dataset, path: Path) -> Any:
-    """A function of raw images that are in the splits as they are."""
+def _by_image(splits: dict[Split, Logits], data: Dataset, path: Path) -> Callable[[Images], Logits]:
+    """A function of raw images, each an unchanged image of a split."""
 
     @cache
     def rows() -> dict[bytes, Logits]:
@@ -165,9 +166,9 @@ def _by_image(splits: dict[Split, Logits], data: Dataset, path: Path) -> Any:
         missing = sum(row is None for row in found)
         if missing:
             raise InputError(
-                f"teacher {path}: has no logits for {missing} of {len(raw)} images. They are of "
-                "the images as they are: set views.shift = 0, views.flip = false and "
-                "views.cutout = 0, or give the network itself."
+                f"teacher {path}: has no logits for {missing} of {len(raw)} images. They belong "
+                "to the unchanged images: set augmentation.shift = 0, augmentation.flip = false "
+                "and augmentation.cutout = 0, or give the network itself."
             )
         return np.stack([row for row in found if row is not None])
 

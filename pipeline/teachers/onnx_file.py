@@ -3,13 +3,13 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipeline.datasets.splits import Dataset, Images, Split
-from pipeline.teachers.source import (
-    OpenTeacher,
+from pipeline.teachers.contract import OpenTeacher, TeacherFileConfig
+from pipeline.teachers.matching import (
+    Scores,
     batch_size,
     cannot_open,
     class_output,
@@ -20,16 +20,16 @@ from pipeline.teachers.source import (
 from targets.bench.agent import ONNX_DTYPES, prepare
 from targets.errors import InputError
 from targets.runtimes import runtime_for
+from targets.untyped import OnnxGraph, OnnxNode, OnnxSession, OnnxTensor
 
-if TYPE_CHECKING:
-    from pipeline.recipe.schema import TeacherConfig
-
+SUFFIXES = (".onnx",)
+FOLDER_MARKERS = ()
 TAKEN = (np.float32, np.float16, np.float64, np.uint8)
 KNOWN_DOMAINS = {"", "ai.onnx", "ai.onnx.ml", "com.microsoft"}
-"""Operators that every build of ONNX Runtime has."""
+"""Domains of the operators in every build of ONNX Runtime."""
 
 
-def open_file(path: Path, cfg: "TeacherConfig", data: Dataset, *, threads: int) -> OpenTeacher:
+def open_file(path: Path, cfg: TeacherFileConfig, data: Dataset, *, threads: int) -> OpenTeacher:
     parameters = _checked(path)
     session = _session(path, threads)
     if len(session.get_inputs()) != 1:
@@ -44,9 +44,9 @@ def open_file(path: Path, cfg: "TeacherConfig", data: Dataset, *, threads: int) 
     adapter = make_adapter(dims, cfg, data, path)
     described = adapter.model_dump()
 
-    def outputs(raw: Images, names: list[str] | None = None) -> list[Any]:
-        given: list[Any] = session.run(names, {source.name: prepare(raw, described, dtype)})
-        return given
+    def outputs(raw: Images, names: list[str] | None = None) -> list[Scores]:
+        results: list[Scores] = session.run(names, {source.name: prepare(raw, described, dtype)})
+        return results
 
     try:
         index = class_output(outputs(data[Split.VAL].images[:1]), data, path)
@@ -66,7 +66,7 @@ def open_file(path: Path, cfg: "TeacherConfig", data: Dataset, *, threads: int) 
     )
 
 
-def _session(path: Path, threads: int) -> Any:
+def _session(path: Path, threads: int) -> OnnxSession:
     os.environ.update(runtime_for("onnx").env)
     import onnxruntime
 
@@ -80,14 +80,14 @@ def _session(path: Path, threads: int) -> Any:
 
 
 def _failures() -> tuple[type[Exception], ...]:
-    """What ONNX Runtime raises; its exceptions have no base of their own."""
+    """The exceptions of ONNX Runtime, which have no common base."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     kinds = [value for value in vars(state).values() if isinstance(value, type)]
     return tuple(kind for kind in kinds if issubclass(kind, Exception))
 
 
-def _dtype(kind: str, cfg: "TeacherConfig", path: Path) -> Any:
+def _dtype(kind: str, cfg: TeacherFileConfig, path: Path) -> type[np.generic]:
     dtype = ONNX_DTYPES.get(kind)
     if dtype not in TAKEN:
         raise InputError(
@@ -101,7 +101,7 @@ def _dtype(kind: str, cfg: "TeacherConfig", path: Path) -> Any:
 
 
 def _checked(path: Path) -> int | None:
-    """How many parameters the file holds, or an `InputError` for one that is not complete."""
+    """The number of parameters in the file; `InputError` for an incomplete file."""
     import onnx
     from google.protobuf.message import DecodeError
 
@@ -123,14 +123,14 @@ def _checked(path: Path) -> int | None:
     }
     if foreign:
         raise InputError(
-            f"teacher {path}: holds operators that only a library of your own can run: "
+            f"teacher {path}: holds operators that ONNX Runtime does not have: "
             f"{', '.join(sorted(foreign))}. Export it with ONNX's own operators, or give its "
             "logits as .npz."
         )
     return _parameters(model.graph)
 
 
-def _parameters(graph: Any) -> int | None:
+def _parameters(graph: OnnxGraph) -> int | None:
     """Elements of the floating-point weights; None where weights are stored quantized."""
     from onnx import TensorProto
 
@@ -141,7 +141,7 @@ def _parameters(graph: Any) -> int | None:
     return sum(sizes) or None
 
 
-def _nodes(graph: Any) -> Iterator[Any]:
+def _nodes(graph: OnnxGraph) -> Iterator[OnnxNode]:
     for node in graph.node:
         yield node
         for attribute in node.attribute:
@@ -149,7 +149,7 @@ def _nodes(graph: Any) -> Iterator[Any]:
                 yield from _nodes(inner)
 
 
-def _tensors(graph: Any) -> Iterator[Any]:
+def _tensors(graph: OnnxGraph) -> Iterator[OnnxTensor]:
     yield from graph.initializer
     for node in _nodes(graph):
         for attribute in node.attribute:

@@ -1,14 +1,13 @@
 """A teacher in a `.keras` or `.h5` file or a SavedModel folder, run by TensorFlow."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.datasets.splits import Dataset
+from pipeline.datasets.splits import Dataset, Images
+from pipeline.teachers.contract import Logits, OpenTeacher, TeacherFileConfig
 from pipeline.teachers.loading import LoadedNetwork, load_network, running
-from pipeline.teachers.source import (
-    OpenTeacher,
+from pipeline.teachers.matching import (
     are_scores,
     batch_size,
     in_batches,
@@ -18,15 +17,14 @@ from pipeline.teachers.source import (
 )
 from targets.errors import InputError
 from targets.formats.model_io import BELOW_1, PROBABILITY_FLOOR, Adapter
+from targets.untyped import Tensor, TfFunction
 
-if TYPE_CHECKING:
-    from pipeline.recipe.schema import TeacherConfig
-
-Tensor = Any
+SUFFIXES = (".keras", ".h5", ".hdf5")
+FOLDER_MARKERS = ("saved_model.pb",)
 
 
-def open_file(path: Path, cfg: "TeacherConfig", data: Dataset, *, threads: int) -> OpenTeacher:
-    """`threads` decides nothing here: TensorFlow has those of the session."""
+def open_file(path: Path, cfg: TeacherFileConfig, data: Dataset, *, threads: int) -> OpenTeacher:
+    """`threads` has no effect: the session has set those of TensorFlow."""
     import tensorflow as tf
 
     network = load_network(path)
@@ -55,12 +53,13 @@ def open_file(path: Path, cfg: "TeacherConfig", data: Dataset, *, threads: int) 
         input_signature=[tf.TensorSpec([batch, *spec.shape], tf.uint8)],
     )
 
-    def logits(raw: Tensor) -> Any:
+    def logits(raw: Images) -> Logits:
         with running(path):
-            return traced(tf.constant(raw)).numpy()
+            scores: Logits = traced(tf.constant(raw)).numpy()
+        return scores
 
     return OpenTeacher(
-        kind="saved_model" if path.is_dir() else "keras",
+        kind="tensorflow",
         path=path,
         logits=in_batches(logits, size),
         parameters=_parameters(traced, path),
@@ -81,18 +80,18 @@ def _logits(network: LoadedNetwork, adapter: Adapter, raw: Tensor) -> Tensor:
         image = tf.transpose(image, [0, 3, 1, 2])
     if tuple(image.shape[1:]) != adapter.shape:
         image = tf.reshape(image, [-1, *adapter.shape])
-    given = network(image)
+    scores = network(image)
     probabilities = adapter.output == "probabilities"
-    if given.shape[1] == 1:
-        other = 1 - tf.minimum(given, BELOW_1) if probabilities else tf.zeros_like(given)
-        given = tf.concat([other, given], axis=1)
+    if scores.shape[1] == 1:
+        other = 1 - tf.minimum(scores, BELOW_1) if probabilities else tf.zeros_like(scores)
+        scores = tf.concat([other, scores], axis=1)
     if probabilities:
-        given = tf.math.log(tf.maximum(given, PROBABILITY_FLOOR))
-    return given if adapter.order is None else tf.gather(given, list(adapter.order), axis=1)
+        scores = tf.math.log(tf.maximum(scores, PROBABILITY_FLOOR))
+    return scores if adapter.order is None else tf.gather(scores, list(adapter.order), axis=1)
 
 
-def _parameters(traced: Any, path: Path) -> int:
-    """Elements of the variables that one answer reads."""
+def _parameters(traced: TfFunction, path: Path) -> int:
+    """Elements of the variables that one call reads."""
     with running(path):
         variables = traced.get_concrete_function().graph.variables
     return sum(int(np.prod(variable.shape)) for variable in variables)

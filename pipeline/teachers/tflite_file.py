@@ -2,13 +2,13 @@
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipeline.datasets.splits import Dataset, Images, Split
-from pipeline.teachers.source import (
-    OpenTeacher,
+from pipeline.teachers.contract import OpenTeacher, TeacherFileConfig
+from pipeline.teachers.matching import (
+    Scores,
     batch_size,
     cannot_open,
     class_output,
@@ -20,15 +20,15 @@ from targets.bench.agent import prepare
 from targets.errors import InputError
 from targets.formats.model_io import Quantization
 from targets.quiet import quiet_stderr
+from targets.untyped import TensorDetails, TfliteInterpreter
 
-if TYPE_CHECKING:
-    from pipeline.recipe.schema import TeacherConfig
-
+SUFFIXES = (".tflite",)
+FOLDER_MARKERS = ()
 FOREIGN_OPERATOR = re.compile(r"(?:custom op|Select TensorFlow op).*\((\w+)\)", re.DOTALL)
-"""LiteRT says the reason, then the node: 'Node number 1 (FlexErf) failed to prepare.'"""
+"""In an error of LiteRT: the reason, then 'Node number 1 (FlexErf) failed to prepare.'"""
 
 
-def open_file(path: Path, cfg: "TeacherConfig", data: Dataset, *, threads: int) -> OpenTeacher:
+def open_file(path: Path, cfg: TeacherFileConfig, data: Dataset, *, threads: int) -> OpenTeacher:
     interpreter = _interpreter(path, threads)
     if len(interpreter.get_input_details()) != 1:
         raise InputError(
@@ -46,7 +46,7 @@ def open_file(path: Path, cfg: "TeacherConfig", data: Dataset, *, threads: int) 
     )
     described = adapter.model_dump()
 
-    def outputs(raw: Images) -> list[Any]:
+    def outputs(raw: Images) -> list[Scores]:
         values = prepare(raw, described, source["dtype"])
         if interpreter.get_input_details()[0]["shape"].tolist() != list(values.shape):
             interpreter.resize_tensor_input(source["index"], values.shape)
@@ -77,7 +77,7 @@ def open_file(path: Path, cfg: "TeacherConfig", data: Dataset, *, threads: int) 
     )
 
 
-def _interpreter(path: Path, threads: int) -> Any:
+def _interpreter(path: Path, threads: int) -> TfliteInterpreter:
     from ai_edge_litert.interpreter import Interpreter
 
     try:
@@ -97,8 +97,10 @@ def _interpreter(path: Path, threads: int) -> Any:
     return interpreter
 
 
-def _input_quantization(source: Any, cfg: "TeacherConfig", path: Path) -> Quantization | None:
-    """None for a float input, and for one that takes the pixels as they are."""
+def _input_quantization(
+    source: TensorDetails, cfg: TeacherFileConfig, path: Path
+) -> Quantization | None:
+    """None for a float input, and for one of raw pixels."""
     dtype = source["dtype"]
     if dtype == np.float32 or (dtype == np.uint8 and is_raw(cfg)):
         return None
@@ -111,7 +113,7 @@ def _input_quantization(source: Any, cfg: "TeacherConfig", path: Path) -> Quanti
     return quantization
 
 
-def _quantization(tensor: Any) -> Quantization | None:
+def _quantization(tensor: TensorDetails) -> Quantization | None:
     step, zero = tensor["quantization"]
     return (float(step), int(zero)) if step else None
 

@@ -1,18 +1,14 @@
-"""The teacher that was trained here, from its checkpoint."""
+"""The teacher trained here, from its checkpoint."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from pipeline.datasets.splits import Dataset
-from pipeline.teachers.source import OpenTeacher
-
-if TYPE_CHECKING:
-    from pipeline.engine.artifacts import Checkpoint
-
-Tensor = Any
+from pipeline.engine.artifacts import Checkpoint
+from pipeline.teachers.contract import OpenTeacher
+from targets.untyped import Tensor
 
 
-def open_checkpoint(checkpoint: "Checkpoint", data: Dataset) -> OpenTeacher:
+def open_checkpoint(checkpoint: Checkpoint, data: Dataset) -> OpenTeacher:
     from pipeline.models.network import build, load_weights
     from pipeline.training.loop import make_predict
 

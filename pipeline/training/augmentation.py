@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.datasets.splits import Dataset, Images, Split
-from pipeline.recipe.schema import ViewsConfig
+from pipeline.recipe.schema import AugmentationConfig
 from targets.errors import InputError
 
 
@@ -25,7 +25,7 @@ def generator(seed: int, *key: int) -> np.random.Generator:
 class ViewTable:
     """How every image of a split looks in one view."""
 
-    cfg: ViewsConfig
+    cfg: AugmentationConfig
     rows: npt.NDArray[np.integer[Any]]
     """[images, 5]: shift down, shift right, flip, cut-out centre y, cut-out centre x."""
     grey: int
@@ -54,7 +54,7 @@ class ViewTable:
 
 
 def view_table(
-    cfg: ViewsConfig, *, images: int, size: tuple[int, int], seed: int, view: int, grey: int
+    cfg: AugmentationConfig, *, images: int, size: tuple[int, int], seed: int, view: int, grey: int
 ) -> ViewTable:
     """The table of view number `view` for a split of `images` images of `size` pixels."""
     highs = [2 * cfg.shift + 1, 2 * cfg.shift + 1, 2 if cfg.flip else 1, size[0] + 1, size[1] + 1]
@@ -65,7 +65,7 @@ def view_table(
     return ViewTable(cfg=cfg, rows=rows, grey=grey)
 
 
-def training_view(cfg: ViewsConfig, data: Dataset, *, seed: int, view: int) -> ViewTable:
+def training_view(cfg: AugmentationConfig, data: Dataset, *, seed: int, view: int) -> ViewTable:
     """How the training images of `data` look in view number `view`."""
     height, width = data.input.shape[:2]
     return view_table(
@@ -78,10 +78,12 @@ def training_view(cfg: ViewsConfig, data: Dataset, *, seed: int, view: int) -> V
     )
 
 
-def require_fit(cfg: ViewsConfig, data: Dataset, *, cutout: str = "views.cutout") -> None:
+def require_fit(
+    cfg: AugmentationConfig, data: Dataset, *, cutout: str = "augmentation.cutout"
+) -> None:
     """Refuse views that can show nothing of an image; `cutout` is the key that it comes from."""
     height, width = data.input.shape[:2]
-    for key, pixels in (("views.shift", cfg.shift), (cutout, cfg.cutout)):
+    for key, pixels in (("augmentation.shift", cfg.shift), (cutout, cfg.cutout)):
         if pixels >= min(height, width):
             raise InputError(
                 f"{key}: {pixels} pixels leave nothing of images of {height}x{width}; "

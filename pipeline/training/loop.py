@@ -19,7 +19,7 @@ import numpy.typing as npt
 from pipeline.datasets.splits import Dataset, Split
 from pipeline.engine.progress import EpochProgress
 from pipeline.losses.objectives import Objective
-from pipeline.recipe.schema import TrainingConfig, ViewsConfig
+from pipeline.recipe.schema import AugmentationConfig, TrainingConfig
 from pipeline.training.augmentation import epoch_order, mixup, training_view
 from pipeline.training.checkpoint import EpochRecord, TrainingState
 from targets.errors import EdgeDistillError
@@ -53,7 +53,7 @@ class Task:
     schedule: Schedule
     data: Dataset
     cfg: TrainingConfig
-    views: ViewsConfig
+    views: AugmentationConfig
     seed: int
     """Of the order of the images."""
     view_seed: int

@@ -17,8 +17,8 @@ from pipeline.models.network import (
     load_weights,
     save_weights,
 )
-from pipeline.recipe.schema import DistillationConfig, TrainingConfig, ViewsConfig
-from pipeline.teachers.source import OpenTeacher
+from pipeline.recipe.schema import AugmentationConfig, DistillationConfig, TrainingConfig
+from pipeline.teachers.contract import OpenTeacher
 from pipeline.training import session
 from pipeline.training.checkpoint import EpochRecord
 from pipeline.training.loop import Targets, Task, fit
@@ -48,7 +48,7 @@ def preflight(job: Job) -> None:
     from targets.formats.calibration import CALIBRATED
 
     recipe, data = job.recipe, job.dataset()
-    require_fit(recipe.views, data)
+    require_fit(recipe.augmentation, data)
     require_fit(teacher_views(job), data, cutout="teacher.cutout")
     asked = set(recipe.convert.precisions) | ({"int8"} if recipe.ablation.enabled else set())
     if {"int8", *CALIBRATED} & asked:
@@ -75,9 +75,9 @@ def require_calibration(job: Job) -> None:
     )
 
 
-def teacher_views(job: Job) -> ViewsConfig:
+def teacher_views(job: Job) -> AugmentationConfig:
     """What the teacher is trained on; of a file, nothing is known of that."""
-    views, cfg = job.recipe.views, job.recipe.teacher
+    views, cfg = job.recipe.augmentation, job.recipe.teacher
     own = cfg.file is None and cfg.cutout is not None
     return views.model_copy(update={"cutout": cfg.cutout}) if own else views
 
@@ -87,7 +87,7 @@ def teacher_network(job: Job) -> NetworkSpec:
     return NetworkSpec(
         role="teacher",
         family=cfg.family,
-        arguments={"widths": list(cfg.widths), "blocks": cfg.blocks},
+        settings=cfg.settings.model_dump(mode="json"),
         input=data.input,
         classes=len(data.classes),
     )
@@ -98,7 +98,7 @@ def student_network(job: Job) -> NetworkSpec:
     return NetworkSpec(
         role="student",
         family=cfg.family,
-        arguments={"width_multiplier": cfg.width_multiplier},
+        settings=cfg.settings.model_dump(mode="json"),
         input=data.input,
         classes=len(data.classes),
     )
@@ -124,14 +124,19 @@ def restore(checkpoint: Checkpoint) -> Any:
 
 
 def task(
-    stage: str, job: Job, cfg: TrainingConfig, *, views: ViewsConfig | None = None, **rest: Any
+    stage: str,
+    job: Job,
+    cfg: TrainingConfig,
+    *,
+    views: AugmentationConfig | None = None,
+    **rest: Any,
 ) -> Task:
     """A task on the job's data, with the seeds and views of its recipe."""
     return Task(
         stage=stage,
         data=job.dataset(),
         cfg=cfg,
-        views=job.recipe.views if views is None else views,
+        views=job.recipe.augmentation if views is None else views,
         seed=seed_of(cfg, job),
         view_seed=job.recipe.seed,
         **rest,

@@ -6,7 +6,6 @@ A missing value is null, never 0. `summary` and `comparison` can be computed aga
 """
 
 from collections import Counter
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Final, Literal, Self
 
@@ -15,7 +14,7 @@ from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from targets.bench.record import AccuracyPass, Block, MemoryPass, ProfilePass, Section
 from targets.bench.summary import ComparisonRow, SummaryRow
-from targets.errors import InputError
+from targets.errors import InputError, did_you_mean
 
 SCHEMA: Final = "bench-result/1"
 REMOVED = {"tool": ("git",), "device": ("rooted",), "phases": ("load_cache",)}
@@ -267,5 +266,4 @@ def _nearest(key: str) -> str:
     schema = Document.model_json_schema()
     sections = [schema, *schema["$defs"].values()]
     known = sorted({name for section in sections for name in section["properties"]})
-    close = get_close_matches(key, known, n=1, cutoff=0.6)
-    return f", did you mean '{close[0]}'?" if close else ""
+    return did_you_mean(key, known).rstrip(".")

@@ -14,7 +14,6 @@ import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
@@ -23,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from targets.devices.addresses import Adb, Address, Local, Ssh, is_url, parsed
 from targets.devices.link import Link
 from targets.devices.local.link import LocalLink
-from targets.errors import InputError, unknown
+from targets.errors import InputError, did_you_mean, unknown
 
 FILE = "devices.toml"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -160,8 +159,7 @@ def _check(entry: Entry, address: Address, place: str) -> None:
 def _explain(item: Any, place: str) -> str:
     key = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
-        close = get_close_matches(key, Entry.model_fields, n=1, cutoff=0.5)
-        nearest = f"; did you mean '{close[0]}'?" if close else "."
+        nearest = did_you_mean(key, Entry.model_fields)
         return f"{place}.{key}: unknown key{nearest} Known: {', '.join(Entry.model_fields)}."
     if item["type"] == "missing":
         return f'{place}.{key}: is missing, as in {key} = "ssh://pi@raspberrypi.local".'

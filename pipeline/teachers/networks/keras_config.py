@@ -1,12 +1,11 @@
-"""The configuration in a Keras file: read, and changed where the network stays the same."""
+"""The configuration in a Keras file, and changes to it that keep the network the same."""
 
 import json
 import shutil
 import zipfile
 from pathlib import Path
-from typing import Any
 
-from pipeline.teachers.untrusted import WRONG_FILE, unreadable
+from pipeline.teachers.networks.untrusted import WRONG_FILE, unreadable
 from targets.errors import InputError
 
 OTHER_POLICIES = ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "float64")
@@ -14,7 +13,7 @@ SHAPES = ("batch_shape", "batch_input_shape")
 
 
 def is_zip(path: Path) -> bool:
-    """As the loaders choose: a file can be both, and what is checked must be what is loaded."""
+    """As the loaders decide: a file can be zip and HDF5, and what is checked must be loaded."""
     return path.name.endswith(".keras") and zipfile.is_zipfile(path)
 
 
@@ -24,7 +23,7 @@ def is_hdf5(path: Path) -> bool:
     return bool(h5py.is_hdf5(path))
 
 
-def read(path: Path) -> tuple[str, Any]:
+def read(path: Path) -> tuple[str, object]:
     """The version of Keras that wrote the file, and the network's configuration."""
     try:
         return _read_zip(path) if is_zip(path) else _read_hdf5(path)
@@ -32,13 +31,13 @@ def read(path: Path) -> tuple[str, Any]:
         raise unreadable(path, error) from error
 
 
-def _read_zip(path: Path) -> tuple[str, Any]:
+def _read_zip(path: Path) -> tuple[str, object]:
     with zipfile.ZipFile(path) as file:
         version = json.loads(file.read("metadata.json"))["keras_version"]
         return str(version), json.loads(file.read("config.json"))
 
 
-def _read_hdf5(path: Path) -> tuple[str, Any]:
+def _read_hdf5(path: Path) -> tuple[str, object]:
     import h5py
 
     with h5py.File(path, "r") as file:
@@ -52,7 +51,7 @@ def _read_hdf5(path: Path) -> tuple[str, Any]:
         return version.decode() if isinstance(version, bytes) else str(version), json.loads(config)
 
 
-def write(path: Path, config: Any, copy: Path) -> None:
+def write(path: Path, config: object, copy: Path) -> None:
     """Copy the file at `path` with another configuration."""
     if is_zip(path):
         _write_zip(path, json.dumps(config), copy)
@@ -74,8 +73,8 @@ def _write_zip(path: Path, config: str, copy: Path) -> None:
                 shutil.copyfileobj(source, target)
 
 
-def in_float32(config: Any) -> Any:
-    """`config` without other precisions: with mixed ones, the stored weights are float32."""
+def in_float32(config: object) -> object:
+    """`config` in float32 throughout; the weights of mixed precision are stored as float32."""
     if isinstance(config, list):
         return [in_float32(value) for value in config]
     if not isinstance(config, dict):
@@ -88,14 +87,14 @@ def in_float32(config: Any) -> Any:
     return changed
 
 
-def _is_other_policy(config: dict[str, Any]) -> bool:
+def _is_other_policy(config: dict[str, object]) -> bool:
     inner = config.get("config")
     name = inner.get("name") if isinstance(inner, dict) else None
     return "Policy" in str(config.get("class_name")) and name in OTHER_POLICIES
 
 
-def opened(config: Any) -> Any:
-    """`config` with inputs of float32 and of any batch size."""
+def opened(config: object) -> object:
+    """`config` with float32 inputs of any batch size."""
     if isinstance(config, list):
         return [opened(value) for value in config]
     if not isinstance(config, dict):
@@ -104,6 +103,8 @@ def opened(config: Any) -> Any:
     for key in SHAPES:
         if isinstance(config.get(key), list):
             changed[key] = [None, *config[key][1:]]
-    if config.get("class_name") == "InputLayer" and "int" in str(config["config"].get("dtype")):
-        changed["config"]["dtype"] = "float32"
+    inner = changed.get("config")
+    is_input = config.get("class_name") == "InputLayer"
+    if is_input and isinstance(inner, dict) and "int" in str(inner.get("dtype")):
+        inner["dtype"] = "float32"
     return changed

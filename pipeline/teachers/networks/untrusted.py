@@ -1,8 +1,8 @@
-"""What a file of somebody else's network may hold, so that loading it runs no code.
+"""The checks on files from elsewhere, so that loading one runs no code.
 
-A Keras file is data only as long as its configuration names nothing but Keras' own layers (tf_keras
-imports whatever module the configuration names), and a SavedModel is a program: so both are read
-and checked before any loader sees them.
+A Keras file is only data if its configuration names nothing but Keras' own layers (tf_keras imports
+any module that the configuration names), and a SavedModel is a program: so both are read and
+checked before any loader opens them.
 """
 
 import zipfile
@@ -10,29 +10,29 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import shorten
-from typing import Any
 
 from targets.errors import InputError
+from targets.untyped import TfGraph
 
 KERAS_MODULES = {
     "activations", "constraints", "dtype_policies", "engine", "initializers", "layers",
     "mixed_precision", "models", "ops", "regularizers",
 }  # fmt: skip
-"""What a configuration may name below `keras` and `tf_keras`: nothing that reads files."""
+"""Allowed modules below `keras` and `tf_keras`: none that reads files."""
 
 CODE_LAYERS = {
     "Lambda", "__lambda__", "ClassMethod", "InstanceMethod", "TensorFlowOpLayer", "TFSMLayer",
     "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "StringLookup", "IntegerLookup",
     "TextVectorization",
 }  # fmt: skip
-"""Layers that hold Python code or a program, or that read a file which they name."""
+"""Layers that hold Python code or a program, or that read a file."""
 
 ACTIVATIONS = {
     "celu", "elu", "exponential", "gelu", "hard_sigmoid", "hard_swish", "leaky_relu", "linear",
     "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid", "silu", "softmax", "softplus",
     "softsign", "swish", "tanh",
 }  # fmt: skip
-"""What a configuration may name as a function: Keras looks elsewhere in Python for any other."""
+"""Allowed functions: Keras searches the rest of Python for any other name."""
 
 TF_FUNCTIONS = {
     "cast", "clip_by_value", "concat", "convert_to_tensor", "expand_dims", "gather", "identity",
@@ -40,7 +40,7 @@ TF_FUNCTIONS = {
     "tile", "transpose", "unstack",
 }  # fmt: skip
 TF_NAMESPACES = ("math.", "nn.", "__operators__.")
-"""TensorFlow functions in a tf_keras graph (TFOpLambda) that only calculate."""
+"""TensorFlow functions in a tf_keras graph (TFOpLambda) without side effects."""
 
 TFMOT = "tensorflow_model_optimization.python.core."
 PRUNED, CLUSTERED = "PruneLowMagnitude", "ClusterWeights"
@@ -48,7 +48,7 @@ WRAPPERS = {
     PRUNED: f"{TFMOT}sparsity.keras.pruning_wrapper",
     CLUSTERED: f"{TFMOT}clustering.keras.cluster_wrapper",
 }
-"""Wrappers of tfmot, which is a library of ours, around Keras' own layers; they are stripped."""
+"""Wrappers of tfmot, one of our libraries, around Keras' own layers; they are stripped."""
 SCHEDULES = {"ConstantSparsity", "PolynomialDecay"}
 
 OUTSIDE = (
@@ -61,11 +61,11 @@ WRONG_FILE = (
     ValueError, TypeError, KeyError, AttributeError, IndexError, OSError, ImportError,
     RuntimeError, EOFError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
-"""What the loaders raise for a file that is damaged, or of a version that they do not know."""
+"""What the loaders raise for a damaged file, or one of an unknown version."""
 
 
-def refuse_code(config: Any, path: Path) -> None:
-    """Raise `InputError` where a Keras configuration names anything but Keras' own layers."""
+def refuse_code(config: object, path: Path) -> None:
+    """Raise `InputError` if a Keras configuration names anything but Keras' own layers."""
     for item in named(config):
         kind, module = str(item["class_name"]), item.get("module")
         if _is_tfmot(item):
@@ -89,15 +89,15 @@ def refuse_code(config: Any, path: Path) -> None:
             raise _refused(path, f"layer '{name}' calls tf.{function}, which can do anything")
 
 
-def _is_tfmot(item: dict[str, Any]) -> bool:
-    """Files of .h5 do not say the module."""
+def _is_tfmot(item: dict[str, object]) -> bool:
+    """Files of .h5 do not hold the module."""
     module, kind = item.get("module"), str(item["class_name"])
     if module is None:
         return kind in WRAPPERS or kind.startswith("Quantize")
     return str(module).startswith("tensorflow_model_optimization.")
 
 
-def _refuse_tfmot(item: dict[str, Any], path: Path) -> None:
+def _refuse_tfmot(item: dict[str, object], path: Path) -> None:
     kind, module = str(item["class_name"]), item.get("module")
     if kind in WRAPPERS and module in (None, WRAPPERS[kind]):
         if kind == PRUNED and _schedule(item) not in SCHEDULES:
@@ -110,14 +110,14 @@ def _refuse_tfmot(item: dict[str, Any], path: Path) -> None:
     )
 
 
-def _schedule(wrapper: dict[str, Any]) -> object:
+def _schedule(wrapper: dict[str, object]) -> object:
     config = wrapper.get("config")
     schedule = config.get("pruning_schedule") if isinstance(config, dict) else None
     return schedule.get("class_name") if isinstance(schedule, dict) else None
 
 
-def named(config: Any) -> Iterator[dict[str, Any]]:
-    """Every object in a configuration; how it was trained is not loaded, and so not asked."""
+def named(config: object) -> Iterator[dict[str, object]]:
+    """Every object in a configuration but for the training configuration, which is not loaded."""
     if isinstance(config, dict):
         if "class_name" in config:
             yield config
@@ -141,10 +141,10 @@ def _calculates(function: str) -> bool:
 
 
 def refuse_outside_operators(path: Path) -> None:
-    """Raise `InputError` where a SavedModel holds operators that run Python or reach outside.
+    """Raise `InputError` if a SavedModel holds operators that run Python or reach outside.
 
-    All functions are looked at, because some run while it is loaded, but for the two that write
-    and read checkpoints: every SavedModel has them, and nothing that is loaded calls them.
+    All functions are checked, because some run while it is loaded, except the two that write and
+    read checkpoints: every SavedModel has them, and nothing that is loaded calls them.
     """
     from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf import saved_model_pb2
@@ -175,14 +175,14 @@ def refuse_outside_operators(path: Path) -> None:
 
 
 def no_saved_model(path: Path) -> str:
-    """What is said of a folder without a network: servers keep one folder per version."""
+    """The message about a folder without a network: servers keep one folder per version."""
     below = [*path.glob("*/saved_model.pb"), *path.glob("*/*/saved_model.pb")]
     found = ", ".join(str(file.parent) for file in sorted(below)[:5])
     remedy = f" Give the one below it: {found}." if found else ""
     return f"a folder without saved_model.pb is no SavedModel.{remedy}"
 
 
-def _saver_functions(graph: Any) -> set[str]:
+def _saver_functions(graph: TfGraph) -> set[str]:
     """The functions that only the saver calls."""
     saver = {graph.saver_def.save_tensor_name.partition(":")[0], graph.saver_def.restore_op_name}
     called = {n.attr["f"].func.name for n in graph.graph_def.node if n.name in saver}
@@ -201,7 +201,7 @@ def _refused(path: Path, reason: str) -> InputError:
 
 
 def unreadable(path: Path, error: BaseException) -> InputError:
-    said = next(iter(str(error).splitlines()), "") or type(error).__name__
+    cause = next(iter(str(error).splitlines()), "") or type(error).__name__
     return InputError(
-        f"model {path}: cannot be loaded: {shorten(said, 400, placeholder=' …').rstrip('.')}."
+        f"model {path}: cannot be loaded: {shorten(cause, 400, placeholder=' …').rstrip('.')}."
     )

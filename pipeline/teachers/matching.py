@@ -1,78 +1,38 @@
-"""What every source of logits gives, and what they share in opening a file."""
+"""What the kinds of teacher files share: their input and output matched with the data set's."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from textwrap import shorten
-from typing import TYPE_CHECKING, Any
+from typing import TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.datasets.size import scaled_sides
-from pipeline.datasets.splits import Dataset, Images, Split
+from pipeline.datasets.splits import Dataset, Images
+from pipeline.teachers.contract import TeacherFileConfig
 from targets.errors import InputError, unknown
-from targets.formats.input_spec import InputSpec
 from targets.formats.model_io import Adapter, Quantization
-
-if TYPE_CHECKING:
-    from pipeline.recipe.schema import TeacherConfig
-
-Logits = npt.NDArray[np.float32]
-Tensor = Any
 
 BATCH = 256
 
-
-@dataclass(frozen=True, kw_only=True)
-class OpenTeacher:
-    """A network that answers for raw images."""
-
-    kind: str
-    path: Path
-    """Named in errors; of the network trained here its weights."""
-    logits: Callable[[Images], Logits]
-    """Raw images [n, height, width, channels] to [n, classes], in the data set's class order."""
-    parameters: int | None = None
-    """Null where the file does not say: precomputed logits, quantized weights."""
-    cfg: "TeacherConfig | None" = None
-    """What was said about the file; null for the network trained here."""
-    scalable: bool = False
-    """Whether it would take the pixels with another scale and offset."""
-    adapter: Adapter | None = None
-    """Of a file that a runtime executes: what lies between it and raw images."""
-    serve: Callable[[Tensor], Tensor] | None = None
-    """Of a TensorFlow network: normalised images (`InputSpec`) to logits, can be traced."""
-    serve_raw: Callable[[Tensor], Tensor] | None = None
-    """The same from raw images as float32. Export this with `raw_input`: the file then holds no
-    normalisation that the teacher would have to undo first."""
-    splits: Mapping[Split, Logits] | None = None
-    """Of precomputed logits: those that there are."""
+Scores = npt.NDArray[np.generic]
+"""What a file gives for a batch, of any type and scale, [batch, classes]."""
+S = TypeVar("S", bound=Scores)
 
 
-def split_logits(teacher: OpenTeacher, data: Dataset, split: Split) -> Logits | None:
-    """For the images of a split as they are; None where logits were precomputed without it."""
-    if teacher.splits is not None:
-        return teacher.splits.get(split)
-    return teacher.logits(data[split].images)
-
-
-def raw_input(spec: InputSpec) -> InputSpec:
-    """`spec` without a normalisation: what `OpenTeacher.serve_raw` is exported with."""
-    return spec.model_copy(update={"scale": 1.0, "zero_point": 0})
-
-
-def in_batches(compute: Callable[[Any], Any], size: int) -> Callable[[Images], Any]:
+def in_batches(compute: Callable[[Images], S], size: int) -> Callable[[Images], S]:
     """`compute` over any number of images, at most `size` at once."""
 
-    def over_all(raw: Images) -> Any:
-        return np.concatenate([compute(raw[i : i + size]) for i in range(0, len(raw), size)])
+    def over_all(raw: Images) -> S:
+        parts = [compute(raw[i : i + size]) for i in range(0, len(raw), size)]
+        return cast(S, np.concatenate(parts))
 
     return over_all
 
 
 def batch_size(batch: int | None, path: Path) -> int:
-    """How many images a file takes at once: any number (None or -1), or one."""
+    """Images per call of a file: `BATCH` for an open batch dimension (None or -1), or 1."""
     if batch in (None, -1):
         return BATCH
     if batch != 1:
@@ -85,13 +45,13 @@ def batch_size(batch: int | None, path: Path) -> int:
 
 def make_adapter(
     dims: Sequence[int | None],
-    cfg: "TeacherConfig",
+    cfg: TeacherFileConfig,
     data: Dataset,
     path: Path,
     *,
     quantization: Quantization | None = None,
 ) -> Adapter:
-    """What lies between raw images and a file that takes `dims` (without the batch)."""
+    """The conversion from raw images to the input `dims` of a file, without the batch."""
     channels_first, shape = layout_of(dims, data.input.shape, path)
     for key in ("scale", "offset"):
         values = getattr(cfg, key)
@@ -111,8 +71,8 @@ def make_adapter(
     )
 
 
-def is_raw(cfg: "TeacherConfig") -> bool:
-    """Whether the file is to be given the pixels as they are."""
+def is_raw(cfg: TeacherFileConfig) -> bool:
+    """Whether the file's input is the raw pixels."""
     return set(np.ravel(cfg.scale)) == {1.0} and set(np.ravel(cfg.offset)) == {0.0}
 
 
@@ -125,7 +85,7 @@ def layout_of(
         (False, (height, width, channels)),
         (True, (channels, height, width)),
     ]
-    if channels == 1:  # one channel is in no order
+    if channels == 1:  # the order of one channel does not matter
         layouts += [(False, (height, width)), (False, (height * width,))]
     fitting = [
         layout
@@ -141,18 +101,18 @@ def layout_of(
         )
     if len(fitting) > 1:
         raise InputError(
-            f"teacher {path}: takes images of {shown}, which can be channels first or last. Export "
-            f"it with the sizes of {list(image)} filled in."
+            f"teacher {path}: takes images of {shown}, which fits channels first and last. "
+            f"Export it with the sizes {list(image)}."
         )
     return fitting[0]
 
 
 LOGITS_WAY = "save its logits as .npz (pipeline.teachers.logits_file.save_logits)"
-"""For whatever a person can compute themselves, in any framework and with any preparation."""
+"""The remedy for any framework and preprocessing."""
 
 
 def _ways_to_fit(dims: Sequence[int | None], image: tuple[int, ...]) -> str:
-    """What brings the images and the network together."""
+    """The changes that make the images and the network fit."""
     height, width, channels = image
     ways = []
     for high, wide, depth in ([*dims], [*dims[1:], *dims[:1]]) if len(dims) == 3 else ():
@@ -166,27 +126,27 @@ def _ways_to_fit(dims: Sequence[int | None], image: tuple[int, ...]) -> str:
     return f"Give a network for this size, channels first or last; or {', or '.join(ways)}."
 
 
-def class_order(given: tuple[str, ...] | None, wanted: tuple[str, ...]) -> tuple[int, ...] | None:
-    """For each class of the data set its place in the teacher's outputs; None: the same."""
-    if given is None:
+def class_order(names: tuple[str, ...] | None, wanted: tuple[str, ...]) -> tuple[int, ...] | None:
+    """The index in the teacher's outputs of each class of the data set; None for the same order."""
+    if names is None:
         return None
-    for name in given:
+    for name in names:
         if name not in wanted:
             raise unknown("class", name, wanted, place="teacher.classes")
-    if len(given) != len(wanted) or len(set(given)) != len(given):
-        left_out = ", ".join(name for name in wanted if name not in given) or "none"
+    if len(names) != len(wanted) or len(set(names)) != len(names):
+        left_out = ", ".join(name for name in wanted if name not in names) or "none"
         raise InputError(
-            f"teacher.classes: {len(given)} names, and the data set has {len(wanted)} classes; "
-            f"each must be there once. Left out: {left_out}."
+            f"teacher.classes: {len(names)} names, and the data set has {len(wanted)} classes; "
+            f"each must be listed once. Left out: {left_out}."
         )
-    order = tuple(given.index(name) for name in wanted)
+    order = tuple(names.index(name) for name in wanted)
     return None if order == tuple(range(len(order))) else order
 
 
-def class_output(outputs: Sequence[npt.NDArray[Any]], data: Dataset, path: Path) -> int:
-    """Which of a file's outputs for one image is [1, classes]: the first, or the first other.
+def class_output(outputs: Sequence[Scores], data: Dataset, path: Path) -> int:
+    """The index of the first output for one image that is [1, classes].
 
-    Of two classes it may also be [1, 1], where there is no [1, 2].
+    For two classes also that of an output [1, 1], if none is [1, 2].
     """
     scores = {i: o.shape[1] for i, o in enumerate(outputs) if o.ndim == 2 and o.dtype != np.int64}
     for index in sorted(scores, key=lambda i: scores[i] != len(data.classes)):
@@ -197,32 +157,32 @@ def class_output(outputs: Sequence[npt.NDArray[Any]], data: Dataset, path: Path)
 
 
 def are_scores(count: int, data: Dataset) -> bool:
-    """Whether `count` scores are of the data set's classes: one each, or one for two classes."""
+    """Whether `count` scores fit the data set: one per class, or one for two classes."""
     return count == len(data.classes) or (count, len(data.classes)) == (1, 2)
 
 
-def wrong_scores(given: str, count: int | None, data: Dataset, path: Path) -> InputError:
-    """The error for a network of other classes, with the way to use it."""
+def wrong_scores(shapes: str, count: int | None, data: Dataset, path: Path) -> InputError:
+    """The error for a network of other classes, with a way to use it."""
     classes = len(data.classes)
-    said = (
-        f"teacher {path}: gives {given} for one image, and the data set has {classes} classes "
+    problem = (
+        f"teacher {path}: gives {shapes} for one image, and the data set has {classes} classes "
         f"({', '.join(data.classes[:8])}{', …' if classes > 8 else ''}): an output [1, {classes}] "
         "is needed."
     )
     if count is None or count < classes:
-        return InputError(f"{said} Give a network that was trained on these classes.")
+        return InputError(f"{problem} Give a network that was trained on these classes.")
     background = (
         " (`scores[:, 1:]` where the first is a background)" if count == classes + 1 else ""
     )
     return InputError(
-        f"{said} If it knows these classes among others, keep their columns{background}: export a "
+        f"{problem} If it has these classes among others, keep their columns{background}: export a "
         f"network that gives only those, or {LOGITS_WAY}. Else train its last layer on these "
         "classes."
     )
 
 
 def cannot_open(path: Path, error: BaseException) -> InputError:
-    said = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+    cause = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
     return InputError(
-        f"teacher {path}: cannot be opened: {shorten(said, 400, placeholder=' …').rstrip('.')}."
+        f"teacher {path}: cannot be opened: {shorten(cause, 400, placeholder=' …').rstrip('.')}."
     )

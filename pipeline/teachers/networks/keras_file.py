@@ -1,21 +1,22 @@
 """A `.keras` or `.h5` file of tf_keras or Keras 3 as a network."""
 
 import os
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from types import ModuleType
 
-from pipeline.teachers import keras_config
-from pipeline.teachers.loaded import (
+from pipeline.teachers.networks import keras_config
+from pipeline.teachers.networks.loaded import (
     LoadedNetwork,
     class_scores,
     gives_the_same,
     require_one,
     require_raw_type,
 )
-from pipeline.teachers.untrusted import (
+from pipeline.teachers.networks.untrusted import (
     CLUSTERED,
     PRUNED,
     WRONG_FILE,
@@ -24,14 +25,15 @@ from pipeline.teachers.untrusted import (
     unreadable,
 )
 from targets.errors import InputError
+from targets.untyped import KerasModel, Tensor
 
 
 def load(path: Path) -> LoadedNetwork:
     """The network in `path`; no code of the file runs.
 
-    Its policies of mixed or double precision become float32, tfmot's wrappers for pruning and
-    clustering are stripped, and an integer input or a fixed batch size is opened where that is
-    exact.
+    Policies of mixed or double precision become float32, tfmot's wrappers for pruning and
+    clustering are stripped; an integer input becomes float32 and a fixed batch size any size, where
+    that is exact.
     """
     version, config = keras_config.read(path)
     refuse_code(config, path)
@@ -39,15 +41,15 @@ def load(path: Path) -> LoadedNetwork:
     plain = keras_config.in_float32(config)
     network = _network(kind, path, plain, changed=plain != config)
     if plain != config:
-        said = (
+        change = (
             "calculated in float32: the file's policies of mixed or double precision are replaced"
         )
-        network = replace(network, changes=(*network.changes, said))
+        network = replace(network, changes=(*network.changes, change))
     return _opened(network, plain) if network.takes_integers or network.batch else network
 
 
-def _opened(network: LoadedNetwork, config: Any) -> LoadedNetwork:
-    """The same network for float32 batches of any size, where it shows itself to be the same."""
+def _opened(network: LoadedNetwork, config: object) -> LoadedNetwork:
+    """The same network for float32 batches of any size, if its outputs stay the same."""
     try:
         config = keras_config.opened(config)
         changed = _network(network.kind, network.path, config, changed=True)
@@ -58,7 +60,7 @@ def _opened(network: LoadedNetwork, config: Any) -> LoadedNetwork:
     return replace(changed, input_dtype=network.input_dtype, changes=network.changes)
 
 
-def _network(kind: str, path: Path, config: Any, *, changed: bool) -> LoadedNetwork:
+def _network(kind: str, path: Path, config: object, *, changed: bool) -> LoadedNetwork:
     import tensorflow as tf
 
     model, changes = _stripped(_model(kind, path, config, changed=changed), config)
@@ -67,11 +69,11 @@ def _network(kind: str, path: Path, config: Any, *, changed: bool) -> LoadedNetw
     # One input or output can be in a list or a dictionary; a Sequential has no such structure.
     structure = model.input if hasattr(model, "input") else image
 
-    def exported(images: Any) -> Any:
-        given = tf.nest.pack_sequence_as(structure, [images])
-        return tf.nest.flatten(model(given, training=False))[0]
+    def exported(images: Tensor) -> Tensor:
+        packed = tf.nest.pack_sequence_as(structure, [images])
+        return tf.nest.flatten(model(packed, training=False))[0]
 
-    def call(images: Any) -> Any:
+    def call(images: Tensor) -> Tensor:
         return exported(tf.cast(images, dtype))
 
     return LoadedNetwork(
@@ -88,8 +90,8 @@ def _network(kind: str, path: Path, config: Any, *, changed: bool) -> LoadedNetw
     )
 
 
-def _ends(model: Any, path: Path) -> tuple[Any, Any]:
-    """The one input and the one output, as symbols."""
+def _ends(model: KerasModel, path: Path) -> tuple[Tensor, Tensor]:
+    """The one input and the one output, as symbolic tensors."""
     try:
         inputs, outputs = list(model.inputs or ()), list(model.outputs or ())
     except AttributeError:  # Keras 3
@@ -105,11 +107,11 @@ def _ends(model: Any, path: Path) -> tuple[Any, Any]:
     return inputs[0], outputs[0]
 
 
-def _name(tensor: Any) -> str:
+def _name(tensor: Tensor) -> str:
     return str(tensor.name).partition(":")[0]
 
 
-def _model(kind: str, path: Path, config: Any, *, changed: bool) -> Any:
+def _model(kind: str, path: Path, config: object, *, changed: bool) -> KerasModel:
     """The file's model, or that of a copy with another configuration."""
     import tensorflow as tf
 
@@ -127,14 +129,11 @@ def _model(kind: str, path: Path, config: Any, *, changed: bool) -> Any:
             raise unreadable(path, error) from error
 
 
-def _library(kind: str, path: Path) -> Any:
+def _library(kind: str, path: Path) -> ModuleType:
     if kind == "tf_keras":
-        import tf_keras
-
-        return tf_keras
+        return import_module("tf_keras")
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    import keras
-
+    keras = import_module("keras")
     if keras.backend.backend() != "tensorflow":
         raise InputError(
             f"model {path}: Keras runs on {keras.backend.backend()} here; set KERAS_BACKEND to "
@@ -143,12 +142,12 @@ def _library(kind: str, path: Path) -> Any:
     return keras
 
 
-def _wrappers(config: Any) -> set[str]:
-    return {item["class_name"] for item in named(config)} & {PRUNED, CLUSTERED}
+def _wrappers(config: object) -> set[str]:
+    return {str(item["class_name"]) for item in named(config)} & {PRUNED, CLUSTERED}
 
 
-def _scopes(config: Any) -> list[Any]:
-    """Where Keras finds the wrappers of tfmot, which is a library of ours."""
+def _scopes(config: object) -> list[AbstractContextManager[None]]:
+    """The scopes in which Keras finds the wrappers of tfmot, one of our libraries."""
     wrappers = _wrappers(config)
     if not wrappers:
         return []
@@ -161,7 +160,7 @@ def _scopes(config: Any) -> list[Any]:
     return [scopes[name]() for name in sorted(wrappers)]
 
 
-def _stripped(model: Any, config: Any) -> tuple[Any, tuple[str, ...]]:
+def _stripped(model: KerasModel, config: object) -> tuple[KerasModel, tuple[str, ...]]:
     wrappers = _wrappers(config)
     if not wrappers:
         return model, ()

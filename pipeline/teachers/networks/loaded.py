@@ -5,19 +5,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from pipeline.teachers.untrusted import WRONG_FILE
+from pipeline.teachers.networks.untrusted import WRONG_FILE
 from targets.errors import ConversionError, InputError
-
-Tensor = Any
+from targets.untyped import Tensor, TfType
 
 OPEN_SIZE = 32
-"""What stands for a size that the file leaves open, where two networks are compared."""
+"""Replaces an open size when two networks are compared."""
 TOLERANCE = 1e-5
-"""Of the largest output: another batch size may add in another order."""
+"""Of the largest output: another batch size may sum in another order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,19 +26,19 @@ class LoadedNetwork:
     kind: str
     """`tf_keras`, `keras` or `saved_model`."""
     call: Callable[[Tensor], Tensor]
-    """As it was saved; an integer input is cast."""
+    """As saved; the input is cast to an integer type if that was saved."""
     exported: Callable[[Tensor], Tensor]
-    """The same function for export: without that cast, where it can be left out exactly."""
+    """The same function for export: without that cast, if the result is exactly the same."""
     batch: int | None
-    """The one batch size that it takes, or None for any."""
+    """The only batch size that it accepts; None for any."""
     input_shape: tuple[int | None, ...]
     output_shape: tuple[int | None, ...]
-    """Both without the batch dimension; None where the file leaves it open."""
+    """Both without the batch dimension; None for an open size."""
     input_dtype: str = "float32"
-    """As it was saved. A network with an integer input takes raw pixels, and no others."""
+    """As saved. A network with an integer input accepts raw pixels only."""
     changes: tuple[str, ...] = ()
-    """What is not as in the file, for people."""
-    owner: Any
+    """Differences from the file, as sentences for users."""
+    owner: object
     """Holds the variables."""
 
     def __call__(self, image: Tensor) -> Tensor:
@@ -58,7 +56,7 @@ class LoadedNetwork:
         return "int" in self.input_dtype
 
     def require_integer_form(self, name: str) -> None:
-        """Raise `ConversionError` where the cast of an integer input would stay in file `name`."""
+        """Raise `ConversionError` if the cast of an integer input would stay in file `name`."""
         if self.takes_integers and self.exported is self.call:
             raise ConversionError(
                 f"{name}: the network takes {self.input_dtype} and calculates with integers, which "
@@ -84,7 +82,7 @@ def class_scores(shape: tuple[int | None, ...], path: Path) -> tuple[int | None,
     return shape
 
 
-def require_raw_type(dtype: Any, path: Path) -> str:
+def require_raw_type(dtype: TfType, path: Path) -> str:
     """The name of an input type that holds every raw value 0-255."""
     if dtype.is_floating or (dtype.is_integer and not dtype.is_quantized and dtype.max >= 255):
         return str(dtype.name)
@@ -95,7 +93,7 @@ def require_raw_type(dtype: Any, path: Path) -> str:
 
 
 def gives_the_same(network: LoadedNetwork, changed: Callable[[Tensor], Tensor]) -> bool:
-    """Whether both give the same for seeded batches: of the size that `network` takes, and of 1."""
+    """Whether both give the same for seeded batches: of the batch size of `network`, and of 1."""
     shape = [OPEN_SIZE if size is None else size for size in network.input_shape]
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (network.batch or 4, *shape)).astype(np.float32)
@@ -112,7 +110,7 @@ def gives_the_same(network: LoadedNetwork, changed: Callable[[Tensor], Tensor]) 
 
 @contextmanager
 def running(path: Path) -> Iterator[None]:
-    """Turn whatever TensorFlow raises while a network is traced or runs into an `InputError`."""
+    """Turn any error of TensorFlow while a network is traced or runs into an `InputError`."""
     import tensorflow as tf
 
     try:
@@ -129,16 +127,16 @@ def _cause(error: BaseException) -> str:
             "(new.set_weights(old.get_weights()); compare the outputs of both), or set "
             "TF_ENABLE_ONEDNN_OPTS=1, with which x86 processors have them."
         )
-    return f"{_said(str(error)) or type(error).__name__}."
+    return f"{_message(str(error)) or type(error).__name__}."
 
 
-def _said(text: str) -> str:
-    """The sentence that says what is wrong, among the stack traces of TensorFlow and Keras."""
+def _message(text: str) -> str:
+    """The sentence with the cause, without the stack traces of TensorFlow and Keras."""
     lines = [line.strip() for line in re.sub(r"\x1b\[\d*m", "", text).splitlines()]
     named = [line for line in lines if re.match(r"\w+Error: ", line)]
     frame = re.compile(
         r"$|<stack|File |\[\[|•|Graph execution|Detected at|in user code|Exception enc|"
         r"Arguments rec|Call arguments|.*most recent call"
     )
-    told = named or [line for line in lines if not frame.match(line)]
-    return re.sub(r" *\[Op:\w+\].*|\{\{.*?\}\} *", "", told[-1] if told else "").rstrip(".")
+    causes = named or [line for line in lines if not frame.match(line)]
+    return re.sub(r" *\[Op:\w+\].*|\{\{.*?\}\} *", "", causes[-1] if causes else "").rstrip(".")

@@ -3,20 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from pipeline.teachers.loaded import (
+from pipeline.teachers.networks.loaded import (
     LoadedNetwork,
     class_scores,
     gives_the_same,
     require_raw_type,
     running,
 )
-from pipeline.teachers.untrusted import WRONG_FILE, refuse_outside_operators, unreadable
+from pipeline.teachers.networks.untrusted import WRONG_FILE, refuse_outside_operators, unreadable
 from targets.errors import InputError, unknown
+from targets.untyped import Tensor, TfFunction, TfGraph
 
 DEFAULT = "serving_default"
-Signatures = Mapping[str, Any]
+Signatures = Mapping[str, TfFunction]
 
 
 def load(path: Path, signature: str | None) -> LoadedNetwork:
@@ -35,7 +35,7 @@ def load(path: Path, signature: str | None) -> LoadedNetwork:
     ((output, target),) = serve.structured_outputs.items()
     batch, *shape = source.shape.as_list()
 
-    def call(image: Any) -> Any:
+    def call(image: Tensor) -> Tensor:
         return serve(**{argument: tf.cast(image, source.dtype)})[output]
 
     network = LoadedNetwork(
@@ -52,17 +52,17 @@ def load(path: Path, signature: str | None) -> LoadedNetwork:
     return _without_cast(network, serve) if network.takes_integers else network
 
 
-def _chosen(signatures: Signatures, asked: str | None, path: Path) -> str:
+def _chosen(signatures: Signatures, requested: str | None, path: Path) -> str:
     if not signatures:
         raise InputError(
             f"model {path}: the SavedModel has no signature. Write it with model.export(folder), "
             "or tf.saved_model.save(model, folder, signatures=...)."
         )
-    if asked is not None and asked not in signatures:
-        message = unknown("signature", asked, signatures, place="--signature")
+    if requested is not None and requested not in signatures:
+        message = unknown("signature", requested, signatures, place="--signature")
         raise InputError(f"{message} They take and give: {_list(signatures)}.")
-    name = asked or (DEFAULT if DEFAULT in signatures else next(iter(signatures)))
-    if asked is None and name != DEFAULT and len(signatures) > 1:
+    name = requested or (DEFAULT if DEFAULT in signatures else next(iter(signatures)))
+    if requested is None and name != DEFAULT and len(signatures) > 1:
         raise InputError(
             f"model {path}: has no signature {DEFAULT}. Choose one with `convert --signature`, or "
             f"save it as that: {_list(signatures)}."
@@ -86,7 +86,7 @@ def _require_pixels(signatures: Signatures, name: str, path: Path) -> None:
     raise InputError(f"model {path}: signature {_described(name, serve)} {why}. {remedy}")
 
 
-def _misfit(serve: Any) -> str | None:
+def _misfit(serve: TfFunction) -> str | None:
     inputs, outputs = _inputs(serve), serve.structured_outputs
     for what, tensors in (("inputs", inputs), ("outputs", outputs)):
         if len(tensors) != 1:
@@ -103,8 +103,8 @@ def _misfit(serve: Any) -> str | None:
     return None
 
 
-def _inputs(serve: Any) -> dict[str, Any]:
-    inputs: dict[str, Any] = serve.structured_input_signature[1]
+def _inputs(serve: TfFunction) -> dict[str, Tensor]:
+    inputs: dict[str, Tensor] = serve.structured_input_signature[1]
     return inputs
 
 
@@ -112,21 +112,21 @@ def _list(signatures: Signatures) -> str:
     return "; ".join(_described(name, serve) for name, serve in signatures.items())
 
 
-def _described(name: str, serve: Any) -> str:
+def _described(name: str, serve: TfFunction) -> str:
     taken = ", ".join(f"{key}: {_type(value)}" for key, value in _inputs(serve).items())
     given = ", ".join(f"{key}: {_type(value)}" for key, value in serve.structured_outputs.items())
     return f"'{name}' ({taken} -> {given})"
 
 
-def _type(tensor: Any) -> str:
+def _type(tensor: Tensor) -> str:
     if tensor.shape.rank is None:
         return f"{tensor.dtype.name} [...]"
     sizes = ("any" if size is None else str(size) for size in tensor.shape.as_list())
     return f"{tensor.dtype.name} [{', '.join(sizes)}]"
 
 
-def _without_cast(network: LoadedNetwork, serve: Any) -> LoadedNetwork:
-    """`network` exported as a function of float32, where its integer input is only cast to that."""
+def _without_cast(network: LoadedNetwork, serve: TfFunction) -> LoadedNetwork:
+    """`network`, exported as a function of float32 if its integer input is only cast to that."""
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
@@ -138,7 +138,7 @@ def _without_cast(network: LoadedNetwork, serve: Any) -> LoadedNetwork:
         return network
 
     @tf.function
-    def exported(image: Any) -> Any:
+    def exported(image: Tensor) -> Tensor:
         given = {source.name: image}
         (scores,) = tf.graph_util.import_graph_def(graph, given, return_elements=[result.name])
         return scores
@@ -147,8 +147,8 @@ def _without_cast(network: LoadedNetwork, serve: Any) -> LoadedNetwork:
     return replace(network, exported=exported) if same else network
 
 
-def _casts_dropped(graph: Any, name: str) -> bool:
-    """Let all that reads node `name` of `graph` read float32; False where that is not a cast."""
+def _casts_dropped(graph: TfGraph, name: str) -> bool:
+    """Make all readers of node `name` of `graph` read float32; False if one of them is no cast."""
     from tensorflow.core.framework.types_pb2 import DT_FLOAT
 
     for node in graph.node:

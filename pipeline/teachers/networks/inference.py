@@ -1,14 +1,14 @@
-"""Does a network only calculate? What it traces to is searched for training and quantization.
+"""Refuses networks that do more than inference: their graph is searched for training operators.
 
-A network that was saved in training mode gives other outputs for every call or every batch, and
-nothing that is made from it could be compared with it.
+A network that was saved in training mode gives other outputs for every call or batch, so that no
+file made from it could be compared with it.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
-from pipeline.teachers.loaded import LoadedNetwork, running
+from pipeline.teachers.networks.loaded import LoadedNetwork, running
 from targets.errors import InputError
+from targets.untyped import TfGraph, TfNode
 
 ASSIGNS = ("Assign", "ResourceApply", "ResourceScatter")
 RANDOM = (
@@ -38,7 +38,7 @@ PRECISION = (
 
 
 def require_inference(network: LoadedNetwork) -> None:
-    """Raise `InputError` where `network` trains, draws random numbers or is quantized inside."""
+    """Raise `InputError` if `network` trains, draws random numbers or is quantized inside."""
     import tensorflow as tf
 
     spec = tf.TensorSpec([network.batch, *network.input_shape], tf.float32)
@@ -64,29 +64,29 @@ def _training(network: LoadedNetwork, what: str) -> str:
     return f"gives other outputs in every call: it {what}, as in training mode. {REMEDIES[kind]}"
 
 
-def _refused(network: LoadedNetwork, node: Any, place: str, why: str) -> InputError:
+def _refused(network: LoadedNetwork, node: TfNode, place: str, why: str) -> InputError:
     return InputError(
         f"model {network.path}: {why}. The operator is {node.op} ({node.name}{place})."
     )
 
 
-def _reached(graph: Any, outputs: Iterable[str] | None) -> Iterator[tuple[str, Any]]:
-    """(place, node) of all that runs, or of what `outputs` are calculated from."""
+def _reached(graph: TfGraph, outputs: Iterable[str] | None) -> Iterator[tuple[str, TfNode]]:
+    """(place, node) of all nodes, or of those that `outputs` depend on."""
     library = {function.signature.name: function for function in graph.library.function}
-    seen: set[str] = set()
+    visited: set[str] = set()
     todo = [("", graph.node, outputs)]
     while todo:
         place, nodes, wanted = todo.pop()
         for node in nodes if wanted is None else _before(nodes, wanted):
             yield place, node
-            for name in _called(node) & library.keys() - seen:
-                seen.add(name)
+            for name in _called(node) & library.keys() - visited:
+                visited.add(name)
                 ends = None if outputs is None else library[name].ret.values()
                 todo.append((f" in {name}", library[name].node_def, ends))
 
 
-def _before(nodes: Iterable[Any], wanted: Iterable[str]) -> Iterator[Any]:
-    """The nodes that `wanted` are calculated from: control dependencies pass no value."""
+def _before(nodes: Iterable[TfNode], wanted: Iterable[str]) -> Iterator[TfNode]:
+    """The nodes whose values `wanted` depend on: control dependencies pass no value."""
     by_name = {node.name: node for node in nodes}
     names = list(wanted)
     while names:
@@ -96,7 +96,7 @@ def _before(nodes: Iterable[Any], wanted: Iterable[str]) -> Iterator[Any]:
             names += [name for name in node.input if not name.startswith("^")]
 
 
-def _called(node: Any) -> set[str]:
+def _called(node: TfNode) -> set[str]:
     functions = [value.func.name for value in node.attr.values() if value.HasField("func")]
     functions += [one.name for value in node.attr.values() for one in value.list.func]
     return set(functions)

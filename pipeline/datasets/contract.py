@@ -1,0 +1,46 @@
+"""What a data set is, and the table of the recipe that it reads."""
+
+from pathlib import Path
+from typing import Annotated, Protocol, runtime_checkable
+
+from pydantic import Field
+
+from pipeline.datasets.splits import Dataset
+from pipeline.recipe.section import PluginSection, PositiveInt, Section
+
+
+class SourceConfig(PluginSection):
+    """`[dataset]`; `recipe.schema.DatasetConfig` also checks the name."""
+
+    PLUGIN_KEY = "name"
+
+    name: str = "digits"
+    path: Path | None = None
+    """The data's file or folder, relative to the current folder (`--data`)."""
+    size: PositiveInt | None = None
+    """Longer side of the images in pixels, to which they are scaled; null keeps their size."""
+    validation: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    """Share of the labelled data that steers training; of the training part where the data set
+    has a test split of its own."""
+    test: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    """Share that is only measured; unused where the data set has a test split of its own."""
+    split_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Independent of `seed`: runs of several seeds are measured on the same test samples."""
+
+
+@runtime_checkable
+class DatasetSource(Protocol):
+    """One module: `pipeline.datasets.digits` is a short example."""
+
+    @property
+    def Settings(self) -> type[Section]:  # noqa: N802
+        """The data set's own keys of `[dataset]`; `NoSettings` for none."""
+
+    def source_digest(self, cfg: SourceConfig) -> str:
+        """sha256 of the source files, read without importing the library that ships them.
+
+        Raises `InputError` where they are missing.
+        """
+
+    def load(self, cfg: SourceConfig) -> Dataset:
+        """The samples in three splits; `Dataset.sha256` is `source_digest(cfg)`."""

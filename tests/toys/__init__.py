@@ -1,0 +1,22 @@
+"""Plug-ins of one module each, one for every axis of `pipeline`, all named `toy`."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from pipeline.datasets import DATASETS
+from pipeline.losses import FEATURE_LOSSES, LOSSES
+from pipeline.models import STUDENTS
+from pipeline.teachers import TEACHER_FILES
+from tests.toys import dataset, feature_loss, loss, student, teacher_file
+
+
+@contextmanager
+def plugged_in() -> Iterator[None]:
+    """Offer the toys inside the block, as installed distributions would."""
+    with ExitStack() as stack:
+        stack.enter_context(STUDENTS.added("toy", student))
+        stack.enter_context(LOSSES.added("toy", loss))
+        stack.enter_context(FEATURE_LOSSES.added("toy", feature_loss))
+        stack.enter_context(DATASETS.added("toy", dataset))
+        stack.enter_context(TEACHER_FILES.added("toy", teacher_file))
+        yield
