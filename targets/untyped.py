@@ -22,3 +22,21 @@ OnnxTensor: TypeAlias = Any
 """`onnx.TensorProto`."""
 TfliteModel: TypeAlias = Any
 """A flatbuffer object of `ai_edge_litert.schema_py_generated`."""
+OnnxValue: TypeAlias = Any
+"""`onnx.ValueInfoProto`."""
+OnnxGraph: TypeAlias = Any
+"""`onnx.GraphProto`."""
+TfliteGraph: TypeAlias = Any
+"""`SubGraphT` of the same module as `TfliteModel`."""
+TfliteTensor: TypeAlias = Any
+"""`TensorT` of that module."""
+TfliteOperator: TypeAlias = Any
+"""`OperatorT` of that module."""
+TfliteBuffer: TypeAlias = Any
+"""`BufferT` of that module."""
+FlatbufferBuilder: TypeAlias = Any
+"""`flatbuffers.Builder`."""
+TfGraph: TypeAlias = Any
+"""`tf.compat.v1.GraphDef`."""
+TfConverter: TypeAlias = Any
+"""`tf.lite.TFLiteConverter`."""

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.cli import app
 from pipeline.datasets.splits import Dataset
-from pipeline.export import conversion
+from pipeline.export import result
 from pipeline.recipe.schema import TeacherConfig
 from pipeline.teachers import open_teacher
 from pipeline.teachers.loading import load_network
@@ -553,7 +553,7 @@ def test_files_of_one_stem_do_not_replace_each_other(tmp_path: Path) -> None:
     for _ in range(2):  # the same file again is replaced
         document = convert(tmp_path / "a" / "net.keras", out, **RAW)
     assert document["model"]["path"] == "../a/net.keras"
-    kept = (out / conversion.DOCUMENT).read_text()
+    kept = (out / result.NAME).read_text()
     another = signatures(tmp_path / "c", {"a": (linear, pixels()), "b": (linear, pixels())})
     convert(another, tmp_path / "saved", signature="a", **RAW)
     said_by(lambda: convert(another, tmp_path / "saved", signature="b", **RAW), "c, signature a,")
@@ -561,7 +561,7 @@ def test_files_of_one_stem_do_not_replace_each_other(tmp_path: Path) -> None:
         lambda: convert(tmp_path / "b" / "net.keras", out, **RAW),
         f"conversion of another model, {tmp_path / 'a' / 'net.keras'}, which", "with --out",
     )  # fmt: skip
-    assert (out / conversion.DOCUMENT).read_text() == kept
+    assert (out / result.NAME).read_text() == kept
 
 
 def test_the_saved_model_below_a_folder_is_named(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from ai_edge_litert.interpreter import Interpreter
 from onnx import TensorProto, helper, numpy_helper
 
 from targets.errors import ProofError
-from targets.formats import FORMATS
 from targets.formats.input_spec import InputSpec, image_input
 from targets.formats.onnx import qdq
 from targets.formats.tflite import export
@@ -32,13 +31,6 @@ def mean_of_pixels(image: Any) -> Any:
 def test_the_input_is_exactly_int8_with_scale_1_128() -> None:
     assert SPEC.real_range == (-1.0, 127 / 128)
     assert (SPEC.scale, SPEC.zero_point) == (1 / 128, 128)
-
-
-def test_every_format_names_a_module() -> None:
-    from importlib import import_module
-
-    for module in FORMATS.values():
-        assert callable(import_module(module).export_float)
 
 
 def test_an_int8_tflite_takes_raw_pixels_and_holds_no_float_operator(finished: Lane) -> None:

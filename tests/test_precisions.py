@@ -15,13 +15,14 @@ from onnx import TensorProto, helper, numpy_helper
 from targets.bench.plan import Bench, Protocol, Subject, logits_of
 from targets.bench.runner import local_host
 from targets.errors import InputError, ProofError
-from targets.formats import PRECISIONS
-from targets.formats.calibration import CALIBRATED, MIN_CALIBRATION_SAMPLES
+from targets.formats import FORMATS
+from targets.formats.calibration import MIN_CALIBRATION_SAMPLES
 from targets.formats.input_spec import InputSpec, image_input
 from targets.formats.onnx import qdq
 from targets.formats.onnx.integers import pad_integers
 from targets.formats.onnx.rewrite import int8_to_uint8, subtract_by_adding
 from targets.formats.onnx.scales import require_equal_scales, scale_table
+from targets.formats.precisions import PRECISIONS
 from targets.formats.tflite import export
 from targets.formats.tflite.inspect import require_dynamic, require_float16, require_int16x8
 from targets.runtimes import RUNTIMES
@@ -60,7 +61,7 @@ def write(model: Any, precision: str, folder: Path) -> Path:
         quantized = QuantizedNetwork(model, SPEC)
         quantized.calibrate(IMAGES)
         model = quantized.model
-    samples = (IMAGES,) if precision in CALIBRATED else ()
+    samples = (IMAGES,) if PRECISIONS[precision].calibrated else ()
     write_file(lambda image: model(image, training=False), SPEC, *samples, path)
     return path
 
@@ -74,7 +75,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         if family not in made:
             made[family] = out = tmp_path_factory.mktemp(family)
             model = network(family)
-            files = {p: write(model, p, out) for p in PRECISIONS["tflite"]}
+            files = {p: write(model, p, out) for p in FORMATS["tflite"].precisions}
             qdq.export_float(
                 lambda image: model(image, training=False), SPEC, out / "student.float32.onnx"
             )
@@ -112,7 +113,7 @@ def test_every_file_loads_and_answers_in_every_runtime(
     bench = Bench(host=local_host(tmp_path), samples=samples, protocol=ONCE)
     (kind,) = RUNTIMES[runtime].formats
     expected = logits_of(written(family) / f"student.float32.{kind}", kind, IMAGES[:16], tmp_path)
-    for precision in PRECISIONS[kind]:
+    for precision in FORMATS[kind].precisions:
         path = written(family) / f"student.{precision}.{kind}"
         subject = Subject(name=path.name, format=kind, path=path, runtime=RUNTIMES[runtime])
         seen, record = bench.outputs(subject)
@@ -133,7 +134,7 @@ def test_every_precision_has_its_function_and_its_types(written: Callable[[str],
     folder = written("mobilenet_v1")
     held = {
         p: {c.dtype for c in export.inspect(folder / f"student.{p}.tflite").constants}
-        for p in PRECISIONS["tflite"]
+        for p in FORMATS["tflite"].precisions
     }
     assert "FLOAT16" in held["float16"]
     assert "INT8" in held["dynamic"]
@@ -160,7 +161,7 @@ def test_both_ends_are_set_only_where_they_do_not_occur() -> None:
     assert export.with_both_ends(changed) is changed
 
 
-@pytest.mark.parametrize("precision", CALIBRATED)
+@pytest.mark.parametrize("precision", [p.name for p in PRECISIONS.values() if p.calibrated])
 def test_a_calibration_set_that_is_too_small_is_refused(tmp_path: Path, precision: str) -> None:
     write_file = getattr(export, f"export_{precision}")
     with pytest.raises(InputError, match=r"255 samples are too few.* at least 256"):
@@ -246,12 +247,12 @@ def test_the_scale_table_covers_every_quantized_tensor(
     seen = export.inspect(stem.with_name(f"{stem.name}.tflite"))
     tensors = Interpreter(str(stem.with_name(f"{stem.name}.tflite"))).get_tensor_details()
     quantized = {t["name"] for t in tensors if t["quantization_parameters"]["scales"].size}
-    assert quantized == {row.tflite for row in rows}
+    assert quantized == {row.source for row in rows}
     layers = len([op for op in seen.operators if op.weights == "INT8"])
     by_kind = {kind: [r for r in rows if r.kind == kind] for kind in ("weights", "bias")}
     assert len(by_kind["weights"]) == layers
     assert len(by_kind["bias"]) == layers - 1  # the classifier's is zero, and TFLite drops it
-    assert max(r.tflite_scales.channels for r in rows if r.tflite_scales) > 1
+    assert max(r.source_scales.channels for r in rows if r.source_scales) > 1
     assert [r.note for r in rows if r.note] == ["holds the values of image"]
 
 
@@ -283,7 +284,7 @@ def test_a_tensor_that_one_file_lacks_is_not_equal(
     before, node.name = node.name, "somebody"
     onnx.save(model, tmp_path / "x.onnx")
     rows = scale_table(folder / "student.int8.tflite", tmp_path / "x.onnx")
-    said = {row.tflite or row.onnx: row.note for row in rows if not row.equal}
+    said = {row.source or row.file: row.note for row in rows if not row.equal}
     assert said[before] == "has no counterpart in the ONNX file"
     assert "has no counterpart in the TFLite file" in said.values()
     with pytest.raises(ProofError, match="has no counterpart"):

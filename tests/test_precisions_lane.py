@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from targets.errors import ProofError
-from targets.formats import PRECISIONS
+from targets.formats import FORMATS
 from targets.formats.onnx import inspect as inspect_onnx
+from targets.formats.precisions import PRECISIONS
 from targets.formats.tflite import inspect as inspect_tflite
 from tests.conftest import Lane
+from tests.formats import OtherNetwork
 from tests.kept import Setting
 from tests.test_end_to_end import report
 
@@ -33,7 +35,7 @@ def both(finished: Lane, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
 
 def converted(finished: Lane, out: Path, *targets: str) -> tuple[Path, Content]:
     shutil.copytree(finished.out / ".store", out / ".store")
-    precisions = [p for p in PRECISIONS["tflite"] if all(p in PRECISIONS[t] for t in targets)]
+    precisions = [p for p in PRECISIONS if all(p in FORMATS[t].precisions for t in targets)]
     results, steps = replace(finished, out=out).run(
         ("convert.targets", list(targets)), ("convert.precisions", precisions), OFF
     )
@@ -55,7 +57,7 @@ def students(content: Content, target: str) -> dict[str, Content]:
 def test_the_report_has_every_precision_of_tflite(tflite: tuple[Path, Content]) -> None:
     results, content = tflite
     rows = students(content, "tflite")
-    assert set(rows) == set(PRECISIONS["tflite"])
+    assert set(rows) == set(FORMATS["tflite"].precisions)
     for precision, row in rows.items():
         assert row["name"] == f"student.{precision}.tflite"
         assert row["size_bytes"] == (results / row["file"]).stat().st_size
@@ -64,8 +66,8 @@ def test_the_report_has_every_precision_of_tflite(tflite: tuple[Path, Content]) 
 
 
 def test_the_report_has_every_precision_of_onnx(both: tuple[Path, Content]) -> None:
-    assert set(students(both[1], "onnx")) == set(PRECISIONS["onnx"])
-    assert set(students(both[1], "tflite")) == set(PRECISIONS["onnx"])
+    assert set(students(both[1], "onnx")) == set(FORMATS["onnx"].precisions)
+    assert set(students(both[1], "tflite")) == set(FORMATS["onnx"].precisions)
 
 
 def test_each_file_is_compared_with_the_network_it_came_from(
@@ -137,16 +139,9 @@ def test_without_onnx_there_is_no_scale_table(tflite: tuple[Path, Content]) -> N
 
 
 def test_a_run_with_a_file_that_is_not_proved_names_the_others_and_publishes_none(
-    finished: Lane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: Lane, tmp_path: Path
 ) -> None:
-    from targets.formats.tflite import export
-
-    def other(model: Any, *rest: Any) -> None:
-        write_file(lambda image: 1.0 - model(image), *rest)
-
-    write_file = export.export_int8_ptq
-    monkeypatch.setattr(export, "export_int8_ptq", other)
-    with pytest.raises(ProofError) as error:
+    with OtherNetwork("int8_ptq").offered(), pytest.raises(ProofError) as error:
         converted(finished, tmp_path, "tflite", "onnx")
     said, first, second = str(error.value).split("\n- ")
     assert "2 of 8 files are not proved" in said

@@ -54,8 +54,8 @@ def test_both_int8_files_give_the_same_on_every_processor(
     student: Path, images: Any, tmp_path: Path, name: str
 ) -> None:
     requires(name)
-    files = {"tflite": student, "onnx": student.with_suffix(".onnx")}
-    here, there = prove(**files, samples=images, on=[name], scratch=tmp_path)
+    onnx_file = student.with_suffix(".onnx")
+    here, there = prove(onnx_file, source=student, samples=images, on=[name], scratch=tmp_path)
     assert (here.how, there.processor) == ("this machine", PROCESSORS[name].what)
     assert (here.agreement, there.agreement) == (1, 1)
     assert (here.max_abs_diff, there.max_abs_diff) == (0, 0)

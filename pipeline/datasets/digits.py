@@ -4,7 +4,6 @@ It ships inside scikit-learn, so the default recipe needs no download. Source: E
 C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998.
 """
 
-import hashlib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import numpy.typing as npt
 from pipeline.datasets.image_files import way_to_npz
 from pipeline.datasets.splits import Dataset, Images, Samples, three_way
 from pipeline.recipe.schema import DatasetConfig
+from targets.digest import file_sha256
 from targets.errors import InputError, missing_package
 
 SIDE = 28
@@ -27,7 +27,7 @@ def source_digest(cfg: DatasetConfig) -> str:
             'images give a recipe with dataset.name = "npz", or add --set dataset.name=npz.'
             + (f" {way}" if way else "")
         )
-    return hashlib.sha256(_source().read_bytes()).hexdigest()
+    return file_sha256(_source())
 
 
 def load(cfg: DatasetConfig) -> Dataset:

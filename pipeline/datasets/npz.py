@@ -20,12 +20,12 @@ from pipeline.datasets.forms import OBJECTS
 from pipeline.datasets.image_files import way_to_npz
 from pipeline.datasets.splits import Dataset
 from pipeline.recipe.schema import DatasetConfig
+from targets.digest import file_sha256
 from targets.errors import InputError
 
 
 def source_digest(cfg: DatasetConfig) -> str:
-    with _path(cfg).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(_path(cfg))
 
 
 def load(cfg: DatasetConfig) -> Dataset:

@@ -25,8 +25,9 @@ from targets.bench.tiers import TIERS
 from targets.devices import inventory
 from targets.devices.cpus import available_cpus
 from targets.errors import InputError, unknown
-from targets.formats import FORMATS, PRECISIONS
+from targets.formats import FORMATS
 from targets.formats.calibration import MIN_CALIBRATION_SAMPLES
+from targets.formats.precisions import PRECISIONS
 from targets.processors import PROCESSORS
 
 
@@ -57,7 +58,7 @@ PositiveFloat = Annotated[float, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Target = Annotated[str, _one_of("target", FORMATS)]
-Precision = Annotated[str, _one_of("precision", PRECISIONS["tflite"])]
+Precision = Annotated[str, _one_of("precision", PRECISIONS)]
 
 
 def _known_device(value: object) -> object:
@@ -237,10 +238,10 @@ class ConvertConfig(Section):
     def _formats_can(self) -> Self:
         for target in self.targets:
             for precision in self.precisions:
-                if precision not in PRECISIONS[target]:
+                held = FORMATS[target].precisions
+                if precision not in held:
                     raise ValueError(
-                        f"{target} cannot be {precision}; it can be: "
-                        f"{', '.join(PRECISIONS[target])}"
+                        f"{target} cannot be {precision}; it can be: {', '.join(held)}"
                     )
         return self
 

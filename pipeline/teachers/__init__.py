@@ -3,7 +3,6 @@
 A source is one module with `open_file`, and one line here.
 """
 
-import hashlib
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,13 +75,3 @@ def open_teacher(
     module = import_module(SOURCES[kind_of(path)])
     opened: OpenTeacher = module.open_file(path, cfg, data, threads=threads)
     return opened
-
-
-def file_sha256(path: Path) -> str:
-    """Of the contents; of a SavedModel folder over the names and contents of all its files."""
-    if path.is_file():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    files = sorted(file for file in path.rglob("*") if file.is_file())
-    parts = [f"{file.relative_to(path).as_posix()} {file_sha256(file)}" for file in files]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

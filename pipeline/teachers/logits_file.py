@@ -26,7 +26,7 @@ import numpy.typing as npt
 from pipeline.datasets.splits import Dataset, Images, Split
 from pipeline.teachers.source import Logits, OpenTeacher, is_raw, make_adapter
 from targets.errors import InputError
-from targets.formats.model_io import Adapter
+from targets.formats.model_io import ModelIO
 
 if TYPE_CHECKING:
     from pipeline.recipe.schema import TeacherConfig
@@ -127,7 +127,7 @@ def _require_same_split(given: Given, data: Dataset, path: Path) -> None:
 
 
 def _logits(
-    given: npt.NDArray[Any], adapter: Adapter, data: Dataset, part: Split, path: Path
+    given: npt.NDArray[Any], adapter: ModelIO, data: Dataset, part: Split, path: Path
 ) -> Logits:
     _check(given, data, part, path)
     return adapter.logits(given)

@@ -13,7 +13,7 @@ from pipeline.datasets.size import scaled_sides
 from pipeline.datasets.splits import Dataset, Images, Split
 from targets.errors import InputError, unknown
 from targets.formats.input_spec import InputSpec
-from targets.formats.model_io import Adapter, Quantization
+from targets.formats.model_io import ModelIO, Quantization
 
 if TYPE_CHECKING:
     from pipeline.recipe.schema import TeacherConfig
@@ -39,7 +39,7 @@ class OpenTeacher:
     """What was said about the file; null for the network trained here."""
     scalable: bool = False
     """Whether it would take the pixels with another scale and offset."""
-    adapter: Adapter | None = None
+    adapter: ModelIO | None = None
     """Of a file that a runtime executes: what lies between it and raw images."""
     serve: Callable[[Tensor], Tensor] | None = None
     """Of a TensorFlow network: normalised images (`InputSpec`) to logits, can be traced."""
@@ -90,7 +90,7 @@ def make_adapter(
     path: Path,
     *,
     quantization: Quantization | None = None,
-) -> Adapter:
+) -> ModelIO:
     """What lies between raw images and a file that takes `dims` (without the batch)."""
     channels_first, shape = layout_of(dims, data.input.shape, path)
     for key in ("scale", "offset"):
@@ -100,7 +100,7 @@ def make_adapter(
                 f"teacher.{key}: {len(values)} values for images of {data.input.shape[-1]} "
                 "channels; give one, or one per channel."
             )
-    return Adapter(
+    return ModelIO(
         scale=cfg.scale,
         offset=cfg.offset,
         channels_first=channels_first,

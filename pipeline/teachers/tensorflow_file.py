@@ -17,7 +17,7 @@ from pipeline.teachers.source import (
     wrong_scores,
 )
 from targets.errors import InputError
-from targets.formats.model_io import BELOW_1, PROBABILITY_FLOOR, Adapter
+from targets.formats.model_io import BELOW_1, PROBABILITY_FLOOR, ModelIO
 
 if TYPE_CHECKING:
     from pipeline.recipe.schema import TeacherConfig
@@ -71,8 +71,8 @@ def open_file(path: Path, cfg: "TeacherConfig", data: Dataset, *, threads: int) 
     )
 
 
-def _logits(network: LoadedNetwork, adapter: Adapter, raw: Tensor) -> Tensor:
-    """The arithmetic of `prepare` and of `Adapter.logits`, as a graph."""
+def _logits(network: LoadedNetwork, adapter: ModelIO, raw: Tensor) -> Tensor:
+    """The arithmetic of `prepare` and of `ModelIO.logits`, as a graph."""
     import tensorflow as tf
 
     scale, offset = (np.asarray(v, np.float32) for v in (adapter.scale, adapter.offset))

@@ -45,13 +45,13 @@ def preflight(job: Job) -> None:
     """What would fail only after hours of training, told before it."""
     from pipeline.quantization.preflight import require_features, require_quantizable
     from pipeline.training.augmentation import require_fit
-    from targets.formats.calibration import CALIBRATED
+    from targets.formats.precisions import PRECISIONS
 
     recipe, data = job.recipe, job.dataset()
     require_fit(recipe.views, data)
     require_fit(teacher_views(job), data, cutout="teacher.cutout")
     asked = set(recipe.convert.precisions) | ({"int8"} if recipe.ablation.enabled else set())
-    if {"int8", *CALIBRATED} & asked:
+    if any(PRECISIONS[name].needs_samples for name in asked):
         require_calibration(job)
     if "int8" in asked:
         require_quantizable(build(student_network(job)), family=recipe.distill.family)

@@ -136,7 +136,7 @@ class Model(Section):
     macs: int | None = None
     """Multiply-accumulates of one query; null where the file does not say."""
     adapter: dict[str, Any] | None = None
-    """What lies between a raw sample and the file (`targets.formats.model_io.Adapter`)."""
+    """What lies between a raw sample and the file (`targets.formats.model_io.ModelIO`)."""
     inputs: tuple[Tensor, ...] | None = None
     """In the file's order; null where it cannot be loaded."""
     outputs: tuple[Tensor, ...] | None = None

@@ -1,7 +1,7 @@
 """ONNX export. int8 is made from the int8 TFLite file: one quantized graph, two formats.
 
 tf2onnx turns that file into QuantizeLinear/DequantizeLinear pairs with the same scales. Exact
-rewrites follow (`onnx_rewrite`), without which ONNX Runtime keeps operators in float
+rewrites follow (`rewrite`, `integers`), without which ONNX Runtime keeps operators in float
 (onnxruntime#14707).
 """
 
@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import shorten
-from typing import Any, Literal
 
 import numpy as np
 
@@ -34,9 +33,11 @@ from targets.formats.onnx.rewrite import (
     subtract_by_adding,
 )
 from targets.formats.onnx.scales import require_equal_scales, scale_table
+from targets.formats.record import ScaleRow
 from targets.formats.tflite.inspect import is_constant, read
 from targets.formats.tflite.lookup_table import table
 from targets.quiet import quiet_stderr
+from targets.untyped import OnnxGraph, OnnxModel, OnnxNode, OnnxTensor, OnnxValue, Tensor
 
 __all__ = [
     "Inspection",
@@ -51,16 +52,12 @@ __all__ = [
     "scale_table",
 ]
 
-Tensor = Any
-Model = Any
-Weights = Literal["uint8", "int8"]
-
 OPSET = 13
 """Oldest with per-channel QuantizeLinear: what older runtimes on devices load."""
 
 
 def export_float(model: Callable[[Tensor], Tensor], spec: InputSpec, path: Path) -> None:
-    """Write `model` (normalised images to logits) as float32: raw values as float32 in."""
+    """Write `model` (real values to logits) as float32: raw values as float32 in."""
     import tensorflow as tf
     import tf2onnx
 
@@ -77,13 +74,13 @@ def export_float(model: Callable[[Tensor], Tensor], spec: InputSpec, path: Path)
     _write(canonical(proto), path)
 
 
-def export_int8(tflite: Path, path: Path, *, weights: Weights = "uint8") -> None:
+def export_int8(tflite: Path, path: Path, *, weights: str = "uint8") -> tuple[ScaleRow, ...]:
     """Write the int8 `tflite` file as ONNX: raw uint8 in, float32 logits out, the same scales.
 
-    `weights` are stored as uint8, exact on every processor, or as int8, which is faster on x86 and
-    exact only with VNNI there (and on ARM): `onnx_products`. Raises `ProofError` when ONNX Runtime
-    does not run every operator as int8, or when a scale is not shown to be the one of the TFLite
-    file.
+    `weights` are stored as `uint8`, exact on every processor, or as `int8`, which is faster on x86
+    and exact only with VNNI there (and on ARM): `products`. Returns the scale table. Raises
+    `ProofError` when ONNX Runtime does not run every operator as int8, or when a scale is not
+    shown to be the one of the TFLite file.
     """
     import tf2onnx
 
@@ -101,28 +98,30 @@ def export_int8(tflite: Path, path: Path, *, weights: Weights = "uint8") -> None
         own_zero_points(proto)
     _write(canonical(proto, labels), path)
     require_int8(path)
-    require_equal_scales(scale_table(tflite, path))
+    rows = scale_table(tflite, path)
+    require_equal_scales(rows)
     if weights == "uint8":
         require_exact_products(path)
+    return rows
 
 
 @contextmanager
 def _converting(path: Path) -> Iterator[None]:
-    """tf2onnx, quiet; what it cannot convert is a `ConversionError`."""
+    """Silence tf2onnx, and turn its errors into `ConversionError`."""
     try:
         with quiet_stderr(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     except (ValueError, RuntimeError, KeyError, NotImplementedError, AssertionError) as error:
-        said = next(iter(str(error).splitlines()), "") or type(error).__name__
-        why = shorten(said, 400, placeholder=" …").rstrip(".")
+        line = next(iter(str(error).splitlines()), "") or type(error).__name__
+        why = shorten(line, 400, placeholder=" …").rstrip(".")
         raise ConversionError(f"{path.name}: the network has no form in ONNX: {why}.") from error
 
 
 @contextmanager
 def _one_function() -> Iterator[None]:
     """Trace functions that the network calls as part of it: Keras wraps a grouped convolution in
-    one that XLA must compile, which tf2onnx does not look into."""
+    one for XLA, which tf2onnx does not convert."""
     import tensorflow as tf
 
     before = tf.config.functions_run_eagerly()
@@ -133,8 +132,8 @@ def _one_function() -> Iterator[None]:
         tf.config.run_functions_eagerly(before)
 
 
-def _require_plain(model: Model, path: Path) -> None:
-    """Refuse what `canonical` does not know: graphs in nodes, and operators beyond the standard."""
+def _require_plain(model: OnnxModel, path: Path) -> None:
+    """Refuse graphs in nodes and non-standard operators, which `canonical` does not handle."""
     from onnx import AttributeProto
 
     for node in model.graph.node:
@@ -146,8 +145,8 @@ def _require_plain(model: Model, path: Path) -> None:
             )
 
 
-def _require_known(model: Model, path: Path) -> None:
-    """Refuse operators that the standard does not have at `OPSET`: what tf2onnx left as it was."""
+def _require_known(model: OnnxModel, path: Path) -> None:
+    """Refuse operators that the standard does not have at `OPSET`: tf2onnx copies these."""
     unknown = sorted({node.op_type for node in model.graph.node if not _is_known(node.op_type)})
     if unknown:
         raise ConversionError(
@@ -166,7 +165,7 @@ def _is_known(operator: str) -> bool:
     return True
 
 
-def erf_for_erfc(model: Model) -> None:
+def erf_for_erfc(model: OnnxModel) -> None:
     """erfc(x) becomes 1 - erf(x): Keras writes gelu with erfc, which ONNX does not have."""
     from onnx import helper, numpy_helper
 
@@ -181,7 +180,7 @@ def erf_for_erfc(model: Model) -> None:
 
 
 def operands(tflite: Path) -> dict[str, list[str]]:
-    """Every tensor of a TFLite file -> the constants that the operator which gives it reads."""
+    """Every tensor of a TFLite file -> the constants that the operator before it reads."""
     model = read(tflite)
     graph = model.subgraphs[0]
     names = [tensor.name.decode() for tensor in graph.tensors]
@@ -193,13 +192,13 @@ def operands(tflite: Path) -> dict[str, list[str]]:
     return found
 
 
-def tflite_names(model: Model, known: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """Output of a quantizing node -> the TFLite tensor (of `known`) that it stands for.
+def tflite_names(model: OnnxModel, known: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Output of a quantizing node -> its TFLite tensor (of `known`).
 
     tf2onnx calls the output of an activation's QuantizeLinear by the tensor's own name, its input
     (where it moved the node before a Squeeze) by the name with `_prequant` behind it, and the
     output of a constant's DequantizeLinear by the name with `_dequant` behind it. A constant that
-    it made anew is the one that TFLite's operator reads there, if it reads only one.
+    it makes anew is the one that TFLite's operator reads there, if it reads only one.
     """
     constants = {i.name for i in model.graph.initializer}
     readers = readers_of(model.graph)
@@ -219,9 +218,9 @@ def tflite_names(model: Model, known: Mapping[str, Sequence[str]]) -> dict[str, 
 
 
 def _operands_beside(
-    dequantize: Any, readers: Mapping[str, list[Any]], known: Mapping[str, Sequence[str]]
+    dequantize: OnnxNode, readers: Mapping[str, list[OnnxNode]], known: Mapping[str, Sequence[str]]
 ) -> list[str]:
-    """The constants of the TFLite operators that read what `dequantize` gives."""
+    """The constants of the TFLite operators that read the output of `dequantize`."""
     found: list[str] = []
     for node in readers.get(dequantize.output[0], ()):
         for quantize in readers.get(node.output[0], ()):
@@ -229,18 +228,18 @@ def _operands_beside(
     return list(dict.fromkeys(found))
 
 
-def canonical(model: Model, labels: Mapping[str, str] | None = None) -> Model:
-    """The same graph with names and order that depend on nothing but the graph.
+def canonical(model: OnnxModel, labels: Mapping[str, str] | None = None) -> OnnxModel:
+    """The same graph with names and an order that depend on the graph only.
 
     tf2onnx numbers its names differently in every process. Unused nodes and equal constants go.
-    `labels` names nodes after what they stand for, by their output.
+    `labels` maps outputs of nodes to names of the nodes.
     """
     from onnx import helper
 
     graph = model.graph
     constants = {i.name: i for i in graph.initializer}
     names = {graph.input[0].name: "image", graph.output[0].name: "logits"}
-    kept: dict[tuple[Any, ...], Any] = {}
+    kept: dict[tuple[object, ...], OnnxTensor] = {}
     nodes = []
     known = labels or {}
     for index, node in enumerate(_in_order(graph)):
@@ -270,12 +269,12 @@ def canonical(model: Model, labels: Mapping[str, str] | None = None) -> Model:
     return helper.make_model(built, opset_imports=opset, producer_name="edge-distill", ir_version=7)
 
 
-def _in_order(graph: Any) -> list[Any]:
+def _in_order(graph: OnnxGraph) -> list[OnnxNode]:
     """The nodes that the output needs, each behind its inputs, by depth-first search."""
     made_by = {output: node for node in graph.node for output in node.output}
-    order: list[Any] = []
+    order: list[OnnxNode] = []
     done: set[int] = set()
-    stack: list[tuple[Any, bool]] = [(made_by[graph.output[0].name], False)]
+    stack: list[tuple[OnnxNode, bool]] = [(made_by[graph.output[0].name], False)]
     while stack:
         node, expanded = stack.pop()
         if id(node) in done:
@@ -289,13 +288,13 @@ def _in_order(graph: Any) -> list[Any]:
     return order
 
 
-def _content(tensor: Any) -> tuple[Any, ...]:
+def _content(tensor: OnnxTensor) -> tuple[object, ...]:
     from onnx import numpy_helper
 
     return (tensor.data_type, tuple(tensor.dims), numpy_helper.to_array(tensor).tobytes())
 
 
-def _value(value: Any, name: str) -> Any:
+def _value(value: OnnxValue, name: str) -> OnnxValue:
     from onnx import helper
 
     kind = value.type.tensor_type
@@ -304,7 +303,7 @@ def _value(value: Any, name: str) -> Any:
     )
 
 
-def _write(model: Model, path: Path) -> None:
+def _write(model: OnnxModel, path: Path) -> None:
     import onnx
 
     _require_known(model, path)
