@@ -17,7 +17,7 @@ from pipeline.datasets.splits import Dataset, Split
 from pipeline.engine.artifacts import Checkpoint, Exports, Teacher, TeacherLogits
 from pipeline.engine.job import Step
 from pipeline.engine.progress import SilentConsole
-from pipeline.export.exporter import Exporter, SampleSets
+from pipeline.export.exporter import Exporter, Network, SampleSets
 from pipeline.stages import convert, logits, teacher
 from pipeline.teachers.logits_file import save_logits
 from pipeline.teachers.trained import open_checkpoint
@@ -305,14 +305,13 @@ def test_a_network_that_a_format_cannot_hold_still_teaches(finished: Lane, tmp_p
         return tf.linalg.svd(tf.reshape(image, [1, 12, 12]), compute_uv=False)[:, :3]
 
     function = ServingFunction(input=data.input, call=serve)
-    network = convert.RunNetwork(
+    network = Network(
         name="teacher",
         role="teacher",
         function=lambda precision, file: function,
         logits=lambda raw: np.zeros((len(raw), 3), np.float32),
         parameters=None,
         macs=None,
-        optional=True,
     )
     images = data[Split.VAL].images
     exporter = Exporter(
@@ -321,9 +320,8 @@ def test_a_network_that_a_format_cannot_hold_still_teaches(finished: Lane, tmp_p
         samples=SampleSets(calibration=images, comparison=images, pair=images),
         say=console.say,
     )
-    file = (network, "tflite", "float32")
-    assert convert.export_all([file], exporter, console=console) == []
+    files = [(network, "tflite", "float32")]
+    assert convert.export_all(files, exporter, optional=("teacher",)) == []
     assert "the teacher is not measured as tflite" in console.said[-1]
-    trained = (replace(network, optional=False), "tflite", "float32")
     with pytest.raises(ProofError, match=r"(?s)1 of 1 files.*teacher\.float32\.tflite"):
-        convert.export_all([trained], exporter, console=console)
+        convert.export_all(files, exporter)

@@ -126,6 +126,7 @@ def _files(
     )
     network = Network(
         name=subject.options.model.resolve().stem,
+        role="network",
         function=subject.function,
         logits=lambda samples: subject.logits,
     )

@@ -89,21 +89,22 @@ def converted_file(file: "ProvedFile | Refused", *, top1: float | None = None) -
         return ConvertedFile(
             name=file.name,
             format=file.format,
-            precision=file.precision.name,
+            precision=file.precision,
             reason=str(file.error),
         )
-    source = "" if file.pair is None else file.pair.source.format
+    record, parity = file.record, file.parity[0]
+    source = "" if file.source is None else file.source.format
     return ConvertedFile(
-        name=file.path.name,
-        format=file.format,
-        precision=file.precision.name,
-        file=f"{file.path.parent.name}/{file.path.name}",
-        sha256=file.sha256,
-        size_bytes=file.size_bytes,
-        agreement=file.agreement,
-        max_abs_diff=file.max_abs_diff,
+        name=record.name,
+        format=record.format,
+        precision=record.precision,
+        file=record.file,
+        sha256=record.sha256,
+        size_bytes=record.size_bytes,
+        agreement=parity.agreement,
+        max_abs_diff=parity.max_abs_diff,
         top1=top1,
-        int8_ops=file.operators.int8_ops,
-        float_ops=file.operators.float_ops,
-        scales=tuple(row.by_format(source=source, file=file.format) for row in file.scales),
+        int8_ops=parity.int8_ops,
+        float_ops=parity.float_ops,
+        scales=tuple(row.by_format(source=source, file=record.format) for row in file.scales),
     )

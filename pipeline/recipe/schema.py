@@ -32,10 +32,10 @@ from targets.processors import PROCESSORS
 
 
 def _one_of(kind: str, known: Iterable[str]) -> BeforeValidator:
-    names = tuple(known)
+    """`known` may be a registry, which can grow."""
 
     def check(value: object) -> object:
-        if isinstance(value, str) and value not in names:
+        if isinstance(value, str) and value not in (names := tuple(known)):
             raise ValueError(str(unknown(kind, value, names)))
         return value
 

@@ -1,42 +1,34 @@
 """Write the requested files, each proved by the exporter; all are delivered, or none."""
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.engine.artifacts import Checkpoint, DatasetSummary, Exports, Teacher
 from pipeline.engine.job import Job
-from pipeline.engine.progress import Console
-from pipeline.export.exporter import Exporter, Network, ProvedFile, Refused, SampleSets
+from pipeline.export.exporter import (
+    Exporter,
+    Network,
+    ProvedFile,
+    Refused,
+    SampleSets,
+    recorded,
+)
 from pipeline.recipe.schema import ConvertConfig
-from targets.digest import file_sha256
 from targets.errors import ConversionError, DeviceError, ProofError
 from targets.formats import FORMATS
 from targets.formats.contract import ServingFunction
 from targets.formats.precisions import PRECISIONS
-from targets.formats.record import ExportedModel, Parity
+from targets.formats.record import ExportedModel
 
 if TYPE_CHECKING:
     from pipeline.datasets.splits import Dataset
     from pipeline.teachers.source import OpenTeacher
 
 TEACHER_PRECISION = "float32"
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunNetwork(Network):
-    """A network of the run, as its files are recorded."""
-
-    role: str
-    parameters: int | None
-    macs: int | None
-    optional: bool = False
-    """Whether a format may have no form for it: the user's own teacher, which has taught."""
-
-
-Exported = tuple[RunNetwork, ProvedFile]
+Requested = Iterable[tuple[Network, str, str]]
+"""A network, a format and a precision for each file."""
 
 
 def run(
@@ -62,21 +54,19 @@ def run(
     if quantize is not None:
         networks.append(_student("student_qat", quantize, data))
     exporter = _exporter(cfg, folder, job, data)
-    files = export_all(
-        _requested(cfg, _teacher(teacher, opened, data), networks), exporter, console=job.console
-    )
-    models = [_model(network, file) for network, file in files]
+    requested = _requested(cfg, _teacher(teacher, opened, data), networks)
+    files = export_all(requested, exporter, optional=() if teacher.asked is None else ("teacher",))
+    models = [file.record for file in files]
     if opened.adapter is not None:
         models.append(_user_file(teacher, opened, folder))
-    pairs = [file.pair for _, file in files if file.pair is not None]
     return Exports(
         folder=out,
         input=data.input,
         dataset=_summary(data),
         models=tuple(models),
-        parity=tuple(row for network, file in files for row in _parity(network, file, exporter)),
-        scales=tuple(row for _, file in files if _in_scale_table(file, cfg) for row in file.scales),
-        processors=tuple(row for pair in pairs for row in pair.processors),
+        parity=tuple(row for file in files for row in file.parity),
+        scales=tuple(row for file in files if _in_scale_table(file, cfg) for row in file.scales),
+        processors=tuple(row for file in files for row in file.processors),
         teacher_logits=_precomputed(opened, models, data, out),
     )
 
@@ -105,7 +95,7 @@ def _options(cfg: ConvertConfig, target: str) -> dict[str, str]:
     return {key.removeprefix(prefix): value for key, value in settings if key.startswith(prefix)}
 
 
-def _teacher(teacher: Teacher, opened: "OpenTeacher", data: "Dataset") -> RunNetwork | None:
+def _teacher(teacher: Teacher, opened: "OpenTeacher", data: "Dataset") -> Network | None:
     """The teacher as a network to export; None for a model file and for precomputed logits."""
     from pipeline.teachers.source import raw_input
 
@@ -115,18 +105,17 @@ def _teacher(teacher: Teacher, opened: "OpenTeacher", data: "Dataset") -> RunNet
     if call is None:
         return None
     function = ServingFunction(input=spec, call=call)
-    return RunNetwork(
+    return Network(
         name="teacher",
         role="teacher",
         function=lambda precision, file: function,
         logits=opened.logits,
         parameters=teacher.parameters,
         macs=teacher.macs,
-        optional=teacher.asked is not None,
     )
 
 
-def _student(role: str, checkpoint: Checkpoint, data: "Dataset") -> RunNetwork:
+def _student(role: str, checkpoint: Checkpoint, data: "Dataset") -> Network:
     from pipeline.models.network import build, load_weights
     from pipeline.quantization.qat import QuantizedNetwork
     from pipeline.training.loop import make_predict
@@ -136,7 +125,7 @@ def _student(role: str, checkpoint: Checkpoint, data: "Dataset") -> RunNetwork:
         model = QuantizedNetwork(model, data.input).model
     load_weights(model, checkpoint.weights)
     function = ServingFunction(input=data.input, call=lambda image: model(image, training=False))
-    return RunNetwork(
+    return Network(
         name="student",
         role=role,
         function=lambda precision, file: function,
@@ -147,9 +136,9 @@ def _student(role: str, checkpoint: Checkpoint, data: "Dataset") -> RunNetwork:
 
 
 def _requested(
-    cfg: ConvertConfig, teacher: RunNetwork | None, students: Sequence[RunNetwork]
-) -> Iterator[tuple[RunNetwork, str, str]]:
-    """Each network with format and precision; `students` are the float and the quantized one."""
+    cfg: ConvertConfig, teacher: Network | None, students: Sequence[Network]
+) -> Requested:
+    """Every file; `students` are the float network and the quantization-aware one."""
     for target in dict.fromkeys(cfg.targets):
         if teacher is not None:
             yield teacher, target, TEACHER_PRECISION
@@ -159,19 +148,22 @@ def _requested(
 
 
 def export_all(
-    requested: Iterable[tuple[RunNetwork, str, str]], exporter: Exporter, *, console: Console
-) -> list[Exported]:
-    """Every (network, format, precision), or a `ProofError` with all reasons."""
-    files: list[Exported] = []
+    requested: Requested, exporter: Exporter, *, optional: Container[str] = ()
+) -> list[ProvedFile]:
+    """Every file, or a `ProofError` with all reasons.
+
+    A format may have no form for the networks of the `optional` roles.
+    """
+    files: list[ProvedFile] = []
     refused: list[Refused] = []
     for network, target, precision in requested:
         file = exporter.export(network, target, precision)
         if isinstance(file, ProvedFile):
-            files.append((network, file))
+            files.append(file)
         elif isinstance(file.error, DeviceError):
             raise file.error
-        elif network.optional and isinstance(file.error, ConversionError):
-            console.say(f"convert   the teacher is not measured as {target}: {file.error}")
+        elif network.role in optional and isinstance(file.error, ConversionError):
+            exporter.say(f"convert   the {network.role} is not measured as {target}: {file.error}")
         else:
             refused.append(file)
     if refused:
@@ -179,8 +171,8 @@ def export_all(
     return files
 
 
-def _not_proved(files: Sequence[Exported], refused: Sequence[Refused]) -> ProofError:
-    proved = ", ".join(file.path.name for _, file in files) or "none"
+def _not_proved(files: Sequence[ProvedFile], refused: Sequence[Refused]) -> ProofError:
+    proved = ", ".join(file.record.name for file in files) or "none"
     return ProofError(
         f"convert: {len(refused)} of {len(refused) + len(files)} files are not "
         "proved. The results are delivered as a whole, so that nothing is published; what was "
@@ -190,32 +182,14 @@ def _not_proved(files: Sequence[Exported], refused: Sequence[Refused]) -> ProofE
     )
 
 
-def _model(network: RunNetwork, file: ProvedFile) -> ExportedModel:
-    return ExportedModel(
-        name=file.path.name,
-        role=network.role,
-        format=file.format,
-        precision=file.precision.name,
-        file=f"{file.path.parent.name}/{file.path.name}",
-        sha256=file.sha256,
-        size_bytes=file.size_bytes,
-        parameters=network.parameters,
-        macs=network.macs,
-    )
-
-
 def _user_file(teacher: Teacher, opened: "OpenTeacher", folder: Path) -> ExportedModel:
     """A copy of the user's model file: it is measured in its own runtime."""
     path = folder / teacher.file
     shutil.copyfile(teacher.path, path)
-    return ExportedModel(
-        name=path.name,
+    return recorded(
+        path,
         role="teacher",
-        format=opened.kind,
         precision=_precision(opened, path),
-        file=f"{folder.name}/{path.name}",
-        sha256=file_sha256(path),
-        size_bytes=path.stat().st_size,
         parameters=teacher.parameters,
         macs=teacher.macs,
         adapter=opened.adapter,
@@ -229,37 +203,10 @@ def _precision(opened: "OpenTeacher", path: Path) -> str:
     return "mixed" if FORMATS[opened.kind].inspect(path).float_ops else "int8"
 
 
-def _parity(network: RunNetwork, file: ProvedFile, exporter: Exporter) -> Iterator[Parity]:
-    """The comparison with the network, and that with the file of the same quantized graph."""
-    against_network = Parity(
-        name=file.path.name,
-        format=file.format,
-        precision=file.precision.name,
-        source=network.role,
-        samples=len(exporter.samples.comparison),
-        agreement=file.agreement,
-        max_abs_diff=file.max_abs_diff,
-        int8_ops=file.operators.int8_ops,
-        float_ops=file.operators.float_ops,
-        scales_equal=None,
-    )
-    yield against_network
-    if file.pair is not None:
-        against_source = {
-            "source": file.pair.source.path.name,
-            "samples": len(exporter.samples.pair),
-            "agreement": file.pair.agreement,
-            "max_abs_diff": file.pair.max_abs_diff,
-            "scales_equal": all(row.equal for row in file.scales),
-            "holds_on": file.pair.holds_on,
-        }
-        yield against_network.model_copy(update=against_source)
-
-
 def _in_scale_table(file: ProvedFile, cfg: ConvertConfig) -> bool:
     """The report has one table: of the quantization-aware files, if there are any."""
     aware = any(PRECISIONS[name].quantization_aware for name in cfg.precisions)
-    return file.precision.quantization_aware or not aware
+    return PRECISIONS[file.record.precision].quantization_aware or not aware
 
 
 def _precomputed(
