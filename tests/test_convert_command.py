@@ -16,7 +16,7 @@ from pipeline.export.options import ConvertOptions
 from pipeline.teachers.loading import load_network
 from targets.bench.plan import logits_of
 from targets.errors import InputError, ProofError
-from targets.formats.tflite import export
+from targets.formats.tflite import inspect as inspect_tflite
 from tests.conftest import THREADS, Command
 from tests.formats import OtherNetwork
 
@@ -90,7 +90,7 @@ def test_files_take_raw_pixels_and_are_what_the_network_is(saved: Path, tmp_path
     int8 = {f["format"]: f for f in document["files"] if f["precision"] == "int8_ptq"}
     assert int8["tflite"]["float_ops"] == int8["onnx"]["float_ops"] == 0
     assert all(row["equal"] for row in int8["onnx"]["scales"])
-    assert export.inspect(out / int8["tflite"]["file"]).input_dtype == "UINT8"
+    assert inspect_tflite.inspect(out / int8["tflite"]["file"]).input_dtype == "UINT8"
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from pipeline.teachers.loading import load_network
 from pipeline.teachers.untrusted import refuse_code
 from targets.bench.plan import logits_of
 from targets.errors import InputError, ProofError
-from targets.formats.tflite import export
+from targets.formats.tflite import inspect as inspect_tflite
 from tests.conftest import Command
 from tests.test_convert_command import convert
 
@@ -125,7 +125,7 @@ def test_an_integer_input_is_given_raw_bytes_and_leaves_no_cast(
         assert np.abs(seen - expected).max() <= within * np.abs(expected).max()
     int8 = next(file for file in document["files"] if file["precision"] == "int8_ptq")
     assert int8["float_ops"] == 0
-    assert export.inspect(tmp_path / "out" / int8["file"]).input_dtype == "UINT8"
+    assert inspect_tflite.inspect(tmp_path / "out" / int8["file"]).input_dtype == "UINT8"
     scaled = {"data": data, "scale": 1 / 255, "offset": 0.0}
     said_by(lambda: convert(path, tmp_path / "other", **scaled), f"takes {dtype} pixels as they")
 

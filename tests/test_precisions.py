@@ -18,13 +18,16 @@ from targets.errors import InputError, ProofError
 from targets.formats import FORMATS
 from targets.formats.calibration import MIN_CALIBRATION_SAMPLES
 from targets.formats.input_spec import InputSpec, image_input
+from targets.formats.onnx import inspect as inspect_onnx
 from targets.formats.onnx import qdq
+from targets.formats.onnx.canonical import canonical
 from targets.formats.onnx.integers import pad_integers
 from targets.formats.onnx.rewrite import int8_to_uint8, subtract_by_adding
 from targets.formats.onnx.scales import require_equal_scales, scale_table
 from targets.formats.precisions import PRECISIONS
 from targets.formats.tflite import export
-from targets.formats.tflite.inspect import require_dynamic, require_float16, require_int16x8
+from targets.formats.tflite import inspect as inspect_tflite
+from targets.formats.tflite.proofs import require_dynamic, require_float16, require_int16x8
 from targets.runtimes import RUNTIMES
 
 SPEC = image_input(12, 12, 1)
@@ -126,14 +129,16 @@ def test_every_file_loads_and_answers_in_every_runtime(
 
 def test_a_dynamic_dense_layer_is_of_a_version_that_tflite_runtime_knows(tmp_path: Path) -> None:
     export.export_dynamic(dense(8), SPEC, tmp_path / "x.tflite")
-    versions = {op.name: op.version for op in export.inspect(tmp_path / "x.tflite").operators}
+    versions = {
+        op.name: op.version for op in inspect_tflite.inspect(tmp_path / "x.tflite").operators
+    }
     assert versions["FULLY_CONNECTED"] <= 9  # 12 where each output has a scale of its own
 
 
 def test_every_precision_has_its_function_and_its_types(written: Callable[[str], Path]) -> None:
     folder = written("mobilenet_v1")
     held = {
-        p: {c.dtype for c in export.inspect(folder / f"student.{p}.tflite").constants}
+        p: {c.dtype for c in inspect_tflite.inspect(folder / f"student.{p}.tflite").constants}
         for p in FORMATS["tflite"].precisions
     }
     assert "FLOAT16" in held["float16"]
@@ -147,7 +152,7 @@ def test_every_precision_has_its_function_and_its_types(written: Callable[[str],
 def test_calibration_gives_the_input_exactly_the_assigned_scale(
     written: Callable[[str], Path],
 ) -> None:
-    seen = export.inspect(written("mobilenet_v1") / "student.int8_ptq.tflite")
+    seen = inspect_tflite.inspect(written("mobilenet_v1") / "student.int8_ptq.tflite")
     assert (seen.input_dtype, seen.input_scale) == ("UINT8", (1 / 128, 128))
     assert seen.output_dtype == "FLOAT32"
     assert seen.float_ops == 0
@@ -208,7 +213,7 @@ def test_a_wide_layers_bias_is_no_weight_that_stayed_in_float(tmp_path: Path, ki
     model.set_weights([np.random.default_rng(0).uniform(0.5, 1, w.shape) for w in model.weights])
     spec = image_input(*model.input_shape[1:])
     export.export_dynamic(lambda x: model(x, training=False), spec, tmp_path / "x.tflite")
-    seen = export.inspect(tmp_path / "x.tflite")
+    seen = inspect_tflite.inspect(tmp_path / "x.tflite")
     floats = [c for c in seen.constants if c.dtype == "FLOAT32" and c.elements >= 1024]
     assert floats  # the bias that was refused
     assert not any(c.multiplied for c in floats)
@@ -217,7 +222,7 @@ def test_a_wide_layers_bias_is_no_weight_that_stayed_in_float(tmp_path: Path, ki
 def test_a_matrix_that_stayed_in_float_is_seen_whatever_its_size(
     written: Callable[[str], Path],
 ) -> None:
-    seen = export.inspect(written("mobilenet_v1") / "student.float32.tflite")
+    seen = inspect_tflite.inspect(written("mobilenet_v1") / "student.float32.tflite")
     held = [c for c in seen.constants if c.dtype == "FLOAT32"]
     layers = [op for op in seen.operators if op.weights == "FLOAT32"]
     assert sum(c.multiplied for c in held) == len(layers)
@@ -244,7 +249,7 @@ def test_the_scale_table_covers_every_quantized_tensor(
     stem = written(family) / f"student.{precision}"
     rows = scale_table(stem.with_name(f"{stem.name}.tflite"), stem.with_name(f"{stem.name}.onnx"))
     require_equal_scales(rows)
-    seen = export.inspect(stem.with_name(f"{stem.name}.tflite"))
+    seen = inspect_tflite.inspect(stem.with_name(f"{stem.name}.tflite"))
     tensors = Interpreter(str(stem.with_name(f"{stem.name}.tflite"))).get_tensor_details()
     quantized = {t["name"] for t in tensors if t["quantization_parameters"]["scales"].size}
     assert quantized == {row.source for row in rows}
@@ -334,10 +339,10 @@ def test_the_rewrites_change_no_result_and_leave_nothing_in_float(
     before = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x})[0]
     for rewrite in (subtract_by_adding, int8_to_uint8, pad_integers):
         rewrite(model)
-    onnx.save(qdq.canonical(model), tmp_path / "x.onnx")
+    onnx.save(canonical(model), tmp_path / "x.onnx")
     after = onnxruntime.InferenceSession(tmp_path / "x.onnx").run(None, {"image": x})[0]
     np.testing.assert_array_equal(before, after)
-    assert qdq.inspect(tmp_path / "x.onnx").float_op_names == ()
+    assert inspect_onnx.inspect(tmp_path / "x.onnx").float_op_names == ()
 
 
 ENDINGS = {"SOFTMAX": "softmax", "LOG_SOFTMAX": "log_softmax", "LOGISTIC": "sigmoid"}
@@ -375,9 +380,9 @@ def test_the_last_softmax_or_sigmoid_is_float_and_what_is_before_it_the_same(
     np.testing.assert_array_equal(seen.argmax(axis=1), before.argmax(axis=1))
     expected = getattr(tf.nn, ENDINGS[ending])(before).numpy()
     np.testing.assert_allclose(seen, expected, rtol=2e-6)
-    operators = export.inspect(path).operators
+    operators = inspect_tflite.inspect(path).operators
     assert [(op.name, op.edge) for op in operators[-2:]] == [("DEQUANTIZE", True), (ending, True)]
-    assert export.inspect(path).float_ops == export.inspect(plain).float_ops == 0
+    assert inspect_tflite.inspect(path).float_ops == inspect_tflite.inspect(plain).float_ops == 0
     assert not any(op.edge for op in operators if op.name not in ("QUANTIZE", "DEQUANTIZE", ending))
 
 
@@ -427,7 +432,7 @@ def test_a_softmax_in_the_middle_stays_an_integer_operator(tmp_path: Path) -> No
         tmp_path / "x.tflite",
     )
     (softmax,) = [
-        op for op in export.inspect(tmp_path / "x.tflite").operators if op.name == "SOFTMAX"
+        op for op in inspect_tflite.inspect(tmp_path / "x.tflite").operators if op.name == "SOFTMAX"
     ]
     assert (softmax.edge, set(softmax.dtypes)) == (False, {"INT8"})
 
@@ -448,7 +453,9 @@ def test_an_activation_without_an_int8_form_is_named_with_what_to_take(tmp_path:
 def test_a_comparison_of_integers_is_an_integer_operator(tmp_path: Path) -> None:
     """SELU, which is a GREATER and a SELECT."""
     activated("selu", tmp_path / "x.tflite")
-    kinds = {op.name: set(op.dtypes) for op in export.inspect(tmp_path / "x.tflite").operators}
+    kinds = {
+        op.name: set(op.dtypes) for op in inspect_tflite.inspect(tmp_path / "x.tflite").operators
+    }
     assert kinds["GREATER"] == {"BOOL", "INT8"}
     assert not any("FLOAT32" in types for name, types in kinds.items() if name != "DEQUANTIZE")
 
@@ -495,7 +502,7 @@ def test_what_stays_float_in_onnx_is_named_by_its_tensor(tmp_path: Path) -> None
     model = dense(8)
     source = tmp_path / "x.tflite"
     export.export_int8_ptq(lambda image: tf.math.softsign(model(image)), SPEC, IMAGES, source)
-    (name,) = [op.output for op in export.inspect(source).operators if op.name == "DIV"]
+    (name,) = [op.output for op in inspect_tflite.inspect(source).operators if op.name == "DIV"]
     with pytest.raises(ProofError, match=rf"in float on this machine: Div \({re.escape(name)}\)"):
         qdq.export_int8(source, tmp_path / "x.onnx")
 
@@ -503,5 +510,5 @@ def test_what_stays_float_in_onnx_is_named_by_its_tensor(tmp_path: Path) -> None
 def test_an_input_that_needs_no_arithmetic_gets_none(tmp_path: Path) -> None:
     raw = InputSpec(shape=(12, 12, 1), scale=1.0, zero_point=0)
     export.export_float(dense(8), raw, tmp_path / "x.tflite")
-    names = {op.name for op in export.inspect(tmp_path / "x.tflite").operators}
+    names = {op.name for op in inspect_tflite.inspect(tmp_path / "x.tflite").operators}
     assert not names & {"SUB", "MUL"}

@@ -12,6 +12,7 @@ from targets.formats import FORMATS
 from targets.formats.onnx import inspect as inspect_onnx
 from targets.formats.precisions import PRECISIONS
 from targets.formats.tflite import inspect as inspect_tflite
+from targets.formats.tflite import proofs
 from tests.conftest import Lane
 from tests.formats import OtherNetwork
 from tests.kept import Setting
@@ -105,9 +106,9 @@ def test_the_operators_that_are_told_are_those_in_the_files(
 def test_each_tflite_file_is_what_was_asked_for(tflite: tuple[Path, Content]) -> None:
     results, _ = tflite
     models = results / "models"
-    inspect_tflite.require_float16(models / "student.float16.tflite")
-    inspect_tflite.require_dynamic(models / "student.dynamic.tflite")
-    inspect_tflite.require_int16x8(models / "student.int16x8.tflite")
+    proofs.require_float16(models / "student.float16.tflite")
+    proofs.require_dynamic(models / "student.dynamic.tflite")
+    proofs.require_int16x8(models / "student.int16x8.tflite")
 
 
 def test_both_formats_agree_over_the_whole_test_split(both: tuple[Path, Content]) -> None:

@@ -37,8 +37,10 @@ if TYPE_CHECKING:
     from pipeline.datasets.images import ImagesFile
     from pipeline.teachers.loading import LoadedNetwork
 
-NOISE = "seeded uniform uint8 noise, because no --data was given: it says that the files calculate \
+NOISE = (
+    "seeded uniform uint8 noise, because no --data was given: it shows that the files calculate \
 what the network does, and nothing about images"
+)
 NOISE_SAMPLES = 256
 BATCH = 64
 LOADERS = ("keras", "tf-keras")

@@ -16,7 +16,7 @@ CALIBRATION_SAMPLES = 1024
 def require_enough(samples: Sized, *, what: str, instead: str) -> None:
     """Raise `InputError` for fewer than `MIN_CALIBRATION_SAMPLES`.
 
-    `what` names the samples, and `instead` says how to go on without calibration.
+    `what` names the samples, and `instead` is the way to go on without calibration.
     """
     if len(samples) < MIN_CALIBRATION_SAMPLES:
         raise InputError(

@@ -1,7 +1,5 @@
 """ONNX, for ONNX Runtime. Int8 files are made from the TFLite file of the same precision."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from targets.errors import ProofError
@@ -36,19 +34,13 @@ def _source(function: ServingFunction, precision: str, path: Path, context: Expo
         raise ProofError(f"{path.name}: is made from {source.name}, which is refused.")
     if not source.exists():
         source = context.scratch / source.name
-        with _made_for(path):
+        try:
             FORMATS[MADE_FROM].export(function, precision, source, context=context)
+        except ProofError as error:
+            raise ProofError(
+                f"{path.name}: is made from a TFLite file, and that failed: {error}"
+            ) from error
     return source
-
-
-@contextmanager
-def _made_for(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except ProofError as error:
-        raise ProofError(
-            f"{path.name}: is made from a TFLite file, and that failed: {error}"
-        ) from error
 
 
 def inspect(path: Path) -> Operators:

@@ -4,7 +4,7 @@ They apply to operators between a DequantizeLinear and a QuantizeLinear that ONN
 fuse and would run in float. Each changes the uint8 graph of `rewrite.int8_to_uint8` in place.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -25,22 +25,29 @@ Table = Callable[[str], npt.NDArray[np.uint8] | None]
 def pad_integers(model: OnnxModel) -> None:
     """Padding with zero between a DequantizeLinear and a QuantizeLinear of the same scale and zero
     point becomes padding of the integers with the zero point, the integer of zero."""
-    graph = model.graph
-    constants = constants_of(graph)
+    constants = constants_of(model.graph)
+    renamed: dict[str, str] = {}
+    for before, pad, after in _between(model.graph, {"Pad"}, constants):
+        if _zero(pad, constants) and same_pair(before, after, constants):
+            renamed[after.output[0]] = pad.output[0]
+            pad.input[0] = before.input[0]
+            del pad.input[2:]
+            pad.input.append(before.input[2])
+    rename_inputs(model.graph, renamed)
+
+
+def _between(
+    graph: OnnxGraph, kinds: Container[str], constants: Constants
+) -> Iterator[tuple[OnnxNode, OnnxNode, OnnxNode]]:
+    """(DequantizeLinear of an activation, node of these kinds, its one reader QuantizeLinear)."""
     made_by = {output: node for node in graph.node for output in node.output}
     readers = readers_of(graph)
-    replaced: dict[str, str] = {}
-    for node in graph.node:
-        before, after = made_by.get(node.input[0]), readers.get(node.output[0], [])
-        if node.op_type != "Pad" or before is None or len(after) != 1 or not _zero(node, constants):
+    for node in list(graph.node):
+        before, after = made_by.get(node.input[0]), _only(readers, node, "QuantizeLinear")
+        if node.op_type not in kinds or before is None or after is None:
             continue
-        if not same_pair(before, after[0], constants):
-            continue
-        replaced[after[0].output[0]] = node.output[0]
-        node.input[0] = before.input[0]
-        del node.input[2:]
-        node.input.append(before.input[2])
-    rename_inputs(graph, replaced)
+        if before.op_type == "DequantizeLinear" and before.input[0] not in constants:
+            yield before, node, after
 
 
 def _zero(pad: OnnxNode, constants: Constants) -> bool:
@@ -111,22 +118,15 @@ def _quantized(value: float, scale: npt.NDArray[np.generic], zero: npt.NDArray[n
 def reduce_integers(model: OnnxModel) -> None:
     """GlobalMaxPool or ReduceMax between a pair of one scale and zero point takes the largest
     integer, the integer of the largest number."""
-    graph = model.graph
-    constants = constants_of(graph)
-    made_by = {output: node for node in graph.node for output in node.output}
-    readers = readers_of(graph)
+    constants = constants_of(model.graph)
     renamed: dict[str, str] = {}
-    for node in graph.node:
-        before, after = made_by.get(node.input[0]), _only(readers, node, "QuantizeLinear")
-        if node.op_type not in ("GlobalMaxPool", "ReduceMax") or before is None or after is None:
-            continue
-        if not same_pair(before, after, constants):
-            continue
-        if node.op_type == "GlobalMaxPool":
-            _become_reduce_max(node)
-        node.input[0] = before.input[0]
-        renamed[after.output[0]] = node.output[0]
-    rename_inputs(graph, renamed)
+    for before, node, after in _between(model.graph, {"GlobalMaxPool", "ReduceMax"}, constants):
+        if same_pair(before, after, constants):
+            if node.op_type == "GlobalMaxPool":
+                _become_reduce_max(node)
+            node.input[0] = before.input[0]
+            renamed[after.output[0]] = node.output[0]
+    rename_inputs(model.graph, renamed)
 
 
 def _become_reduce_max(node: OnnxNode) -> None:
@@ -145,15 +145,10 @@ def pool_means(model: OnnxModel) -> None:
 
     graph = model.graph
     constants = constants_of(graph)
-    made_by = {output: node for node in graph.node for output in node.output}
-    readers = readers_of(graph)
-    for node in list(graph.node):
-        before, after = made_by.get(node.input[0]), _only(readers, node, "QuantizeLinear")
+    for before, node, after in _between(graph, {"ReduceMean"}, constants):
         given = {a.name: helper.get_attribute_value(a) for a in node.attribute}
         axes = sorted(given.get("axes", ()))
-        if node.op_type != "ReduceMean" or axes not in ([1, 2], [2, 3]):
-            continue
-        if before is None or after is None or not _is_pair(before, after, constants):
+        if axes not in ([1, 2], [2, 3]) or not _one_scale_each(before, after, constants):
             continue
         node.op_type = "GlobalAveragePool"
         del node.attribute[:]
@@ -204,16 +199,9 @@ def look_up(model: OnnxModel, table: Table) -> None:
 
     graph = model.graph
     constants = constants_of(graph)
-    made_by = {output: node for node in graph.node for output in node.output}
-    readers = readers_of(graph)
-    for node in list(graph.node):
-        before, after = made_by.get(node.input[0]), _only(readers, node, "QuantizeLinear")
-        if node.op_type not in UNARY or before is None or after is None:
-            continue
-        if not _is_pair(before, after, constants):
-            continue
+    for before, _, after in _between(graph, UNARY, constants):
         out = after.output[0]
-        results = table(out)
+        results = table(out) if _one_scale_each(before, after, constants) else None
         if results is None:
             continue
         graph.initializer.append(numpy_helper.from_array(results, f"{out}_table"))
@@ -226,9 +214,5 @@ INT32 = 6
 """onnx.TensorProto.INT32: Gather takes its indices as this."""
 
 
-def _is_pair(before: OnnxNode, after: OnnxNode, constants: Constants) -> bool:
-    """Whether a DequantizeLinear of an activation and a QuantizeLinear, each of one scale."""
-    if before.op_type != "DequantizeLinear" or after.op_type != "QuantizeLinear":
-        return False
-    scales = [constants[node.input[1]] for node in (before, after)]
-    return before.input[0] not in constants and all(scale.ndim == 0 for scale in scales)
+def _one_scale_each(before: OnnxNode, after: OnnxNode, constants: Constants) -> bool:
+    return all(constants[node.input[1]].ndim == 0 for node in (before, after))

@@ -15,7 +15,8 @@ import numpy as np
 
 from targets.errors import ConversionError
 from targets.formats.input_spec import InputSpec
-from targets.formats.onnx.inspect import Inspection, inspect, require_int8
+from targets.formats.onnx.canonical import OPSET, canonical
+from targets.formats.onnx.inspect import require_int8
 from targets.formats.onnx.integers import (
     clip_integers,
     look_up,
@@ -23,9 +24,8 @@ from targets.formats.onnx.integers import (
     pool_means,
     reduce_integers,
 )
-from targets.formats.onnx.products import require_exact_products, saturating_products
+from targets.formats.onnx.products import require_exact_products
 from targets.formats.onnx.rewrite import (
-    OWN,
     drop_requantized_input,
     int8_to_uint8,
     own_zero_points,
@@ -37,23 +37,7 @@ from targets.formats.record import ScaleRow
 from targets.formats.tflite.inspect import is_constant, read
 from targets.formats.tflite.lookup_table import table
 from targets.quiet import quiet_stderr
-from targets.untyped import OnnxGraph, OnnxModel, OnnxNode, OnnxTensor, OnnxValue, Tensor
-
-__all__ = [
-    "Inspection",
-    "drop_requantized_input",
-    "export_float",
-    "export_int8",
-    "inspect",
-    "int8_to_uint8",
-    "require_equal_scales",
-    "require_int8",
-    "saturating_products",
-    "scale_table",
-]
-
-OPSET = 13
-"""Oldest with per-channel QuantizeLinear: what older runtimes on devices load."""
+from targets.untyped import OnnxModel, OnnxNode, Tensor
 
 
 def export_float(model: Callable[[Tensor], Tensor], spec: InputSpec, path: Path) -> None:
@@ -226,81 +210,6 @@ def _operands_beside(
         for quantize in readers.get(node.output[0], ()):
             found += known.get(quantize.output[0], ())
     return list(dict.fromkeys(found))
-
-
-def canonical(model: OnnxModel, labels: Mapping[str, str] | None = None) -> OnnxModel:
-    """The same graph with names and an order that depend on the graph only.
-
-    tf2onnx numbers its names differently in every process. Unused nodes and equal constants go.
-    `labels` maps outputs of nodes to names of the nodes.
-    """
-    from onnx import helper
-
-    graph = model.graph
-    constants = {i.name: i for i in graph.initializer}
-    names = {graph.input[0].name: "image", graph.output[0].name: "logits"}
-    kept: dict[tuple[object, ...], OnnxTensor] = {}
-    nodes = []
-    known = labels or {}
-    for index, node in enumerate(_in_order(graph)):
-        label = f"{node.op_type.lower()}_{index:03d}"
-        title = known.get(node.output[0], label)
-        for slot, name in enumerate(node.input):
-            if name in constants and name not in names:
-                tensor = constants[name]
-                key = (name,) if name.endswith(OWN) else _content(tensor)
-                same = kept.setdefault(key, tensor)
-                if same is tensor:
-                    tensor.name = f"{label}_{slot}"
-                names[name] = same.name
-        for slot, name in enumerate(node.output):
-            names.setdefault(name, f"{label}_out{slot}")
-        attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-        inputs = [names[name] if name else "" for name in node.input]
-        outputs = [names[name] if name else "" for name in node.output]
-        nodes.append(
-            helper.make_node(node.op_type, inputs, outputs, name=title or label, **attributes)
-        )
-    ends = [_value(graph.input[0], "image"), _value(graph.output[0], "logits")]
-    built = helper.make_graph(
-        nodes, "edge-distill", ends[:1], ends[1:], sorted(kept.values(), key=lambda t: t.name)
-    )
-    opset = [helper.make_opsetid("", OPSET)]
-    return helper.make_model(built, opset_imports=opset, producer_name="edge-distill", ir_version=7)
-
-
-def _in_order(graph: OnnxGraph) -> list[OnnxNode]:
-    """The nodes that the output needs, each behind its inputs, by depth-first search."""
-    made_by = {output: node for node in graph.node for output in node.output}
-    order: list[OnnxNode] = []
-    done: set[int] = set()
-    stack: list[tuple[OnnxNode, bool]] = [(made_by[graph.output[0].name], False)]
-    while stack:
-        node, expanded = stack.pop()
-        if id(node) in done:
-            continue
-        if expanded:
-            done.add(id(node))
-            order.append(node)
-            continue
-        stack.append((node, True))
-        stack.extend((made_by[name], False) for name in reversed(node.input) if name in made_by)
-    return order
-
-
-def _content(tensor: OnnxTensor) -> tuple[object, ...]:
-    from onnx import numpy_helper
-
-    return (tensor.data_type, tuple(tensor.dims), numpy_helper.to_array(tensor).tobytes())
-
-
-def _value(value: OnnxValue, name: str) -> OnnxValue:
-    from onnx import helper
-
-    kind = value.type.tensor_type
-    return helper.make_tensor_value_info(
-        name, kind.elem_type, [dim.dim_value for dim in kind.shape.dim]
-    )
 
 
 def _write(model: OnnxModel, path: Path) -> None:

@@ -17,9 +17,7 @@ from targets.formats.calibration import require_enough
 from targets.formats.input_spec import InputSpec
 from targets.formats.precisions import PRECISIONS
 from targets.formats.tflite.ending import with_float_ending
-from targets.formats.tflite.inspect import (
-    Inspection,
-    inspect,
+from targets.formats.tflite.proofs import (
     require_dynamic,
     require_float16,
     require_int8,
@@ -27,18 +25,6 @@ from targets.formats.tflite.inspect import (
 )
 from targets.quiet import quiet_stderr
 from targets.untyped import Tensor, TfConverter, TfGraph
-
-__all__ = [
-    "Inspection",
-    "export_dynamic",
-    "export_float",
-    "export_float16",
-    "export_int8",
-    "export_int8_ptq",
-    "export_int16x8",
-    "inspect",
-    "require_int8",
-]
 
 Model = Callable[[Tensor], Tensor]
 Samples = npt.NDArray[np.uint8]
