@@ -1,5 +1,6 @@
 """Formats with another export in place of their own."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,6 +9,12 @@ from typing import cast
 
 from targets.formats import FORMATS
 from targets.formats.contract import ExportContext, Format, ServingFunction, SourceFile
+
+
+def offered(name: str, *, export: Callable[..., object]) -> AbstractContextManager[None]:
+    """Offer a format with this export in place of its own, inside the block."""
+    plugin = SimpleNamespace(**{**vars(FORMATS[name]), "export": export})
+    return FORMATS.added(name, cast(Format, plugin))
 
 
 @dataclass
@@ -34,5 +41,4 @@ class OtherNetwork:
         return self._export(function, precision, path, context=context)
 
     def offered(self) -> AbstractContextManager[None]:
-        plugin = SimpleNamespace(**{**vars(FORMATS["tflite"]), "export": self.export})
-        return FORMATS.added("tflite", cast(Format, plugin))
+        return offered("tflite", export=self.export)

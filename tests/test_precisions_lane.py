@@ -9,12 +9,13 @@ import pytest
 
 from targets.errors import ProofError
 from targets.formats import FORMATS
+from targets.formats.contract import ExportContext
 from targets.formats.onnx import inspect as inspect_onnx
 from targets.formats.precisions import PRECISIONS
 from targets.formats.tflite import inspect as inspect_tflite
 from targets.formats.tflite import proofs
 from tests.conftest import Lane
-from tests.formats import OtherNetwork
+from tests.formats import OtherNetwork, offered
 from tests.kept import Setting
 from tests.test_end_to_end import report
 
@@ -156,3 +157,23 @@ def test_a_run_with_a_file_that_is_not_proved_names_the_others_and_publishes_non
     assert not (tmp_path / "tiny").exists()
     kept = {path.name.split("-")[0] for path in (tmp_path / ".store").iterdir()}
     assert {"teacher", "logits", "distill", "quantize"} <= kept
+
+
+def test_the_settings_of_a_format_reach_its_export(finished: Lane, tmp_path: Path) -> None:
+    """`convert.onnx_weights` is the option `weights` of onnx."""
+    found: list[dict[str, str]] = []
+
+    def export(*_: object, context: ExportContext) -> None:
+        found.append(dict(context.options))
+        raise ProofError("not written")
+
+    with (
+        offered("onnx", export=export),
+        pytest.raises(ProofError, match="2 of 2 files are not proved"),
+    ):
+        shutil.copytree(finished.out / ".store", tmp_path / ".store")
+        replace(finished, out=tmp_path).run(
+            ("convert.targets", ["onnx"]), ("convert.precisions", ["int8"]),
+            ("convert.onnx_weights", "int8"), OFF,
+        )  # fmt: skip
+    assert found == [{"weights": "int8"}] * 2

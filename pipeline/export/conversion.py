@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from pipeline.teachers.loading import LoadedNetwork
 
 NOISE = (
-    "seeded uniform uint8 noise, because no --data was given: it shows that the files calculate \
-what the network does, and nothing about images"
+    "seeded uniform uint8 noise, because no --data was given: it shows that the files calculate "
+    "what the network does, and nothing about images"
 )
 NOISE_SAMPLES = 256
 BATCH = 64
@@ -48,7 +48,7 @@ LOADERS = ("keras", "tf-keras")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Subject:
+class SourceNetwork:
     """The loaded network, and the samples that its files are compared on."""
 
     options: ConvertOptions
@@ -99,27 +99,27 @@ def convert(options: ConvertOptions, *, console: Console) -> Conversion:
     for change in loaded.changes:
         console.say(f"convert   {change}")
     with workplace(options.folder) as (folder, scratch):
-        subject = _subject(options, loaded)
+        source = _source(options, loaded)
         if any(PRECISIONS[precision].calibrated for _, precision in requested):
             require_enough(
-                subject.samples,
+                source.samples,
                 what=f"--data {options.data}",
                 instead="go without calibration: --precision float32",
             )
-        conversion = _conversion(subject, _files(subject, requested, folder, scratch, console))
+        conversion = _conversion(source, _files(source, requested, folder, scratch, console))
         (folder / NAME).write_text(conversion.text(), encoding="utf-8")
     return conversion
 
 
 def _files(
-    subject: Subject,
+    source: SourceNetwork,
     requested: list[tuple[str, str]],
     folder: Path,
     scratch: Path,
     console: Console,
 ) -> tuple[ConvertedFile, ...]:
     (folder / "models").mkdir()
-    samples = subject.samples
+    samples = source.samples
     exporter = Exporter(
         folder=folder / "models",
         scratch=scratch,
@@ -127,15 +127,15 @@ def _files(
         say=console.say,
     )
     network = Network(
-        name=subject.options.model.resolve().stem,
+        name=source.options.model.resolve().stem,
         role="network",
-        function=subject.function,
-        logits=lambda samples: subject.logits,
+        function=source.function,
+        logits=lambda samples: source.logits,
     )
     files = []
     for target, precision in requested:
         file = exporter.export(network, target, precision)
-        top1 = subject.top1(file.outputs) if isinstance(file, ProvedFile) else None
+        top1 = source.top1(file.outputs) if isinstance(file, ProvedFile) else None
         files.append(converted_file(file, top1=top1))
     reasons = [file.reason for file in files if file.reason is not None]
     if len(reasons) == len(files):
@@ -143,7 +143,7 @@ def _files(
     return tuple(files)
 
 
-def _subject(options: ConvertOptions, loaded: "LoadedNetwork") -> Subject:
+def _source(options: ConvertOptions, loaded: "LoadedNetwork") -> SourceNetwork:
     from pipeline.datasets import images
 
     if not (np.isfinite(options.scale) and options.scale > 0 and np.isfinite(options.offset)):
@@ -163,7 +163,7 @@ def _subject(options: ConvertOptions, loaded: "LoadedNetwork") -> Subject:
         (classes,) = loaded.output_shape
         data = images.load(options.data, shape=loaded.input_shape, classes=classes)
     samples = data.images if data else _noise(loaded, options.model)
-    return Subject(
+    return SourceNetwork(
         options=options,
         loaded=loaded,
         samples=samples,
@@ -229,8 +229,8 @@ def _predict(network: "LoadedNetwork", samples: Raw, options: ConvertOptions) ->
     return outputs
 
 
-def _conversion(subject: Subject, files: tuple[ConvertedFile, ...]) -> Conversion:
-    options, data = subject.options, subject.data
+def _conversion(source: SourceNetwork, files: tuple[ConvertedFile, ...]) -> Conversion:
+    options, data = source.options, source.data
     calibrated = any(PRECISIONS[file.precision].calibrated for file in files if file.file)
     libraries = {name for each in FORMATS.values() for name in each.distributions}
     return Conversion(
@@ -238,18 +238,18 @@ def _conversion(subject: Subject, files: tuple[ConvertedFile, ...]) -> Conversio
             file=options.model.name,
             path=relative_path(options.model, options.folder),
             signature=options.signature,
-            changes=subject.loaded.changes,
-            kind=subject.loaded.kind,
-            input_shape=subject.samples.shape[1:],
-            classes=max(subject.logits.shape[1], 2),  # one output separates two classes
-            top1=subject.top1(subject.logits),
+            changes=source.loaded.changes,
+            kind=source.loaded.kind,
+            input_shape=source.samples.shape[1:],
+            classes=max(source.logits.shape[1], 2),  # one output separates two classes
+            top1=source.top1(source.logits),
         ),
         input=InputSummary(raw="uint8 0-255", scale=options.scale, offset=options.offset),
         compared_on=Comparison(
             what=options.data.name if options.data else NOISE,
             sha256=data.sha256 if data else None,
-            samples=len(subject.samples),
-            calibration_samples=len(evenly(subject.samples)) if calibrated else None,
+            samples=len(source.samples),
+            calibration_samples=len(evenly(source.samples)) if calibrated else None,
         ),
         files=files,
         libraries={name: metadata.version(name) for name in sorted({*LOADERS, *libraries})},

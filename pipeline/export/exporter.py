@@ -37,6 +37,7 @@ class Network:
     name: str
     """Its files are `<name>.<precision>.<format>`."""
     role: str
+    """As the records of its files have it."""
     function: Callable[[Precision, str], ServingFunction]
     """What to export for a precision; the file's name is for a `ConversionError`."""
     logits: Callable[[Raw], Logits]

@@ -226,7 +226,7 @@ class ConvertConfig(Section):
 
     @model_validator(mode="after")
     def _proof_has_two_files(self) -> Self:
-        int8 = {"int8", "int8_ptq"} & set(self.precisions)
+        int8 = any(PRECISIONS[name].int8 for name in self.precisions)
         if self.prove_on and not (int8 and {"tflite", "onnx"} <= set(self.targets)):
             raise ValueError(
                 "prove_on compares the int8 files of both formats: it needs the targets tflite and "

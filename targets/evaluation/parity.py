@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from targets.errors import ProofError
 from targets.evaluation import metrics
+from targets.formats.precisions import PRECISIONS
 
 Logits = npt.NDArray[np.floating[Any]]
 
@@ -50,17 +51,18 @@ def require_parity(
     metrics.require_finite(seen, model=name)
     agreement = metrics.agreement(expected, seen)
     difference = float(np.max(np.abs(expected - seen)))
-    if precision == "float32":
+    exact = PRECISIONS[precision].exact
+    if exact:
         proved = same_values(expected, seen)
     else:
         proved = metrics.wilson_interval(agreement, len(seen))[1] >= AGREEMENT
     if not proved:
-        error = ProofError if precision == "float32" else TooFewEqualError
+        error = ProofError if exact else TooFewEqualError
         raise error(
             f"{name}: differs from the network it was made from: {100 * agreement:.2f} % equal "
             f"labels on {len(seen)} samples, outputs up to {difference:.3g} apart."
         )
-    if precision != "float32":
+    if not exact:
         _require_more_than_one_class(name, agreement, expected=expected, seen=seen)
     return agreement, difference
 
