@@ -167,13 +167,14 @@ def test_the_settings_of_a_format_reach_its_export(finished: Lane, tmp_path: Pat
         found.append(dict(context.options))
         raise ProofError("not written")
 
+    shutil.copytree(finished.out / ".store", tmp_path / ".store")
+    sets: list[Setting] = [
+        ("convert.targets", ["onnx"]), ("convert.precisions", ["int8"]),
+        ("convert.onnx_weights", "int8"), OFF,
+    ]  # fmt: skip
     with (
         offered("onnx", export=export),
         pytest.raises(ProofError, match="2 of 2 files are not proved"),
     ):
-        shutil.copytree(finished.out / ".store", tmp_path / ".store")
-        replace(finished, out=tmp_path).run(
-            ("convert.targets", ["onnx"]), ("convert.precisions", ["int8"]),
-            ("convert.onnx_weights", "int8"), OFF,
-        )  # fmt: skip
+        replace(finished, out=tmp_path).run(*sets)
     assert found == [{"weights": "int8"}] * 2
