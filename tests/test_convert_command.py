@@ -81,8 +81,8 @@ def test_files_take_raw_pixels_and_are_what_the_network_is(saved: Path, tmp_path
     )
     raw = IMAGES[..., np.newaxis]
     for file in document["files"]:
-        seen = logits_of(out / file["file"], file["format"], raw, tmp_path)
-        difference = np.abs(seen - expected).max()
+        actual = logits_of(out / file["file"], file["format"], raw, tmp_path)
+        difference = np.abs(actual - expected).max()
         assert difference == pytest.approx(file["max_abs_diff"], abs=1e-6)
         assert difference <= (1e-4 if file["precision"] == "float32" else 0.05)
         assert file["agreement"] >= (1.0 if file["precision"] == "float32" else 0.95)
@@ -140,7 +140,7 @@ def test_a_recurrent_network_is_converted_for_one_sample(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"targets": ("tflit",)}, "--target: unknown target 'tflit'; did you mean 'tflite'"),
         ({"precisions": ("int7",)}, "--precision: unknown precision 'int7'"),
@@ -159,14 +159,14 @@ def test_a_recurrent_network_is_converted_for_one_sample(tmp_path: Path) -> None
         ({"data": "nowhere.npz"}, "not a file"),
     ],
 )
-def test_what_cannot_be_asked_for_is_told_and_writes_nothing(
-    saved: Path, tmp_path: Path, changes: dict[str, Any], said: str
+def test_wrong_options_are_an_error_and_write_nothing(
+    saved: Path, tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
     if "data" in changes:
         changes = {**changes, "data": saved / changes["data"]}
     with pytest.raises(InputError) as error:
         convert(saved / "mine.keras", tmp_path / "out", **changes)
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -262,7 +262,7 @@ def with_text(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (with_lambda, "layer 'double' is a Lambda"),
         (with_module, "'flatten' is a custom Flatten of antigravity"),
@@ -277,13 +277,13 @@ def with_text(folder: Path) -> Path:
     ],
 )
 def test_a_file_that_holds_code_or_no_classifier_is_refused(
-    tmp_path: Path, make: Callable[[Path], Path], said: str
+    tmp_path: Path, make: Callable[[Path], Path], message: str
 ) -> None:
     import sys
 
     with pytest.raises(InputError) as error:
         load_network(make(tmp_path))
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert "antigravity" not in sys.modules
 
 
@@ -390,7 +390,7 @@ def test_a_binary_network_that_int8_can_hold_is_converted(tmp_path: Path) -> Non
 
 
 def test_a_binary_network_that_int8_cannot_hold_is_refused(tmp_path: Path) -> None:
-    """The int8 file says class 0 to all: of one output, the largest is always the first."""
+    """The int8 file gives class 0 for all samples, because its one channel is too coarse."""
     document = convert(
         binary(tmp_path, scale=1000), tmp_path / "out", data=tmp_path / "binary.npz",
         scale=1 / 255, offset=0.0,

@@ -39,16 +39,16 @@ def test_the_input_is_exactly_int8_with_scale_1_128() -> None:
 
 
 def test_an_int8_tflite_takes_raw_pixels_and_holds_no_float_operator(finished: Lane) -> None:
-    seen = inspect_tflite.inspect(models(finished) / "student.int8.tflite")
-    assert (seen.float_ops, seen.input_dtype, seen.output_dtype) == (0, "UINT8", "FLOAT32")
-    assert seen.int8_ops == 13  # 11 convolutions, the average and the dense layer
-    assert seen.input_scale == (1 / 128, 128)
+    actual = inspect_tflite.inspect(models(finished) / "student.int8.tflite")
+    assert (actual.float_ops, actual.input_dtype, actual.output_dtype) == (0, "UINT8", "FLOAT32")
+    assert actual.int8_ops == 13  # 11 convolutions, the average and the dense layer
+    assert actual.input_scale == (1 / 128, 128)
 
 
-def test_a_float_tflite_is_seen_as_float(finished: Lane) -> None:
-    seen = inspect_tflite.inspect(models(finished) / "student.float32.tflite")
-    assert (seen.int8_ops, seen.input_dtype) == (0, "FLOAT32")
-    assert seen.float_ops >= 13
+def test_a_float_tflite_has_no_int8_operator(finished: Lane) -> None:
+    actual = inspect_tflite.inspect(models(finished) / "student.float32.tflite")
+    assert (actual.int8_ops, actual.input_dtype) == (0, "FLOAT32")
+    assert actual.float_ops >= 13
 
 
 def test_an_int8_request_that_stays_float_fails(finished: Lane) -> None:
@@ -103,9 +103,9 @@ def test_an_unquantized_model_cannot_be_exported_as_int8(tmp_path: Path) -> None
 
 
 def test_every_convolution_of_the_int8_onnx_runs_as_int8(finished: Lane) -> None:
-    seen = inspect_onnx.inspect(models(finished) / "student.int8.onnx")
-    assert seen.convolutions == seen.int8_convolutions == 11
-    assert seen.float_ops == 0
+    actual = inspect_onnx.inspect(models(finished) / "student.int8.onnx")
+    assert actual.convolutions == actual.int8_convolutions == 11
+    assert actual.float_ops == 0
 
 
 def test_the_int8_onnx_has_the_scales_of_the_tflite(finished: Lane) -> None:
@@ -219,5 +219,5 @@ def test_float_exports_do_the_normalisation_themselves(tmp_path: Path) -> None:
     export.export_float(mean_of_pixels, spec, tmp_path / "x.tflite")
     qdq.export_float(mean_of_pixels, spec, tmp_path / "x.onnx")
     for kind in ("tflite", "onnx"):
-        seen = logits_of(tmp_path / f"x.{kind}", kind, images, tmp_path)
-        assert seen.tolist() == [[1.5]]  # mean of 0, 1, 2, 3
+        actual = logits_of(tmp_path / f"x.{kind}", kind, images, tmp_path)
+        assert actual.tolist() == [[1.5]]  # mean of 0, 1, 2, 3

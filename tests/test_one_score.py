@@ -117,7 +117,7 @@ def test_what_is_exported_and_measured_gives_the_same(tmp_path: Path) -> None:
         np.testing.assert_allclose(measured, teacher.logits(images), atol=1e-4)
 
 
-def test_a_probability_taken_for_a_logit_is_told_and_so_is_the_reverse(tmp_path: Path) -> None:
+def test_a_probability_for_a_logit_is_refused_and_the_reverse(tmp_path: Path) -> None:
     path = written(tmp_path, "onnx", sigmoid=True)
     with pytest.raises(InputError, match=r"one score from 0 to 1.*Set teacher\.output"):
         require_teaches(open_teacher(path, config(sigmoid=False), data()), data())

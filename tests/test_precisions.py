@@ -1,4 +1,4 @@
-"""Every precision is what it says in the produced file, and every runtime answers with it."""
+"""The types in each file are those of its precision, and every runtime executes it."""
 
 import re
 from collections.abc import Callable
@@ -119,12 +119,12 @@ def test_every_file_loads_and_answers_in_every_runtime(
     for precision in FORMATS[kind].precisions:
         path = written(family) / f"student.{precision}.{kind}"
         subject = Subject(name=path.name, format=kind, path=path, runtime=RUNTIMES[runtime])
-        seen, record = bench.outputs(subject)
-        assert seen is not None
+        actual, record = bench.outputs(subject)
+        assert actual is not None
         assert record["runtime"]["name"] == runtime
         assert not record["tensorflow_imported"]
         limit = {"float32": 1e-4, "float16": 0.02}.get(precision, 0.1)
-        assert np.abs(seen - expected).max() <= limit * np.abs(expected).max(), precision
+        assert np.abs(actual - expected).max() <= limit * np.abs(expected).max(), precision
 
 
 def test_a_dynamic_dense_layer_is_of_a_version_that_tflite_runtime_knows(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_dynamic_dense_layer_is_of_a_version_that_tflite_runtime_knows(tmp_pat
     assert versions["FULLY_CONNECTED"] <= 9  # 12 where each output has a scale of its own
 
 
-def test_every_precision_has_its_function_and_its_types(written: Callable[[str], Path]) -> None:
+def test_every_precision_has_its_types(written: Callable[[str], Path]) -> None:
     folder = written("mobilenet_v1")
     held = {
         p: {c.dtype for c in inspect_tflite.inspect(folder / f"student.{p}.tflite").constants}
@@ -152,10 +152,10 @@ def test_every_precision_has_its_function_and_its_types(written: Callable[[str],
 def test_calibration_gives_the_input_exactly_the_assigned_scale(
     written: Callable[[str], Path],
 ) -> None:
-    seen = inspect_tflite.inspect(written("mobilenet_v1") / "student.int8_ptq.tflite")
-    assert (seen.input_dtype, seen.input_scale) == ("UINT8", (1 / 128, 128))
-    assert seen.output_dtype == "FLOAT32"
-    assert seen.float_ops == 0
+    actual = inspect_tflite.inspect(written("mobilenet_v1") / "student.int8_ptq.tflite")
+    assert (actual.input_dtype, actual.input_scale) == ("UINT8", (1 / 128, 128))
+    assert actual.output_dtype == "FLOAT32"
+    assert actual.float_ops == 0
 
 
 def test_both_ends_are_set_only_where_they_do_not_occur() -> None:
@@ -213,18 +213,18 @@ def test_a_wide_layers_bias_is_no_weight_that_stayed_in_float(tmp_path: Path, ki
     model.set_weights([np.random.default_rng(0).uniform(0.5, 1, w.shape) for w in model.weights])
     spec = image_input(*model.input_shape[1:])
     export.export_dynamic(lambda x: model(x, training=False), spec, tmp_path / "x.tflite")
-    seen = inspect_tflite.inspect(tmp_path / "x.tflite")
-    floats = [c for c in seen.constants if c.dtype == "FLOAT32" and c.elements >= 1024]
+    actual = inspect_tflite.inspect(tmp_path / "x.tflite")
+    floats = [c for c in actual.constants if c.dtype == "FLOAT32" and c.elements >= 1024]
     assert floats  # the bias that was refused
     assert not any(c.multiplied for c in floats)
 
 
-def test_a_matrix_that_stayed_in_float_is_seen_whatever_its_size(
+def test_a_matrix_that_stayed_in_float_is_found_whatever_its_size(
     written: Callable[[str], Path],
 ) -> None:
-    seen = inspect_tflite.inspect(written("mobilenet_v1") / "student.float32.tflite")
-    held = [c for c in seen.constants if c.dtype == "FLOAT32"]
-    layers = [op for op in seen.operators if op.weights == "FLOAT32"]
+    actual = inspect_tflite.inspect(written("mobilenet_v1") / "student.float32.tflite")
+    held = [c for c in actual.constants if c.dtype == "FLOAT32"]
+    layers = [op for op in actual.operators if op.weights == "FLOAT32"]
     assert sum(c.multiplied for c in held) == len(layers)
     assert max(c.elements for c in held if c.multiplied) >= 1024
 
@@ -249,11 +249,11 @@ def test_the_scale_table_covers_every_quantized_tensor(
     stem = written(family) / f"student.{precision}"
     rows = scale_table(stem.with_name(f"{stem.name}.tflite"), stem.with_name(f"{stem.name}.onnx"))
     require_equal_scales(rows)
-    seen = inspect_tflite.inspect(stem.with_name(f"{stem.name}.tflite"))
+    actual = inspect_tflite.inspect(stem.with_name(f"{stem.name}.tflite"))
     tensors = Interpreter(str(stem.with_name(f"{stem.name}.tflite"))).get_tensor_details()
     quantized = {t["name"] for t in tensors if t["quantization_parameters"]["scales"].size}
     assert quantized == {row.source for row in rows}
-    layers = len([op for op in seen.operators if op.weights == "INT8"])
+    layers = len([op for op in actual.operators if op.weights == "INT8"])
     by_kind = {kind: [r for r in rows if r.kind == kind] for kind in ("weights", "bias")}
     assert len(by_kind["weights"]) == layers
     assert len(by_kind["bias"]) == layers - 1  # the classifier's is zero, and TFLite drops it
@@ -262,7 +262,7 @@ def test_the_scale_table_covers_every_quantized_tensor(
 
 
 @pytest.mark.parametrize("op", ["QuantizeLinear", "DequantizeLinear"])
-def test_a_changed_scale_is_told_with_the_tensors_name(
+def test_the_error_of_a_changed_scale_names_the_tensor(
     written: Callable[[str], Path], tmp_path: Path, op: str
 ) -> None:
     folder = written("mobilenet_v1")
@@ -289,9 +289,9 @@ def test_a_tensor_that_one_file_lacks_is_not_equal(
     before, node.name = node.name, "somebody"
     onnx.save(model, tmp_path / "x.onnx")
     rows = scale_table(folder / "student.int8.tflite", tmp_path / "x.onnx")
-    said = {row.source or row.file: row.note for row in rows if not row.equal}
-    assert said[before] == "has no counterpart in the ONNX file"
-    assert "has no counterpart in the TFLite file" in said.values()
+    message = {row.source or row.file: row.note for row in rows if not row.equal}
+    assert message[before] == "has no counterpart in the ONNX file"
+    assert "has no counterpart in the TFLite file" in message.values()
     with pytest.raises(ProofError, match="has no counterpart"):
         require_equal_scales(rows)
 
@@ -375,11 +375,11 @@ def test_the_last_softmax_or_sigmoid_is_float_and_what_is_before_it_the_same(
 
     path = ended(ending, precision=precision, folder=tmp_path)
     plain = ended(None, precision=precision, folder=tmp_path)
-    before, seen = (logits_of(p, "tflite", IMAGES[:32], tmp_path) for p in (plain, path))
+    before, actual = (logits_of(p, "tflite", IMAGES[:32], tmp_path) for p in (plain, path))
     assert len(set(before.argmax(axis=1))) > 20
-    np.testing.assert_array_equal(seen.argmax(axis=1), before.argmax(axis=1))
+    np.testing.assert_array_equal(actual.argmax(axis=1), before.argmax(axis=1))
     expected = getattr(tf.nn, ENDINGS[ending])(before).numpy()
-    np.testing.assert_allclose(seen, expected, rtol=2e-6)
+    np.testing.assert_allclose(actual, expected, rtol=2e-6)
     operators = inspect_tflite.inspect(path).operators
     assert [(op.name, op.edge) for op in operators[-2:]] == [("DEQUANTIZE", True), (ending, True)]
     assert inspect_tflite.inspect(path).float_ops == inspect_tflite.inspect(plain).float_ops == 0
@@ -402,10 +402,10 @@ def test_a_float_softmax_behind_integers_loads_in_every_runtime(
     subject = Subject(
         name="x", format=kind, path=path.with_suffix(f".{kind}"), runtime=RUNTIMES[runtime]
     )
-    seen, _ = bench.outputs(subject)
-    assert seen is not None
+    actual, _ = bench.outputs(subject)
+    assert actual is not None
     # A step of the scores, in which tflite-runtime's older kernels round elsewhere.
-    np.testing.assert_allclose(seen, expected, rtol=5e-3)
+    np.testing.assert_allclose(actual, expected, rtol=5e-3)
 
 
 def test_constants_stay_aligned_in_a_file_that_was_changed(tmp_path: Path) -> None:
@@ -468,11 +468,11 @@ def test_weights_beyond_float16_are_finite_or_refused(tmp_path: Path) -> None:
     export.export_float16(
         lambda image: tf.matmul(scores(image) * 0, huge), SPEC, tmp_path / "x.tflite"
     )
-    seen = logits_of(tmp_path / "x.tflite", "tflite", IMAGES[:4], tmp_path)
-    assert np.isfinite(seen).all()
+    actual = logits_of(tmp_path / "x.tflite", "tflite", IMAGES[:4], tmp_path)
+    assert np.isfinite(actual).all()
 
 
-def test_what_tflite_refuses_is_said_whole_with_the_cause(tmp_path: Path) -> None:
+def test_an_error_of_the_converter_is_shown_with_its_cause(tmp_path: Path) -> None:
     import tensorflow as tf
 
     def half(image: Any) -> Any:
@@ -488,9 +488,9 @@ def test_what_tflite_refuses_is_said_whole_with_the_cause(tmp_path: Path) -> Non
 
 
 def test_long_words_of_tflite_are_cut_between_words() -> None:
-    said = export.refusal("operator " * 200)
-    assert len(said) <= 500
-    assert said.endswith("operator …")
+    message = export.refusal("operator " * 200)
+    assert len(message) <= 500
+    assert message.endswith("operator …")
     assert export.refusal("Input 0 was passed int64, expected resource.\nmore").startswith(
         "Input 0 was passed int64, expected resource (the SavedModel keeps a state"
     )

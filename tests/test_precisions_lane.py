@@ -88,15 +88,15 @@ def test_each_file_is_compared_with_the_network_it_came_from(
                 assert compared["max_abs_diff"] < 1e-3
 
 
-def test_the_operators_that_are_told_are_those_in_the_files(
+def test_the_report_counts_the_operators_of_the_files(
     tflite: tuple[Path, Content], both: tuple[Path, Content]
 ) -> None:
     for results, content in (tflite, both):
         for row in content["parity"]:
             path = results / "models" / row["name"]
             look = inspect_tflite if row["format"] == "tflite" else inspect_onnx
-            seen = look.inspect(path)
-            assert (row["int8_ops"], row["float_ops"]) == (seen.int8_ops, seen.float_ops)
+            actual = look.inspect(path)
+            assert (row["int8_ops"], row["float_ops"]) == (actual.int8_ops, actual.float_ops)
             if row["precision"] in ("int8", "int8_ptq"):
                 assert row["float_ops"] == 0
                 assert row["int8_ops"] > 5
@@ -145,10 +145,10 @@ def test_a_run_with_a_file_that_is_not_proved_names_the_others_and_publishes_non
 ) -> None:
     with OtherNetwork("int8_ptq").offered(), pytest.raises(ProofError) as error:
         converted(finished, tmp_path, "tflite", "onnx")
-    said, first, second = str(error.value).split("\n- ")
-    assert "2 of 8 files are not proved" in said
+    message, first, second = str(error.value).split("\n- ")
+    assert "2 of 8 files are not proved" in message
     assert {f"student.{p}.{t}" for p in ("float32", "int8") for t in ("tflite", "onnx")} <= {
-        name.strip() for name in said.split("Proved: ")[1].split(". Not")[0].split(",")
+        name.strip() for name in message.split("Proved: ")[1].split(". Not")[0].split(",")
     }
     assert first.startswith("student.int8_ptq.tflite: differs from the network")
     assert second == (

@@ -1,4 +1,4 @@
-"""A refused int8 file says which layers lose the signal, and what to ask for instead."""
+"""The error of an int8 file names the layers that lose the signal, and a remedy."""
 
 import re
 from pathlib import Path

@@ -55,7 +55,7 @@ def export_float(model: Callable[[Tensor], Tensor], spec: InputSpec, path: Path)
         proto, _ = tf2onnx.convert.from_function(serve, input_signature=signature, opset=OPSET)
     _require_plain(proto, path)
     erf_for_erfc(proto)
-    _write(canonical(proto), path)
+    write(canonical(proto), path)
 
 
 def export_int8(tflite: Path, path: Path, *, weights: str = "uint8") -> tuple[ScaleRow, ...]:
@@ -80,7 +80,7 @@ def export_int8(tflite: Path, path: Path, *, weights: str = "uint8") -> tuple[Sc
     look_up(proto, lambda output: table(tflite, labels[output]) if output in labels else None)
     if weights == "int8":
         own_zero_points(proto)
-    _write(canonical(proto, labels), path)
+    write(canonical(proto, labels), path)
     require_int8(path)
     rows = scale_table(tflite, path)
     require_equal_scales(rows)
@@ -212,7 +212,8 @@ def _operands_beside(
     return list(dict.fromkeys(found))
 
 
-def _write(model: OnnxModel, path: Path) -> None:
+def write(model: OnnxModel, path: Path) -> None:
+    """Raises `ConversionError` for operators beyond the standard at `OPSET`."""
     import onnx
 
     _require_known(model, path)

@@ -16,8 +16,8 @@ LARGE = 1024
 """Elements from which on the converter quantizes a weight tensor without calibration."""
 
 
-def require_float16(path: Path) -> Inspection:
-    """The inspection of a file whose large weights are all float16, or a `ProofError`.
+def require_float16(path: Path) -> None:
+    """Raise `ProofError` for a file whose large weights are not all float16.
 
     Every constant of 1,024 floating-point elements or more counts, and one at least, of any size,
     must be float16. Smaller ones may be what the graph was built from (a normalisation, a limit).
@@ -30,11 +30,10 @@ def require_float16(path: Path) -> Inspection:
         raise _not_as_asked(path, "float16", "the file holds no float16 tensor")
     if wrong:
         raise _not_as_asked(path, "float16", f"these weights are not: {_listed(wrong)}")
-    return found
 
 
-def require_dynamic(path: Path) -> Inspection:
-    """The inspection of a file whose large weights are all int8, or a `ProofError`.
+def require_dynamic(path: Path) -> None:
+    """Raise `ProofError` for a file whose large weights are not all int8.
 
     Biases and constants per channel are float by design, whatever their size.
     """
@@ -50,11 +49,10 @@ def require_dynamic(path: Path) -> Inspection:
             f"no weight tensor of the network has {LARGE:,} elements or more, and TFLite leaves "
             "smaller ones in float; ask for float16 or int8_ptq instead",
         )
-    return found
 
 
-def require_int8(path: Path, spec: InputSpec) -> Inspection:
-    """The inspection of a file that must be int8 from end to end, or a `ProofError`."""
+def require_int8(path: Path, spec: InputSpec) -> None:
+    """Raise `ProofError` for a file that is not int8 from end to end, with the input of `spec`."""
     found = inspect(path)
     if found.float_op_names or not found.int8_ops:
         floats = ", ".join(found.float_op_names) or "none is int8"
@@ -72,7 +70,6 @@ def require_int8(path: Path, spec: InputSpec) -> Inspection:
             f"{path.name}: input type, shape, (scale, zero point) and output type are {actual}, "
             f"not {expected}."
         )
-    return found
 
 
 def instead(names: Iterable[str]) -> str:
@@ -87,15 +84,14 @@ def instead(names: Iterable[str]) -> str:
     return "Train the network without them, or ask for float16 or dynamic"
 
 
-def require_int16x8(path: Path) -> Inspection:
-    """The inspection of a file of int16 activations and int8 weights, or a `ProofError`."""
+def require_int16x8(path: Path) -> None:
+    """Raise `ProofError` for a file without int16 activations and int8 weights."""
     found = inspect(path)
     wrong = [op for op in _between(found) if not _is_int16x8(op)]
     if wrong:
         raise _not_as_asked(path, "int16x8", f"these operators are not: {_typed(wrong)}")
     if not any(op.weights == "INT8" and "INT16" in op.calculated for op in found.operators):
         raise _not_as_asked(path, "int16x8", "no operator multiplies int16 with int8")
-    return found
 
 
 def _between(found: Inspection) -> list[Operator]:
