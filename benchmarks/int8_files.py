@@ -19,6 +19,7 @@ from pipeline.training.loop import normalise
 from targets.bench.plan import Subject
 from targets.formats.input_spec import InputSpec, image_input
 from targets.formats.onnx import qdq
+from targets.formats.onnx.canonical import OPSET
 from targets.formats.tflite import export
 from targets.quiet import quiet_stderr
 
@@ -117,5 +118,5 @@ def _naive(model: Any, spec: InputSpec, path: Path) -> Path:
     signature = [tf.TensorSpec([1, *spec.shape], tf.float32, name="image")]
     with quiet_stderr(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        tf2onnx.convert.from_keras(quantized, signature, opset=qdq.OPSET, output_path=str(path))
+        tf2onnx.convert.from_keras(quantized, signature, opset=OPSET, output_path=str(path))
     return path

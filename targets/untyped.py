@@ -38,3 +38,17 @@ TfNode: TypeAlias = Any
 """`tf.compat.v1.NodeDef`."""
 TfType: TypeAlias = Any
 """`tf.DType`."""
+OnnxValue: TypeAlias = Any
+"""`onnx.ValueInfoProto`."""
+TfliteGraph: TypeAlias = Any
+"""`SubGraphT` of the same module as `TfliteModel`."""
+TfliteTensor: TypeAlias = Any
+"""`TensorT` of that module."""
+TfliteOperator: TypeAlias = Any
+"""`OperatorT` of that module."""
+TfliteBuffer: TypeAlias = Any
+"""`BufferT` of that module."""
+FlatbufferBuilder: TypeAlias = Any
+"""`flatbuffers.Builder`."""
+TfConverter: TypeAlias = Any
+"""`tf.lite.TFLiteConverter`."""

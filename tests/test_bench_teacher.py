@@ -15,13 +15,13 @@ from pipeline.stages import bench as stage
 from targets.bench.agent import prepare
 from targets.evaluation.metrics import NotFiniteError
 from targets.formats.input_spec import image_input
-from targets.formats.model_io import Adapter
+from targets.formats.model_io import ModelIO
 from targets.formats.record import ExportedModel
 from tests.conftest import Lane
 
 
 def adapter(**fields: Any) -> dict[str, Any]:
-    return Adapter(**{"shape": (2, 1, 3), **fields}).model_dump()
+    return ModelIO(**{"shape": (2, 1, 3), **fields}).model_dump()
 
 
 def test_a_file_that_takes_raw_samples_is_given_them_as_they_are() -> None:
@@ -52,7 +52,7 @@ def test_a_quantized_input_is_given_the_stored_values_and_no_overflow() -> None:
 
 
 def test_what_a_foreign_file_gives_becomes_logits_in_our_order() -> None:
-    gives = Adapter(shape=(1,), output="probabilities", order=(2, 0, 1))
+    gives = ModelIO(shape=(1,), output="probabilities", order=(2, 0, 1))
     seen = gives.logits(np.array([[0.25, 0.75, 0.0]], np.float64))
     assert seen.dtype == np.float32
     np.testing.assert_allclose(seen, [[np.log(1e-30), np.log(0.25), np.log(0.75)]], rtol=1e-6)
@@ -73,7 +73,7 @@ class Taught:
     notes: list[str] = field(default_factory=list)
     """Of all measurements."""
 
-    def model(self, name: str, role: str, *, described: Adapter | None = None) -> ExportedModel:
+    def model(self, name: str, role: str, *, described: ModelIO | None = None) -> ExportedModel:
         kept = self.finished.out / "tiny" / "models" / name
         (self.folder / name).write_bytes(kept.read_bytes())
         return ExportedModel(
@@ -115,7 +115,7 @@ def taught(finished: Lane, tmp_path: Path) -> Taught:
 
 def test_a_teacher_in_another_runtime_is_the_baseline_and_is_named(taught: Taught) -> None:
     """As somebody else's file: its input is made ready for it, and its classes are in our order."""
-    theirs = Adapter(shape=(12, 12, 1), order=(0, 1, 2))
+    theirs = ModelIO(shape=(12, 12, 1), order=(0, 1, 2))
     rows, document = taught.measure(
         taught.model("student.int8.tflite", "student_qat"),
         taught.model("teacher.float32.onnx", "teacher", described=theirs),
@@ -145,13 +145,13 @@ def test_a_valid_verdict_brings_its_speed_up_into_the_report() -> None:
 
 
 def test_the_classes_of_a_foreign_file_are_put_in_our_order(taught: Taught) -> None:
-    turned = Adapter(shape=(12, 12, 1), order=(1, 2, 0))
+    turned = ModelIO(shape=(12, 12, 1), order=(1, 2, 0))
     rows, _ = taught.measure(taught.model("teacher.float32.onnx", "teacher", described=turned))
     assert rows["teacher.float32.onnx"].top1 < 0.1  # it is wrong to turn this one's
 
 
 def test_what_the_accuracies_do_not_say_is_noted(taught: Taught) -> None:
-    turned = Adapter(shape=(12, 12, 1), order=(1, 2, 0))
+    turned = ModelIO(shape=(12, 12, 1), order=(1, 2, 0))
     taught.measure(
         taught.model("student.float32.tflite", "student"),
         taught.model("teacher.float32.onnx", "teacher", described=turned),

@@ -12,12 +12,13 @@ import pytest
 
 from pipeline.engine.progress import SilentConsole
 from pipeline.export import conversion
-from pipeline.export.conversion import Request
+from pipeline.export.options import ConvertOptions
 from pipeline.teachers.loading import load_network
 from targets.bench.plan import logits_of
 from targets.errors import InputError, ProofError
-from targets.formats.tflite import export
+from targets.formats.tflite import inspect as inspect_tflite
 from tests.conftest import THREADS, Command
+from tests.formats import OtherNetwork
 
 IMAGES = np.random.default_rng(0).integers(9, 240, (256, 8, 8), np.uint8)
 SCALE, OFFSET = 1 / 127.5, -1.0
@@ -57,15 +58,15 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def request(model: Path, out: Path, **changes: Any) -> Request:
+def options(model: Path, out: Path, **changes: Any) -> ConvertOptions:
     asked = {
         "targets": ("tflite",), "precisions": (), "data": None, "scale": SCALE, "offset": OFFSET,
     }  # fmt: skip
-    return Request(model=model, out=out, threads=THREADS, **{**asked, **changes})
+    return ConvertOptions(model=model, out=out, threads=THREADS, **{**asked, **changes})
 
 
 def convert(model: Path, out: Path, **changes: Any) -> dict[str, Any]:
-    return conversion.convert(request(model, out, **changes), console=SilentConsole())
+    return conversion.convert(options(model, out, **changes), console=SilentConsole()).json_tree()
 
 
 def test_files_take_raw_pixels_and_are_what_the_network_is(saved: Path, tmp_path: Path) -> None:
@@ -80,8 +81,8 @@ def test_files_take_raw_pixels_and_are_what_the_network_is(saved: Path, tmp_path
     )
     raw = IMAGES[..., np.newaxis]
     for file in document["files"]:
-        seen = logits_of(out / file["file"], file["format"], raw, tmp_path)
-        difference = np.abs(seen - expected).max()
+        actual = logits_of(out / file["file"], file["format"], raw, tmp_path)
+        difference = np.abs(actual - expected).max()
         assert difference == pytest.approx(file["max_abs_diff"], abs=1e-6)
         assert difference <= (1e-4 if file["precision"] == "float32" else 0.05)
         assert file["agreement"] >= (1.0 if file["precision"] == "float32" else 0.95)
@@ -89,7 +90,7 @@ def test_files_take_raw_pixels_and_are_what_the_network_is(saved: Path, tmp_path
     int8 = {f["format"]: f for f in document["files"] if f["precision"] == "int8_ptq"}
     assert int8["tflite"]["float_ops"] == int8["onnx"]["float_ops"] == 0
     assert all(row["equal"] for row in int8["onnx"]["scales"])
-    assert export.inspect(out / int8["tflite"]["file"]).input_dtype == "UINT8"
+    assert inspect_tflite.inspect(out / int8["tflite"]["file"]).input_dtype == "UINT8"
 
 
 @pytest.mark.parametrize(
@@ -139,7 +140,7 @@ def test_a_recurrent_network_is_converted_for_one_sample(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"targets": ("tflit",)}, "--target: unknown target 'tflit'; did you mean 'tflite'"),
         ({"precisions": ("int7",)}, "--precision: unknown precision 'int7'"),
@@ -158,14 +159,14 @@ def test_a_recurrent_network_is_converted_for_one_sample(tmp_path: Path) -> None
         ({"data": "nowhere.npz"}, "not a file"),
     ],
 )
-def test_what_cannot_be_asked_for_is_told_and_writes_nothing(
-    saved: Path, tmp_path: Path, changes: dict[str, Any], said: str
+def test_wrong_options_are_an_error_and_write_nothing(
+    saved: Path, tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
     if "data" in changes:
         changes = {**changes, "data": saved / changes["data"]}
     with pytest.raises(InputError) as error:
         convert(saved / "mine.keras", tmp_path / "out", **changes)
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -261,7 +262,7 @@ def with_text(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (with_lambda, "layer 'double' is a Lambda"),
         (with_module, "'flatten' is a custom Flatten of antigravity"),
@@ -276,13 +277,13 @@ def with_text(folder: Path) -> Path:
     ],
 )
 def test_a_file_that_holds_code_or_no_classifier_is_refused(
-    tmp_path: Path, make: Callable[[Path], Path], said: str
+    tmp_path: Path, make: Callable[[Path], Path], message: str
 ) -> None:
     import sys
 
     with pytest.raises(InputError) as error:
         load_network(make(tmp_path))
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert "antigravity" not in sys.modules
 
 
@@ -301,53 +302,39 @@ def test_a_folder_that_holds_something_else_is_not_replaced(saved: Path, tmp_pat
     assert (tmp_path / "thesis.txt").exists()
 
 
-def another_network(export: Callable[..., None]) -> Callable[..., None]:
-    """The export of another network under this one's name, which counts how often it is called."""
-
-    def other(model: Any, *rest: Any) -> None:
-        other.calls += 1  # type: ignore[attr-defined]
-        export(lambda image: 1.0 - model(image), *rest)
-
-    other.calls = 0  # type: ignore[attr-defined]
-    return other
-
-
-def test_where_no_file_is_proved_nothing_is_published(
-    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(export, "export_float", another_network(export.export_float))
-    with pytest.raises(ProofError, match=r"mine\.float32\.tflite: differs from the network"):
+def test_where_no_file_is_proved_nothing_is_published(saved: Path, tmp_path: Path) -> None:
+    with (
+        OtherNetwork("float32").offered(),
+        pytest.raises(ProofError, match=r"mine\.float32\.tflite: differs from the network"),
+    ):
         convert(saved / "mine.keras", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_is_not_proved_takes_no_other_with_it(
-    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    wrong = another_network(export.export_int8_ptq)
-    monkeypatch.setattr(export, "export_int8_ptq", wrong)
-    out = tmp_path / "out"
+def test_a_file_that_is_not_proved_takes_no_other_with_it(saved: Path, tmp_path: Path) -> None:
+    wrong, out = OtherNetwork("int8_ptq"), tmp_path / "out"
     asked = {"targets": ("onnx", "tflite"), "data": saved / "images.npz"}
-    document = convert(saved / "mine.keras", out, **asked)
+    with wrong.offered():
+        document = convert(saved / "mine.keras", out, **asked)
     proved = {file["name"] for file in document["files"] if file["file"]}
     assert proved == {"mine.float32.tflite", "mine.float32.onnx"}
     assert {path.name for path in (out / "models").iterdir()} == proved
     reasons = {file["name"]: file["reason"] for file in document["files"] if not file["file"]}
     assert "mine.int8_ptq.tflite: differs" in reasons["mine.int8_ptq.tflite"]
     assert "is made from mine.int8_ptq.tflite, which is refused" in reasons["mine.int8_ptq.onnx"]
-    assert wrong.calls == 1  # type: ignore[attr-defined]
+    assert wrong.calls == ["mine.int8_ptq.tflite"]
     assert json.loads((out / "convert.json").read_text())["files"] == document["files"]
 
 
-def test_an_onnx_file_alone_says_what_it_would_have_been_made_from(
-    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_error_of_an_onnx_file_alone_names_the_file_that_it_is_made_from(
+    saved: Path, tmp_path: Path
 ) -> None:
-    def refuses(*asked: Any) -> None:
-        raise ProofError("mine.int8_ptq.tflite: its scales are wrong.")
-
-    monkeypatch.setattr(export, "export_int8_ptq", refuses)
+    wrong = OtherNetwork("int8_ptq", ProofError("mine.int8_ptq.tflite: its scales are wrong."))
     asked = {"targets": ("onnx",), "data": saved / "images.npz", "precisions": ("int8_ptq",)}
-    with pytest.raises(ProofError, match=r"mine\.int8_ptq\.onnx: .* and that failed: .* wrong"):
+    with (
+        wrong.offered(),
+        pytest.raises(ProofError, match=r"mine\.int8_ptq\.onnx: .* and that failed: .* wrong"),
+    ):
         convert(saved / "mine.keras", tmp_path / "out", **asked)
 
 
@@ -403,7 +390,7 @@ def test_a_binary_network_that_int8_can_hold_is_converted(tmp_path: Path) -> Non
 
 
 def test_a_binary_network_that_int8_cannot_hold_is_refused(tmp_path: Path) -> None:
-    """The int8 file says class 0 to all: of one output, the largest is always the first."""
+    """The int8 file gives class 0 for all samples, because its one channel is too coarse."""
     document = convert(
         binary(tmp_path, scale=1000), tmp_path / "out", data=tmp_path / "binary.npz",
         scale=1 / 255, offset=0.0,

@@ -11,14 +11,14 @@ import pytest
 
 from pipeline.cli import app
 from pipeline.datasets.splits import Dataset
-from pipeline.export import conversion
+from pipeline.export import result
 from pipeline.recipe.schema import TeacherConfig
 from pipeline.teachers import open_teacher
 from pipeline.teachers.loading import load_network
 from pipeline.teachers.networks.untrusted import refuse_code
 from targets.bench.plan import logits_of
 from targets.errors import InputError, ProofError
-from targets.formats.tflite import export
+from targets.formats.tflite import inspect as inspect_tflite
 from tests.conftest import Command
 from tests.test_convert_command import convert
 
@@ -90,7 +90,7 @@ def linear(images: Any) -> Any:
     return {"scores": flat @ (np.arange(192, dtype=np.float32).reshape(64, 3) % 7 - 3)}
 
 
-def said_by(call: Callable[[], Any], *parts: str) -> None:
+def refused(call: Callable[[], Any], *parts: str) -> None:
     with pytest.raises(InputError) as error:
         call()
     assert "\n" not in str(error.value)
@@ -120,14 +120,14 @@ def test_an_integer_input_is_given_raw_bytes_and_leaves_no_cast(
     document = convert(path, tmp_path / "out", data=data, **RAW)
     expected = np.asarray(model(IMAGES.astype(dtype)))
     for file in document["files"]:
-        seen = logits_of(tmp_path / "out" / file["file"], "tflite", IMAGES, tmp_path)
+        actual = logits_of(tmp_path / "out" / file["file"], "tflite", IMAGES, tmp_path)
         within = 1e-4 if file["precision"] == "float32" else 0.05
-        assert np.abs(seen - expected).max() <= within * np.abs(expected).max()
+        assert np.abs(actual - expected).max() <= within * np.abs(expected).max()
     int8 = next(file for file in document["files"] if file["precision"] == "int8_ptq")
     assert int8["float_ops"] == 0
-    assert export.inspect(tmp_path / "out" / int8["file"]).input_dtype == "UINT8"
+    assert inspect_tflite.inspect(tmp_path / "out" / int8["file"]).input_dtype == "UINT8"
     scaled = {"data": data, "scale": 1 / 255, "offset": 0.0}
-    said_by(lambda: convert(path, tmp_path / "other", **scaled), f"takes {dtype} pixels as they")
+    refused(lambda: convert(path, tmp_path / "other", **scaled), f"takes {dtype} pixels as they")
 
 
 def test_a_network_that_calculates_with_integers_is_float32_only(
@@ -157,7 +157,7 @@ def test_a_teacher_with_an_integer_input_is_given_raw_bytes(
     expected = images.astype(np.float32).sum(axis=(1, 3))[:, :3]
     np.testing.assert_array_equal(teacher.logits(images), expected)
     assert not teacher.scalable
-    said_by(
+    refused(
         lambda: open_teacher(path, TeacherConfig(scale=1 / 255), stripes_data),
         "takes raw uint8 pixels; leave out teacher.scale",
     )
@@ -165,7 +165,7 @@ def test_a_teacher_with_an_integer_input_is_given_raw_bytes(
 
 def test_a_type_that_cannot_hold_a_raw_pixel_is_refused(tmp_path: Path) -> None:
     path = signatures(tmp_path / "net", {"serving_default": (linear, pixels("int8"))})
-    said_by(lambda: load_network(path), "takes int8, which cannot hold raw pixels")
+    refused(lambda: load_network(path), "takes int8, which cannot hold raw pixels")
 
 
 # Training mode
@@ -175,10 +175,10 @@ def assigning(folder: Path) -> Path:
     import tensorflow as tf
 
     module = tf.Module()
-    module.seen = tf.Variable(0.0)
+    module.count = tf.Variable(0.0)
 
     def serve(images: Any) -> Any:
-        module.seen.assign_add(1.0)
+        module.count.assign_add(1.0)
         return linear(images)
 
     return signatures(folder, {"serving_default": (serve, pixels())}, module)
@@ -220,7 +220,7 @@ def test_a_network_in_training_mode_is_refused(
     tmp_path: Path, make: Callable[[Path], Path], parts: tuple[str, ...]
 ) -> None:
     path = make(tmp_path / "net")
-    said_by(lambda: load_network(path), "gives other outputs in every call", *parts)
+    refused(lambda: load_network(path), "gives other outputs in every call", *parts)
 
 
 def test_a_random_number_that_reaches_no_output_is_not_minded(tmp_path: Path) -> None:
@@ -252,12 +252,12 @@ def failing(images: Any) -> Any:
     return {"scores": tf.gather(linear(images)["scores"], [beyond, 0], axis=1)}
 
 
-def test_what_fails_only_when_run_is_told(tmp_path: Path) -> None:
+def test_a_network_that_fails_when_run_is_refused(tmp_path: Path) -> None:
     path = signatures(tmp_path / "net", {"serving_default": (failing, pixels())})
-    said_by(lambda: convert(path, tmp_path / "out", **RAW), "cannot be run: indices[0] = 9 is not")
+    refused(lambda: convert(path, tmp_path / "out", **RAW), "cannot be run: indices[0] = 9 is not")
 
 
-def test_a_teacher_that_fails_when_run_is_told(tmp_path: Path, stripes_data: Dataset) -> None:
+def test_a_teacher_that_fails_when_run_is_refused(tmp_path: Path, stripes_data: Dataset) -> None:
     import tensorflow as tf
 
     wanted = tf.TensorSpec([None, 12, 12, 1], tf.float32)
@@ -269,7 +269,7 @@ def test_a_teacher_that_fails_when_run_is_told(tmp_path: Path, stripes_data: Dat
 
     path = signatures(tmp_path / "net", {"serving_default": (serve, wanted)})
     teacher = open_teacher(path, TeacherConfig(), stripes_data)
-    said_by(lambda: teacher.logits(np.full((4, 12, 12, 1), 99, np.uint8)), "cannot be run: indices")
+    refused(lambda: teacher.logits(np.full((4, 12, 12, 1), 99, np.uint8)), "cannot be run: indices")
 
 
 def test_channels_first_is_named_where_the_processor_has_no_kernels(
@@ -310,13 +310,13 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_signature_of_text_is_refused_with_the_one_that_fits(
     served: Path, tmp_path: Path
 ) -> None:
-    said_by(
+    refused(
         lambda: convert(served, tmp_path / "out", **RAW),
         "'serving_default' (content: string [any]",
         "takes text, not numbers. Choose another with `convert --signature`, or save it as serving_"
         "default: 'pixels' (pixels: float32 [any, 8, 8, 1] -> scores: float32 [any, 3])",
     )  # fmt: skip
-    said_by(
+    refused(
         lambda: load_network(served, signature="pixel"),
         "unknown signature 'pixel'; did you mean 'pixels'?", "content: string [any]",
     )  # fmt: skip
@@ -330,9 +330,9 @@ def test_the_command_takes_a_signature(
         argv = ["convert", str(served), "--signature", name, "--out", name, "--json"]
         monkeypatch.setattr(sys, "argv", ["pipeline", *argv])
         assert app._exit_code(debug=False) == code
-    said = capsys.readouterr()
-    assert json.loads(said.out)["model"]["signature"] == "pixels"
-    assert "Error: --signature: unknown signature 'text'" in said.err
+    words = capsys.readouterr()
+    assert json.loads(words.out)["model"]["signature"] == "pixels"
+    assert "Error: --signature: unknown signature 'text'" in words.err
 
 
 def test_signatures_that_do_not_fit_are_described(tmp_path: Path) -> None:
@@ -343,17 +343,17 @@ def test_signatures_that_do_not_fit_are_described(tmp_path: Path) -> None:
 
     made = {"serving_default": (both, pixels()), "fixed": (linear, pixels(batch=32))}
     path = signatures(tmp_path / "net", made)
-    said_by(lambda: load_network(path), "has 2 outputs (", "label", "scores", "Save it with a sig")
-    said_by(lambda: load_network(path, signature="fixed"), "takes batches of 32 only")
+    refused(lambda: load_network(path), "has 2 outputs (", "label", "scores", "Save it with a sig")
+    refused(lambda: load_network(path, signature="fixed"), "takes batches of 32 only")
     path = signatures(tmp_path / "several", {"a": (linear, pixels()), "b": (linear, pixels())})
-    said_by(
+    refused(
         lambda: load_network(path), "no signature serving_default. Choose one with `convert --sig"
     )
 
 
 def test_only_a_saved_model_has_signatures(tmp_path: Path) -> None:
     classifier(library("keras")).save(tmp_path / "net.keras")
-    said_by(
+    refused(
         lambda: load_network(tmp_path / "net.keras", signature="serve"), "is no SavedModel folder"
     )
 
@@ -370,8 +370,8 @@ def test_a_sequential_without_input_takes_any_batch(tmp_path: Path, name: str, s
     network = load_network(tmp_path / f"net{suffix}")
     assert network.batch is None
     for size in (1, 32):
-        seen = np.asarray(network(IMAGES[:size].astype(np.float32)))
-        np.testing.assert_allclose(seen, expected[:size], atol=1e-5)
+        actual = np.asarray(network(IMAGES[:size].astype(np.float32)))
+        np.testing.assert_allclose(actual, expected[:size], atol=1e-5)
     document = convert(tmp_path / f"net{suffix}", tmp_path / "out", **RAW)
     assert document["files"][0]["agreement"] == 1.0
 
@@ -383,7 +383,7 @@ def test_a_batch_size_that_the_network_calculates_with_stays_fixed(tmp_path: Pat
     image = k.Input((8, 8, 1), batch_size=32)
     flat = tf.reshape(image, [32, 64]) - tf.reduce_mean(image)
     k.Model(image, k.layers.Dense(3)(flat)).save(tmp_path / "net.keras")
-    said_by(lambda: convert(tmp_path / "net.keras", tmp_path / "out", **RAW), "batches of 32 only")
+    refused(lambda: convert(tmp_path / "net.keras", tmp_path / "out", **RAW), "batches of 32 only")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -391,7 +391,7 @@ def test_a_batch_size_that_the_network_calculates_with_stays_fixed(tmp_path: Pat
 def test_a_network_that_was_never_built_is_refused(tmp_path: Path, name: str) -> None:
     k = library(name)
     k.Sequential(layers_of(k)).save(tmp_path / "net.keras")
-    said_by(lambda: load_network(tmp_path / "net.keras"), "never built", "Input(shape)")
+    refused(lambda: load_network(tmp_path / "net.keras"), "never built", "Input(shape)")
 
 
 def test_inputs_and_outputs_are_named(tmp_path: Path) -> None:
@@ -399,7 +399,7 @@ def test_inputs_and_outputs_are_named(tmp_path: Path) -> None:
     image = k.Input((4,), name="image")
     ends = [k.layers.Dense(3, name=name)(image) for name in ("scores", "box")]
     k.Model(image, ends).save(tmp_path / "net.keras")
-    said_by(lambda: load_network(tmp_path / "net.keras"), "has 2 outputs (scores, box)")
+    refused(lambda: load_network(tmp_path / "net.keras"), "has 2 outputs (scores, box)")
 
 
 def test_one_input_and_output_can_be_in_dictionaries(tmp_path: Path) -> None:
@@ -440,7 +440,7 @@ def test_mixed_precision_is_calculated_in_float32(
     assert len(document["files"]) == 2
     assert "mixed or double precision" in document["model"]["changes"][0]
     if name == "keras":
-        said_by(
+        refused(
             lambda: load_network(exported(model, tmp_path / "saved")), "(mixed precision)", "MatMul"
         )
 
@@ -458,10 +458,10 @@ def test_a_network_quantized_by_keras_is_refused(tmp_path: Path) -> None:
     model = classifier(library("keras"))
     model.quantize("int8")
     model.save(tmp_path / "net.keras")
-    said_by(lambda: load_network(tmp_path / "net.keras"), "was quantized by Keras", "float network")
+    refused(lambda: load_network(tmp_path / "net.keras"), "was quantized by Keras", "float network")
 
 
-def test_a_saved_model_of_tensorflow_1_is_told_how_to_become_one_of_2(tmp_path: Path) -> None:
+def test_the_error_of_a_saved_model_of_tensorflow_1_shows_the_way(tmp_path: Path) -> None:
     import tensorflow as tf
 
     v1 = tf.compat.v1
@@ -471,7 +471,7 @@ def test_a_saved_model_of_tensorflow_1_is_told_how_to_become_one_of_2(tmp_path: 
         scores = tf.reshape(images, [-1, 64]) @ v1.get_variable("w", [64, 3], initializer=weights)
         session.run(v1.global_variables_initializer())
         v1.saved_model.simple_save(session, str(tmp_path / "1"), {"x": images}, {"y": scores})
-    said_by(lambda: load_network(tmp_path / "1"), "of TensorFlow 1", "signatures=m.signatures")
+    refused(lambda: load_network(tmp_path / "1"), "of TensorFlow 1", "signatures=m.signatures")
     again = tf.saved_model.load(str(tmp_path / "1"))
     tf.saved_model.save(again, str(tmp_path / "2"), signatures=again.signatures)
     assert convert(tmp_path / "2", tmp_path / "out", **RAW)["files"][0]["agreement"] == 1.0
@@ -516,8 +516,8 @@ def test_pruned_and_clustered_networks_are_stripped(
 ) -> None:
     network = load_network(wrapped / name)
     expected = np.load(wrapped / f"{Path(name).stem}.npy")
-    seen = np.asarray(network(IMAGES.astype(np.float32)))
-    np.testing.assert_allclose(seen, expected, rtol=1e-5, atol=1e-3)
+    actual = np.asarray(network(IMAGES.astype(np.float32)))
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-3)
     document = convert(wrapped / name, tmp_path / "out", **RAW)
     assert document["files"][0]["agreement"] == 1.0
     assert "stripped" in document["model"]["changes"][0]
@@ -525,7 +525,7 @@ def test_pruned_and_clustered_networks_are_stripped(
 
 @pytest.mark.parametrize("name", ["aware.h5", "aware.keras", "aware"])
 def test_a_quantization_aware_network_is_refused_with_the_way_out(wrapped: Path, name: str) -> None:
-    said_by(lambda: load_network(wrapped / name), "is quantization-aware", "before quantize_model")
+    refused(lambda: load_network(wrapped / name), "is quantization-aware", "before quantize_model")
 
 
 def test_a_pruned_file_cannot_name_anything_else_of_tfmot() -> None:
@@ -534,11 +534,11 @@ def test_a_pruned_file_cannot_name_anything_else_of_tfmot() -> None:
         "class_name": "PruneLowMagnitude",
         "config": {"layer": layer, "pruning_schedule": {"class_name": "K", "config": {}}},
     }
-    said_by(lambda: refuse_code(wrapper, Path("x.h5")), "its pruning schedule is a custom one")
+    refused(lambda: refuse_code(wrapper, Path("x.h5")), "its pruning schedule is a custom one")
     wrapper["config"]["pruning_schedule"]["class_name"] = "PolynomialDecay"
     refuse_code(wrapper, Path("x.h5"))
     wrapper["module"] = "tensorflow_model_optimization.elsewhere"
-    said_by(lambda: refuse_code(wrapper, Path("x.h5")), "with tfmot (PruneLowMagnitude)")
+    refused(lambda: refuse_code(wrapper, Path("x.h5")), "with tfmot (PruneLowMagnitude)")
 
 
 # Places
@@ -553,26 +553,26 @@ def test_files_of_one_stem_do_not_replace_each_other(tmp_path: Path) -> None:
     for _ in range(2):  # the same file again is replaced
         document = convert(tmp_path / "a" / "net.keras", out, **RAW)
     assert document["model"]["path"] == "../a/net.keras"
-    kept = (out / conversion.DOCUMENT).read_text()
+    kept = (out / result.NAME).read_text()
     another = signatures(tmp_path / "c", {"a": (linear, pixels()), "b": (linear, pixels())})
     convert(another, tmp_path / "saved", signature="a", **RAW)
-    said_by(lambda: convert(another, tmp_path / "saved", signature="b", **RAW), "c, signature a,")
-    said_by(
+    refused(lambda: convert(another, tmp_path / "saved", signature="b", **RAW), "c, signature a,")
+    refused(
         lambda: convert(tmp_path / "b" / "net.keras", out, **RAW),
         f"conversion of another model, {tmp_path / 'a' / 'net.keras'}, which", "with --out",
     )  # fmt: skip
-    assert (out / conversion.DOCUMENT).read_text() == kept
+    assert (out / result.NAME).read_text() == kept
 
 
 def test_the_saved_model_below_a_folder_is_named(tmp_path: Path) -> None:
     path = signatures(tmp_path / "net" / "1", {"serving_default": (linear, pixels())})
-    said_by(lambda: load_network(tmp_path / "net"), f"Give the one below it: {path}")
+    refused(lambda: load_network(tmp_path / "net"), f"Give the one below it: {path}")
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "words"),
     [("net.pt", "torch.onnx.export"), ("net.onnx", "`pipeline bench`"), ("net.bin", "neither a")],
 )
-def test_files_of_other_tools_are_told_the_way(tmp_path: Path, name: str, said: str) -> None:
+def test_the_error_of_other_files_shows_the_way(tmp_path: Path, name: str, words: str) -> None:
     (tmp_path / name).write_bytes(b"weights")
-    said_by(lambda: load_network(tmp_path / name), said)
+    refused(lambda: load_network(tmp_path / name), words)

@@ -10,10 +10,14 @@ from ai_edge_litert.interpreter import Interpreter
 from onnx import TensorProto, helper, numpy_helper
 
 from targets.errors import ProofError
-from targets.formats import FORMATS
 from targets.formats.input_spec import InputSpec, image_input
+from targets.formats.onnx import inspect as inspect_onnx
 from targets.formats.onnx import qdq
+from targets.formats.onnx.canonical import canonical
+from targets.formats.onnx.rewrite import int8_to_uint8
 from targets.formats.tflite import export
+from targets.formats.tflite import inspect as inspect_tflite
+from targets.formats.tflite.proofs import require_int8
 from tests.conftest import Lane
 
 SPEC = image_input(12, 12, 1)
@@ -34,31 +38,24 @@ def test_the_input_is_exactly_int8_with_scale_1_128() -> None:
     assert (SPEC.scale, SPEC.zero_point) == (1 / 128, 128)
 
 
-def test_every_format_names_a_module() -> None:
-    from importlib import import_module
-
-    for module in FORMATS.values():
-        assert callable(import_module(module).export_float)
-
-
 def test_an_int8_tflite_takes_raw_pixels_and_holds_no_float_operator(finished: Lane) -> None:
-    seen = export.inspect(models(finished) / "student.int8.tflite")
-    assert (seen.float_ops, seen.input_dtype, seen.output_dtype) == (0, "UINT8", "FLOAT32")
-    assert seen.int8_ops == 13  # 11 convolutions, the average and the dense layer
-    assert seen.input_scale == (1 / 128, 128)
+    actual = inspect_tflite.inspect(models(finished) / "student.int8.tflite")
+    assert (actual.float_ops, actual.input_dtype, actual.output_dtype) == (0, "UINT8", "FLOAT32")
+    assert actual.int8_ops == 13  # 11 convolutions, the average and the dense layer
+    assert actual.input_scale == (1 / 128, 128)
 
 
-def test_a_float_tflite_is_seen_as_float(finished: Lane) -> None:
-    seen = export.inspect(models(finished) / "student.float32.tflite")
-    assert (seen.int8_ops, seen.input_dtype) == (0, "FLOAT32")
-    assert seen.float_ops >= 13
+def test_a_float_tflite_has_no_int8_operator(finished: Lane) -> None:
+    actual = inspect_tflite.inspect(models(finished) / "student.float32.tflite")
+    assert (actual.int8_ops, actual.input_dtype) == (0, "FLOAT32")
+    assert actual.float_ops >= 13
 
 
 def test_an_int8_request_that_stays_float_fails(finished: Lane) -> None:
     with pytest.raises(ProofError, match=r"int8 was asked for, but .* operators are not: SUB"):
-        export.require_int8(models(finished) / "student.float32.tflite", SPEC)
+        require_int8(models(finished) / "student.float32.tflite", SPEC)
     with pytest.raises(ProofError, match=r"in float.*0 of 11 convolutions are int8"):
-        qdq.require_int8(models(finished) / "student.float32.onnx")
+        inspect_onnx.require_int8(models(finished) / "student.float32.onnx")
 
 
 def test_one_float_operator_is_enough_to_fail(finished: Lane, tmp_path: Path) -> None:
@@ -67,7 +64,7 @@ def test_one_float_operator_is_enough_to_fail(finished: Lane, tmp_path: Path) ->
     model.graph.node.append(helper.make_node("Tanh", ["almost"], ["logits"]))
     onnx.save(model, tmp_path / "mixed.onnx")
     with pytest.raises(ProofError, match=r"Tanh \(logits\)"):
-        qdq.require_int8(tmp_path / "mixed.onnx")
+        inspect_onnx.require_int8(tmp_path / "mixed.onnx")
 
 
 def test_a_softmax_is_part_of_the_edge_only_where_it_is_the_last_operator(
@@ -77,12 +74,12 @@ def test_a_softmax_is_part_of_the_edge_only_where_it_is_the_last_operator(
     model.graph.node[-1].output[0] = "almost"
     model.graph.node.append(helper.make_node("Softmax", ["almost"], ["logits"]))
     onnx.save(model, tmp_path / "ends.onnx")
-    assert qdq.require_int8(tmp_path / "ends.onnx").float_ops == 0
+    assert inspect_onnx.require_int8(tmp_path / "ends.onnx").float_ops == 0
     model.graph.node[-1].output[0] = "nearly"
     model.graph.node.append(helper.make_node("Softmax", ["nearly"], ["logits"]))
     onnx.save(model, tmp_path / "twice.onnx")
     with pytest.raises(ProofError, match=r"Softmax \(logits\), Softmax \(nearly\)"):
-        qdq.require_int8(tmp_path / "twice.onnx")
+        inspect_onnx.require_int8(tmp_path / "twice.onnx")
 
 
 @pytest.mark.parametrize(
@@ -95,9 +92,9 @@ def test_a_softmax_is_part_of_the_edge_only_where_it_is_the_last_operator(
 )
 def test_an_input_that_is_not_what_was_assigned_fails(finished: Lane, spec: InputSpec) -> None:
     path = models(finished) / "student.int8.tflite"
-    export.require_int8(path, SPEC)
+    require_int8(path, SPEC)
     with pytest.raises(ProofError, match="input type, shape"):
-        export.require_int8(path, spec)
+        require_int8(path, spec)
 
 
 def test_an_unquantized_model_cannot_be_exported_as_int8(tmp_path: Path) -> None:
@@ -106,9 +103,9 @@ def test_an_unquantized_model_cannot_be_exported_as_int8(tmp_path: Path) -> None
 
 
 def test_every_convolution_of_the_int8_onnx_runs_as_int8(finished: Lane) -> None:
-    seen = qdq.inspect(models(finished) / "student.int8.onnx")
-    assert seen.convolutions == seen.int8_convolutions == 11
-    assert seen.float_ops == 0
+    actual = inspect_onnx.inspect(models(finished) / "student.int8.onnx")
+    assert actual.convolutions == actual.int8_convolutions == 11
+    assert actual.float_ops == 0
 
 
 def test_the_int8_onnx_has_the_scales_of_the_tflite(finished: Lane) -> None:
@@ -157,8 +154,8 @@ def small_graph(*, prefix: str, shuffled: bool) -> Any:
 
 
 def test_equal_graphs_become_equal_bytes_whatever_their_names_and_order() -> None:
-    first = qdq.canonical(small_graph(prefix="x__17:", shuffled=False))
-    second = qdq.canonical(small_graph(prefix="y__4711:", shuffled=True))
+    first = canonical(small_graph(prefix="x__17:", shuffled=False))
+    second = canonical(small_graph(prefix="y__4711:", shuffled=True))
     assert first.SerializeToString(deterministic=True) == second.SerializeToString(
         deterministic=True
     )
@@ -178,7 +175,7 @@ def test_moving_activations_to_uint8_changes_no_result() -> None:
     as_written.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(model.SerializeToString(), as_written)
     before = session.run(None, {"x": x})[0]
-    qdq.int8_to_uint8(model)
+    int8_to_uint8(model)
     kinds = {numpy_helper.to_array(i).dtype for i in model.graph.initializer if "zero" in i.name}
     assert np.dtype(np.uint8) in kinds
     after = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x})[0]
@@ -222,5 +219,5 @@ def test_float_exports_do_the_normalisation_themselves(tmp_path: Path) -> None:
     export.export_float(mean_of_pixels, spec, tmp_path / "x.tflite")
     qdq.export_float(mean_of_pixels, spec, tmp_path / "x.onnx")
     for kind in ("tflite", "onnx"):
-        seen = logits_of(tmp_path / f"x.{kind}", kind, images, tmp_path)
-        assert seen.tolist() == [[1.5]]  # mean of 0, 1, 2, 3
+        actual = logits_of(tmp_path / f"x.{kind}", kind, images, tmp_path)
+        assert actual.tolist() == [[1.5]]  # mean of 0, 1, 2, 3

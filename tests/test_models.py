@@ -16,6 +16,7 @@ from pipeline.quantization.qat import QuantizedNetwork
 from pipeline.recipe.schema import DistillConfig, TeacherConfig
 from targets.bench.plan import logits_of
 from targets.formats.input_spec import image_input
+from targets.formats.onnx import inspect as inspect_onnx
 from targets.formats.onnx import qdq
 from targets.formats.tflite import export
 from tests.toys import plugged_in
@@ -187,7 +188,7 @@ def test_a_student_is_int8_in_both_formats_with_equal_logits(family: str, tmp_pa
     export.export_int8(lambda image: quantized.model(image, training=False), spec, in_tflite)
     qdq.export_int8(in_tflite, in_onnx)
     convolutions = sum("Conv2D" in type(layer).__name__ for layer in model.layers)
-    assert qdq.inspect(in_onnx).int8_convolutions == convolutions
+    assert inspect_onnx.inspect(in_onnx).int8_convolutions == convolutions
     logits = [logits_of(path, path.suffix[1:], images, tmp_path) for path in (in_tflite, in_onnx)]
     step = np.diff(np.unique(logits[0])).min()
     apart = np.abs(logits[0] - logits[1]).max()

@@ -16,7 +16,7 @@ from pipeline.teachers.check import require_teaches
 from pipeline.teachers.contract import raw_input
 from targets.bench.plan import logits_of
 from targets.errors import InputError
-from targets.formats.model_io import Adapter
+from targets.formats.model_io import ModelIO
 from tests.conftest import stripes
 from tests.teacher_files import TO_1, answers, fitted
 
@@ -117,7 +117,7 @@ def test_what_is_exported_and_measured_gives_the_same(tmp_path: Path) -> None:
         np.testing.assert_allclose(measured, teacher.logits(images), atol=1e-4)
 
 
-def test_a_probability_taken_for_a_logit_is_told_and_so_is_the_reverse(tmp_path: Path) -> None:
+def test_a_probability_for_a_logit_is_refused_and_the_reverse(tmp_path: Path) -> None:
     path = written(tmp_path, "onnx", sigmoid=True)
     with pytest.raises(InputError, match=r"one score from 0 to 1.*Set teacher\.output"):
         require_teaches(open_teacher(path, config(sigmoid=False), data()), data())
@@ -144,6 +144,6 @@ def test_a_score_of_the_first_class_is_known_by_its_order(tmp_path: Path) -> Non
 
 
 def test_a_sigmoid_that_rounds_to_1_stays_a_number() -> None:
-    sure = Adapter(shape=(1,), output="probabilities").logits(np.array([[1.0], [0.0]], np.float32))
+    sure = ModelIO(shape=(1,), output="probabilities").logits(np.array([[1.0], [0.0]], np.float32))
     assert np.isfinite(sure).all()
     np.testing.assert_allclose(sure[0], [np.log(2.0**-24), 0])

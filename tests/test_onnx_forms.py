@@ -15,6 +15,7 @@ from targets.bench.plan import logits_of
 from targets.errors import ConversionError, ProofError
 from targets.formats.input_spec import image_input
 from targets.formats.onnx import qdq
+from targets.formats.onnx.canonical import canonical
 from targets.formats.tflite import export
 
 SPEC = image_input(8, 8, 3)
@@ -84,8 +85,8 @@ def test_float_onnx_has_a_form_for_what_keras_writes(body: Body, tmp_path: Path)
     model = network(body)
     qdq.export_float(model, SPEC, tmp_path / "x.onnx")
     expected = model(SPEC.real(tf.constant(IMAGES[:8], tf.float32))).numpy()
-    seen = logits_of(tmp_path / "x.onnx", "onnx", IMAGES[:8], tmp_path)
-    assert np.abs(seen - expected).max() <= 1e-4 * max(1, np.abs(expected).max())
+    actual = logits_of(tmp_path / "x.onnx", "onnx", IMAGES[:8], tmp_path)
+    assert np.abs(actual - expected).max() <= 1e-4 * max(1, np.abs(expected).max())
 
 
 @pytest.mark.parametrize(
@@ -113,4 +114,4 @@ def test_an_operator_that_the_standard_does_not_have_is_refused(tmp_path: Path) 
     ]
     graph = onnx.helper.make_graph([node], "x", ends[:1], ends[1:])
     with pytest.raises(ConversionError, match=r"no operator for TFL_CUMSUM\. Replace the layer"):
-        qdq._write(qdq.canonical(onnx.helper.make_model(graph)), tmp_path / "x.onnx")
+        qdq.write(canonical(onnx.helper.make_model(graph)), tmp_path / "x.onnx")

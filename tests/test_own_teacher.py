@@ -17,13 +17,13 @@ from pipeline.datasets.splits import Dataset, Split
 from pipeline.engine.artifacts import Checkpoint, Exports, Teacher, TeacherLogits
 from pipeline.engine.job import Step
 from pipeline.engine.progress import SilentConsole
-from pipeline.recipe.schema import TeacherConfig
+from pipeline.export.exporter import Exporter, Network, SampleSets
 from pipeline.stages import convert, logits, teacher
 from pipeline.teachers.logits_file import save_logits
 from pipeline.teachers.trained import open_checkpoint
 from pipeline.training import preparation
 from targets.errors import InputError, ProofError
-from targets.formats.export import Source
+from targets.formats.contract import ServingFunction
 from tests.conftest import Lane
 from tests.kept import Setting, job, kept
 from tests.teacher_files import onnx_file, tflite_file
@@ -299,25 +299,29 @@ def test_a_network_that_a_format_cannot_hold_still_teaches(finished: Lane, tmp_p
     import tensorflow as tf
 
     console = SilentConsole()
-    given = job(finished, tmp_path / "scratch", console=console)
-    (tmp_path / "models").mkdir()
-    work = convert.Work(job=given, data=given.dataset(), out=tmp_path)
+    data = job(finished, tmp_path / "scratch").dataset()
 
     def serve(image: Any) -> Any:
         return tf.linalg.svd(tf.reshape(image, [1, 12, 12]), compute_uv=False)[:, :3]
 
-    network = convert.Network(
+    function = ServingFunction(input=data.input, call=serve)
+    network = Network(
+        name="teacher",
         role="teacher",
-        source=Source(work.data.input, serve),
+        function=lambda precision, file: function,
         logits=lambda raw: np.zeros((len(raw), 3), np.float32),
         parameters=None,
         macs=None,
     )
-    brought = Teacher(folder=tmp_path, kind="keras", file="t.keras", asked=TeacherConfig())
-    convert._write_teacher("tflite", brought, network, work)
-    assert work.models == []
+    images = data[Split.VAL].images
+    exporter = Exporter(
+        folder=tmp_path,
+        scratch=tmp_path / "scratch",
+        samples=SampleSets(calibration=images, comparison=images, pair=images),
+        say=console.say,
+    )
+    files = [(network, "tflite", "float32")]
+    assert convert.export_all(files, exporter, optional=("teacher",)) == []
     assert "the teacher is not measured as tflite" in console.said[-1]
-    trained = brought.model_copy(update={"asked": None})
-    convert._write_teacher("tflite", trained, network, work)
     with pytest.raises(ProofError, match=r"(?s)1 of 1 files.*teacher\.float32\.tflite"):
-        convert._require_all(work)
+        convert.export_all(files, exporter)

@@ -1,4 +1,4 @@
-"""Every precision is what it says in the produced file, and every runtime answers with it."""
+"""The types in each file are those of its precision, and every runtime executes it."""
 
 import re
 from collections.abc import Callable
@@ -15,15 +15,19 @@ from onnx import TensorProto, helper, numpy_helper
 from targets.bench.plan import Bench, Protocol, Subject, logits_of
 from targets.bench.runner import local_host
 from targets.errors import InputError, ProofError
-from targets.formats import PRECISIONS
-from targets.formats.calibration import CALIBRATED, MIN_CALIBRATION_SAMPLES
+from targets.formats import FORMATS
+from targets.formats.calibration import MIN_CALIBRATION_SAMPLES
 from targets.formats.input_spec import InputSpec, image_input
+from targets.formats.onnx import inspect as inspect_onnx
 from targets.formats.onnx import qdq
+from targets.formats.onnx.canonical import canonical
 from targets.formats.onnx.integers import pad_integers
 from targets.formats.onnx.rewrite import int8_to_uint8, subtract_by_adding
 from targets.formats.onnx.scales import require_equal_scales, scale_table
+from targets.formats.precisions import PRECISIONS
 from targets.formats.tflite import export
-from targets.formats.tflite.inspect import require_dynamic, require_float16, require_int16x8
+from targets.formats.tflite import inspect as inspect_tflite
+from targets.formats.tflite.proofs import require_dynamic, require_float16, require_int16x8
 from targets.runtimes import RUNTIMES
 
 SPEC = image_input(12, 12, 1)
@@ -60,7 +64,7 @@ def write(model: Any, precision: str, folder: Path) -> Path:
         quantized = QuantizedNetwork(model, SPEC)
         quantized.calibrate(IMAGES)
         model = quantized.model
-    samples = (IMAGES,) if precision in CALIBRATED else ()
+    samples = (IMAGES,) if PRECISIONS[precision].calibrated else ()
     write_file(lambda image: model(image, training=False), SPEC, *samples, path)
     return path
 
@@ -74,7 +78,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         if family not in made:
             made[family] = out = tmp_path_factory.mktemp(family)
             model = network(family)
-            files = {p: write(model, p, out) for p in PRECISIONS["tflite"]}
+            files = {p: write(model, p, out) for p in FORMATS["tflite"].precisions}
             qdq.export_float(
                 lambda image: model(image, training=False), SPEC, out / "student.float32.onnx"
             )
@@ -112,28 +116,30 @@ def test_every_file_loads_and_answers_in_every_runtime(
     bench = Bench(host=local_host(tmp_path), samples=samples, protocol=ONCE)
     (kind,) = RUNTIMES[runtime].formats
     expected = logits_of(written(family) / f"student.float32.{kind}", kind, IMAGES[:16], tmp_path)
-    for precision in PRECISIONS[kind]:
+    for precision in FORMATS[kind].precisions:
         path = written(family) / f"student.{precision}.{kind}"
         subject = Subject(name=path.name, format=kind, path=path, runtime=RUNTIMES[runtime])
-        seen, record = bench.outputs(subject)
-        assert seen is not None
+        actual, record = bench.outputs(subject)
+        assert actual is not None
         assert record["runtime"]["name"] == runtime
         assert not record["tensorflow_imported"]
         limit = {"float32": 1e-4, "float16": 0.02}.get(precision, 0.1)
-        assert np.abs(seen - expected).max() <= limit * np.abs(expected).max(), precision
+        assert np.abs(actual - expected).max() <= limit * np.abs(expected).max(), precision
 
 
 def test_a_dynamic_dense_layer_is_of_a_version_that_tflite_runtime_knows(tmp_path: Path) -> None:
     export.export_dynamic(dense(8), SPEC, tmp_path / "x.tflite")
-    versions = {op.name: op.version for op in export.inspect(tmp_path / "x.tflite").operators}
+    versions = {
+        op.name: op.version for op in inspect_tflite.inspect(tmp_path / "x.tflite").operators
+    }
     assert versions["FULLY_CONNECTED"] <= 9  # 12 where each output has a scale of its own
 
 
-def test_every_precision_has_its_function_and_its_types(written: Callable[[str], Path]) -> None:
+def test_every_precision_has_its_types(written: Callable[[str], Path]) -> None:
     folder = written("mobilenet_v1")
     held = {
-        p: {c.dtype for c in export.inspect(folder / f"student.{p}.tflite").constants}
-        for p in PRECISIONS["tflite"]
+        p: {c.dtype for c in inspect_tflite.inspect(folder / f"student.{p}.tflite").constants}
+        for p in FORMATS["tflite"].precisions
     }
     assert "FLOAT16" in held["float16"]
     assert "INT8" in held["dynamic"]
@@ -146,10 +152,10 @@ def test_every_precision_has_its_function_and_its_types(written: Callable[[str],
 def test_calibration_gives_the_input_exactly_the_assigned_scale(
     written: Callable[[str], Path],
 ) -> None:
-    seen = export.inspect(written("mobilenet_v1") / "student.int8_ptq.tflite")
-    assert (seen.input_dtype, seen.input_scale) == ("UINT8", (1 / 128, 128))
-    assert seen.output_dtype == "FLOAT32"
-    assert seen.float_ops == 0
+    actual = inspect_tflite.inspect(written("mobilenet_v1") / "student.int8_ptq.tflite")
+    assert (actual.input_dtype, actual.input_scale) == ("UINT8", (1 / 128, 128))
+    assert actual.output_dtype == "FLOAT32"
+    assert actual.float_ops == 0
 
 
 def test_both_ends_are_set_only_where_they_do_not_occur() -> None:
@@ -160,7 +166,7 @@ def test_both_ends_are_set_only_where_they_do_not_occur() -> None:
     assert export.with_both_ends(changed) is changed
 
 
-@pytest.mark.parametrize("precision", CALIBRATED)
+@pytest.mark.parametrize("precision", [p.name for p in PRECISIONS.values() if p.calibrated])
 def test_a_calibration_set_that_is_too_small_is_refused(tmp_path: Path, precision: str) -> None:
     write_file = getattr(export, f"export_{precision}")
     with pytest.raises(InputError, match=r"255 samples are too few.* at least 256"):
@@ -207,18 +213,18 @@ def test_a_wide_layers_bias_is_no_weight_that_stayed_in_float(tmp_path: Path, ki
     model.set_weights([np.random.default_rng(0).uniform(0.5, 1, w.shape) for w in model.weights])
     spec = image_input(*model.input_shape[1:])
     export.export_dynamic(lambda x: model(x, training=False), spec, tmp_path / "x.tflite")
-    seen = export.inspect(tmp_path / "x.tflite")
-    floats = [c for c in seen.constants if c.dtype == "FLOAT32" and c.elements >= 1024]
+    actual = inspect_tflite.inspect(tmp_path / "x.tflite")
+    floats = [c for c in actual.constants if c.dtype == "FLOAT32" and c.elements >= 1024]
     assert floats  # the bias that was refused
     assert not any(c.multiplied for c in floats)
 
 
-def test_a_matrix_that_stayed_in_float_is_seen_whatever_its_size(
+def test_a_matrix_that_stayed_in_float_is_found_whatever_its_size(
     written: Callable[[str], Path],
 ) -> None:
-    seen = export.inspect(written("mobilenet_v1") / "student.float32.tflite")
-    held = [c for c in seen.constants if c.dtype == "FLOAT32"]
-    layers = [op for op in seen.operators if op.weights == "FLOAT32"]
+    actual = inspect_tflite.inspect(written("mobilenet_v1") / "student.float32.tflite")
+    held = [c for c in actual.constants if c.dtype == "FLOAT32"]
+    layers = [op for op in actual.operators if op.weights == "FLOAT32"]
     assert sum(c.multiplied for c in held) == len(layers)
     assert max(c.elements for c in held if c.multiplied) >= 1024
 
@@ -243,20 +249,20 @@ def test_the_scale_table_covers_every_quantized_tensor(
     stem = written(family) / f"student.{precision}"
     rows = scale_table(stem.with_name(f"{stem.name}.tflite"), stem.with_name(f"{stem.name}.onnx"))
     require_equal_scales(rows)
-    seen = export.inspect(stem.with_name(f"{stem.name}.tflite"))
+    actual = inspect_tflite.inspect(stem.with_name(f"{stem.name}.tflite"))
     tensors = Interpreter(str(stem.with_name(f"{stem.name}.tflite"))).get_tensor_details()
     quantized = {t["name"] for t in tensors if t["quantization_parameters"]["scales"].size}
-    assert quantized == {row.tflite for row in rows}
-    layers = len([op for op in seen.operators if op.weights == "INT8"])
+    assert quantized == {row.source for row in rows}
+    layers = len([op for op in actual.operators if op.weights == "INT8"])
     by_kind = {kind: [r for r in rows if r.kind == kind] for kind in ("weights", "bias")}
     assert len(by_kind["weights"]) == layers
     assert len(by_kind["bias"]) == layers - 1  # the classifier's is zero, and TFLite drops it
-    assert max(r.tflite_scales.channels for r in rows if r.tflite_scales) > 1
+    assert max(r.source_scales.channels for r in rows if r.source_scales) > 1
     assert [r.note for r in rows if r.note] == ["holds the values of image"]
 
 
 @pytest.mark.parametrize("op", ["QuantizeLinear", "DequantizeLinear"])
-def test_a_changed_scale_is_told_with_the_tensors_name(
+def test_the_error_of_a_changed_scale_names_the_tensor(
     written: Callable[[str], Path], tmp_path: Path, op: str
 ) -> None:
     folder = written("mobilenet_v1")
@@ -283,9 +289,9 @@ def test_a_tensor_that_one_file_lacks_is_not_equal(
     before, node.name = node.name, "somebody"
     onnx.save(model, tmp_path / "x.onnx")
     rows = scale_table(folder / "student.int8.tflite", tmp_path / "x.onnx")
-    said = {row.tflite or row.onnx: row.note for row in rows if not row.equal}
-    assert said[before] == "has no counterpart in the ONNX file"
-    assert "has no counterpart in the TFLite file" in said.values()
+    message = {row.source or row.file: row.note for row in rows if not row.equal}
+    assert message[before] == "has no counterpart in the ONNX file"
+    assert "has no counterpart in the TFLite file" in message.values()
     with pytest.raises(ProofError, match="has no counterpart"):
         require_equal_scales(rows)
 
@@ -333,10 +339,10 @@ def test_the_rewrites_change_no_result_and_leave_nothing_in_float(
     before = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x})[0]
     for rewrite in (subtract_by_adding, int8_to_uint8, pad_integers):
         rewrite(model)
-    onnx.save(qdq.canonical(model), tmp_path / "x.onnx")
+    onnx.save(canonical(model), tmp_path / "x.onnx")
     after = onnxruntime.InferenceSession(tmp_path / "x.onnx").run(None, {"image": x})[0]
     np.testing.assert_array_equal(before, after)
-    assert qdq.inspect(tmp_path / "x.onnx").float_op_names == ()
+    assert inspect_onnx.inspect(tmp_path / "x.onnx").float_op_names == ()
 
 
 ENDINGS = {"SOFTMAX": "softmax", "LOG_SOFTMAX": "log_softmax", "LOGISTIC": "sigmoid"}
@@ -369,14 +375,14 @@ def test_the_last_softmax_or_sigmoid_is_float_and_what_is_before_it_the_same(
 
     path = ended(ending, precision=precision, folder=tmp_path)
     plain = ended(None, precision=precision, folder=tmp_path)
-    before, seen = (logits_of(p, "tflite", IMAGES[:32], tmp_path) for p in (plain, path))
+    before, actual = (logits_of(p, "tflite", IMAGES[:32], tmp_path) for p in (plain, path))
     assert len(set(before.argmax(axis=1))) > 20
-    np.testing.assert_array_equal(seen.argmax(axis=1), before.argmax(axis=1))
+    np.testing.assert_array_equal(actual.argmax(axis=1), before.argmax(axis=1))
     expected = getattr(tf.nn, ENDINGS[ending])(before).numpy()
-    np.testing.assert_allclose(seen, expected, rtol=2e-6)
-    operators = export.inspect(path).operators
+    np.testing.assert_allclose(actual, expected, rtol=2e-6)
+    operators = inspect_tflite.inspect(path).operators
     assert [(op.name, op.edge) for op in operators[-2:]] == [("DEQUANTIZE", True), (ending, True)]
-    assert export.inspect(path).float_ops == export.inspect(plain).float_ops == 0
+    assert inspect_tflite.inspect(path).float_ops == inspect_tflite.inspect(plain).float_ops == 0
     assert not any(op.edge for op in operators if op.name not in ("QUANTIZE", "DEQUANTIZE", ending))
 
 
@@ -396,10 +402,10 @@ def test_a_float_softmax_behind_integers_loads_in_every_runtime(
     subject = Subject(
         name="x", format=kind, path=path.with_suffix(f".{kind}"), runtime=RUNTIMES[runtime]
     )
-    seen, _ = bench.outputs(subject)
-    assert seen is not None
+    actual, _ = bench.outputs(subject)
+    assert actual is not None
     # A step of the scores, in which tflite-runtime's older kernels round elsewhere.
-    np.testing.assert_allclose(seen, expected, rtol=5e-3)
+    np.testing.assert_allclose(actual, expected, rtol=5e-3)
 
 
 def test_constants_stay_aligned_in_a_file_that_was_changed(tmp_path: Path) -> None:
@@ -426,7 +432,7 @@ def test_a_softmax_in_the_middle_stays_an_integer_operator(tmp_path: Path) -> No
         tmp_path / "x.tflite",
     )
     (softmax,) = [
-        op for op in export.inspect(tmp_path / "x.tflite").operators if op.name == "SOFTMAX"
+        op for op in inspect_tflite.inspect(tmp_path / "x.tflite").operators if op.name == "SOFTMAX"
     ]
     assert (softmax.edge, set(softmax.dtypes)) == (False, {"INT8"})
 
@@ -447,7 +453,9 @@ def test_an_activation_without_an_int8_form_is_named_with_what_to_take(tmp_path:
 def test_a_comparison_of_integers_is_an_integer_operator(tmp_path: Path) -> None:
     """SELU, which is a GREATER and a SELECT."""
     activated("selu", tmp_path / "x.tflite")
-    kinds = {op.name: set(op.dtypes) for op in export.inspect(tmp_path / "x.tflite").operators}
+    kinds = {
+        op.name: set(op.dtypes) for op in inspect_tflite.inspect(tmp_path / "x.tflite").operators
+    }
     assert kinds["GREATER"] == {"BOOL", "INT8"}
     assert not any("FLOAT32" in types for name, types in kinds.items() if name != "DEQUANTIZE")
 
@@ -460,11 +468,11 @@ def test_weights_beyond_float16_are_finite_or_refused(tmp_path: Path) -> None:
     export.export_float16(
         lambda image: tf.matmul(scores(image) * 0, huge), SPEC, tmp_path / "x.tflite"
     )
-    seen = logits_of(tmp_path / "x.tflite", "tflite", IMAGES[:4], tmp_path)
-    assert np.isfinite(seen).all()
+    actual = logits_of(tmp_path / "x.tflite", "tflite", IMAGES[:4], tmp_path)
+    assert np.isfinite(actual).all()
 
 
-def test_what_tflite_refuses_is_said_whole_with_the_cause(tmp_path: Path) -> None:
+def test_an_error_of_the_converter_is_shown_with_its_cause(tmp_path: Path) -> None:
     import tensorflow as tf
 
     def half(image: Any) -> Any:
@@ -480,9 +488,9 @@ def test_what_tflite_refuses_is_said_whole_with_the_cause(tmp_path: Path) -> Non
 
 
 def test_long_words_of_tflite_are_cut_between_words() -> None:
-    said = export.refusal("operator " * 200)
-    assert len(said) <= 500
-    assert said.endswith("operator …")
+    message = export.refusal("operator " * 200)
+    assert len(message) <= 500
+    assert message.endswith("operator …")
     assert export.refusal("Input 0 was passed int64, expected resource.\nmore").startswith(
         "Input 0 was passed int64, expected resource (the SavedModel keeps a state"
     )
@@ -494,7 +502,7 @@ def test_what_stays_float_in_onnx_is_named_by_its_tensor(tmp_path: Path) -> None
     model = dense(8)
     source = tmp_path / "x.tflite"
     export.export_int8_ptq(lambda image: tf.math.softsign(model(image)), SPEC, IMAGES, source)
-    (name,) = [op.output for op in export.inspect(source).operators if op.name == "DIV"]
+    (name,) = [op.output for op in inspect_tflite.inspect(source).operators if op.name == "DIV"]
     with pytest.raises(ProofError, match=rf"in float on this machine: Div \({re.escape(name)}\)"):
         qdq.export_int8(source, tmp_path / "x.onnx")
 
@@ -502,5 +510,5 @@ def test_what_stays_float_in_onnx_is_named_by_its_tensor(tmp_path: Path) -> None
 def test_an_input_that_needs_no_arithmetic_gets_none(tmp_path: Path) -> None:
     raw = InputSpec(shape=(12, 12, 1), scale=1.0, zero_point=0)
     export.export_float(dense(8), raw, tmp_path / "x.tflite")
-    names = {op.name for op in export.inspect(tmp_path / "x.tflite").operators}
+    names = {op.name for op in inspect_tflite.inspect(tmp_path / "x.tflite").operators}
     assert not names & {"SUB", "MUL"}

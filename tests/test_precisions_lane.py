@@ -8,10 +8,14 @@ from typing import Any
 import pytest
 
 from targets.errors import ProofError
-from targets.formats import PRECISIONS
+from targets.formats import FORMATS
+from targets.formats.contract import ExportContext
 from targets.formats.onnx import inspect as inspect_onnx
+from targets.formats.precisions import PRECISIONS
 from targets.formats.tflite import inspect as inspect_tflite
+from targets.formats.tflite import proofs
 from tests.conftest import Lane
+from tests.formats import OtherNetwork, offered
 from tests.kept import Setting
 from tests.test_end_to_end import report
 
@@ -33,7 +37,7 @@ def both(finished: Lane, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
 
 def converted(finished: Lane, out: Path, *targets: str) -> tuple[Path, Content]:
     shutil.copytree(finished.out / ".store", out / ".store")
-    precisions = [p for p in PRECISIONS["tflite"] if all(p in PRECISIONS[t] for t in targets)]
+    precisions = [p for p in PRECISIONS if all(p in FORMATS[t].precisions for t in targets)]
     results, steps = replace(finished, out=out).run(
         ("convert.targets", list(targets)), ("convert.precisions", precisions), OFF
     )
@@ -55,7 +59,7 @@ def students(content: Content, target: str) -> dict[str, Content]:
 def test_the_report_has_every_precision_of_tflite(tflite: tuple[Path, Content]) -> None:
     results, content = tflite
     rows = students(content, "tflite")
-    assert set(rows) == set(PRECISIONS["tflite"])
+    assert set(rows) == set(FORMATS["tflite"].precisions)
     for precision, row in rows.items():
         assert row["name"] == f"student.{precision}.tflite"
         assert row["size_bytes"] == (results / row["file"]).stat().st_size
@@ -64,8 +68,8 @@ def test_the_report_has_every_precision_of_tflite(tflite: tuple[Path, Content]) 
 
 
 def test_the_report_has_every_precision_of_onnx(both: tuple[Path, Content]) -> None:
-    assert set(students(both[1], "onnx")) == set(PRECISIONS["onnx"])
-    assert set(students(both[1], "tflite")) == set(PRECISIONS["onnx"])
+    assert set(students(both[1], "onnx")) == set(FORMATS["onnx"].precisions)
+    assert set(students(both[1], "tflite")) == set(FORMATS["onnx"].precisions)
 
 
 def test_each_file_is_compared_with_the_network_it_came_from(
@@ -84,15 +88,15 @@ def test_each_file_is_compared_with_the_network_it_came_from(
                 assert compared["max_abs_diff"] < 1e-3
 
 
-def test_the_operators_that_are_told_are_those_in_the_files(
+def test_the_report_counts_the_operators_of_the_files(
     tflite: tuple[Path, Content], both: tuple[Path, Content]
 ) -> None:
     for results, content in (tflite, both):
         for row in content["parity"]:
             path = results / "models" / row["name"]
             look = inspect_tflite if row["format"] == "tflite" else inspect_onnx
-            seen = look.inspect(path)
-            assert (row["int8_ops"], row["float_ops"]) == (seen.int8_ops, seen.float_ops)
+            actual = look.inspect(path)
+            assert (row["int8_ops"], row["float_ops"]) == (actual.int8_ops, actual.float_ops)
             if row["precision"] in ("int8", "int8_ptq"):
                 assert row["float_ops"] == 0
                 assert row["int8_ops"] > 5
@@ -103,9 +107,9 @@ def test_the_operators_that_are_told_are_those_in_the_files(
 def test_each_tflite_file_is_what_was_asked_for(tflite: tuple[Path, Content]) -> None:
     results, _ = tflite
     models = results / "models"
-    inspect_tflite.require_float16(models / "student.float16.tflite")
-    inspect_tflite.require_dynamic(models / "student.dynamic.tflite")
-    inspect_tflite.require_int16x8(models / "student.int16x8.tflite")
+    proofs.require_float16(models / "student.float16.tflite")
+    proofs.require_dynamic(models / "student.dynamic.tflite")
+    proofs.require_int16x8(models / "student.int16x8.tflite")
 
 
 def test_both_formats_agree_over_the_whole_test_split(both: tuple[Path, Content]) -> None:
@@ -137,21 +141,14 @@ def test_without_onnx_there_is_no_scale_table(tflite: tuple[Path, Content]) -> N
 
 
 def test_a_run_with_a_file_that_is_not_proved_names_the_others_and_publishes_none(
-    finished: Lane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: Lane, tmp_path: Path
 ) -> None:
-    from targets.formats.tflite import export
-
-    def other(model: Any, *rest: Any) -> None:
-        write_file(lambda image: 1.0 - model(image), *rest)
-
-    write_file = export.export_int8_ptq
-    monkeypatch.setattr(export, "export_int8_ptq", other)
-    with pytest.raises(ProofError) as error:
+    with OtherNetwork("int8_ptq").offered(), pytest.raises(ProofError) as error:
         converted(finished, tmp_path, "tflite", "onnx")
-    said, first, second = str(error.value).split("\n- ")
-    assert "2 of 8 files are not proved" in said
+    message, first, second = str(error.value).split("\n- ")
+    assert "2 of 8 files are not proved" in message
     assert {f"student.{p}.{t}" for p in ("float32", "int8") for t in ("tflite", "onnx")} <= {
-        name.strip() for name in said.split("Proved: ")[1].split(". Not")[0].split(",")
+        name.strip() for name in message.split("Proved: ")[1].split(". Not")[0].split(",")
     }
     assert first.startswith("student.int8_ptq.tflite: differs from the network")
     assert second == (
@@ -160,3 +157,24 @@ def test_a_run_with_a_file_that_is_not_proved_names_the_others_and_publishes_non
     assert not (tmp_path / "tiny").exists()
     kept = {path.name.split("-")[0] for path in (tmp_path / ".store").iterdir()}
     assert {"teacher", "logits", "distill", "quantize"} <= kept
+
+
+def test_the_settings_of_a_format_reach_its_export(finished: Lane, tmp_path: Path) -> None:
+    """`convert.onnx_weights` is the option `weights` of onnx."""
+    found: list[dict[str, str]] = []
+
+    def export(*_: object, context: ExportContext) -> None:
+        found.append(dict(context.options))
+        raise ProofError("not written")
+
+    shutil.copytree(finished.out / ".store", tmp_path / ".store")
+    sets: list[Setting] = [
+        ("convert.targets", ["onnx"]), ("convert.precisions", ["int8"]),
+        ("convert.onnx_weights", "int8"), OFF,
+    ]  # fmt: skip
+    with (
+        offered("onnx", export=export),
+        pytest.raises(ProofError, match="2 of 2 files are not proved"),
+    ):
+        replace(finished, out=tmp_path).run(*sets)
+    assert found == [{"weights": "int8"}] * 2

@@ -54,8 +54,8 @@ def test_both_int8_files_give_the_same_on_every_processor(
     student: Path, images: Any, tmp_path: Path, name: str
 ) -> None:
     requires(name)
-    files = {"tflite": student, "onnx": student.with_suffix(".onnx")}
-    here, there = prove(**files, samples=images, on=[name], scratch=tmp_path)
+    onnx_file = student.with_suffix(".onnx")
+    here, there = prove(onnx_file, source=student, samples=images, on=[name], scratch=tmp_path)
     assert (here.how, there.processor) == ("this machine", PROCESSORS[name].what)
     assert (here.agreement, there.agreement) == (1, 1)
     assert (here.max_abs_diff, there.max_abs_diff) == (0, 0)
@@ -71,8 +71,8 @@ def test_int8_weights_are_shown_to_be_wrong_where_they_are(
     assert saturating_products(fast)
     exact = logits_of(student, "tflite", images, tmp_path)
     with emulated("x86-avx2", tmp_path) as host:
-        seen = logits_of(fast, "onnx", images, tmp_path, host=host)
-    assert np.abs(seen - exact).max() > 0.1
+        actual = logits_of(fast, "onnx", images, tmp_path, host=host)
+    assert np.abs(actual - exact).max() > 0.1
     with pytest.raises(ProofError, match=r"multiply with int8 weights.*without VNNI"):
         require_exact_products(fast)
 
@@ -87,9 +87,9 @@ def test_int8_weights_load_with_the_option_that_makes_them_exact(
     options = onnxruntime.SessionOptions()
     options.add_session_config_entry("session.x64quantprecision", "1")
     session = onnxruntime.InferenceSession(fast, options)
-    seen = [session.run(None, {"image": image[np.newaxis]})[0][0] for image in images]
+    actual = [session.run(None, {"image": image[np.newaxis]})[0][0] for image in images]
     exact = logits_of(student, "tflite", images, tmp_path)
-    np.testing.assert_array_equal(np.stack(seen), exact)
+    np.testing.assert_array_equal(np.stack(actual), exact)
 
 
 Weights = np.ndarray[Any, np.dtype[np.int8]]
@@ -151,13 +151,13 @@ def test_a_file_is_known_to_saturate_where_it_does(name: str, tmp_path: Path) ->
     samples = np.full((1, *session.get_inputs()[0].shape[1:]), 255, np.uint8)
     exact = session.run(None, {"x": samples})[0]
     with emulated("x86-avx2", tmp_path) as host:
-        seen = logits_of(path, "onnx", samples, tmp_path, host=host)
+        actual = logits_of(path, "onnx", samples, tmp_path, host=host)
     assert bool(saturating_products(path)) == expected
-    assert bool(np.any(seen.ravel() != exact.ravel())) == expected
+    assert bool(np.any(actual.ravel() != exact.ravel())) == expected
 
 
 @pytest.mark.parametrize(
-    ("features", "options", "said"),
+    ("features", "options", "message"),
     [
         (["SSE4.1", "AVX2"], None, True),
         (["SSE4.1", "AVX2"], {"session.x64quantprecision": "1"}, False),
@@ -166,13 +166,13 @@ def test_a_file_is_known_to_saturate_where_it_does(name: str, tmp_path: Path) ->
     ],
 )
 def test_a_file_that_saturates_on_a_device_has_a_note_beside_its_accuracy(
-    features: list[str] | None, options: dict[str, str] | None, said: bool, tmp_path: Path
+    features: list[str] | None, options: dict[str, str] | None, message: bool, tmp_path: Path
 ) -> None:
     path = tmp_path / "x.onnx"
     onnx.save(product("MatMul", weights(8, 4)), path)
     subject = Subject(name="x.onnx", format="onnx", path=path, ort_options=options)
     notes = list(saturation(subject, {"abi": "x86_64", "cpu_features": features}))
-    assert len(notes) == said
+    assert len(notes) == message
     for note in notes:
         assert "1 operators multiply with int8 weights" in note
         assert "--ort-option session.x64quantprecision=1" in note
@@ -193,22 +193,22 @@ def test_options_reach_the_session_and_the_document(
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [("x.tflite", "no model is .onnx"), ("x.onnx", "is not NAME=VALUE")],
 )
 def test_an_option_that_no_session_can_have_is_refused(
-    given: str, said: str, tmp_path: Path
+    given: str, message: str, tmp_path: Path
 ) -> None:
     (tmp_path / given).write_bytes(b"")
     option = "a=b" if given.endswith(".tflite") else "a"
-    seen = click.testing.CliRunner().invoke(
+    actual = click.testing.CliRunner().invoke(
         main, ["bench", str(tmp_path / given), "--ort-option", option]
     )
-    assert isinstance(seen.exception, InputError)
-    assert said in str(seen.exception)
+    assert isinstance(actual.exception, InputError)
+    assert message in str(actual.exception)
 
 
-def test_what_linux_says_of_a_processor_is_read() -> None:
+def test_the_features_of_a_processor_are_read_from_linux() -> None:
     assert cpu_features(AVX2_ONLY) == ["SSE4.1", "AVX2"]
     assert cpu_features(ZEN4) == ["SSE4.1", "AVX2", "AVX-512", "VNNI"]
     assert cpu_features(RASPBERRY_PI_5) == ["NEON", "dotprod"]

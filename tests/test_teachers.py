@@ -9,10 +9,11 @@ import pytest
 
 from pipeline.datasets.splits import Dataset, Split
 from pipeline.recipe.schema import TeacherConfig
-from pipeline.teachers import TEACHER_FILES, file_sha256, kind_of, open_teacher
+from pipeline.teachers import TEACHER_FILES, kind_of, open_teacher
 from pipeline.teachers.check import require_teaches
 from pipeline.teachers.contract import raw_input
 from targets.bench.plan import logits_of
+from targets.digest import file_sha256
 from targets.errors import InputError
 from tests.teacher_files import (
     TO_1,

@@ -197,18 +197,19 @@ def convert(as_json: bool, **options: Any) -> int:
       pipeline convert model.keras --target tflite --target onnx --data images.npz
     """
     from pipeline.engine.progress import console
-    from pipeline.export.conversion import convert, request
+    from pipeline.export.conversion import convert
+    from pipeline.export.options import ConvertOptions
 
-    asked = request(**options)
-    document = convert(asked, console=console())
+    asked = ConvertOptions(**options)
+    conversion = convert(asked, console=console())
+    document = conversion.json_tree()
     if as_json:
         click.echo(json.dumps(document, indent=1))
     else:
-        _show_converted(document, asked.out)
-    reasons = [row["reason"] for row in document["files"] if row["reason"]]
-    for reason in reasons:
+        _show_converted(document, asked.folder)
+    for reason in conversion.reasons:
         click.echo(f"Error: {reason}", err=True)
-    return ProofError.exit_code if reasons else 0
+    return ProofError.exit_code if conversion.reasons else 0
 
 
 def _show_converted(document: dict[str, Any], out: Path) -> None:

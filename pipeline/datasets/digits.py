@@ -4,7 +4,6 @@ It is part of scikit-learn, so the default recipe needs no download. Source: E. 
 C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998.
 """
 
-import hashlib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from pipeline.datasets.contract import SourceConfig
 from pipeline.datasets.image_files import way_to_npz
 from pipeline.datasets.splits import Dataset, Images, Samples, three_way
 from pipeline.recipe.section import NoSettings
+from targets.digest import file_sha256
 from targets.errors import InputError, missing_package
 
 SIDE = 28
@@ -30,7 +30,7 @@ def source_digest(cfg: SourceConfig) -> str:
             'images give a recipe with dataset.name = "npz", or add --set dataset.name=npz.'
             + (f" {way}" if way else "")
         )
-    return hashlib.sha256(_source().read_bytes()).hexdigest()
+    return file_sha256(_source())
 
 
 def load(cfg: SourceConfig) -> Dataset:

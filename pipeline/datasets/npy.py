@@ -17,6 +17,7 @@ from pipeline.datasets.contract import SourceConfig
 from pipeline.datasets.forms import OBJECTS
 from pipeline.datasets.splits import Dataset
 from pipeline.recipe.section import NoSettings
+from targets.digest import file_sha256
 from targets.errors import InputError
 
 IMAGES, LABELS, CLASSES = "images.npy", "labels.npy", "classes.txt"
@@ -29,8 +30,7 @@ def source_digest(cfg: SourceConfig) -> str:
     folder = _folder(cfg)
     digest = hashlib.sha256()
     for path in filter(Path.is_file, (folder / IMAGES, folder / LABELS, folder / CLASSES)):
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        digest.update(bytes.fromhex(file_sha256(path)))
     return digest.hexdigest()
 
 

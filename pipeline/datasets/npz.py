@@ -20,14 +20,14 @@ from pipeline.datasets.forms import OBJECTS
 from pipeline.datasets.image_files import way_to_npz
 from pipeline.datasets.splits import Dataset
 from pipeline.recipe.section import NoSettings
+from targets.digest import file_sha256
 from targets.errors import InputError
 
 Settings = NoSettings
 
 
 def source_digest(cfg: SourceConfig) -> str:
-    with _path(cfg).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(_path(cfg))
 
 
 def load(cfg: SourceConfig) -> Dataset:

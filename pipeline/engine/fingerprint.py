@@ -78,7 +78,8 @@ def _by_contents(table: dict[str, Any]) -> dict[str, Any]:
     """A teacher's file counts by what is in it, wherever it lies; how to train is not looked at."""
     if table.get("file") is None:
         return {key: value for key, value in table.items() if key != "file"}
-    from pipeline.teachers import file_sha256, kind_of
+    from pipeline.teachers import kind_of
+    from targets.digest import file_sha256
 
     path = Path(table["file"])
     told = {key: table[key] for key in ("scale", "offset", "output", "classes")}

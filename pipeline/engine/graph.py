@@ -17,6 +17,7 @@ from pipeline.engine.artifacts import (
     TeacherLogits,
 )
 from pipeline.stages import bench, convert, distill, logits, quantize, report, teacher
+from targets.formats.precisions import PRECISIONS
 
 TRAINING = ("tensorflow", "tf-keras", "numpy", "scikit-learn", "pillow")
 TEACHER = (*TRAINING, "keras", "onnxruntime", "ai-edge-litert")
@@ -68,6 +69,6 @@ NAMES = tuple(stage.name for stage in STAGES)
 
 def needed(recipe: Any) -> tuple[Stage, ...]:
     """The stages that a recipe uses: without an int8 file, nothing is quantization-aware."""
-    if "int8" in recipe.convert.precisions:
+    if any(PRECISIONS[name].quantization_aware for name in recipe.convert.precisions):
         return STAGES
     return tuple(stage for stage in STAGES if stage.name != "quantize")

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pipeline.engine.artifacts import FILE as ARTIFACT
 from pipeline.engine.fingerprint import Document
 from pipeline.engine.progress import Console
+from targets.digest import file_sha256
 
 MANIFEST = "manifest.json"
 
@@ -153,7 +154,7 @@ def _first_wrong(folder: Path, manifest: "Manifest") -> str | None:
     """The first file of the manifest that is missing or has other contents."""
     for name, expected in manifest.files.items():
         path = folder / name
-        if not path.is_file() or sha256(path) != expected:
+        if not path.is_file() or file_sha256(path) != expected:
             return name
     return None
 
@@ -161,9 +162,4 @@ def _first_wrong(folder: Path, manifest: "Manifest") -> str | None:
 def digests(folder: Path) -> dict[str, str]:
     """sha256 of every file in `folder`, by its path there."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return {path.relative_to(folder).as_posix(): file_sha256(path) for path in files}

@@ -4,13 +4,14 @@ tfmot finds out only when the trained network is wrapped, and then names one lay
 supports is asked of its own registry; the rest, which it accepts and gets wrong, is listed here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
 from typing import Any
 
 from targets.errors import InputError
+from targets.formats.precisions import PRECISIONS
 
 Model = Any
 Layer = Any
@@ -34,6 +35,15 @@ REMEDIES = {
     "LayerNormalization": "take BatchNormalization behind each convolution",
 }
 """Kind of layer -> what to do instead; `NO_QAT` for any other."""
+
+
+def need_samples(precisions: Iterable[str]) -> bool:
+    return any(PRECISIONS[name].needs_samples for name in precisions)
+
+
+def need_quantization(precisions: Iterable[str]) -> bool:
+    """Whether any file is made by quantization-aware training."""
+    return any(PRECISIONS[name].quantization_aware for name in precisions)
 
 
 @dataclass(frozen=True, kw_only=True)

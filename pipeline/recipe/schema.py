@@ -19,8 +19,9 @@ from targets.bench.tiers import TIERS
 from targets.devices import inventory
 from targets.devices.cpus import available_cpus
 from targets.errors import InputError, unknown
-from targets.formats import FORMATS, PRECISIONS
+from targets.formats import FORMATS
 from targets.formats.calibration import MIN_CALIBRATION_SAMPLES
+from targets.formats.precisions import PRECISIONS
 from targets.processors import PROCESSORS
 from targets.registry import Registry
 
@@ -28,10 +29,10 @@ T = TypeVar("T")
 
 
 def _one_of(kind: str, known: Iterable[str]) -> BeforeValidator:
-    names = tuple(known)
+    """`known` may be a registry, which can grow."""
 
     def check(value: object) -> object:
-        if isinstance(value, str) and value not in names:
+        if isinstance(value, str) and value not in (names := tuple(known)):
             raise ValueError(str(unknown(kind, value, names)))
         return value
 
@@ -52,7 +53,7 @@ def _plugin(registry: Registry[T], *others: str) -> BeforeValidator:
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Target = Annotated[str, _one_of("target", FORMATS)]
-Precision = Annotated[str, _one_of("precision", PRECISIONS["tflite"])]
+Precision = Annotated[str, _one_of("precision", PRECISIONS)]
 
 
 def _known_device(value: object) -> object:
@@ -200,7 +201,7 @@ class ConvertConfig(Section):
 
     @model_validator(mode="after")
     def _proof_has_two_files(self) -> Self:
-        int8 = {"int8", "int8_ptq"} & set(self.precisions)
+        int8 = any(PRECISIONS[name].int8 for name in self.precisions)
         if self.prove_on and not (int8 and {"tflite", "onnx"} <= set(self.targets)):
             raise ValueError(
                 "prove_on compares the int8 files of both formats: it needs the targets tflite and "
@@ -212,10 +213,10 @@ class ConvertConfig(Section):
     def _formats_can(self) -> Self:
         for target in self.targets:
             for precision in self.precisions:
-                if precision not in PRECISIONS[target]:
+                held = FORMATS[target].precisions
+                if precision not in held:
                     raise ValueError(
-                        f"{target} cannot be {precision}; it can be: "
-                        f"{', '.join(PRECISIONS[target])}"
+                        f"{target} cannot be {precision}; it can be: {', '.join(held)}"
                     )
         return self
 

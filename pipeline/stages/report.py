@@ -48,7 +48,7 @@ def run(cfg: Recipe, out: Path, *, job: Job, bench: Measurements) -> Report:
         ],
         "models": rows,
         "parity": [parity.model_dump(mode="json") for parity in exports.parity],
-        "processors": [row.model_dump(mode="json") for row in exports.processors],
+        "processors": [row.by_format() for row in exports.processors],
         "scales": [_scale(row) for row in exports.scales],
         "ablation": job.history.ablation,
         "gates": [],
@@ -134,14 +134,14 @@ def _row(row: Measured, exports: Exports, seed: int) -> dict[str, Any]:
 
 def _scale(row: ScaleRow) -> dict[str, Any]:
     """A tensor of the scale table; the ends of the range where it has a scale per channel."""
-    ours, theirs = row.tflite_scales, row.onnx_scales
+    ours, theirs = row.source_scales, row.file_scales
     return {
-        "tensor": row.tflite,
+        "tensor": row.source,
         "kind": row.kind,
         "channels": next((side.channels for side in (ours, theirs) if side is not None), None),
         "tflite_scale": _ends(ours),
         "tflite_zero_point": ours.zero_point if ours else None,
-        "onnx_tensor": row.onnx,
+        "onnx_tensor": row.file,
         "onnx_scale": _ends(theirs),
         "onnx_zero_point": theirs.zero_point if theirs else None,
         "equal": row.equal,

@@ -3,7 +3,6 @@
 To add a kind of file: its module (see `contract`) and a line in `_built_in`.
 """
 
-import hashlib
 from pathlib import Path
 
 from pipeline.datasets.splits import Dataset
@@ -69,13 +68,3 @@ def open_teacher(
     data set. `pipeline.teachers.check` then tests its accuracy.
     """
     return TEACHER_FILES[kind_of(path)].open_file(path, cfg, data, threads=threads)
-
-
-def file_sha256(path: Path) -> str:
-    """Of the contents; of a SavedModel folder over the names and contents of all its files."""
-    if path.is_file():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    files = sorted(file for file in path.rglob("*") if file.is_file())
-    parts = [f"{file.relative_to(path).as_posix()} {file_sha256(file)}" for file in files]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

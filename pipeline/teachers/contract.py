@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pipeline.datasets.splits import Dataset, Images, Split
 from pipeline.recipe.section import Section
 from targets.formats.input_spec import InputSpec
-from targets.formats.model_io import Adapter
+from targets.formats.model_io import ModelIO
 from targets.untyped import Tensor
 
 Logits = npt.NDArray[np.float32]
@@ -45,7 +45,7 @@ class OpenTeacher:
     """Null for the network trained here."""
     scalable: bool = False
     """Whether it accepts pixels with another scale and offset."""
-    adapter: Adapter | None = None
+    adapter: ModelIO | None = None
     """Between raw images and a file that a runtime executes."""
     serve: Callable[[Tensor], Tensor] | None = None
     """Of a TensorFlow network: normalised images (`InputSpec`) to logits; can be traced."""

@@ -28,7 +28,7 @@ from pipeline.datasets.splits import Dataset, Images, Split
 from pipeline.teachers.contract import Logits, OpenTeacher, TeacherFileConfig
 from pipeline.teachers.matching import is_raw, make_adapter
 from targets.errors import InputError
-from targets.formats.model_io import Adapter
+from targets.formats.model_io import ModelIO
 
 SUFFIXES = (".npz",)
 FOLDER_MARKERS = ()
@@ -128,7 +128,7 @@ def _require_same_split(arrays: Arrays, data: Dataset, path: Path) -> None:
 
 
 def _logits(
-    array: npt.NDArray[np.generic], adapter: Adapter, data: Dataset, part: Split, path: Path
+    array: npt.NDArray[np.generic], adapter: ModelIO, data: Dataset, part: Split, path: Path
 ) -> Logits:
     _check(array, data, part, path)
     return adapter.logits(array)

@@ -12,7 +12,7 @@ from pipeline.datasets.size import scaled_sides
 from pipeline.datasets.splits import Dataset, Images
 from pipeline.teachers.contract import TeacherFileConfig
 from targets.errors import InputError, unknown
-from targets.formats.model_io import Adapter, Quantization
+from targets.formats.model_io import ModelIO, Quantization
 
 BATCH = 256
 
@@ -50,7 +50,7 @@ def make_adapter(
     path: Path,
     *,
     quantization: Quantization | None = None,
-) -> Adapter:
+) -> ModelIO:
     """The conversion from raw images to the input `dims` of a file, without the batch."""
     channels_first, shape = layout_of(dims, data.input.shape, path)
     for key in ("scale", "offset"):
@@ -60,7 +60,7 @@ def make_adapter(
                 f"teacher.{key}: {len(values)} values for images of {data.input.shape[-1]} "
                 "channels; give one, or one per channel."
             )
-    return Adapter(
+    return ModelIO(
         scale=cfg.scale,
         offset=cfg.offset,
         channels_first=channels_first,

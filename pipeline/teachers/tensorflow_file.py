@@ -16,7 +16,7 @@ from pipeline.teachers.matching import (
     wrong_scores,
 )
 from targets.errors import InputError
-from targets.formats.model_io import BELOW_1, PROBABILITY_FLOOR, Adapter
+from targets.formats.model_io import BELOW_1, PROBABILITY_FLOOR, ModelIO
 from targets.untyped import Tensor, TfFunction
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
@@ -70,8 +70,8 @@ def open_file(path: Path, cfg: TeacherFileConfig, data: Dataset, *, threads: int
     )
 
 
-def _logits(network: LoadedNetwork, adapter: Adapter, raw: Tensor) -> Tensor:
-    """The arithmetic of `prepare` and of `Adapter.logits`, as a graph."""
+def _logits(network: LoadedNetwork, adapter: ModelIO, raw: Tensor) -> Tensor:
+    """The arithmetic of `prepare` and of `ModelIO.logits`, as a graph."""
     import tensorflow as tf
 
     scale, offset = (np.asarray(v, np.float32) for v in (adapter.scale, adapter.offset))

@@ -43,17 +43,21 @@ def start(job: Job, cfg: Any = None, *, trains: bool = False) -> None:
 
 def preflight(job: Job) -> None:
     """What would fail only after hours of training, told before it."""
-    from pipeline.quantization.preflight import require_features, require_quantizable
+    from pipeline.quantization.preflight import (
+        need_quantization,
+        need_samples,
+        require_features,
+        require_quantizable,
+    )
     from pipeline.training.augmentation import require_fit
-    from targets.formats.calibration import CALIBRATED
 
     recipe, data = job.recipe, job.dataset()
     require_fit(recipe.augmentation, data)
     require_fit(teacher_views(job), data, cutout="teacher.cutout")
     asked = set(recipe.convert.precisions) | ({"int8"} if recipe.ablation.enabled else set())
-    if {"int8", *CALIBRATED} & asked:
+    if need_samples(asked):
         require_calibration(job)
-    if "int8" in asked:
+    if need_quantization(asked):
         require_quantizable(build(student_network(job)), family=recipe.distill.family)
     if recipe.distill.features != "none":
         student, teacher = build(student_network(job)), build(teacher_network(job))

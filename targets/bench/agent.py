@@ -410,7 +410,7 @@ def fitted(values, spec):
 
 
 def prepare(raw: Any, adapter: Any, dtype: Any) -> Any:
-    """Raw samples [n, ...] as the file takes them; `adapter` as `model_io.Adapter` has it, or
+    """Raw samples [n, ...] as the file takes them; `adapter` as `model_io.ModelIO` has it, or
     None for a file that takes them as they are. Never part of what is timed.
     """
     if adapter is None:

@@ -15,7 +15,7 @@ from targets.bench.session import Observed, Request
 from targets.bench.summary import ComparisonRow
 from targets.errors import InputError
 from targets.evaluation import metrics
-from targets.formats.onnx.products import saturating_products
+from targets.formats import FORMATS
 from targets.processors import saturates
 
 TOOL = "edge-distill"
@@ -165,9 +165,9 @@ def saturation(subject: Subject, device: Mapping[str, Any]) -> Iterator[str]:
     """Why the outputs of an ONNX file can be other ones on this device than on another."""
     features = device.get("cpu_features")
     exact = (subject.ort_options or {}).get(EXACT) == "1"
-    if subject.format != "onnx" or not features or exact or not saturates(device["abi"], features):
+    if not features or exact or not saturates(device["abi"], features):
         return
-    found = saturating_products(subject.path)
+    found = FORMATS[subject.format].saturating_products(subject.path)
     if found:
         yield (
             f"{len(found)} operators multiply with int8 weights, and those products saturate on "

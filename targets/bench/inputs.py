@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from targets.errors import InputError, unknown
-from targets.formats.model_io import Adapter
+from targets.formats.model_io import ModelIO
 
 Shape = tuple[int, ...]
 Factor = float | tuple[float, ...]
@@ -166,7 +166,7 @@ def _sample_entry(one: Described, given: Given, path: Path) -> dict[str, Any]:
         )
     channels_first, laid_out = layout
     batch = _declared(one, given)[0] or 1
-    adapter = Adapter(
+    adapter = ModelIO(
         scale=given.scale or 1.0,
         offset=given.offset or 0.0,
         channels_first=channels_first,

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from targets.devices.link import Link
+from targets.digest import file_sha256
 from targets.errors import InputError
-from targets.formats.onnx.external_data import external_files
+from targets.formats import FORMATS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +33,7 @@ class ModelFiles:
         """Of the file; of several, of the sorted list of their digests, one a line:
         `sha256sum FILE… | cut -c1-64 | sort | sha256sum`.
         """
-        digests = sorted(_digest(path) for path in self.all)
+        digests = sorted(file_sha256(path) for path in self.all)
         if len(digests) == 1:
             return digests[0]
         return hashlib.sha256("".join(f"{one}\n" for one in digests).encode()).hexdigest()
@@ -40,7 +41,7 @@ class ModelFiles:
 
 def files_of(path: Path) -> ModelFiles:
     """Raises `InputError` for a file that is missing, or lies outside of the model's folder."""
-    names = external_files(path) if path.suffix.lower() == ".onnx" else []
+    names = FORMATS[path.suffix.lower().removeprefix(".")].external_files(path)
     for name in names:
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise InputError(
@@ -65,8 +66,3 @@ def put(link: Link, model: ModelFiles) -> str:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).symlink_to(path.absolute())
         return f"{link.put(folder)}/{model.path.name}"
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

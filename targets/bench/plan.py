@@ -23,7 +23,7 @@ from targets.bench.tiers import TIERS
 from targets.devices.cpus import available_cpus
 from targets.devices.link import LinkLost
 from targets.errors import EdgeDistillError
-from targets.formats.model_io import Adapter
+from targets.formats.model_io import ModelIO
 from targets.runtimes import Runtime, runtime_for
 from targets.runtimes.benchmark_model import BenchmarkModel
 
@@ -66,7 +66,7 @@ class Subject:
     threads: int = 1
     affinity: tuple[int, ...] | None = None
     """The CPUs that it may use; None: those that the system gives."""
-    adapter: Adapter | None = None
+    adapter: ModelIO | None = None
     """Of a file that somebody else made."""
     batch: int = 1
     """Samples of one query."""
@@ -255,7 +255,7 @@ def logits_of(
     samples: npt.NDArray[Any],
     scratch: Path,
     *,
-    adapter: Adapter | None = None,
+    adapter: ModelIO | None = None,
     host: Host | None = None,
 ) -> npt.NDArray[np.float32]:
     """The logits of a model file for raw `samples`, by the same agent that measures it.

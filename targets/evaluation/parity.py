@@ -6,6 +6,7 @@ import numpy.typing as npt
 from targets.errors import ProofError
 from targets.evaluation import metrics
 from targets.evaluation.metrics import Logits
+from targets.formats.precisions import PRECISIONS
 
 FLOAT_TOLERANCE = 1e-4
 """Largest allowed difference of a float32 file's outputs, times the largest output if above 1."""
@@ -48,17 +49,18 @@ def require_parity(
     metrics.require_finite(actual, model=name)
     agreement = metrics.agreement(expected, actual)
     difference = float(np.max(np.abs(expected - actual)))
-    if precision == "float32":
+    exact = PRECISIONS[precision].exact
+    if exact:
         proved = same_values(expected, actual)
     else:
         proved = metrics.wilson_interval(agreement, len(actual))[1] >= AGREEMENT
     if not proved:
-        error = ProofError if precision == "float32" else TooFewEqualError
+        error = ProofError if exact else TooFewEqualError
         raise error(
             f"{name}: differs from the network it was made from: {100 * agreement:.2f} % equal "
             f"labels on {len(actual)} samples, outputs up to {difference:.3g} apart."
         )
-    if precision != "float32":
+    if not exact:
         _require_more_than_one_class(name, agreement, expected=expected, actual=actual)
     return agreement, difference
 

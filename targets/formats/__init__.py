@@ -1,15 +1,15 @@
-"""The deliverable formats: what each writes, and how it is shown to be what was asked for."""
+"""The file formats of a deliverable. A format is one folder and one line here."""
 
-FORMATS = {
-    "tflite": "targets.formats.tflite.export",
-    "onnx": "targets.formats.onnx.qdq",
-}
-"""Name of a format -> the module that exports and inspects it (imported when it is used)."""
+from targets.formats.contract import Format
+from targets.registry import Registry
 
-PRECISIONS = {
-    "tflite": ("float32", "float16", "dynamic", "int8", "int8_ptq", "int16x8"),
-    # The int8 ones are made from the TFLite file of the same precision.
-    "onnx": ("float32", "int8", "int8_ptq"),
-}
-"""Name of a format -> the precisions that it can hold. `int8` comes from a quantization-aware
-network, the others from a float one; `int8_ptq` and `int16x8` need real samples."""
+
+def _built_in() -> dict[str, Format]:
+    from targets.formats.onnx import format as onnx
+    from targets.formats.tflite import format as tflite
+
+    return {"tflite": tflite, "onnx": onnx}
+
+
+FORMATS: Registry[Format] = Registry("formats", noun="format", contract=Format, built_in=_built_in)
+"""Every format by its name, in the order of export: a format may be made from an earlier one."""

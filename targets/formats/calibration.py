@@ -1,27 +1,33 @@
-"""How many samples activation ranges are read from.
-
-Apart from `formats`: training needs it too, and a change to an export must not train anything
-again.
-"""
+"""The samples from which the ranges of activations are read."""
 
 from collections.abc import Sized
 
+import numpy as np
+import numpy.typing as npt
+
 from targets.errors import InputError
 
-CALIBRATED = ("int8_ptq", "int16x8")
-"""Precisions whose activation ranges are read from samples while they are exported."""
-
 MIN_CALIBRATION_SAMPLES = 256
-"""Fewer real samples say too little about the extremes of an activation."""
+"""Fewer samples do not show the extremes of an activation."""
+CALIBRATION_SAMPLES = 1024
+"""The most that an export reads."""
 
 
 def require_enough(samples: Sized, *, what: str, instead: str) -> None:
-    """Raise `InputError` where `samples` are too few to calibrate with.
+    """Raise `InputError` for fewer than `MIN_CALIBRATION_SAMPLES`.
 
-    `what` names them, and `instead` says how to go on without calibration.
+    `what` names the samples, and `instead` is the way to go on without calibration.
     """
     if len(samples) < MIN_CALIBRATION_SAMPLES:
         raise InputError(
             f"{what}: {len(samples)} samples are too few to calibrate int8 with; at least "
             f"{MIN_CALIBRATION_SAMPLES} real ones are needed. Give more, or {instead}."
         )
+
+
+def evenly(
+    samples: npt.NDArray[np.uint8], count: int = CALIBRATION_SAMPLES
+) -> npt.NDArray[np.uint8]:
+    """At most `count` of `samples`, evenly spaced: a file does not depend on a seed."""
+    chosen = np.linspace(0, len(samples) - 1, min(count, len(samples))).astype(int)
+    return np.asarray(samples[chosen])

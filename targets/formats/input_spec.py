@@ -1,12 +1,12 @@
-"""What a network takes: the one description that training, conversion and measurement share."""
-
-from typing import Any
+"""The raw input of a network, as training, export and measurement share it."""
 
 from pydantic import BaseModel, ConfigDict
 
+from targets.untyped import Tensor
+
 
 class InputSpec(BaseModel):
-    """A raw input tensor and how it becomes the network's: `real = (raw - zero_point) * scale`.
+    """A raw input tensor and its real values: `real = (raw - zero_point) * scale`.
 
     The int8 exports take `raw` itself, because the input quantizer is assigned exactly this scale
     and zero point. The float exports take `raw` as float32 and do the arithmetic in the graph.
@@ -25,8 +25,8 @@ class InputSpec(BaseModel):
         """The real values of the smallest and the largest raw value of an 8-bit input."""
         return (0 - self.zero_point) * self.scale, (255 - self.zero_point) * self.scale
 
-    def real(self, raw: Any) -> Any:
-        """What `raw` stands for, of any array or tensor in floating point."""
+    def real(self, raw: Tensor) -> Tensor:
+        """The real values of `raw`, a tensor or array in floating point."""
         if self.zero_point == 0 and self.scale == 1.0:
             return raw  # no operators that do nothing
         return (raw - float(self.zero_point)) * self.scale

@@ -1,39 +1,39 @@
-"""What lies between a raw sample and a model file that somebody else made, and back to logits.
+"""Input and output of the user's own model file: from raw samples, and to logits.
 
-Our own exports take raw pixels and give logits in the order of the data set's classes: they need
-none of this. The arithmetic on the input is `prepare` in `targets/bench/agent.py`, the code that
-also runs on the device, so that what teaches and what is measured are given the same bytes.
+Our own exports take raw pixels and give logits in the order of the data set's classes, and need no
+conversion. The arithmetic on the input is `prepare` of the agent, which also runs on the device: a
+teacher and a measured model get the same bytes.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 PROBABILITY_FLOOR = 1e-30
-"""Softmax in float32 gives exact zeros, whose logarithm would be no number to learn from."""
+"""Softmax in float32 gives exact zeros, which have no finite logarithm."""
 
 BELOW_1 = 1 - 2.0**-24
-"""The largest float32 below 1: a sigmoid that rounds to 1 leaves something to the other class."""
+"""The largest float32 below 1: the other class of a sigmoid that rounds to 1 has a logarithm."""
 
 Quantization = tuple[float, int]
 """(scale, zero point): real = (stored - zero point) * scale."""
 
 
-class Adapter(BaseModel):
-    """The file is given `raw * scale + offset`, laid out and typed as it wants it."""
+class ModelIO(BaseModel):
+    """The file gets `raw * scale + offset` in its own layout and type."""
 
     model_config = ConfigDict(frozen=True)
 
     scale: float | tuple[float, ...] = 1.0
-    """One number, or one per channel; so is `offset`."""
+    """One number, or one per channel, like `offset`."""
     offset: float | tuple[float, ...] = 0.0
     channels_first: bool = False
     shape: tuple[int, ...]
-    """One sample as the file takes it, without the batch dimension."""
+    """Of one sample in the file's layout, without the batch dimension."""
     input_quantization: Quantization | None = None
-    """Of an integer input that is given `raw * scale + offset` quantized; null: raw as it is."""
+    """Of an integer input that gets `raw * scale + offset` quantized; null: the raw values."""
     output_index: int = 0
     """Which of the file's outputs holds [batch, classes]."""
     output_quantization: Quantization | None = None
@@ -41,8 +41,8 @@ class Adapter(BaseModel):
     order: tuple[int, ...] | None = None
     """For each class of the data set its position in the output; null: the same order."""
 
-    def logits(self, outputs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """What the file gave, [n, classes], as float32 logits in the data set's class order.
+    def logits(self, outputs: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
+        """Outputs of the file, [n, classes], as float32 logits in the data set's class order.
 
         One column is the score of the second of two classes: a probability p becomes
         [log(1 - p), log(p)], a logit z becomes [0, z], whose softmax is the same.

@@ -1,8 +1,10 @@
-"""What is recorded of an exported file."""
+"""The records of an exported file."""
 
-from pydantic import BaseModel, ConfigDict
+from pathlib import PurePath
 
-from targets.formats.model_io import Adapter
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from targets.formats.model_io import ModelIO
 
 
 class ExportedModel(BaseModel):
@@ -21,9 +23,9 @@ class ExportedModel(BaseModel):
     size_bytes: int
     parameters: int | None
     macs: int | None
-    """Both null where the file of somebody else does not say."""
-    adapter: Adapter | None = None
-    """Of a file that somebody else made: what it takes and gives."""
+    """Both null where the user's own file does not show them."""
+    adapter: ModelIO | None = None
+    """Of the user's own file: its input and output."""
 
 
 EVERY_PROCESSOR = "every processor"
@@ -31,7 +33,7 @@ VNNI_OR_ARM = "x86 with VNNI, ARM"
 
 
 class Parity(BaseModel):
-    """How an exported file compares with what it was made from."""
+    """The comparison of an exported file with the network or the file that it was made from."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -48,16 +50,16 @@ class Parity(BaseModel):
     """Of the logits."""
     int8_ops: int
     float_ops: int
-    """Operators that calculate in floating point; the QUANTIZE/DEQUANTIZE at the edge is none."""
+    """Operators that calculate in floating point, without conversions at the input and output."""
     scales_equal: bool | None
     """Whether both formats' files hold the same scales and zero points; null where not compared."""
     holds_on: str | None = None
-    """The processors on which two files of one quantized graph give the same, by how the products
-    are stored (`onnx_products`); null where not compared."""
+    """The processors on which two files of one quantized graph give the same labels, by how the
+    products are stored (`Format.saturating_products`); null where not compared."""
 
 
 class ProcessorProof(BaseModel):
-    """Both int8 files of one quantized graph on one processor, against TFLite on this machine."""
+    """Two files of one quantized graph on one processor, against the first on this machine."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -65,13 +67,19 @@ class ProcessorProof(BaseModel):
     """The kind, in words."""
     how: str
     """`this machine`, or `emulated` with the processor that qemu imitated."""
-    tflite: str
-    onnx: str
+    source: str
+    """The file that `file` was made from."""
+    file: str
     samples: int
     agreement: float
     """Share of samples with the same top-1 label, of the worse of the two files."""
     max_abs_diff: float
     """Of the logits, of the worse of the two files."""
+
+    def by_format(self) -> dict[str, JsonValue]:
+        """The row of `report.json`: both files under the names of their formats."""
+        names = {key: PurePath(getattr(self, key)).suffix[1:] for key in ("source", "file")}
+        return {names.get(key, key): value for key, value in self.model_dump().items()}
 
 
 class Scales(BaseModel):
@@ -84,23 +92,31 @@ class Scales(BaseModel):
     smallest: float
     largest: float
     zero_point: int
-    """As int8: minus 128 where the file says uint8. Per-channel weights have 0 throughout."""
+    """As int8: minus 128 where the file holds uint8. Per-channel weights have 0 throughout."""
 
 
 class ScaleRow(BaseModel):
-    """A quantized tensor in the TFLite file and in the ONNX file that was made from it."""
+    """A quantized tensor in a file and in the source file that it was made from."""
 
     model_config = ConfigDict(frozen=True)
 
     kind: str
     """`activation`, `weights` or `bias`."""
-    tflite: str | None
-    """The tensor's name; null for one that only the ONNX file has."""
-    tflite_scales: Scales | None
-    onnx: str | None
-    """The tensor's name; null for one that only the TFLite file has."""
-    onnx_scales: Scales | None
+    source: str | None
+    """The tensor's name in the source file; null for one that only the other file has."""
+    source_scales: Scales | None
+    file: str | None
+    """The tensor's name in the file; null for one that only the source file has."""
+    file_scales: Scales | None
     equal: bool
     """Whether every scale and zero point is the same number, bit by bit."""
     note: str | None = None
-    """Why a tensor stands without a counterpart of its own."""
+    """Why a tensor has no counterpart of its own."""
+
+    def by_format(self, *, source: str, file: str) -> dict[str, JsonValue]:
+        """The row of `convert.json`: the tensors under the names of both formats."""
+        names = {
+            "source": source, "source_scales": f"{source}_scales",
+            "file": file, "file_scales": f"{file}_scales",
+        }  # fmt: skip
+        return {names.get(key, key): value for key, value in self.model_dump().items()}

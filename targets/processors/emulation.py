@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from targets.bench.runner import Host
 from targets.devices.local.link import LocalLink
 from targets.errors import InputError
+from targets.formats import FORMATS
 from targets.processors import PROCESSORS, Processor
 
 TIMEOUT_S = 1800
@@ -33,7 +34,7 @@ crash when they look for the processor."""
 def prepare(names: Sequence[str]) -> None:
     """Make what the processors need, before anything long begins: another machine's Python.
 
-    Raises `InputError` or `DeviceError` where Debian's packages or wheels cannot be had.
+    Raises `InputError` or `DeviceError` where Debian's packages or wheels are not available.
     """
     if any(PROCESSORS[name].machine != platform.machine() for name in names):
         _arm_bundle()
@@ -105,9 +106,8 @@ def _arm_bundle() -> Path:
 
     cache = user_cache_path("edge-distill") / "processors"
     python = bundle.interpreter(cache)
-    wanted = [
-        next(candidates(bundle.facts(python), each, name="aarch64")) for each in ("tflite", "onnx")
-    ]
+    facts = bundle.facts(python)
+    wanted = [next(candidates(facts, each, name="aarch64")) for each in FORMATS]
     requirements = tuple(dict.fromkeys(r for one in wanted for r in one.requirements))
     wheels = fetched(requirements, wanted[0].platform, cache=cache / "wheels")
     if wheels is None:

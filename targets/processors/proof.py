@@ -1,10 +1,9 @@
-"""Do both int8 files of one quantized graph give the same on every processor?"""
+"""The proof that two files of one quantized graph give the same labels on several processors."""
 
 import platform
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,31 +22,40 @@ SAMPLES = 40
 
 
 def prove(
-    *, tflite: Path, onnx: Path, samples: npt.NDArray[Any], on: Sequence[str], scratch: Path
+    path: Path,
+    *,
+    source: Path,
+    samples: npt.NDArray[np.uint8],
+    on: Sequence[str],
+    scratch: Path,
 ) -> Iterator[ProcessorProof]:
     """A row for this machine, then one for each emulated processor in `on`.
 
-    `samples` are raw, [samples, ...]. On every processor each file must give the labels that the
-    TFLite file gives on this machine. Raises `ProofError` where one does not.
+    `samples` are raw, [samples, ...]. On every processor `path` and the file that it was made from,
+    `source`, must give the labels of `source` on this machine. Raises `ProofError` otherwise.
     """
-    expected = logits_of(tflite, "tflite", samples, scratch)
+    expected = logits_of(source, _format(source), samples, scratch)
     for name in (None, *on):
         with nullcontext() if name is None else emulated(name, scratch) as host:
-            seen = [
-                logits_of(path, kind, samples, scratch, host=host)
-                for path, kind in ((tflite, "tflite"), (onnx, "onnx"))
+            outputs = [
+                logits_of(file, _format(file), samples, scratch, host=host)
+                for file in (source, path)
             ]
         row = ProcessorProof(
             processor=this_processor() if name is None else PROCESSORS[name].what,
             how="this machine" if name is None else f"emulated ({PROCESSORS[name].cpu})",
-            tflite=tflite.name,
-            onnx=onnx.name,
+            source=source.name,
+            file=path.name,
             samples=len(samples),
-            agreement=min(metrics.agreement(expected, one) for one in seen),
-            max_abs_diff=max(float(np.max(np.abs(expected - one))) for one in seen),
+            agreement=min(metrics.agreement(expected, one) for one in outputs),
+            max_abs_diff=max(float(np.max(np.abs(expected - one))) for one in outputs),
         )
         _require(row)
         yield row
+
+
+def _format(path: Path) -> str:
+    return path.suffix.removeprefix(".")
 
 
 def this_processor() -> str:
@@ -58,9 +66,8 @@ def this_processor() -> str:
 def _require(row: ProcessorProof) -> None:
     if row.agreement < SAME_GRAPH_AGREEMENT:
         raise ProofError(
-            f"{row.onnx}: on {row.processor} ({row.how}) this file or {row.tflite} gives other "
-            f"labels than {row.tflite} on this machine: {100 * row.agreement:.2f} % of "
-            f"{row.samples} samples agree, outputs are up to {row.max_abs_diff:.3g} apart. "
-            'Weights as uint8 (convert.onnx_weights = "uint8", the default) are '
-            "exact on every processor."
+            f"{row.file}: on {row.processor} ({row.how}) this file or {row.source} gives other "
+            f"labels than {row.source} on this machine: {100 * row.agreement:.2f} % of "
+            f"{row.samples} samples agree, outputs are up to {row.max_abs_diff:.3g} apart. Weights "
+            "that are stored as uint8, the default, are exact on every processor."
         )

@@ -1,6 +1,5 @@
 """An Android device over adb (USB or network); nothing but one folder there is written."""
 
-import hashlib
 import secrets
 import shlex
 import socket
@@ -14,6 +13,7 @@ from targets.devices.adb import shell_script, sync
 from targets.devices.adb.server import READY, AdbServer, choose
 from targets.devices.archive import archived
 from targets.devices.link import Completed, LinkLost
+from targets.digest import file_sha256
 from targets.errors import DeviceError, InputError
 
 FOLDER = "/data/local/tmp/edge-distill"
@@ -64,8 +64,7 @@ class AdbLink:
         """As `Link.put`. A path there holds the SHA-256 of the content, so it never changes."""
         if path.is_dir():
             return self._put_folder(path)
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = file_sha256(path)
         there = f"{self.folder}/{digest[:16]}/{path.name}"
         if self._sha256(there) != digest:
             self._send(path, there, digest)
@@ -83,11 +82,10 @@ class AdbLink:
         part = to.with_name(f"{to.name}.part")
         with self._sync(there) as stream:
             sync.receive(stream, there, part)
-        with part.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != digest:
-                raise DeviceError(
-                    f"device {self.name}: {there} came back altered. Try another cable or port."
-                )
+        if file_sha256(part) != digest:
+            raise DeviceError(
+                f"device {self.name}: {there} came back altered. Try another cable or port."
+            )
         part.replace(to)
 
     def clean(self) -> None:
@@ -197,8 +195,7 @@ class AdbLink:
     def _put_folder(self, path: Path) -> str:
         with tempfile.TemporaryDirectory() as scratch:
             packed = archived(path, Path(scratch))
-            with packed.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            digest = file_sha256(packed)
             there = f"{self.folder}/{digest[:16]}.folder"
             if self._sh('[ -d "$1" ]', there).returncode != 0:
                 sent = f"{there}.tar"

@@ -1,7 +1,6 @@
 """A device over SSH: commands that end there too, and files that are known by their content."""
 
 import contextlib
-import hashlib
 import shlex
 import subprocess
 import tempfile
@@ -16,6 +15,7 @@ from targets.devices.archive import archived
 from targets.devices.link import Completed, LinkLost
 from targets.devices.ssh import failures
 from targets.devices.ssh.connection import SshConnection
+from targets.digest import file_sha256
 from targets.errors import DeviceError
 
 FOLDER = ".edge-distill"
@@ -110,7 +110,7 @@ class SshLink:
         return self._brought[seen]
 
     def _put_file(self, path: Path) -> str:
-        sha256, size = _sha256(path), path.stat().st_size
+        sha256, size = file_sha256(path), path.stat().st_size
         folder = f"{self.root()}/files/{sha256[:32]}"
         target = f"{folder}/{path.name}"
         if self._script(f"sha256sum < {shlex.quote(target)}", f"look at {target}")[:64] == sha256:
@@ -127,7 +127,7 @@ class SshLink:
     def _put_folder(self, path: Path) -> str:
         with tempfile.TemporaryDirectory() as scratch:
             packed = archived(path, Path(scratch))
-            target = f"{self.root()}/files/{_sha256(packed)[:32]}-{path.name}"
+            target = f"{self.root()}/files/{file_sha256(packed)[:32]}-{path.name}"
             if self._script(f"[ -d {shlex.quote(target)} ] && echo yes", f"look at {target}"):
                 return target
             there, size = self._put_file(packed), packed.stat().st_size
@@ -145,7 +145,7 @@ class SshLink:
             done.stdout.seek(done.answer.start)
             wanted = done.stdout.readline()[:64].decode()
             _copy(done.stdout, part, size=done.answer.stop - done.stdout.tell())
-        if _sha256(part) != wanted:
+        if file_sha256(part) != wanted:
             part.unlink()
             raise LinkLost(f"device {self.name}: {there} came damaged. Try again.")
         part.replace(to)
@@ -240,8 +240,3 @@ def _copy(source: IO[bytes], to: Path, *, size: int) -> None:
             block = source.read(min(size, 1 << 20))
             target.write(block)
             size -= len(block)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Where an ONNX file keeps weights that are not in it."""
+"""The files beside an ONNX file that hold its weights."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from onnx import AttributeProto, GraphProto, TensorProto
 
 
-def external_files(path: Path) -> list[str]:
-    """The files beside `path` that hold its weights, relative to its folder, sorted."""
-    return sorted(set(_locations(path)))
+def external_files(path: Path) -> tuple[str, ...]:
+    """Relative to the folder of `path`, sorted."""
+    return tuple(sorted(set(_locations(path))))
 
 
 def _locations(path: Path) -> Iterator[str]:
@@ -19,7 +19,7 @@ def _locations(path: Path) -> Iterator[str]:
 
     try:
         model = onnx.load(path, load_external_data=False)
-    except DecodeError:  # no model at all: the runtime says so
+    except DecodeError:  # no model at all: the runtime reports it
         return
     attributes = (
         one for function in model.functions for node in function.node for one in node.attribute

@@ -1,28 +1,28 @@
-"""What ONNX Runtime really runs of a file, and the proof on top of it."""
+"""The operators that ONNX Runtime runs of a file, and the proof that they are int8."""
 
 import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from targets.errors import ConversionError, ProofError
+from targets.untyped import OnnxGraph, OnnxNode
 
 INT8_PREFIXES = ("QLinear", "QGemm")
 MOVES_DATA = (
     "QuantizeLinear", "DequantizeLinear", "Squeeze", "Unsqueeze", "Reshape", "Transpose",
     "Flatten", "Identity",
 )  # fmt: skip
-"""Operators that calculate nothing, and the conversions at the edges."""
+"""Operators that calculate nothing, and conversions at the input and output."""
 PROBABILITY_OPS = ("Softmax", "LogSoftmax", "Sigmoid")
-"""Behind the last DequantizeLinear they are part of the edge, as in the TFLite file."""
+"""Behind the last DequantizeLinear they belong to the output, as in the TFLite file."""
 
 
 class Inspection(BaseModel):
-    """What ONNX Runtime really runs, read from the graph that it optimised for this machine."""
+    """The operators of the graph that ONNX Runtime optimised for this machine."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -36,18 +36,18 @@ class Inspection(BaseModel):
 
 def require_int8(path: Path) -> Inspection:
     """The inspection of a file whose operators must all be int8, or a `ProofError`."""
-    seen = inspect(path)
-    if seen.float_ops or seen.int8_convolutions != seen.convolutions or not seen.int8_ops:
+    found = inspect(path)
+    if found.float_ops or found.int8_convolutions != found.convolutions or not found.int8_ops:
         raise ProofError(
             f"{path.name}: int8 was asked for, but ONNX Runtime runs in float on this machine: "
-            f"{', '.join(seen.float_op_names) or 'everything'} "
-            f"({seen.int8_convolutions} of {seen.convolutions} convolutions are int8)."
+            f"{', '.join(found.float_op_names) or 'everything'} "
+            f"({found.int8_convolutions} of {found.convolutions} convolutions are int8)."
         )
-    return seen
+    return found
 
 
 def inspect(path: Path) -> Inspection:
-    """Let ONNX Runtime optimise the file and see what every operator will calculate in."""
+    """Let ONNX Runtime optimise the file, and read the type that every operator calculates in."""
     import onnx
 
     written = onnx.load(path)
@@ -79,30 +79,30 @@ def _optimise(path: Path, optimised: Path) -> None:
     try:
         onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except (refused.Fail, refused.InvalidGraph, refused.NotImplemented) as error:
-        said = " ".join(str(error).split("failed:")[-1].split())
+        reason = " ".join(str(error).split("failed:")[-1].split())
         raise ConversionError(
             f"{path.name}: tf2onnx has no right form of this network, and ONNX Runtime does not "
-            f"load what it wrote: {said}."
+            f"load what it wrote: {reason}."
         ) from error
 
 
-def _ends(node: Any, graph: Any) -> bool:
-    """Whether a node makes probabilities of what the last DequantizeLinear gives."""
+def _ends(node: OnnxNode, graph: OnnxGraph) -> bool:
+    """Whether a node makes probabilities of the output of the last DequantizeLinear."""
     dequantized = {n.output[0] for n in graph.node if n.op_type == "DequantizeLinear"}
     last = node.op_type in PROBABILITY_OPS and node.output[0] == graph.output[0].name
     return last and node.input[0] in dequantized
 
 
-def _is_float(node: Any, graph: Any) -> bool:
+def _is_float(node: OnnxNode, graph: OnnxGraph) -> bool:
     """Whether an operator of the optimised graph calculates in floating point.
 
-    The graph states no types of what lies between. An operator without an int8 form of its own
-    (MaxPool, Concat) runs as int8 where its input is, so that the type follows from there.
+    The graph states no types of inner tensors. An operator without an int8 form of its own
+    (MaxPool, Concat) runs as int8 where its input is int8.
     """
     return not node.op_type.startswith(INT8_PREFIXES) and not _holds_int8(node.input[0], graph)
 
 
-def _holds_int8(name: str, graph: Any) -> bool:
+def _holds_int8(name: str, graph: OnnxGraph) -> bool:
     from onnx import TensorProto
 
     made_by = {output: node for node in graph.node for output in node.output}
@@ -118,8 +118,8 @@ def _holds_int8(name: str, graph: Any) -> bool:
     return types.get(name) in (TensorProto.INT8, TensorProto.UINT8)
 
 
-def _named(nodes: list[Any], written: Any) -> Iterator[str]:
-    """Type and tensor of each: the TFLite tensor that it goes into, where the file names one."""
+def _named(nodes: list[OnnxNode], written: OnnxGraph) -> Iterator[str]:
+    """Type and output of each; the TFLite tensor that it goes into, where the file names one."""
     readers = {name: node for node in reversed(written.node) for name in node.input}
     for node in sorted(nodes, key=lambda n: (n.op_type, n.output[0])):
         name = node.output[0]

@@ -1,45 +1,56 @@
 """Rewrites that let an operator of a quantized ONNX graph calculate on the integers themselves.
 
-They are for operators between a DequantizeLinear and a QuantizeLinear that ONNX Runtime does not
-fuse, and would run in float. Each takes the uint8 graph (`onnx_rewrite`) and changes it in place.
+They apply to operators between a DequantizeLinear and a QuantizeLinear that ONNX Runtime does not
+fuse and would run in float. Each changes the uint8 graph of `rewrite.int8_to_uint8` in place.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Container, Iterator
 
 import numpy as np
 import numpy.typing as npt
 
-from targets.formats.onnx.rewrite import constants_of, readers_of, rename_inputs, same_pair
+from targets.formats.onnx.rewrite import (
+    Constants,
+    constants_of,
+    readers_of,
+    rename_inputs,
+    same_pair,
+)
+from targets.untyped import OnnxGraph, OnnxModel, OnnxNode
 
-Model = Any
-Node = Any
 Table = Callable[[str], npt.NDArray[np.uint8] | None]
-"""Output of a QuantizeLinear -> what TFLite gives there for each of 256 inputs, if it can say."""
+"""Output of a QuantizeLinear -> TFLite's results there for all 256 inputs, if there is a table."""
 
 
-def pad_integers(model: Model) -> None:
+def pad_integers(model: OnnxModel) -> None:
     """Padding with zero between a DequantizeLinear and a QuantizeLinear of the same scale and zero
-    point becomes padding of the integers with the zero point, which stands for zero."""
-    graph = model.graph
-    constants = constants_of(graph)
+    point becomes padding of the integers with the zero point, the integer of zero."""
+    constants = constants_of(model.graph)
+    renamed: dict[str, str] = {}
+    for before, pad, after in _between(model.graph, {"Pad"}, constants):
+        if _zero(pad, constants) and same_pair(before, after, constants):
+            renamed[after.output[0]] = pad.output[0]
+            pad.input[0] = before.input[0]
+            del pad.input[2:]
+            pad.input.append(before.input[2])
+    rename_inputs(model.graph, renamed)
+
+
+def _between(
+    graph: OnnxGraph, kinds: Container[str], constants: Constants
+) -> Iterator[tuple[OnnxNode, OnnxNode, OnnxNode]]:
+    """(DequantizeLinear of an activation, node of these kinds, its one reader QuantizeLinear)."""
     made_by = {output: node for node in graph.node for output in node.output}
     readers = readers_of(graph)
-    replaced: dict[str, str] = {}
-    for node in graph.node:
-        before, after = made_by.get(node.input[0]), readers.get(node.output[0], [])
-        if node.op_type != "Pad" or before is None or len(after) != 1 or not _zero(node, constants):
+    for node in list(graph.node):
+        before, after = made_by.get(node.input[0]), _only(readers, node, "QuantizeLinear")
+        if node.op_type not in kinds or before is None or after is None:
             continue
-        if not same_pair(before, after[0], constants):
-            continue
-        replaced[after[0].output[0]] = node.output[0]
-        node.input[0] = before.input[0]
-        del node.input[2:]
-        node.input.append(before.input[2])
-    rename_inputs(graph, replaced)
+        if before.op_type == "DequantizeLinear" and before.input[0] not in constants:
+            yield before, node, after
 
 
-def _zero(pad: Node, constants: dict[str, Any]) -> bool:
+def _zero(pad: OnnxNode, constants: Constants) -> bool:
     """Whether a Pad is constant and pads with zero."""
     mode = next((a.s for a in pad.attribute if a.name == "mode"), b"constant")
     given = [name for name in pad.input[2:3] if name]
@@ -50,7 +61,7 @@ def _zero(pad: Node, constants: dict[str, Any]) -> bool:
     )
 
 
-def clip_integers(model: Model) -> None:
+def clip_integers(model: OnnxModel) -> None:
     """Relu or Clip in front of a QuantizeLinear becomes a Clip of the quantized integers.
 
     A tensor that is concatenated with others has their scale and zero point, which leaves room
@@ -80,13 +91,13 @@ def clip_integers(model: Model) -> None:
         graph.node.append(helper.make_node("Clip", [inner, *names], [f"{inner}_clipped"]))
 
 
-def _only(readers: dict[str, list[Node]], node: Node, kind: str) -> Node | None:
+def _only(readers: dict[str, list[OnnxNode]], node: OnnxNode, kind: str) -> OnnxNode | None:
     """The one reader of a node's output, if it is of this kind."""
     after = readers.get(node.output[0], [])
     return after[0] if len(after) == 1 and after[0].op_type == kind else None
 
 
-def _limits(node: Node, constants: dict[str, Any]) -> tuple[float, float] | None:
+def _limits(node: OnnxNode, constants: Constants) -> tuple[float, float] | None:
     if node.op_type == "Relu":
         return 0.0, np.inf
     if node.op_type != "Clip":
@@ -98,34 +109,27 @@ def _limits(node: Node, constants: dict[str, Any]) -> tuple[float, float] | None
     return -np.inf if low is None else low, np.inf if high is None else high
 
 
-def _quantized(value: float, scale: Any, zero: Any) -> int:
+def _quantized(value: float, scale: npt.NDArray[np.generic], zero: npt.NDArray[np.generic]) -> int:
     if not np.isfinite(value):
         return 0 if value < 0 else 255
     return int(np.clip(np.round(value / float(scale)) + int(zero), 0, 255))
 
 
-def reduce_integers(model: Model) -> None:
+def reduce_integers(model: OnnxModel) -> None:
     """GlobalMaxPool or ReduceMax between a pair of one scale and zero point takes the largest
-    integer, which stands for the largest number."""
-    graph = model.graph
-    constants = constants_of(graph)
-    made_by = {output: node for node in graph.node for output in node.output}
-    readers = readers_of(graph)
+    integer, the integer of the largest number."""
+    constants = constants_of(model.graph)
     renamed: dict[str, str] = {}
-    for node in graph.node:
-        before, after = made_by.get(node.input[0]), _only(readers, node, "QuantizeLinear")
-        if node.op_type not in ("GlobalMaxPool", "ReduceMax") or before is None or after is None:
-            continue
-        if not same_pair(before, after, constants):
-            continue
-        if node.op_type == "GlobalMaxPool":
-            _become_reduce_max(node)
-        node.input[0] = before.input[0]
-        renamed[after.output[0]] = node.output[0]
-    rename_inputs(graph, renamed)
+    for before, node, after in _between(model.graph, {"GlobalMaxPool", "ReduceMax"}, constants):
+        if same_pair(before, after, constants):
+            if node.op_type == "GlobalMaxPool":
+                _become_reduce_max(node)
+            node.input[0] = before.input[0]
+            renamed[after.output[0]] = node.output[0]
+    rename_inputs(model.graph, renamed)
 
 
-def _become_reduce_max(node: Node) -> None:
+def _become_reduce_max(node: OnnxNode) -> None:
     from onnx import helper
 
     node.op_type = "ReduceMax"
@@ -134,22 +138,17 @@ def _become_reduce_max(node: Node) -> None:
     )
 
 
-def pool_means(model: Model) -> None:
+def pool_means(model: OnnxModel) -> None:
     """A quantized ReduceMean over two axes of four becomes a GlobalAveragePool, which ONNX Runtime
     has on integers; channels that come last are moved to the front first."""
     from onnx import helper
 
     graph = model.graph
     constants = constants_of(graph)
-    made_by = {output: node for node in graph.node for output in node.output}
-    readers = readers_of(graph)
-    for node in list(graph.node):
-        before, after = made_by.get(node.input[0]), _only(readers, node, "QuantizeLinear")
+    for before, node, after in _between(graph, {"ReduceMean"}, constants):
         given = {a.name: helper.get_attribute_value(a) for a in node.attribute}
         axes = sorted(given.get("axes", ()))
-        if node.op_type != "ReduceMean" or axes not in ([1, 2], [2, 3]):
-            continue
-        if before is None or after is None or not _is_pair(before, after, constants):
+        if axes not in ([1, 2], [2, 3]) or not _one_scale_each(before, after, constants):
             continue
         node.op_type = "GlobalAveragePool"
         del node.attribute[:]
@@ -159,8 +158,8 @@ def pool_means(model: Model) -> None:
             _shape_behind(graph, after, keep=bool(given.get("keepdims", 1)))
 
 
-def _channels_first(graph: Any, dequantize: Node, stem: str) -> str:
-    """What `dequantize` gives, from integers that were transposed before."""
+def _channels_first(graph: OnnxGraph, dequantize: OnnxNode, stem: str) -> str:
+    """The output of `dequantize`, from integers that are transposed before it."""
     from onnx import helper
 
     moved, real = f"{stem}_channels_first", f"{stem}_channels_first_real"
@@ -173,8 +172,8 @@ def _channels_first(graph: Any, dequantize: Node, stem: str) -> str:
     return real
 
 
-def _shape_behind(graph: Any, quantize: Node, *, keep: bool) -> None:
-    """[n, c, 1, 1] behind its QuantizeLinear as the mean was: [n, c], or [n, 1, 1, c]."""
+def _shape_behind(graph: OnnxGraph, quantize: OnnxNode, *, keep: bool) -> None:
+    """Give [n, c, 1, 1] behind its QuantizeLinear the shape of the mean: [n, c] or [n, 1, 1, c]."""
     from onnx import helper, numpy_helper
 
     inner, axes = quantize.output[0], f"{quantize.output[0]}_axes"
@@ -194,22 +193,15 @@ UNARY = {
 """Functions of one number that ONNX Runtime has no integer form of, as tf2onnx names them."""
 
 
-def look_up(model: Model, table: Table) -> None:
+def look_up(model: OnnxModel, table: Table) -> None:
     """A function of one quantized number becomes a table of its 256 results, as in TFLite."""
     from onnx import helper, numpy_helper
 
     graph = model.graph
     constants = constants_of(graph)
-    made_by = {output: node for node in graph.node for output in node.output}
-    readers = readers_of(graph)
-    for node in list(graph.node):
-        before, after = made_by.get(node.input[0]), _only(readers, node, "QuantizeLinear")
-        if node.op_type not in UNARY or before is None or after is None:
-            continue
-        if not _is_pair(before, after, constants):
-            continue
+    for before, _, after in _between(graph, UNARY, constants):
         out = after.output[0]
-        results = table(out)
+        results = table(out) if _one_scale_each(before, after, constants) else None
         if results is None:
             continue
         graph.initializer.append(numpy_helper.from_array(results, f"{out}_table"))
@@ -222,9 +214,5 @@ INT32 = 6
 """onnx.TensorProto.INT32: Gather takes its indices as this."""
 
 
-def _is_pair(before: Node, after: Node, constants: dict[str, Any]) -> bool:
-    """Whether a DequantizeLinear of an activation and a QuantizeLinear, each of one scale."""
-    if before.op_type != "DequantizeLinear" or after.op_type != "QuantizeLinear":
-        return False
-    scales = [constants[node.input[1]] for node in (before, after)]
-    return before.input[0] not in constants and all(scale.ndim == 0 for scale in scales)
+def _one_scale_each(before: OnnxNode, after: OnnxNode, constants: Constants) -> bool:
+    return all(constants[node.input[1]].ndim == 0 for node in (before, after))

@@ -8,12 +8,12 @@ quantization ("S8S8 and U8S8 ... saturation issue") and MLAS.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from targets.errors import ProofError
+from targets.untyped import OnnxGraph, OnnxNode
 
 LARGEST_SUM = 32767 // 255
 """Two weights of one sign that add up to more can saturate with activations of 255."""
@@ -48,7 +48,7 @@ def require_exact_products(path: Path) -> None:
         )
 
 
-def _saturating(graph: Any) -> Iterator[str]:
+def _saturating(graph: OnnxGraph) -> Iterator[str]:
     from onnx import numpy_helper
 
     tensors = {one.name: one for one in graph.initializer}
@@ -64,9 +64,9 @@ def _saturating(graph: Any) -> Iterator[str]:
             yield f"{node.op_type} ({node.name or node.output[0]})"
 
 
-def _weights(node: Any, made_by: dict[str, Any]) -> str | None:
-    """The tensor of 8-bit weights that a node multiplies with: of its own, or dequantized before
-    it where its activation is dequantized too (the runtime fuses the three)."""
+def _weights(node: OnnxNode, made_by: dict[str, OnnxNode]) -> str | None:
+    """The tensor of 8-bit weights that a node multiplies with: its own input, or the input of a
+    DequantizeLinear before it where its activation is dequantized too (the runtime fuses them)."""
     slot = WEIGHTS_AT.get(node.op_type)
     if slot is None or len(node.input) <= slot:
         return None
@@ -80,13 +80,13 @@ def _weights(node: Any, made_by: dict[str, Any]) -> str | None:
     return source
 
 
-def _depthwise(node: Any, values: npt.NDArray[Any]) -> bool:
+def _depthwise(node: OnnxNode, values: npt.NDArray[np.int8]) -> bool:
     group = next((a.i for a in node.attribute if a.name == "group"), 1)
     return node.op_type in CONVOLUTIONS and values.shape[1] == 1 and group == values.shape[0]
 
 
-def _by_output(node: Any, values: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
-    """[outputs, summed]: the weights that are summed into one output stand in one row."""
+def _by_output(node: OnnxNode, values: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+    """[outputs, summed]: one row holds the weights of one sum."""
     if node.op_type in CONVOLUTIONS:
         return values.reshape(len(values), -1)
     if any(a.name == "transB" and a.i for a in node.attribute):

@@ -1,7 +1,7 @@
 """ONNX export. int8 is made from the int8 TFLite file: one quantized graph, two formats.
 
 tf2onnx turns that file into QuantizeLinear/DequantizeLinear pairs with the same scales. Exact
-rewrites follow (`onnx_rewrite`), without which ONNX Runtime keeps operators in float
+rewrites follow (`rewrite`, `integers`), without which ONNX Runtime keeps operators in float
 (onnxruntime#14707).
 """
 
@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import shorten
-from typing import Any, Literal
 
 import numpy as np
 
 from targets.errors import ConversionError
 from targets.formats.input_spec import InputSpec
-from targets.formats.onnx.inspect import Inspection, inspect, require_int8
+from targets.formats.onnx.canonical import OPSET, canonical
+from targets.formats.onnx.inspect import require_int8
 from targets.formats.onnx.integers import (
     clip_integers,
     look_up,
@@ -24,9 +24,8 @@ from targets.formats.onnx.integers import (
     pool_means,
     reduce_integers,
 )
-from targets.formats.onnx.products import require_exact_products, saturating_products
+from targets.formats.onnx.products import require_exact_products
 from targets.formats.onnx.rewrite import (
-    OWN,
     drop_requantized_input,
     int8_to_uint8,
     own_zero_points,
@@ -34,33 +33,15 @@ from targets.formats.onnx.rewrite import (
     subtract_by_adding,
 )
 from targets.formats.onnx.scales import require_equal_scales, scale_table
+from targets.formats.record import ScaleRow
 from targets.formats.tflite.inspect import is_constant, read
 from targets.formats.tflite.lookup_table import table
 from targets.quiet import quiet_stderr
-
-__all__ = [
-    "Inspection",
-    "drop_requantized_input",
-    "export_float",
-    "export_int8",
-    "inspect",
-    "int8_to_uint8",
-    "require_equal_scales",
-    "require_int8",
-    "saturating_products",
-    "scale_table",
-]
-
-Tensor = Any
-Model = Any
-Weights = Literal["uint8", "int8"]
-
-OPSET = 13
-"""Oldest with per-channel QuantizeLinear: what older runtimes on devices load."""
+from targets.untyped import OnnxModel, OnnxNode, Tensor
 
 
 def export_float(model: Callable[[Tensor], Tensor], spec: InputSpec, path: Path) -> None:
-    """Write `model` (normalised images to logits) as float32: raw values as float32 in."""
+    """Write `model` (real values to logits) as float32: raw values as float32 in."""
     import tensorflow as tf
     import tf2onnx
 
@@ -74,16 +55,16 @@ def export_float(model: Callable[[Tensor], Tensor], spec: InputSpec, path: Path)
         proto, _ = tf2onnx.convert.from_function(serve, input_signature=signature, opset=OPSET)
     _require_plain(proto, path)
     erf_for_erfc(proto)
-    _write(canonical(proto), path)
+    write(canonical(proto), path)
 
 
-def export_int8(tflite: Path, path: Path, *, weights: Weights = "uint8") -> None:
+def export_int8(tflite: Path, path: Path, *, weights: str = "uint8") -> tuple[ScaleRow, ...]:
     """Write the int8 `tflite` file as ONNX: raw uint8 in, float32 logits out, the same scales.
 
-    `weights` are stored as uint8, exact on every processor, or as int8, which is faster on x86 and
-    exact only with VNNI there (and on ARM): `onnx_products`. Raises `ProofError` when ONNX Runtime
-    does not run every operator as int8, or when a scale is not shown to be the one of the TFLite
-    file.
+    `weights` are stored as `uint8`, exact on every processor, or as `int8`, which is faster on x86
+    and exact only with VNNI there (and on ARM): `products`. Returns the scale table. Raises
+    `ProofError` when ONNX Runtime does not run every operator as int8, or when a scale is not
+    shown to be the one of the TFLite file.
     """
     import tf2onnx
 
@@ -99,30 +80,32 @@ def export_int8(tflite: Path, path: Path, *, weights: Weights = "uint8") -> None
     look_up(proto, lambda output: table(tflite, labels[output]) if output in labels else None)
     if weights == "int8":
         own_zero_points(proto)
-    _write(canonical(proto, labels), path)
+    write(canonical(proto, labels), path)
     require_int8(path)
-    require_equal_scales(scale_table(tflite, path))
+    rows = scale_table(tflite, path)
+    require_equal_scales(rows)
     if weights == "uint8":
         require_exact_products(path)
+    return rows
 
 
 @contextmanager
 def _converting(path: Path) -> Iterator[None]:
-    """tf2onnx, quiet; what it cannot convert is a `ConversionError`."""
+    """Silence tf2onnx, and turn its errors into `ConversionError`."""
     try:
         with quiet_stderr(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     except (ValueError, RuntimeError, KeyError, NotImplementedError, AssertionError) as error:
-        said = next(iter(str(error).splitlines()), "") or type(error).__name__
-        why = shorten(said, 400, placeholder=" …").rstrip(".")
+        line = next(iter(str(error).splitlines()), "") or type(error).__name__
+        why = shorten(line, 400, placeholder=" …").rstrip(".")
         raise ConversionError(f"{path.name}: the network has no form in ONNX: {why}.") from error
 
 
 @contextmanager
 def _one_function() -> Iterator[None]:
     """Trace functions that the network calls as part of it: Keras wraps a grouped convolution in
-    one that XLA must compile, which tf2onnx does not look into."""
+    one for XLA, which tf2onnx does not convert."""
     import tensorflow as tf
 
     before = tf.config.functions_run_eagerly()
@@ -133,8 +116,8 @@ def _one_function() -> Iterator[None]:
         tf.config.run_functions_eagerly(before)
 
 
-def _require_plain(model: Model, path: Path) -> None:
-    """Refuse what `canonical` does not know: graphs in nodes, and operators beyond the standard."""
+def _require_plain(model: OnnxModel, path: Path) -> None:
+    """Refuse graphs in nodes and non-standard operators, which `canonical` does not handle."""
     from onnx import AttributeProto
 
     for node in model.graph.node:
@@ -146,8 +129,8 @@ def _require_plain(model: Model, path: Path) -> None:
             )
 
 
-def _require_known(model: Model, path: Path) -> None:
-    """Refuse operators that the standard does not have at `OPSET`: what tf2onnx left as it was."""
+def _require_known(model: OnnxModel, path: Path) -> None:
+    """Refuse operators that the standard does not have at `OPSET`: tf2onnx copies these."""
     unknown = sorted({node.op_type for node in model.graph.node if not _is_known(node.op_type)})
     if unknown:
         raise ConversionError(
@@ -166,7 +149,7 @@ def _is_known(operator: str) -> bool:
     return True
 
 
-def erf_for_erfc(model: Model) -> None:
+def erf_for_erfc(model: OnnxModel) -> None:
     """erfc(x) becomes 1 - erf(x): Keras writes gelu with erfc, which ONNX does not have."""
     from onnx import helper, numpy_helper
 
@@ -181,7 +164,7 @@ def erf_for_erfc(model: Model) -> None:
 
 
 def operands(tflite: Path) -> dict[str, list[str]]:
-    """Every tensor of a TFLite file -> the constants that the operator which gives it reads."""
+    """Every tensor of a TFLite file -> the constants that the operator before it reads."""
     model = read(tflite)
     graph = model.subgraphs[0]
     names = [tensor.name.decode() for tensor in graph.tensors]
@@ -193,13 +176,13 @@ def operands(tflite: Path) -> dict[str, list[str]]:
     return found
 
 
-def tflite_names(model: Model, known: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """Output of a quantizing node -> the TFLite tensor (of `known`) that it stands for.
+def tflite_names(model: OnnxModel, known: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Output of a quantizing node -> its TFLite tensor (of `known`).
 
     tf2onnx calls the output of an activation's QuantizeLinear by the tensor's own name, its input
     (where it moved the node before a Squeeze) by the name with `_prequant` behind it, and the
     output of a constant's DequantizeLinear by the name with `_dequant` behind it. A constant that
-    it made anew is the one that TFLite's operator reads there, if it reads only one.
+    it makes anew is the one that TFLite's operator reads there, if it reads only one.
     """
     constants = {i.name for i in model.graph.initializer}
     readers = readers_of(model.graph)
@@ -219,9 +202,9 @@ def tflite_names(model: Model, known: Mapping[str, Sequence[str]]) -> dict[str, 
 
 
 def _operands_beside(
-    dequantize: Any, readers: Mapping[str, list[Any]], known: Mapping[str, Sequence[str]]
+    dequantize: OnnxNode, readers: Mapping[str, list[OnnxNode]], known: Mapping[str, Sequence[str]]
 ) -> list[str]:
-    """The constants of the TFLite operators that read what `dequantize` gives."""
+    """The constants of the TFLite operators that read the output of `dequantize`."""
     found: list[str] = []
     for node in readers.get(dequantize.output[0], ()):
         for quantize in readers.get(node.output[0], ()):
@@ -229,82 +212,8 @@ def _operands_beside(
     return list(dict.fromkeys(found))
 
 
-def canonical(model: Model, labels: Mapping[str, str] | None = None) -> Model:
-    """The same graph with names and order that depend on nothing but the graph.
-
-    tf2onnx numbers its names differently in every process. Unused nodes and equal constants go.
-    `labels` names nodes after what they stand for, by their output.
-    """
-    from onnx import helper
-
-    graph = model.graph
-    constants = {i.name: i for i in graph.initializer}
-    names = {graph.input[0].name: "image", graph.output[0].name: "logits"}
-    kept: dict[tuple[Any, ...], Any] = {}
-    nodes = []
-    known = labels or {}
-    for index, node in enumerate(_in_order(graph)):
-        label = f"{node.op_type.lower()}_{index:03d}"
-        title = known.get(node.output[0], label)
-        for slot, name in enumerate(node.input):
-            if name in constants and name not in names:
-                tensor = constants[name]
-                key = (name,) if name.endswith(OWN) else _content(tensor)
-                same = kept.setdefault(key, tensor)
-                if same is tensor:
-                    tensor.name = f"{label}_{slot}"
-                names[name] = same.name
-        for slot, name in enumerate(node.output):
-            names.setdefault(name, f"{label}_out{slot}")
-        attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-        inputs = [names[name] if name else "" for name in node.input]
-        outputs = [names[name] if name else "" for name in node.output]
-        nodes.append(
-            helper.make_node(node.op_type, inputs, outputs, name=title or label, **attributes)
-        )
-    ends = [_value(graph.input[0], "image"), _value(graph.output[0], "logits")]
-    built = helper.make_graph(
-        nodes, "edge-distill", ends[:1], ends[1:], sorted(kept.values(), key=lambda t: t.name)
-    )
-    opset = [helper.make_opsetid("", OPSET)]
-    return helper.make_model(built, opset_imports=opset, producer_name="edge-distill", ir_version=7)
-
-
-def _in_order(graph: Any) -> list[Any]:
-    """The nodes that the output needs, each behind its inputs, by depth-first search."""
-    made_by = {output: node for node in graph.node for output in node.output}
-    order: list[Any] = []
-    done: set[int] = set()
-    stack: list[tuple[Any, bool]] = [(made_by[graph.output[0].name], False)]
-    while stack:
-        node, expanded = stack.pop()
-        if id(node) in done:
-            continue
-        if expanded:
-            done.add(id(node))
-            order.append(node)
-            continue
-        stack.append((node, True))
-        stack.extend((made_by[name], False) for name in reversed(node.input) if name in made_by)
-    return order
-
-
-def _content(tensor: Any) -> tuple[Any, ...]:
-    from onnx import numpy_helper
-
-    return (tensor.data_type, tuple(tensor.dims), numpy_helper.to_array(tensor).tobytes())
-
-
-def _value(value: Any, name: str) -> Any:
-    from onnx import helper
-
-    kind = value.type.tensor_type
-    return helper.make_tensor_value_info(
-        name, kind.elem_type, [dim.dim_value for dim in kind.shape.dim]
-    )
-
-
-def _write(model: Model, path: Path) -> None:
+def write(model: OnnxModel, path: Path) -> None:
+    """Raises `ConversionError` for operators beyond the standard at `OPSET`."""
     import onnx
 
     _require_known(model, path)

@@ -1,26 +1,27 @@
 """Rewrites of a quantized ONNX graph that change no result, and let ONNX Runtime calculate in int8.
 
-Each takes the model that tf2onnx made and changes it in place.
+Each changes the model of tf2onnx in place.
 """
-
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Model = Any
-Node = Any
+from targets.untyped import OnnxGraph, OnnxModel, OnnxNode
+
+Array = npt.NDArray[np.generic]
+Constants = dict[str, Array]
+"""The initializers of a graph by name."""
 
 WEIGHT_READERS = {"Conv", "ConvTranspose", "MatMul", "Gemm"}
 """Operators that multiply an activation with a constant."""
 
 
-def int8_to_uint8(model: Model, *, weights: bool = True) -> None:
-    """Every int8 tensor becomes uint8 with its zero point + 128, which stands for the same numbers.
+def int8_to_uint8(model: OnnxModel, *, weights: bool = True) -> None:
+    """Every int8 tensor becomes uint8 with its zero point + 128, which holds the same numbers.
 
     Activations: ONNX Runtime's own pass handles only pairs with a single consumer, so that residual
     branches would stay float on x86. The constant of an addition or multiplication moves with
-    them, because the kernels want both operands alike.
+    them, because the kernels need operands of one type.
 
     Weights, per channel or not: on x86 without VNNI, ONNX Runtime multiplies uint8 with int8 by
     `vpmaddubsw`, which saturates at 16 bits and gives wrong sums; its kernels for uint8 with uint8
@@ -60,7 +61,7 @@ OWN = "_zero_point"
 """Ends the name of a zero point that no other tensor shares."""
 
 
-def own_zero_points(model: Model) -> None:
+def own_zero_points(model: OnnxModel) -> None:
     """Give the int8 weights of every DequantizeLinear a zero point of their own.
 
     With the session option `session.x64quantprecision=1`, which makes int8 weights exact, ONNX
@@ -80,7 +81,7 @@ def own_zero_points(model: Model) -> None:
             graph.initializer.append(numpy_helper.from_array(zero_point, node.input[2]))
 
 
-def subtract_by_adding(model: Model) -> None:
+def subtract_by_adding(model: OnnxModel) -> None:
     """`x - c` with a quantized constant becomes `x + c'`, with c' = -c on the same scale.
 
     ONNX Runtime has an int8 addition and no int8 subtraction. With real = (q - z) * scale, -c is
@@ -107,14 +108,14 @@ def subtract_by_adding(model: Model) -> None:
         node.op_type = "Add"
 
 
-def _negated(values: npt.NDArray[Any], zero_point: npt.NDArray[Any]) -> npt.NDArray[np.int8] | None:
+def _negated(values: Array, zero_point: Array) -> npt.NDArray[np.int8] | None:
     if values.dtype != np.int8 or zero_point.ndim > 0:
         return None
     negated = 2 * zero_point.astype(np.int16) - values.astype(np.int16)
     return negated.astype(np.int8) if np.abs(negated).max() <= 127 else None
 
 
-def drop_requantized_input(model: Model) -> None:
+def drop_requantized_input(model: OnnxModel) -> None:
     """Remove a QuantizeLinear behind a DequantizeLinear of the same scale and zero point.
 
     TFLite turns the raw uint8 input into int8 first; as uint8 on both sides it changes nothing.
@@ -131,7 +132,7 @@ def drop_requantized_input(model: Model) -> None:
     rename_inputs(graph, same)
 
 
-def same_pair(before: Node, after: Node, constants: dict[str, Any]) -> bool:
+def same_pair(before: OnnxNode, after: OnnxNode, constants: Constants) -> bool:
     """Whether a DequantizeLinear of an activation and a QuantizeLinear undo each other."""
     if before.op_type != "DequantizeLinear" or after.op_type != "QuantizeLinear":
         return False
@@ -143,21 +144,21 @@ def same_pair(before: Node, after: Node, constants: dict[str, Any]) -> bool:
     )
 
 
-def constants_of(graph: Any) -> dict[str, npt.NDArray[Any]]:
+def constants_of(graph: OnnxGraph) -> Constants:
     from onnx import numpy_helper
 
     return {i.name: numpy_helper.to_array(i) for i in graph.initializer}
 
 
-def readers_of(graph: Any) -> dict[str, list[Node]]:
-    readers: dict[str, list[Node]] = {}
+def readers_of(graph: OnnxGraph) -> dict[str, list[OnnxNode]]:
+    readers: dict[str, list[OnnxNode]] = {}
     for node in graph.node:
         for name in node.input:
             readers.setdefault(name, []).append(node)
     return readers
 
 
-def rename_inputs(graph: Any, names: dict[str, str]) -> None:
+def rename_inputs(graph: OnnxGraph, names: dict[str, str]) -> None:
     for node in graph.node:
         for slot, name in enumerate(node.input):
             node.input[slot] = names.get(name, name)

@@ -1,29 +1,29 @@
 """The scale table: every quantized tensor of a TFLite file beside the one of its ONNX file.
 
-Matching is by name, never by value. `onnx_qdq.export_int8` names every QuantizeLinear, and every
-DequantizeLinear of a constant, after the TFLite tensor that it stands for. Three kinds of tensor
-have no node of their own:
+Matching is by name, never by value. `qdq.export_int8` names every QuantizeLinear, and every
+DequantizeLinear of a constant, after its TFLite tensor. Three kinds of tensor have no node of
+their own:
 
 - the raw input, which is the ONNX graph's input;
-- what a TFLite operator only moves (RESHAPE, PAD, the QUANTIZE that turns raw uint8 into
-  int8): it is compared through the tensor that is moved, if TFLite gives both the same scale and
-  zero point;
+- the output of a TFLite operator that only moves values (RESHAPE, PAD, the QUANTIZE that turns raw
+  uint8 into int8): it is compared through the input, if both have the same scale and zero point;
 - an activation function that TFLite fuses: it has no tensor there, and in ONNX no quantization.
 
-Everything else without a counterpart, on either side, is a row that is not equal.
+Every other tensor without a counterpart, in either file, is a row that is not equal.
 """
 
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from targets.errors import ProofError
+from targets.formats.onnx.rewrite import Constants
 from targets.formats.record import ScaleRow, Scales
 from targets.formats.tflite.inspect import is_constant, operator_name, read
+from targets.untyped import OnnxNode, TfliteGraph, TfliteModel, TfliteOperator, TfliteTensor
 
 MOVES = {
     "BATCH_TO_SPACE_ND", "CONCATENATION", "DEPTH_TO_SPACE", "EXPAND_DIMS", "GATHER", "MAX_POOL_2D",
@@ -63,13 +63,13 @@ class Quantized:
     name: str
     kind: str
     label: str
-    """What the file itself calls it."""
+    """The name in its own file."""
     grids: tuple[Grid, ...]
-    """One, or in ONNX one per place that quantizes or reads it; none between two tables."""
+    """One, or in ONNX one per node that quantizes or reads it; none between two tables."""
 
 
 def scale_table(tflite_path: Path, onnx_path: Path) -> tuple[ScaleRow, ...]:
-    """A row per quantized tensor of the TFLite file, in its order, then what only ONNX has."""
+    """A row per quantized tensor of the TFLite file, in its order, then those of ONNX only."""
     ours, moved = _tflite_tensors(tflite_path)
     theirs = {tensor.name: tensor for tensor in _onnx_tensors(onnx_path, ours[0].name)}
     rows = [_row(tensor, theirs, moved) for tensor in ours]
@@ -84,16 +84,16 @@ def require_equal_scales(rows: Sequence[ScaleRow]) -> None:
     if wrong or not rows:
         raise ProofError(
             f"the scales of the ONNX file are not shown to be those of the TFLite file: "
-            f"{_said(wrong[0]) if wrong else 'no tensor is quantized'} "
+            f"{_difference(wrong[0]) if wrong else 'no tensor is quantized'} "
             f"({len(wrong)} of {len(rows)} tensors)."
         )
 
 
-def _said(row: ScaleRow) -> str:
-    name = row.tflite or row.onnx
-    if row.tflite_scales is None or row.onnx_scales is None:
+def _difference(row: ScaleRow) -> str:
+    name = row.source or row.file
+    if row.source_scales is None or row.file_scales is None:
         return f"{row.kind} {name} {row.note}"
-    ours, theirs = row.tflite_scales, row.onnx_scales
+    ours, theirs = row.source_scales, row.file_scales
     return (
         f"{row.kind} {name} has scale {ours.smallest:.9g} to {ours.largest:.9g} and zero point "
         f"{ours.zero_point} in TFLite, {theirs.smallest:.9g} to {theirs.largest:.9g} and "
@@ -114,27 +114,27 @@ def _row(tensor: Quantized, theirs: dict[str, Quantized], moved: dict[str, str])
         note = "is between two tables of TFLite's results, which hold integers and no scale"
     return ScaleRow(
         kind=tensor.kind,
-        tflite=tensor.name,
-        tflite_scales=grid.summary(),
-        onnx=found.label if found else None,
-        onnx_scales=_shown(grid, found) if found and found.grids else None,
+        source=tensor.name,
+        source_scales=grid.summary(),
+        file=found.label if found else None,
+        file_scales=_shown(grid, found) if found and found.grids else None,
         equal=found is not None and all(grid.same(other) for other in found.grids),
         note=note,
     )
 
 
 def _shown(grid: Grid, found: Quantized) -> Scales:
-    """Of several places in the ONNX file, the first that differs."""
+    """Of several nodes in the ONNX file, the first that differs."""
     return next((g for g in found.grids if not g.same(grid)), found.grids[0]).summary()
 
 
 def _only_onnx(tensor: Quantized) -> ScaleRow:
     return ScaleRow(
         kind=tensor.kind,
-        tflite=None,
-        tflite_scales=None,
-        onnx=tensor.label,
-        onnx_scales=tensor.grids[0].summary() if tensor.grids else None,
+        source=None,
+        source_scales=None,
+        file=tensor.label,
+        file_scales=tensor.grids[0].summary() if tensor.grids else None,
         equal=False,
         note="has no counterpart in the TFLite file",
     )
@@ -165,9 +165,9 @@ def _tflite_tensors(path: Path) -> tuple[list[Quantized], dict[str, str]]:
     return tensors, moved | _copies(model, graph, grids)
 
 
-def _copies(model: Any, graph: Any, grids: dict[int, Grid]) -> dict[str, str]:
+def _copies(model: TfliteModel, graph: TfliteGraph, grids: dict[int, Grid]) -> dict[str, str]:
     """Constant -> the first of the same bytes, shape and grid: tf2onnx keeps one of equals."""
-    first: dict[tuple[Any, ...], tuple[str, Grid]] = {}
+    first: dict[tuple[object, ...], tuple[str, Grid]] = {}
     copies = {}
     for index, grid in grids.items():
         tensor = graph.tensors[index]
@@ -182,14 +182,14 @@ def _copies(model: Any, graph: Any, grids: dict[int, Grid]) -> dict[str, str]:
     return copies
 
 
-def _one_grid(operator: Any, grids: dict[int, Grid]) -> bool:
-    """Whether all that an operator reads and writes is quantized in the same way."""
+def _one_grid(operator: TfliteOperator, grids: dict[int, Grid]) -> bool:
+    """Whether all inputs and outputs of an operator are quantized in the same way."""
     tensors = [grids.get(int(i)) for i in [*operator.inputs, *operator.outputs]]
     known = [grid for grid in tensors if grid is not None]  # a shape has none
     return len(known) > 1 and all(grid.same(known[0]) for grid in known)
 
 
-def _kind(model: Any, tensor: Any) -> str:
+def _kind(model: TfliteModel, tensor: TfliteTensor) -> str:
     if not is_constant(model, tensor):
         return "activation"
     from tensorflow.lite.python import schema_py_generated as schema
@@ -197,7 +197,7 @@ def _kind(model: Any, tensor: Any) -> str:
     return "bias" if tensor.type == schema.TensorType.INT32 else "weights"
 
 
-def _tflite_grid(tensor: Any) -> Grid | None:
+def _tflite_grid(tensor: TfliteTensor) -> Grid | None:
     from tensorflow.lite.python import schema_py_generated as schema
 
     found = tensor.quantization
@@ -238,12 +238,12 @@ def _onnx_tensors(path: Path, input_name: str) -> Iterator[Quantized]:
         yield Quantized(name=node.name, kind="activation", label=node.output[0], grids=grids)
 
 
-def _is_table(node: Any, constants: Container[str]) -> bool:
-    """Whether a node looks integers up in a table of results (`onnx_integers.look_up`)."""
+def _is_table(node: OnnxNode, constants: Container[str]) -> bool:
+    """Whether a node looks integers up in a table of results (`integers.look_up`)."""
     return node.op_type == "Gather" and node.input[0] in constants
 
 
-def _sources(name: str, made_by: dict[str, Any], constants: Container[str]) -> Iterator[str]:
+def _sources(name: str, made_by: dict[str, OnnxNode], constants: Container[str]) -> Iterator[str]:
     """The quantized tensors whose values `name` holds, through operators that move integers."""
     node = made_by.get(name)
     if node is None or node.op_type == "QuantizeLinear" or _is_table(node, constants):
@@ -254,7 +254,7 @@ def _sources(name: str, made_by: dict[str, Any], constants: Container[str]) -> I
         yield from _sources(before, made_by, constants)
 
 
-def _onnx_grid(node: Any, constants: dict[str, Any]) -> Grid:
+def _onnx_grid(node: OnnxNode, constants: Constants) -> Grid:
     zero_point = constants[node.input[2]]
     offset = 128 if zero_point.dtype == np.uint8 else 0
     return Grid(

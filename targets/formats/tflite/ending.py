@@ -4,14 +4,11 @@ In int8 a probability has steps of 1/256. Where no class has half of that (a sof
 classes, or an unsure one) every output is 0, and the first class wins (tensorflow#43700).
 """
 
-from typing import Any
-
 from targets.formats.tflite.inspect import PROBABILITY_OPS, operator_name
-
-Model = Any
+from targets.untyped import FlatbufferBuilder, TfliteBuffer, TfliteGraph, TfliteModel
 
 ALIGNMENT = 16
-"""Of a buffer in the file, as `force_align` in TFLite's schema says; Python's packer ignores it."""
+"""Of a buffer in the file, as `force_align` of TFLite's schema; Python's packer ignores it."""
 
 
 def with_float_ending(content: bytes) -> bytes:
@@ -34,7 +31,7 @@ def with_float_ending(content: bytes) -> bytes:
     return _packed(model)
 
 
-def _swap(graph: Any, before: int, last: int) -> None:
+def _swap(graph: TfliteGraph, before: int, last: int) -> None:
     """Exchange two operators in a row; the tensor between them becomes a float one."""
     from tensorflow.lite.python import schema_py_generated as schema
 
@@ -46,7 +43,7 @@ def _swap(graph: Any, before: int, last: int) -> None:
     graph.operators[before], graph.operators[last] = second, first
 
 
-def _packed(model: Model) -> bytes:
+def _packed(model: TfliteModel) -> bytes:
     import flatbuffers
 
     model.buffers = [_aligned(buffer) for buffer in model.buffers]
@@ -55,11 +52,11 @@ def _packed(model: Model) -> bytes:
     return bytes(builder.Output())
 
 
-def _aligned(buffer: Any) -> Any:
+def _aligned(buffer: TfliteBuffer) -> TfliteBuffer:
     from tensorflow.lite.python import schema_py_generated as schema
 
     class Aligned(schema.BufferT):  # type: ignore[misc]
-        def Pack(self, builder: Any) -> Any:  # noqa: N802 - the generated name
+        def Pack(self, builder: FlatbufferBuilder) -> object:  # noqa: N802 - the generated name
             if self.data is None or len(self.data) == 0:
                 return super().Pack(builder)
             content = bytes(self.data)

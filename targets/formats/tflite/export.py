@@ -1,4 +1,4 @@
-"""TFLite export, one function per precision; each proves in the file that it is what was asked for.
+"""TFLite export, one function per precision; each proves in the file that it has this precision.
 
 Every file takes raw samples and gives float32 logits. `model` is a function of real values, that
 is, of `(raw - zero_point) * scale`.
@@ -8,7 +8,6 @@ import re
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,34 +15,19 @@ import numpy.typing as npt
 from targets.errors import ConversionError
 from targets.formats.calibration import require_enough
 from targets.formats.input_spec import InputSpec
+from targets.formats.precisions import PRECISIONS
 from targets.formats.tflite.ending import with_float_ending
-from targets.formats.tflite.inspect import (
-    Inspection,
-    inspect,
+from targets.formats.tflite.proofs import (
     require_dynamic,
     require_float16,
     require_int8,
     require_int16x8,
 )
 from targets.quiet import quiet_stderr
+from targets.untyped import Tensor, TfConverter, TfGraph
 
-__all__ = [
-    "Inspection",
-    "export_dynamic",
-    "export_float",
-    "export_float16",
-    "export_int8",
-    "export_int8_ptq",
-    "export_int16x8",
-    "inspect",
-    "require_int8",
-]
-
-INTEGERS = ("int8", "int8_ptq", "int16x8")
-
-Tensor = Any
 Model = Callable[[Tensor], Tensor]
-Samples = npt.NDArray[Any]
+Samples = npt.NDArray[np.uint8]
 
 
 def export_float(model: Model, spec: InputSpec, path: Path) -> None:
@@ -85,7 +69,7 @@ def export_int8(model: Model, spec: InputSpec, path: Path) -> None:
     """Write a quantization-aware `model` as int8: raw uint8 in, float32 logits out.
 
     No representative data set: the ranges are in the model. Raises `ProofError` when an operator
-    stayed in floating point or the input is not quantized as `spec` says.
+    stayed in floating point or the input is not quantized as in `spec`.
     """
     import tensorflow as tf
 
@@ -150,17 +134,19 @@ def with_both_ends(samples: Samples) -> Samples:
 
 def _representative(
     samples: Samples, spec: InputSpec, path: Path
-) -> Callable[[], Iterator[list[Samples]]]:
+) -> Callable[[], Iterator[list[Tensor]]]:
     require_enough(samples, what=path.name, instead="ask for float32, float16 or dynamic")
 
-    def each() -> Iterator[list[Samples]]:
+    def each() -> Iterator[list[Tensor]]:
         for sample in samples:
             yield [spec.real(sample[np.newaxis].astype(np.float32))]
 
     return each
 
 
-def _float_converter(model: Model, spec: InputSpec, *, calibrated: Path | None = None) -> Any:
+def _float_converter(
+    model: Model, spec: InputSpec, *, calibrated: Path | None = None
+) -> TfConverter:
     def serve(image: Tensor) -> Tensor:
         # As operators in the graph: folding them into the first convolution is wrong at the
         # padded borders.
@@ -169,7 +155,7 @@ def _float_converter(model: Model, spec: InputSpec, *, calibrated: Path | None =
     return _converter(serve, spec, calibrated=calibrated)
 
 
-def _converter(serve: Model, spec: InputSpec, *, calibrated: Path | None = None) -> Any:
+def _converter(serve: Model, spec: InputSpec, *, calibrated: Path | None = None) -> TfConverter:
     import tensorflow as tf
 
     signature = [tf.TensorSpec([1, *spec.shape], tf.float32, name="image")]
@@ -188,7 +174,7 @@ def _converter(serve: Model, spec: InputSpec, *, calibrated: Path | None = None)
     return tf.lite.TFLiteConverter.from_concrete_functions([concrete], logits)
 
 
-def _has_loop(graph: Any) -> bool:
+def _has_loop(graph: TfGraph) -> bool:
     functions = [graph.node, *(function.node_def for function in graph.library.function)]
     return any("While" in node.op for nodes in functions for node in nodes)
 
@@ -199,27 +185,27 @@ REMEDIES = {
     "float32",
     "expected resource": "the SavedModel keeps a state, as random layers do: save .keras",
 }
-"""What TFLite's words hold -> the cause and the way out."""
+"""A part of the converter's error -> the cause and the remedy."""
 
 
 def refusal(text: str) -> str:
-    """The fact in a converter's error, whole, without its sources and places, and the way out."""
+    """The cause in a converter's error, without its source locations, and the remedy."""
     operators = dict.fromkeys(re.findall(r"'(tf\.\w+)' op is neither", text))
-    said = f"no form of {', '.join(operators)}" if operators else ""
-    said = said or textwrap.shorten(next(iter(text.splitlines()), ""), 500, placeholder=" …")
+    cause = f"no form of {', '.join(operators)}" if operators else ""
+    cause = cause or textwrap.shorten(next(iter(text.splitlines()), ""), 500, placeholder=" …")
     remedy = next((REMEDIES[word] for word in REMEDIES if word in text), "")
-    return f"{said.rstrip('.')} ({remedy})" if remedy else said.rstrip(".")
+    return f"{cause.rstrip('.')} ({remedy})" if remedy else cause.rstrip(".")
 
 
-def _write(converter: Any, path: Path, precision: str) -> None:
+def _write(converter: TfConverter, path: Path, precision: str) -> None:
     from tensorflow.lite.python.convert_phase import ConverterError
 
     try:
         with quiet_stderr():
             content: bytes = converter.convert()
     except (ValueError, RuntimeError, ConverterError) as error:
-        # A ValueError is also its word for a model without ranges.
+        # A ValueError also means a model without ranges.
         raise ConversionError(
             f"{path.name}: {precision} was asked for, but TFLite refuses: {refusal(str(error))}."
         ) from error
-    path.write_bytes(with_float_ending(content) if precision in INTEGERS else content)
+    path.write_bytes(with_float_ending(content) if PRECISIONS[precision].integer else content)

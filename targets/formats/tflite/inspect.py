@@ -1,23 +1,18 @@
-"""What a `.tflite` file really holds, read from its own tables, and the proofs on top of it."""
+"""The operators of a `.tflite` file and their types, read from its own tables."""
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from math import prod
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from targets.errors import ProofError
-from targets.formats.input_spec import InputSpec
+from targets.untyped import TfliteGraph, TfliteModel, TfliteOperator, TfliteTensor
 
 EDGE_OPS = {"QUANTIZE", "DEQUANTIZE"}
 PROBABILITY_OPS = {"SOFTMAX", "LOG_SOFTMAX", "LOGISTIC"}
-"""Behind the last DEQUANTIZE they are part of the edge: `tflite_ending` puts them there."""
+"""Behind the last DEQUANTIZE they are part of the edge: `with_float_ending` puts them there."""
 INT8_TYPES = {"INT8", "UINT8", "INT32", "BOOL"}
 """INT32: the biases, which are int8 x int8 products. BOOL: comparisons of integers (in SELU)."""
-INT16_TYPES = {"INT16", "INT32", "INT64"}
-"""INT64: the biases, which are int16 x int8 products."""
 WEIGHT_SLOT = {
     "CONV_2D": 1,
     "DEPTHWISE_CONV_2D": 1,
@@ -26,12 +21,6 @@ WEIGHT_SLOT = {
     "BATCH_MATMUL": 1,
 }
 """Operator -> which of its inputs is multiplied with the activation."""
-
-ACTIVATIONS = ("elu", "selu", "celu", "softplus", "softsign", "mish")
-"""Those that TFLite may have no int8 form of."""
-
-LARGE = 1024
-"""Elements from which on the converter quantizes a weight tensor without calibration."""
 
 
 class Weights(BaseModel):
@@ -47,7 +36,7 @@ class Weights(BaseModel):
 
 
 class Operator(BaseModel):
-    """An operator with what its tensors are; constants apart from what is calculated."""
+    """An operator with the types of its tensors."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -55,17 +44,17 @@ class Operator(BaseModel):
     version: int
     output: str
     dtypes: frozenset[str]
-    """Of every tensor that it reads or writes."""
+    """Of all its inputs and outputs."""
     calculated: frozenset[str]
-    """Of those that are no constants."""
+    """Of its inputs and outputs that are not constants."""
     edge: bool
-    """Whether it turns raw values into the network's, or integers into the outputs."""
+    """Whether it converts the raw input, or integers to the float outputs."""
     weights: str | None
     """Type of the constant that is multiplied with the activation."""
 
 
 class Inspection(BaseModel):
-    """What a file calculates in."""
+    """The operators and tensors of a file."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -84,13 +73,13 @@ class Inspection(BaseModel):
 
 
 def inspect(path: Path) -> Inspection:
-    """Open a `.tflite` and read from its own tables what every operator calculates in."""
+    """Read the types of all operators and constants from the file's tables."""
     from tensorflow.lite.python import schema_py_generated as schema
 
     model = read(path)
     graph = model.subgraphs[0]
     kinds = _names(schema.TensorType)
-    operators = tuple(_operators(model, schema))
+    operators = tuple(_operators(model))
     between = [op for op in operators if not op.edge]
     floats = [op for op in between if any(kind.startswith("FLOAT") for kind in op.dtypes)]
     source, target = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
@@ -107,122 +96,14 @@ def inspect(path: Path) -> Inspection:
     )
 
 
-def require_float16(path: Path) -> Inspection:
-    """The inspection of a file whose large weights are all float16, or a `ProofError`.
-
-    Every constant of 1,024 floating-point elements or more counts, and one at least, of any size,
-    must be float16. Smaller ones may be what the graph was built from (a normalisation, a limit).
-    """
-    seen = inspect(path)
-    wrong = [c for c in seen.constants if c.dtype in ("FLOAT32", "FLOAT64") and c.elements >= LARGE]
-    if not any(c.dtype == "FLOAT16" for c in seen.constants):
-        raise _not_as_asked(path, "float16", "the file holds no float16 tensor")
-    if wrong:
-        raise _not_as_asked(path, "float16", f"these weights are not: {_listed(wrong)}")
-    return seen
-
-
-def require_dynamic(path: Path) -> Inspection:
-    """The inspection of a file whose large weights are all int8, or a `ProofError`.
-
-    Biases and constants per channel are float by design, whatever their size.
-    """
-    seen = inspect(path)
-    large = [c for c in seen.constants if c.multiplied and c.elements >= LARGE]
-    wrong = [c for c in large if c.dtype.startswith("FLOAT")]
-    if wrong:
-        raise _not_as_asked(path, "dynamic", f"these weights stay in float: {_listed(wrong)}")
-    if not any(c.dtype == "INT8" for c in large):
-        raise _not_as_asked(
-            path,
-            "dynamic",
-            f"no weight tensor of the network has {LARGE:,} elements or more, and TFLite leaves "
-            "smaller ones in float; ask for float16 or int8_ptq instead",
-        )
-    return seen
-
-
-def require_int8(path: Path, spec: InputSpec) -> Inspection:
-    """The inspection of a file that must be int8 from end to end, or a `ProofError`."""
-    seen = inspect(path)
-    if seen.float_op_names or not seen.int8_ops:
-        floats = ", ".join(seen.float_op_names) or "none is int8"
-        reason = f"{seen.float_ops} operators are not: {floats}. {instead(seen.float_op_names)}"
-        raise _not_as_asked(path, "int8", reason)
-    other = [op for op in _between(seen) if not op.dtypes <= INT8_TYPES]
-    if other:
-        reason = f"these operators are of other types: {_typed(other)}"
-        raise _not_as_asked(path, "int8", f"{reason}. {instead(op.output for op in other)}")
-    expected = ("UINT8", (1, *spec.shape), (spec.scale, spec.zero_point), "FLOAT32")
-    scale = _rounded(seen.input_scale, spec)
-    found = (seen.input_dtype, seen.input_shape, scale, seen.output_dtype)
-    if found != expected:
-        raise ProofError(
-            f"{path.name}: input type, shape, (scale, zero point) and output type are {found}, not "
-            f"{expected}."
-        )
-    return seen
-
-
-def instead(names: Iterable[str]) -> str:
-    """What to take in place of operators without an int8 form, by the names of their outputs."""
-    words = {word.lower() for name in names for word in re.findall(r"[A-Za-z]+", name)}
-    found = [activation for activation in ACTIVATIONS if activation in words]
-    if found:
-        return (
-            f"This is the activation {', '.join(found)}: train the network with relu or relu6 in "
-            "its place, or ask for float16 or dynamic"
-        )
-    return "Train the network without them, or ask for float16 or dynamic"
-
-
-def require_int16x8(path: Path) -> Inspection:
-    """The inspection of a file of int16 activations and int8 weights, or a `ProofError`."""
-    seen = inspect(path)
-    wrong = [op for op in _between(seen) if not _is_int16x8(op)]
-    if wrong:
-        raise _not_as_asked(path, "int16x8", f"these operators are not: {_typed(wrong)}")
-    if not any(op.weights == "INT8" and "INT16" in op.calculated for op in seen.operators):
-        raise _not_as_asked(path, "int16x8", "no operator multiplies int16 with int8")
-    return seen
-
-
-def _between(seen: Inspection) -> list[Operator]:
-    return [op for op in seen.operators if not op.edge]
-
-
-def _is_int16x8(op: Operator) -> bool:
-    return op.calculated <= INT16_TYPES and op.weights in (None, "INT8")
-
-
-def _typed(operators: list[Operator]) -> str:
-    return ", ".join(f"{op.name} ({op.output}: {', '.join(sorted(op.dtypes))})" for op in operators)
-
-
-def _listed(constants: list[Weights]) -> str:
-    return ", ".join(f"{c.name} ({c.elements:,} elements, {c.dtype})" for c in constants)
-
-
-def _not_as_asked(path: Path, precision: str, reason: str) -> ProofError:
-    return ProofError(f"{path.name}: {precision} was asked for, but {reason}.")
-
-
-def _rounded(found: tuple[float, int] | None, spec: InputSpec) -> tuple[float, int] | None:
-    """The scale as `spec` says it, where it differs by a float32's last two places: the converter
-    calculates it from the ends of the range."""
-    if found is None or abs(found[0] - spec.scale) > 2**-22 * spec.scale:
-        return found
-    return spec.scale, found[1]
-
-
-def read(path: Path) -> Any:
+def read(path: Path) -> TfliteModel:
     """The file's tables as TensorFlow's generated objects."""
     from tensorflow.lite.python import schema_py_generated as schema
 
     return schema.ModelT.InitFromObj(schema.Model.GetRootAs(path.read_bytes()))
 
 
-def operator_name(model: Any, operator: Any) -> str:
+def operator_name(model: TfliteModel, operator: TfliteOperator) -> str:
     from tensorflow.lite.python import schema_py_generated as schema
 
     code = model.operatorCodes[operator.opcodeIndex]
@@ -230,12 +111,14 @@ def operator_name(model: Any, operator: Any) -> str:
     return _names(schema.BuiltinOperator)[max(code.builtinCode, code.deprecatedBuiltinCode)]
 
 
-def is_constant(model: Any, tensor: Any) -> bool:
+def is_constant(model: TfliteModel, tensor: TfliteTensor) -> bool:
     data = model.buffers[tensor.buffer].data
     return data is not None and len(data) > 0
 
 
-def _operators(model: Any, schema: Any) -> Iterator[Operator]:
+def _operators(model: TfliteModel) -> Iterator[Operator]:
+    from tensorflow.lite.python import schema_py_generated as schema
+
     kinds = _names(schema.TensorType)
     ending = _ending(model)
     for graph in model.subgraphs:
@@ -256,8 +139,8 @@ def _operators(model: Any, schema: Any) -> Iterator[Operator]:
             )
 
 
-def _ending(model: Any) -> Any:
-    """The operator that makes probabilities of what the last DEQUANTIZE gives, or None."""
+def _ending(model: TfliteModel) -> TfliteOperator | None:
+    """The operator that makes probabilities of the output of the last DEQUANTIZE, if any."""
     graph = model.subgraphs[0]
     made_by = {int(op.outputs[0]): op for op in graph.operators}
     last = made_by.get(int(graph.outputs[0]))
@@ -267,7 +150,7 @@ def _ending(model: Any) -> Any:
     return last if before is not None and operator_name(model, before) == "DEQUANTIZE" else None
 
 
-def _constants(model: Any, kinds: dict[int, str]) -> Iterator[Weights]:
+def _constants(model: TfliteModel, kinds: dict[int, str]) -> Iterator[Weights]:
     for graph in model.subgraphs:
         multiplied = _multiplied(model, graph)
         for index, tensor in enumerate(graph.tensors):
@@ -280,11 +163,12 @@ def _constants(model: Any, kinds: dict[int, str]) -> Iterator[Weights]:
                 )
 
 
-def _multiplied(model: Any, graph: Any) -> set[int]:
+def _multiplied(model: TfliteModel, graph: TfliteGraph) -> set[int]:
     """The tensors that are read as a matrix or a kernel.
 
-    Not what is only added (biases, position embeddings), and no vector outside `WEIGHT_SLOT` (the
-    scale or the limit of each channel): TFLite keeps these in float wherever the activation is.
+    Without tensors that are only added (biases, position embeddings) and vectors outside
+    `WEIGHT_SLOT` (the scale or the limit of each channel): TFLite keeps these in float wherever
+    the activation is float.
     """
     found = set()
     for operator in graph.operators:
@@ -296,11 +180,11 @@ def _multiplied(model: Any, graph: Any) -> set[int]:
     return found
 
 
-def _shape(tensor: Any) -> list[int]:
+def _shape(tensor: TfliteTensor) -> list[int]:
     return [int(size) for size in ([] if tensor.shape is None else tensor.shape)]
 
 
-def _scale(tensor: Any) -> tuple[float, int] | None:
+def _scale(tensor: TfliteTensor) -> tuple[float, int] | None:
     """(scale, zero point) of a tensor that is quantized as a whole."""
     quantization = tensor.quantization
     if quantization is None or quantization.scale is None or len(quantization.scale) != 1:
@@ -308,5 +192,5 @@ def _scale(tensor: Any) -> tuple[float, int] | None:
     return float(quantization.scale[0]), int(quantization.zeroPoint[0])
 
 
-def _names(enum: Any) -> dict[int, str]:
+def _names(enum: type) -> dict[int, str]:
     return {value: name for name, value in vars(enum).items() if isinstance(value, int)}

@@ -1,9 +1,8 @@
-"""Which layers of an int8 `.tflite` lose most against the float file of the same network."""
+"""The layers of an int8 `.tflite` that lose most against the float file of the same network."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +14,14 @@ from targets.formats.tflite.inspect import (
     operator_name,
     read,
 )
+from targets.untyped import TfliteModel, TfliteOperator
 
+Samples = npt.NDArray[np.uint8]
 Values = Mapping[str, npt.NDArray[np.float64]]
 
 SAMPLES = 16
 EXACT_DB = 120.0
-"""About what float32 holds; the input, and what is equal, counts as this."""
+"""About the precision of float32; the input and equal tensors have this value."""
 
 NEGLIGIBLE = 0.01
 """Of the noise of the worst layer."""
@@ -28,7 +29,7 @@ NEGLIGIBLE = 0.01
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
-    """Signal to noise, 10 log10(sum x^2 / sum (x - x8)^2), in front of a layer and behind it."""
+    """Signal to noise, 10 log10(sum x^2 / sum (x - x8)^2), before and after a layer."""
 
     layer: str
     before_db: float
@@ -36,16 +37,14 @@ class Loss:
 
     @property
     def noise(self) -> float:
-        """What the layer adds, as a share of its signal."""
+        """The noise that the layer adds, as a share of its signal."""
         return float(10 ** (-self.after_db / 10) - 10 ** (-self.before_db / 10))
 
     def __str__(self) -> str:
         return f"{self.layer} ({self.before_db:.0f} to {self.after_db:.0f} dB)"
 
 
-def worst_layers(
-    quantized: Path, floats: Path, samples: npt.NDArray[np.uint8], *, count: int = 3
-) -> list[Loss]:
+def worst_layers(quantized: Path, floats: Path, samples: Samples, *, count: int = 3) -> list[Loss]:
     """The layers behind which most of the signal is lost, worst first.
 
     Tensors are matched by their names, which the converter takes from the network. `samples` are
@@ -57,19 +56,19 @@ def worst_layers(
 
 
 def _losses(path: Path, snr: Mapping[str, float]) -> Iterator[Loss]:
-    """Of each operator, and of what has no counterpart in front of it together with it."""
+    """One per operator with a counterpart; operators before it without one are counted with it."""
     model = read(path)
     graph = model.subgraphs[0]
-    seen: dict[int, float] = {}
-    first: dict[int, Any] = {}  # tensor without a counterpart -> the operator that its loss is of
+    measured: dict[int, float] = {}
+    first: dict[int, TfliteOperator] = {}  # tensor without counterpart -> operator of its loss
     for operator in graph.operators:
         given = [int(i) for i in operator.inputs if i >= 0]
         data = [i for i in given if not is_constant(model, graph.tensors[i])]
-        before = min((seen.get(i, EXACT_DB) for i in data), default=EXACT_DB)
+        before = min((measured.get(i, EXACT_DB) for i in data), default=EXACT_DB)
         origin = next((first[i] for i in data if i in first), operator)
         place = int(operator.outputs[0])
         name = graph.tensors[place].name.decode()
-        seen[place] = snr.get(name, before)
+        measured[place] = snr.get(name, before)
         if name not in snr:
             first[place] = operator if operator_name(model, origin) in EDGE_OPS else origin
         elif operator_name(model, operator) not in PROBABILITY_OPS:  # in float, behind the integers
@@ -77,8 +76,8 @@ def _losses(path: Path, snr: Mapping[str, float]) -> Iterator[Loss]:
             yield Loss(layer=layer, before_db=before, after_db=snr[name])
 
 
-def _layer(model: Any, operator: Any) -> str:
-    """The network's name for it: of the output, or where that is the file's own, of a constant."""
+def _layer(model: TfliteModel, operator: TfliteOperator) -> str:
+    """The layer's name in the network: of the operator's output, or else of a constant."""
     tensors = model.subgraphs[0].tensors
     given = [tensors[int(i)] for i in operator.inputs if i >= 0]
     named = [tensors[int(operator.outputs[0])], *(t for t in given if is_constant(model, t))]
@@ -86,7 +85,7 @@ def _layer(model: Any, operator: Any) -> str:
     return next((name for name in names if "/" in name), names[0])
 
 
-def _signal_to_noise(quantized: Path, floats: Path, samples: Any) -> dict[str, float]:
+def _signal_to_noise(quantized: Path, floats: Path, samples: Samples) -> dict[str, float]:
     signal: dict[str, float] = {}
     noise: dict[str, float] = {}
     for ours, theirs in zip(_values(quantized, samples), _values(floats, samples), strict=True):
@@ -101,14 +100,14 @@ def _signal_to_noise(quantized: Path, floats: Path, samples: Any) -> dict[str, f
     }
 
 
-def _values(path: Path, samples: Any) -> Iterator[Values]:
-    """What every calculated tensor holds, sample by sample, as real numbers."""
+def _values(path: Path, samples: Samples) -> Iterator[Values]:
+    """The real values of every calculated tensor, sample by sample."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     interpreter = Interpreter(
         str(path),
         experimental_preserve_all_tensors=True,
-        # A delegate would keep what lies between to itself.
+        # A delegate does not show the tensors inside it.
         experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
     )
     interpreter.allocate_tensors()
@@ -125,7 +124,9 @@ def _calculated(path: Path) -> set[int]:
     return {int(i) for op in read(path).subgraphs[0].operators for i in op.outputs}
 
 
-def _real(values: Any, tensor: Any) -> npt.NDArray[np.float64]:
+def _real(
+    values: npt.NDArray[np.generic], tensor: Mapping[str, tuple[float, int]]
+) -> npt.NDArray[np.float64]:
     numbers: npt.NDArray[np.float64] = np.asarray(values, np.float64)
     scale, zero_point = tensor["quantization"]
     return (numbers - zero_point) * scale if scale else numbers

@@ -1,13 +1,13 @@
-"""What an int8 operator of a TFLite file gives for each of its 256 possible inputs."""
+"""The results of an int8 operator of a TFLite file for its 256 possible inputs."""
 
 from copy import copy
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from targets.formats.tflite.inspect import read
+from targets.untyped import TfliteGraph, TfliteModel, TfliteOperator
 
 
 def table(path: Path, tensor: str) -> npt.NDArray[np.uint8] | None:
@@ -26,14 +26,14 @@ def table(path: Path, tensor: str) -> npt.NDArray[np.uint8] | None:
     return (results.astype(np.int16) + 128).astype(np.uint8).reshape(256)
 
 
-def _int8(graph: Any, operator: Any) -> bool:
+def _int8(graph: TfliteGraph, operator: TfliteOperator) -> bool:
     from tensorflow.lite.python import schema_py_generated as schema
 
     ends = (graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]])
     return all(end.type == schema.TensorType.INT8 for end in ends)
 
 
-def _alone(model: Any, operator: Any) -> bytes:
+def _alone(model: TfliteModel, operator: TfliteOperator) -> bytes:
     """A file with this operator alone, for a tensor [1, 256]."""
     import flatbuffers
     from tensorflow.lite.python import schema_py_generated as schema

@@ -1,0 +1,68 @@
+"""ONNX, for ONNX Runtime. Int8 files are made from the TFLite file of the same precision."""
+
+from pathlib import Path
+
+from targets.errors import ProofError
+from targets.formats import FORMATS
+from targets.formats.contract import ExportContext, Operators, ServingFunction, SourceFile
+
+name = "onnx"
+precisions: tuple[str, ...] = ("float32", "int8", "int8_ptq")
+distributions: tuple[str, ...] = ("tensorflow", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert")
+MADE_FROM = "tflite"
+"""The format that int8 files are made from."""
+
+
+def export(
+    function: ServingFunction, precision: str, path: Path, *, context: ExportContext
+) -> SourceFile | None:
+    """The option `weights` is `uint8` (default) or `int8`: `qdq.export_int8`."""
+    from targets.formats.onnx import qdq
+
+    if precision == "float32":
+        qdq.export_float(function.call, function.input, path)
+        return None
+    source = _source(function, precision, path, context)
+    weights = context.options.get("weights", "uint8")
+    return SourceFile(path=source, scales=qdq.export_int8(source, path, weights=weights))
+
+
+def _source(function: ServingFunction, precision: str, path: Path, context: ExportContext) -> Path:
+    """The TFLite file beside `path`, or else one that is made in the scratch folder."""
+    source = path.with_suffix(f".{MADE_FROM}")
+    if source.name in context.refused:
+        raise ProofError(f"{path.name}: is made from {source.name}, which is refused.")
+    if not source.exists():
+        source = context.scratch / source.name
+        try:
+            FORMATS[MADE_FROM].export(function, precision, source, context=context)
+        except ProofError as error:
+            raise ProofError(
+                f"{path.name}: is made from a TFLite file, and that failed: {error}"
+            ) from error
+    return source
+
+
+def inspect(path: Path) -> Operators:
+    from targets.formats.onnx.inspect import inspect as inspected
+
+    found = inspected(path)
+    return Operators(int8_ops=found.int8_ops, float_ops=found.float_ops)
+
+
+def lossy_layers(
+    path: Path, function: ServingFunction, *, context: ExportContext
+) -> tuple[str, ...]:
+    return ()  # measured in the TFLite file that it is made from
+
+
+def saturating_products(path: Path) -> tuple[str, ...]:
+    from targets.formats.onnx.products import saturating_products as found
+
+    return found(path)
+
+
+def external_files(path: Path) -> tuple[str, ...]:
+    from targets.formats.onnx.external_data import external_files as found
+
+    return found(path)

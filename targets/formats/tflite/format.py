@@ -1,0 +1,60 @@
+"""TFLite, for LiteRT, tflite-runtime and microcontrollers."""
+
+from pathlib import Path
+
+from targets.errors import ProofError
+from targets.formats.contract import ExportContext, Operators, ServingFunction
+
+name = "tflite"
+precisions: tuple[str, ...] = ("float32", "float16", "dynamic", "int8", "int8_ptq", "int16x8")
+distributions: tuple[str, ...] = ("tensorflow", "ai-edge-litert")
+
+
+def export(
+    function: ServingFunction, precision: str, path: Path, *, context: ExportContext
+) -> None:
+    from targets.formats.tflite import export as tflite
+
+    match precision:
+        case "float32":
+            tflite.export_float(function.call, function.input, path)
+        case "float16":
+            tflite.export_float16(function.call, function.input, path)
+        case "dynamic":
+            tflite.export_dynamic(function.call, function.input, path)
+        case "int8":
+            tflite.export_int8(function.call, function.input, path)
+        case "int8_ptq":
+            tflite.export_int8_ptq(function.call, function.input, context.samples, path)
+        case "int16x8":
+            tflite.export_int16x8(function.call, function.input, context.samples, path)
+        case _:
+            raise ValueError(f"{name} cannot be {precision}")
+
+
+def inspect(path: Path) -> Operators:
+    from targets.formats.tflite.inspect import inspect as inspected
+
+    found = inspected(path)
+    return Operators(int8_ops=found.int8_ops, float_ops=found.float_ops)
+
+
+def lossy_layers(
+    path: Path, function: ServingFunction, *, context: ExportContext
+) -> tuple[str, ...]:
+    from targets.formats.tflite.layer_losses import worst_layers
+
+    float_file = context.scratch / f"{path.name}.float32"
+    try:
+        export(function, "float32", float_file, context=context)
+        return tuple(map(str, worst_layers(path, float_file, context.samples)))
+    except (ProofError, RuntimeError, ValueError):  # the int8 file's own error is reported anyway
+        return ()
+
+
+def saturating_products(path: Path) -> tuple[str, ...]:
+    return ()  # LiteRT's kernels are exact on every processor
+
+
+def external_files(path: Path) -> tuple[str, ...]:
+    return ()

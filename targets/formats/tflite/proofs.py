@@ -1,0 +1,122 @@
+"""The proofs that a `.tflite` file has a precision, by the types of its operators and constants."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from targets.errors import ProofError
+from targets.formats.input_spec import InputSpec
+from targets.formats.tflite.inspect import INT8_TYPES, Inspection, Operator, Weights, inspect
+
+INT16_TYPES = {"INT16", "INT32", "INT64"}
+"""INT64: the biases, which are int16 x int8 products."""
+ACTIVATIONS = ("elu", "selu", "celu", "softplus", "softsign", "mish")
+"""Some have no int8 form in TFLite."""
+LARGE = 1024
+"""Elements from which on the converter quantizes a weight tensor without calibration."""
+
+
+def require_float16(path: Path) -> None:
+    """Raise `ProofError` for a file whose large weights are not all float16.
+
+    Every constant of 1,024 floating-point elements or more counts, and one at least, of any size,
+    must be float16. Smaller ones may be what the graph was built from (a normalisation, a limit).
+    """
+    found = inspect(path)
+    wrong = [
+        c for c in found.constants if c.dtype in ("FLOAT32", "FLOAT64") and c.elements >= LARGE
+    ]
+    if not any(c.dtype == "FLOAT16" for c in found.constants):
+        raise _not_as_asked(path, "float16", "the file holds no float16 tensor")
+    if wrong:
+        raise _not_as_asked(path, "float16", f"these weights are not: {_listed(wrong)}")
+
+
+def require_dynamic(path: Path) -> None:
+    """Raise `ProofError` for a file whose large weights are not all int8.
+
+    Biases and constants per channel are float by design, whatever their size.
+    """
+    found = inspect(path)
+    large = [c for c in found.constants if c.multiplied and c.elements >= LARGE]
+    wrong = [c for c in large if c.dtype.startswith("FLOAT")]
+    if wrong:
+        raise _not_as_asked(path, "dynamic", f"these weights stay in float: {_listed(wrong)}")
+    if not any(c.dtype == "INT8" for c in large):
+        raise _not_as_asked(
+            path,
+            "dynamic",
+            f"no weight tensor of the network has {LARGE:,} elements or more, and TFLite leaves "
+            "smaller ones in float; ask for float16 or int8_ptq instead",
+        )
+
+
+def require_int8(path: Path, spec: InputSpec) -> None:
+    """Raise `ProofError` for a file that is not int8 from end to end, with the input of `spec`."""
+    found = inspect(path)
+    if found.float_op_names or not found.int8_ops:
+        floats = ", ".join(found.float_op_names) or "none is int8"
+        reason = f"{found.float_ops} operators are not: {floats}. {instead(found.float_op_names)}"
+        raise _not_as_asked(path, "int8", reason)
+    other = [op for op in _between(found) if not op.dtypes <= INT8_TYPES]
+    if other:
+        reason = f"these operators are of other types: {_typed(other)}"
+        raise _not_as_asked(path, "int8", f"{reason}. {instead(op.output for op in other)}")
+    expected = ("UINT8", (1, *spec.shape), (spec.scale, spec.zero_point), "FLOAT32")
+    scale = _rounded(found.input_scale, spec)
+    actual = (found.input_dtype, found.input_shape, scale, found.output_dtype)
+    if actual != expected:
+        raise ProofError(
+            f"{path.name}: input type, shape, (scale, zero point) and output type are {actual}, "
+            f"not {expected}."
+        )
+
+
+def instead(names: Iterable[str]) -> str:
+    """The remedy for operators without an int8 form, from the names of their outputs."""
+    words = {word.lower() for name in names for word in re.findall(r"[A-Za-z]+", name)}
+    found = [activation for activation in ACTIVATIONS if activation in words]
+    if found:
+        return (
+            f"This is the activation {', '.join(found)}: train the network with relu or relu6 in "
+            "its place, or ask for float16 or dynamic"
+        )
+    return "Train the network without them, or ask for float16 or dynamic"
+
+
+def require_int16x8(path: Path) -> None:
+    """Raise `ProofError` for a file without int16 activations and int8 weights."""
+    found = inspect(path)
+    wrong = [op for op in _between(found) if not _is_int16x8(op)]
+    if wrong:
+        raise _not_as_asked(path, "int16x8", f"these operators are not: {_typed(wrong)}")
+    if not any(op.weights == "INT8" and "INT16" in op.calculated for op in found.operators):
+        raise _not_as_asked(path, "int16x8", "no operator multiplies int16 with int8")
+
+
+def _between(found: Inspection) -> list[Operator]:
+    return [op for op in found.operators if not op.edge]
+
+
+def _is_int16x8(op: Operator) -> bool:
+    return op.calculated <= INT16_TYPES and op.weights in (None, "INT8")
+
+
+def _typed(operators: list[Operator]) -> str:
+    return ", ".join(f"{op.name} ({op.output}: {', '.join(sorted(op.dtypes))})" for op in operators)
+
+
+def _listed(constants: list[Weights]) -> str:
+    return ", ".join(f"{c.name} ({c.elements:,} elements, {c.dtype})" for c in constants)
+
+
+def _not_as_asked(path: Path, precision: str, reason: str) -> ProofError:
+    return ProofError(f"{path.name}: {precision} was asked for, but {reason}.")
+
+
+def _rounded(found: tuple[float, int] | None, spec: InputSpec) -> tuple[float, int] | None:
+    """The scale of `spec`, where it differs in the last two places of a float32 only: the converter
+    calculates it from the ends of the range."""
+    if found is None or abs(found[0] - spec.scale) > 2**-22 * spec.scale:
+        return found
+    return spec.scale, found[1]

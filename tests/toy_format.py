@@ -1,0 +1,43 @@
+"""A format of one module: TFLite's bytes under another name, which LiteRT executes as well."""
+
+from pathlib import Path
+
+from targets.formats import FORMATS
+from targets.formats.contract import ExportContext, Operators, ServingFunction
+from targets.runtimes import RUNTIMES, Runtime
+
+name = "toy"
+precisions: tuple[str, ...] = ("float32", "int8_ptq")
+distributions: tuple[str, ...] = ("tensorflow",)
+
+RUNTIME = Runtime(
+    name="ai_edge_litert",
+    distribution="ai-edge-litert",
+    module="ai_edge_litert.interpreter",
+    requirements=RUNTIMES["ai_edge_litert"].requirements,
+    formats=("toy",),
+)
+
+
+def export(
+    function: ServingFunction, precision: str, path: Path, *, context: ExportContext
+) -> None:
+    FORMATS["tflite"].export(function, precision, path, context=context)
+
+
+def inspect(path: Path) -> Operators:
+    return FORMATS["tflite"].inspect(path)
+
+
+def lossy_layers(
+    path: Path, function: ServingFunction, *, context: ExportContext
+) -> tuple[str, ...]:
+    return ()
+
+
+def saturating_products(path: Path) -> tuple[str, ...]:
+    return ()
+
+
+def external_files(path: Path) -> tuple[str, ...]:
+    return ()
