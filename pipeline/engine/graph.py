@@ -7,15 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.engine.artifacts import (
-    Artifact,
-    Checkpoint,
-    Exports,
-    Measurements,
-    Report,
-    Teacher,
-    TeacherLogits,
-)
+from pipeline.engine.artifacts import Artifact, Checkpoint, Exports, Teacher, TeacherLogits
+from pipeline.reporting.measurements import Measurements, ReportFiles
 from pipeline.stages import bench, convert, distill, logits, quantize, report, teacher
 
 TRAINING = ("tensorflow", "tf-keras", "numpy", "scikit-learn", "pillow")
@@ -60,7 +53,7 @@ STAGES = (
         "convert", convert.run, Exports, ("teacher", "distill", "quantize"), ("dataset",), EXPORT
     ),
     Stage("bench", bench.run, Measurements, ("convert",), reusable=False),
-    Stage("report", report.run, Report, ("bench",), reusable=False),
+    Stage("report", report.run, ReportFiles, ("bench",), reusable=False),
 )
 
 NAMES = tuple(stage.name for stage in STAGES)

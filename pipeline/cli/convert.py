@@ -1,0 +1,87 @@
+"""`pipeline convert`."""
+
+import json
+from pathlib import Path
+
+import click
+
+from pipeline.cli.options import JSON, PATH, TARGETS
+from targets.errors import ProofError
+
+
+@click.command()
+@click.argument("model", type=PATH)
+@TARGETS
+@click.option(
+    "--precision",
+    "precisions",
+    multiple=True,
+    help="Number format of a file: float32, float16, dynamic, int8_ptq or int16x8; may be repeated "
+    "[default: float32, and int8_ptq with --data].",
+)
+@click.option(
+    "--data",
+    type=PATH,
+    help="An .npz file of uint8 images: int8 is calibrated on them, and every file compared.",
+)
+@click.option(
+    "--scale",
+    type=float,
+    default=1.0,
+    show_default=True,
+    help="Factor of the values that the network expects: raw * SCALE + OFFSET.",
+)
+@click.option(
+    "--offset",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Offset of these values; a raw value is 0 to 255.",
+)
+@click.option(
+    "--signature",
+    metavar="NAME",
+    help="Signature of a SavedModel to convert [default: serving_default].",
+)
+@click.option(
+    "--out", type=PATH, help="Folder for the files [default: converted/<name of the model>]."
+)
+@JSON
+def convert(
+    model: Path,
+    targets: tuple[str, ...],
+    precisions: tuple[str, ...],
+    data: Path | None,
+    scale: float,
+    offset: float,
+    signature: str | None,
+    out: Path | None,
+    as_json: bool,
+) -> int:
+    """Convert MODEL, a trained classifier (.keras, .h5 or a SavedModel folder), for devices.
+
+    Every file takes raw uint8 values and is compared with the network in the runtime that loads it.
+    A file that cannot be proved is not written; the others are, and the exit code is 1.
+
+    \b
+    Example:
+      pipeline convert model.keras --target tflite --target onnx --data images.npz
+    """
+    from pipeline.engine.progress import console
+    from pipeline.export.conversion import convert, request
+    from pipeline.reporting.tables.converted import print_converted
+
+    asked = request(
+        model=model, targets=targets, precisions=precisions, data=data,
+        scale=scale, offset=offset, signature=signature, out=out,
+    )  # fmt: skip
+    document = convert(asked, console=console())
+    if as_json:
+        click.echo(json.dumps(document, indent=1))
+    else:
+        print_converted(document["files"])
+        click.echo(f"\n{asked.out / 'convert.json'}")
+    reasons = [row["reason"] for row in document["files"] if row["reason"]]
+    for reason in reasons:
+        click.echo(f"Error: {reason}", err=True)
+    return ProofError.exit_code if reasons else 0
