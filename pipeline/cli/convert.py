@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,6 +17,7 @@ from targets.errors import ProofError
     "--precision",
     "precisions",
     multiple=True,
+    metavar="PRECISION",
     help="Number format of a file: float32, float16, dynamic, int8_ptq or int16x8; may be repeated "
     "[default: float32, and int8_ptq with --data].",
 )
@@ -58,10 +60,11 @@ def convert(
     out: Path | None,
     as_json: bool,
 ) -> int:
-    """Convert MODEL, a trained classifier (.keras, .h5 or a SavedModel folder), for devices.
+    """Convert MODEL, a trained classifier, to files for devices.
 
-    Every file takes raw uint8 values and is compared with the network in the runtime that loads it.
-    A file that cannot be proved is not written; the others are, and the exit code is 1.
+    MODEL is a .keras or .h5 file or a SavedModel folder. Every file takes raw uint8 values and is
+    compared with the network in the runtime that loads it. A file that cannot be proved is not
+    written; the others are, and the exit code is 1.
 
     \b
     Example:
@@ -69,19 +72,24 @@ def convert(
     """
     from pipeline.engine.progress import console
     from pipeline.export.conversion import convert, request
-    from pipeline.reporting.tables.converted import print_converted
 
     asked = request(
         model=model, targets=targets, precisions=precisions, data=data,
         scale=scale, offset=offset, signature=signature, out=out,
     )  # fmt: skip
     document = convert(asked, console=console())
-    if as_json:
-        click.echo(json.dumps(document, indent=1))
-    else:
-        print_converted(document["files"])
-        click.echo(f"\n{asked.out / 'convert.json'}")
+    _show(document, asked.out, as_json=as_json)
     reasons = [row["reason"] for row in document["files"] if row["reason"]]
     for reason in reasons:
         click.echo(f"Error: {reason}", err=True)
     return ProofError.exit_code if reasons else 0
+
+
+def _show(document: dict[str, Any], out: Path, *, as_json: bool) -> None:
+    from pipeline.reporting.tables.converted import print_converted
+
+    if as_json:
+        click.echo(json.dumps(document, indent=1))
+    else:
+        print_converted(document["files"])
+        click.echo(f"\n{out / 'convert.json'}")

@@ -16,12 +16,17 @@ T = TypeVar("T")
 PATH = click.Path(path_type=Path)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout.")
 TARGETS = click.option(
-    "--target", "targets", multiple=True, help="Format to write: tflite or onnx; may be repeated."
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="FORMAT",
+    help="Format to write: tflite or onnx; may be repeated.",
 )
 DEVICES = click.option(
     "--device",
     "devices",
     multiple=True,
+    metavar="DEVICE",
     help="Device to measure on: local, a name in devices.toml, ssh://[user@]host[:port] or "
     "adb://SERIAL; may be repeated.",
 )

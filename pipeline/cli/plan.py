@@ -10,7 +10,9 @@ from pipeline.cli.options import RecipeOptions, recipe_options
 @click.command()
 @recipe_options
 def plan(options: RecipeOptions, as_json: bool) -> None:
-    """Show for each stage, and each variant of an ablation, whether a run would reuse it, and why.
+    """Show which stages a run of RECIPE would reuse, and why.
+
+    With --ablation, its variants are listed too. Nothing is run or written.
 
     \b
     Example:

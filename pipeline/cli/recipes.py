@@ -10,7 +10,7 @@ from pipeline.cli.options import JSON
 @click.command()
 @JSON
 def recipes(as_json: bool) -> None:
-    """List the built-in recipes with their cost and the accuracy that they reach.
+    """List the built-in recipes with their cost and accuracy.
 
     \b
     Example:

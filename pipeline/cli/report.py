@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 @click.argument("run", type=PATH)
 @JSON
 def report(run: Path, as_json: bool) -> None:
-    """Show the results of a finished run from its folder, or of a measurement from its file.
+    """Show the results of a finished run or of a measurement.
+
+    RUN is the results folder of a run, or the .json file of a measurement.
 
     \b
     Example:

@@ -9,9 +9,10 @@ from targets.errors import DeviceError
 @click.command()
 @recipe_options
 def run(options: RecipeOptions, as_json: bool) -> int:
-    """Train, distil, quantize, convert, measure and report RECIPE (a name or a .toml file).
+    """Train, distil, quantize, convert, measure and report RECIPE.
 
-    Stages whose results are stored already are reused. The results are in OUT/<recipe>/.
+    RECIPE is the name of a built-in recipe or a .toml file. Stages whose results are stored already
+    are reused. The results are in OUT/<recipe>/.
 
     \b
     Example:
