@@ -12,6 +12,7 @@ from pipeline.reporting.findings.disturbances import note_of
 from pipeline.reporting.schema.model_row import (
     Accuracy,
     AccuracyChange,
+    Fidelity,
     Interval,
     Latency,
     ModelFile,
@@ -35,7 +36,7 @@ class Measured:
     document: Document
     logits: Mapping[str, Logits]
     """By model, [test samples, classes]."""
-    labels: npt.NDArray[np.int64]
+    labels: metrics.Labels
     """[test samples]."""
     teacher_logits: Logits | None
     """[test samples, classes], of a teacher that cannot be measured: they were computed before."""
@@ -46,9 +47,8 @@ def measured_rows(measured: Measured, exports: Exports, *, seed: int) -> tuple[M
         ModelRow.of(
             _file(model, seed),
             _accuracy(model, exports, measured),
-            _latency(model.name, measured),
+            *_latency(model.name, measured),
             speed_up(model.name, measured.document),
-            _validity(model.name, measured.document),
         )
         for model in exports.models
     )
@@ -108,42 +108,45 @@ def source_of(model: ExportedModel, exports: Exports) -> ExportedModel | None:
 
 
 def _file(model: ExportedModel, seed: int) -> ModelFile:
-    return ModelFile(
-        name=model.name,
-        role=model.role,
-        seed=seed,
-        format=model.format,
-        precision=model.precision,
-        file=model.file,
-        sha256=model.sha256,
-        size_bytes=model.size_bytes,
-        parameters=model.parameters,
-        macs=model.macs,
-    )
+    return ModelFile(seed=seed, **model.model_dump())
 
 
 def _accuracy(model: ExportedModel, exports: Exports, measured: Measured) -> Accuracy:
     labels, logits = measured.labels, measured.logits[model.name]
     top1 = metrics.top1(logits, labels)
-    teacher = _teachers_logits(model, exports, measured)
     source = source_of(model, exports)
-    before = None if source is None else measured.logits[source.name]
+    fidelity = fidelity_of(
+        logits,
+        teacher=_teachers_logits(model, exports, measured),
+        source=None if source is None else measured.logits[source.name],
+        labels=labels,
+    )
     return Accuracy(
         top1=top1,
         top1_ci=metrics.wilson_interval(top1, len(labels)),
-        agreement_with_teacher=None if teacher is None else metrics.agreement(logits, teacher),
         agreement_with_source=_agreement(model, exports),
-        kl_to_teacher=None
-        if teacher is None
-        else metrics.kl_divergence(reference=teacher, model=logits),
-        ece=metrics.expected_calibration_error(logits, labels),
-        negative_flip_rate=None
-        if before is None
-        else metrics.negative_flip_rate(before=before, after=logits, labels=labels),
-        worst_class_change=None
-        if before is None
-        else metrics.worst_class_change(before=before, after=logits, labels=labels),
         accuracy_change=_accuracy_change(logits, source, measured),
+        **fidelity.model_dump(),
+    )
+
+
+def fidelity_of(
+    logits: Logits, *, teacher: Logits | None, source: Logits | None, labels: metrics.Labels
+) -> Fidelity:
+    """`teacher` and `source`: their logits, [test samples, classes], where there are any."""
+    agreement = kl = flips = worst = None
+    if teacher is not None:
+        agreement = metrics.agreement(logits, teacher)
+        kl = metrics.kl_divergence(reference=teacher, model=logits)
+    if source is not None:
+        flips = metrics.negative_flip_rate(before=source, after=logits, labels=labels)
+        worst = metrics.worst_class_change(before=source, after=logits, labels=labels)
+    return Fidelity(
+        agreement_with_teacher=agreement,
+        kl_to_teacher=kl,
+        ece=metrics.expected_calibration_error(logits, labels),
+        negative_flip_rate=flips,
+        worst_class_change=worst,
     )
 
 
@@ -175,7 +178,7 @@ def _accuracy_change(
     )
 
 
-def _latency(name: str, measured: Measured) -> Latency:
+def _latency(name: str, measured: Measured) -> tuple[Latency, Validity]:
     document = measured.document
     row = next(row for row in document.summary if row.model == name)
     return Latency(
@@ -187,6 +190,11 @@ def _latency(name: str, measured: Measured) -> Latency:
         p90_ns=row.p90_ns,
         latency_note=note_of(row, emulated=document.device.emulated),
         peak_memory_bytes=row.peak_memory_bytes,
+    ), Validity(
+        valid=row.valid,
+        invalid_reasons=row.invalid_reasons,
+        blocks=row.n_processes,
+        disturbances=row.disturbances,
     )
 
 
@@ -200,16 +208,6 @@ def speed_up(name: str, document: Document) -> SpeedUp:
         speedup_ci=_ends(row.ratio_ci),
         speedup_verdict=row.verdict,
         teacher_runtime=row.baseline_runtime,
-    )
-
-
-def _validity(name: str, document: Document) -> Validity:
-    row = next(row for row in document.summary if row.model == name)
-    return Validity(
-        valid=row.valid,
-        invalid_reasons=row.invalid_reasons,
-        blocks=row.n_processes,
-        disturbances=row.disturbances,
     )
 
 

@@ -7,7 +7,7 @@ from importlib import metadata
 from pathlib import Path
 
 from pipeline.engine.artifacts import Exports
-from pipeline.engine.job import Job, Step
+from pipeline.engine.job import Job
 from pipeline.recipe.schema import Recipe
 from pipeline.reporting.findings.recommendation import recommend
 from pipeline.reporting.measurements import Measurements, ReportFiles
@@ -53,7 +53,7 @@ def _report(cfg: Recipe, job: Job, bench: Measurements) -> Report:
         seed=cfg.seed,
         environment=_environment(bench),
         wall_s=round(time.monotonic() - job.history.begun, 1),
-        stages=tuple(_stage(step) for step in job.history.steps),
+        stages=tuple(StageRow.model_validate(vars(step)) for step in job.history.steps),
         dataset=DatasetUsed(**exports.dataset.model_dump(), majority_share=bench.majority_share),
         recommended=recommend(bench.rows, majority_share=bench.majority_share),
         models=bench.rows,
@@ -80,13 +80,3 @@ def _version(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _stage(step: Step) -> StageRow:
-    return StageRow(
-        name=step.name,
-        reused=step.reused,
-        reason=step.reason,
-        wall_s=step.wall_s,
-        folder=step.folder,
-    )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pipeline.reporting import formatting
 from pipeline.reporting.findings.chance import majority
-from pipeline.reporting.schema.model_row import AccuracyChange, Interval, LatencyNote, ModelRow
+from pipeline.reporting.schema.model_row import Interval, ModelRow
 from pipeline.reporting.schema.report import Recommended
 
 LEVEL = 0.05
@@ -22,16 +22,19 @@ LEVEL = 0.05
 class Candidate:
     """A file of the student that was measured on the device."""
 
-    name: str
-    size_bytes: int
+    row: ModelRow
     top1: float
     top1_ci: Interval
-    change: AccuracyChange | None
-    """Against the float student."""
     median_ns: float
-    median_ci: Interval | None
-    """Null where the time is not reliable: disturbed, emulated, or too few processes."""
-    note: LatencyNote | None
+
+    @property
+    def name(self) -> str:
+        return self.row.name
+
+    @property
+    def order(self) -> tuple[int, float]:
+        """The smallest first; of equal ones the fastest."""
+        return self.row.size_bytes, self.median_ns
 
 
 def recommend(
@@ -51,25 +54,17 @@ def recommend(
 
 def keeps_accuracy(file: Candidate, best: Candidate) -> bool:
     """Whether it is not shown to be worse; `best` is the most accurate file."""
-    if file.change is None:
+    change = file.row.accuracy_change
+    if change is None:
         return file.top1_ci[1] >= best.top1_ci[0]
-    return file.change.gain >= 0 or file.change.p_value > LEVEL
+    return change.gain >= 0 or change.p_value > LEVEL
 
 
 def _candidate(row: ModelRow) -> Candidate | None:
     """None for a teacher and for what was not measured."""
     if row.is_teacher or row.top1 is None or row.top1_ci is None or row.median_ns is None:
         return None
-    return Candidate(
-        name=row.name,
-        size_bytes=row.size_bytes,
-        top1=row.top1,
-        top1_ci=row.top1_ci,
-        change=row.accuracy_change,
-        median_ns=row.median_ns,
-        median_ci=row.reliable_ci,
-        note=row.note,
-    )
+    return Candidate(row=row, top1=row.top1, top1_ci=row.top1_ci, median_ns=row.median_ns)
 
 
 def _recommended(
@@ -81,7 +76,7 @@ def _recommended(
         return Recommended(device=device, fastest=None, smallest=None, reason=reason)
     best = max(found, key=lambda file: file.top1)
     kept = [file for file in above if keeps_accuracy(file, best)]
-    smallest = min(kept, key=lambda file: (file.size_bytes, file.median_ns))
+    smallest = min(kept, key=lambda file: file.order)
     fastest, equals = _fastest(kept)
     return Recommended(
         device=device,
@@ -95,21 +90,21 @@ def _recommended(
 
 def _fastest(kept: Sequence[Candidate]) -> tuple[Candidate | None, list[Candidate]]:
     """The fastest, and the others whose times do not differ from its time."""
-    timed = [file for file in kept if file.median_ci is not None]
+    timed = [file for file in kept if file.row.reliable_ci is not None]
     if not timed:
         return None, []
     first = min(timed, key=lambda file: file.median_ns)
     equals = [file for file in timed if _low(file) <= _high(first)]
-    chosen = min(equals, key=lambda file: (file.size_bytes, file.median_ns))
+    chosen = min(equals, key=lambda file: file.order)
     return chosen, [file for file in equals if file is not chosen]
 
 
 def _low(file: Candidate) -> float:
-    return file.median_ci[0] if file.median_ci else file.median_ns
+    return file.row.reliable_ci[0] if file.row.reliable_ci else file.median_ns
 
 
 def _high(file: Candidate) -> float:
-    return file.median_ci[1] if file.median_ci else file.median_ns
+    return file.row.reliable_ci[1] if file.row.reliable_ci else file.median_ns
 
 
 def _choice(
@@ -118,7 +113,7 @@ def _choice(
     equals: Sequence[Candidate],
     kept: Sequence[Candidate],
 ) -> list[str]:
-    size = formatting.kilobytes(smallest.size_bytes)
+    size = formatting.kilobytes(smallest.row.size_bytes)
     if fastest is None:
         return [f"smallest: {smallest.name} {size}", f"fastest: not known, {_why(kept)}"]
     time = formatting.microseconds(fastest.median_ns)
@@ -134,7 +129,7 @@ def _choice(
 
 
 def _trade(smallest: Candidate, fastest: Candidate) -> str:
-    if smallest.median_ci is None:
+    if smallest.row.reliable_ci is None:
         return ""
     ratio = smallest.median_ns / fastest.median_ns
     return f", {smallest.name} takes {formatting.times(ratio)} that time"
@@ -142,7 +137,7 @@ def _trade(smallest: Candidate, fastest: Candidate) -> str:
 
 def _why(kept: Sequence[Candidate]) -> str:
     """Why no time is reliable."""
-    notes = {file.note for file in kept}
+    notes = {file.row.note for file in kept}
     if "emulated" in notes:
         return "because the device is emulated"
     if "disturbed" in notes:
@@ -158,7 +153,7 @@ def _left_out(
     reasons = []
     if worse := [file.name for file in found if file not in kept]:
         reasons.append(f"not considered, for their accuracy: {', '.join(worse)}")
-    untimed = [file.name for file in kept if file.median_ci is None]
+    untimed = [file.name for file in kept if file.row.reliable_ci is None]
     if fastest is not None and untimed:
         reasons.append(f"not considered for speed, without a valid time: {', '.join(untimed)}")
     return reasons

@@ -4,22 +4,16 @@ from typing import Literal
 
 from pydantic import Field
 
-from pipeline.reporting.schema.model_row import Interval, Part
+from pipeline.reporting.schema.model_row import Fidelity, Interval, Part
 
 
-class VariantRun(Part):
+class VariantRun(Fidelity):
     """One variant trained with one seed, on the whole test split."""
 
     seed: int
     top1: float
     top1_ci: Interval
     """Wilson's."""
-    agreement_with_teacher: float | None = None
-    kl_to_teacher: float | None = None
-    ece: float | None = None
-    negative_flip_rate: float | None = None
-    worst_class_change: tuple[float, int] | None = None
-    """As `metrics.worst_class_change` returns it: the change, and the index of the class."""
     corrupted: dict[str, tuple[float, ...]] = Field(default_factory=dict)
     """Kind of corruption -> accuracy at severities 1 to 5."""
 
@@ -29,8 +23,8 @@ class AblationRow(VariantRun):
     """A key of `findings.ablation.VARIANTS`."""
 
 
-class Variant(Part):
-    """Means over seeds, and the runs that they are computed from."""
+class Variant(Fidelity):
+    """Means over seeds (of the worst class: the worst of all), and the runs."""
 
     name: str
     """A key of `findings.ablation.VARIANTS`."""
@@ -39,12 +33,6 @@ class Variant(Part):
     top1: float
     top1_interval: Interval | None
     """Student's t over seeds; null for one seed."""
-    agreement_with_teacher: float | None
-    kl_to_teacher: float | None
-    ece: float | None
-    negative_flip_rate: float | None
-    worst_class_change: tuple[float, int] | None
-    """The worst of all seeds."""
     corrupted: dict[str, tuple[float, ...]]
     runs: tuple[VariantRun, ...]
 

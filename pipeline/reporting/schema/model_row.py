@@ -44,6 +44,20 @@ class ModelFile(Part):
     macs: int | None
 
 
+class Fidelity(Part):
+    """Scores on the whole test split, as `targets.evaluation.metrics` defines them."""
+
+    agreement_with_teacher: float | None = None
+    kl_to_teacher: float | None = None
+    ece: float | None = None
+    """Expected calibration error."""
+    negative_flip_rate: float | None = None
+    """Share of samples that the model's source has right and the model has wrong. The source of a
+    float student is its teacher, that of a quantized one the float student."""
+    worst_class_change: tuple[float, int] | None = None
+    """Change of the accuracy of the class that lost most against the source, and its index."""
+
+
 class AccuracyChange(Part):
     """Against the float student, on the same test images: `evaluation.significance.mcnemar`."""
 
@@ -56,22 +70,11 @@ class AccuracyChange(Part):
     """Two-sided, of no difference."""
 
 
-class Accuracy(Part):
-    """On the whole test split."""
-
+class Accuracy(Fidelity):
     top1: float | None = None
     top1_ci: Interval | None = None
-    agreement_with_teacher: float | None = None
     agreement_with_source: float | None = None
     """With the network that the file was made from; null for a file of the user's."""
-    kl_to_teacher: float | None = None
-    ece: float | None = None
-    """Expected calibration error."""
-    negative_flip_rate: float | None = None
-    """Share of samples that the model's source had right and the model has wrong. The source of a
-    float student is its teacher, that of a quantized file the float student."""
-    worst_class_change: tuple[float, int] | None = None
-    """Change of the accuracy of the class that lost most against the source, and its index."""
     accuracy_change: AccuracyChange | None = None
     """Null for the float student itself, and where there is no float student."""
 
