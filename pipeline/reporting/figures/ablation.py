@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pipeline.reporting.figures.drawing import NOT_SHOWN, ROW, SHOWN, name_axis, picture
+from pipeline.reporting.figures.drawing import NOT_SHOWN, ROW, SHOWN, legend, name_axis, picture
 from pipeline.reporting.schema.ablation import Step, Variant
 
 VARIANTS = {
@@ -48,7 +48,5 @@ def corruptions(variants: Sequence[Variant]) -> str:
             axes.set_xlabel("severity", fontsize=9)
         first.set_ylabel("top-1, %")
         handles, names = first.get_legend_handles_labels()
-        drawn.figure.legend(
-            handles, names, loc="outside lower center", ncols=2, fontsize=8, frameon=False
-        )
+        legend(drawn.figure, handles, names, columns=2)
     return drawn.svg

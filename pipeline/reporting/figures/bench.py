@@ -9,6 +9,7 @@ from pipeline.reporting.figures.drawing import (
     NOT_SHOWN,
     ROW,
     SHOWN,
+    legend,
     name_axis,
     picture,
     time_axis,
@@ -65,11 +66,11 @@ def _legend(figure: "Figure") -> None:
     from matplotlib.lines import Line2D
 
     handles = [
-        Line2D([], [], ls="none", label=label, color=colour, marker=mark, ms=size, mfc=face)
+        Line2D([], [], ls="none", color=colour, marker=mark, ms=size, mfc=face, label=label)
         for label, colour, mark, size, face in (
             ("one process", SHOWN, "o", 5, SHOWN),
             ("not valid", NOT_SHOWN, "o", 5, "none"),
             ("median over processes", HEADLINE, "|", 12, HEADLINE),
         )
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+    legend(figure, handles, [str(handle.get_label()) for handle in handles], columns=3)

@@ -2,13 +2,15 @@
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
 
 SHOWN, NOT_SHOWN, HEADLINE = "#1c2024", "#8b8d98", "#d9730d"
 """Colours of what the data show, of what they do not show, and of a headline figure."""
@@ -72,6 +74,15 @@ def name_axis(axes: "Axes", names: list[str]) -> None:
     """One row per name, the first on top."""
     axes.set_yticks(range(len(names)), [_two_lines(name) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
+
+
+def legend(
+    figure: "Figure", handles: Sequence["Artist"], names: Sequence[str], *, columns: int
+) -> "Legend":
+    """Below the axes."""
+    return figure.legend(
+        handles, names, loc="outside lower center", ncols=columns, fontsize=8, frameon=False
+    )
 
 
 def _two_lines(name: str) -> str:

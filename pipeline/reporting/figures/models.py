@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pipeline.reporting.figures.drawing import ACCURACY, NOT_SHOWN, picture, time_axis
+from pipeline.reporting.figures.drawing import ACCURACY, NOT_SHOWN, legend, picture, time_axis
 from pipeline.reporting.formatting import kilobytes
 from pipeline.reporting.schema.model_row import ModelRow
 
@@ -33,14 +33,10 @@ def latency(rows: Sequence[ModelRow]) -> str:
             _mark(axes, row, _marker(formats.index(row.format)))
         time_axis(axes, "median latency, µs (one query, log scale)")
         axes.set_ylabel(ACCURACY)
-        longest = max(len(name) for name in axes.get_legend_handles_labels()[1])
-        legend = drawn.figure.legend(
-            loc="outside lower center",
-            ncols=2 if longest <= LEGEND // 2 else 1,
-            fontsize=8,
-            frameon=False,
-        )
-        for handle in legend.legend_handles:
+        named = axes.get_legend_handles_labels()
+        longest = max(map(len, named[1]))
+        below = legend(drawn.figure, *named, columns=2 if longest <= LEGEND // 2 else 1)
+        for handle in below.legend_handles:
             # The marks' own sizes would cover one another.
             handle.set_sizes([40])  # type: ignore[union-attr]
         axes.margins(x=0.2, y=0.15)
@@ -61,15 +57,8 @@ def _mark(axes: "Axes", row: ModelRow, marker: str) -> None:
     colour = ROLES.get(row.role, OTHER_ROLE) if row.is_reliable else NOT_SHOWN
     low, high = row.reliable_ci or (row.median_ns, row.median_ns)
     about = ", ".join(filter(None, [kilobytes(row.size_bytes), row.note]))
-    axes.errorbar(
-        x,
-        y,
-        xerr=[[x - low / 1000], [high / 1000 - x]],
-        yerr=[[below], [over]],
-        color=colour,
-        alpha=0.5,
-        linewidth=1,
-    )
+    xerr, yerr = [[x - low / 1000], [high / 1000 - x]], [[below], [over]]
+    axes.errorbar(x, y, xerr=xerr, yerr=yerr, color=colour, alpha=0.5, linewidth=1)
     axes.scatter(
         x,
         y,
@@ -122,24 +111,9 @@ def _line(
     """One format: its networks at `x`, which is moved `aside` so that formats do not overlap."""
     top1, *reach = zip(*map(_top1, rows), strict=True)
     colour = LINES[min(number, len(LINES) - 1)]
-    axes.errorbar(
-        x,
-        top1,
-        yerr=reach,
-        label=rows[0].format,
-        color=colour,
-        linewidth=1,
-        alpha=0.8,
-        marker=_marker(number),
-        markersize=5,
-    )
+    style, name = f"{_marker(number)}-", rows[0].format
+    axes.errorbar(x, top1, yerr=reach, fmt=style, label=name, c=colour, lw=1, alpha=0.8, ms=5)
+    where, side = ((-5, 4), "right") if aside < 0 else ((5, 4), "left")
     for place, y in zip(x, top1, strict=True):
-        axes.annotate(
-            f"{y:.2f}",
-            (place, y),
-            xytext=(-5 if aside < 0 else 5, 4),
-            textcoords="offset points",
-            ha="right" if aside < 0 else "left",
-            fontsize=8,
-            color=colour,
-        )
+        text, at = f"{y:.2f}", (place, y)
+        axes.annotate(text, at, where, textcoords="offset points", ha=side, size=8, color=colour)
