@@ -9,10 +9,16 @@ from pipeline.reporting.findings.chance import chance
 from pipeline.reporting.formatting import NOT_MEASURED, count, percent
 from pipeline.reporting.pages import templates
 from pipeline.reporting.schema.model_row import ModelRow
-from pipeline.reporting.schema.report import Report, ScaleRange, StageRow, TensorScales
+from pipeline.reporting.schema.report import (
+    ProcessorRow,
+    Report,
+    ScaleRange,
+    StageRow,
+    TensorScales,
+)
 from pipeline.reporting.tables import ablation as ablation_tables
 from pipeline.reporting.tables.models import models
-from targets.formats.record import Parity, ProcessorProof
+from targets.formats.record import Parity
 
 Cells = tuple[str, ...]
 
@@ -69,11 +75,11 @@ def _parity(row: Parity) -> Cells:
     )
 
 
-def _processor(row: ProcessorProof) -> Cells:
+def _processor(row: ProcessorRow) -> Cells:
     return (
         row.processor,
         row.how,
-        f"{row.tflite}, {row.onnx}",
+        ", ".join(row.files),
         percent(row.agreement),
         f"{row.max_abs_diff:.2g}",
         count(row.samples),

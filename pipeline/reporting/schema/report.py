@@ -7,13 +7,13 @@ import json
 from pathlib import Path
 from typing import Final, Literal, Self
 
-from pydantic import Field, JsonValue, ValidationError, field_validator
+from pydantic import ConfigDict, Field, JsonValue, ValidationError, field_validator
 
 from pipeline.engine.artifacts import DatasetSummary
 from pipeline.reporting.schema.ablation import Ablation
 from pipeline.reporting.schema.model_row import ModelRow, Part
 from targets.errors import InputError
-from targets.formats.record import Parity, ProcessorProof, ScaleRow, Scales
+from targets.formats.record import Parity, ScaleRow, Scales
 
 SCHEMA: Final = "report/1"
 FILE = "report.json"
@@ -58,6 +58,25 @@ class Recommended(Part):
     """Null where no file is better than naming the most frequent class."""
     reason: str
     """A sentence for a person."""
+
+
+class ProcessorRow(Part):
+    """Files of one quantized graph on one processor: `targets.formats.record.ProcessorProof`.
+
+    Each file is a key that is named after its format.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    processor: str
+    how: str
+    samples: int
+    agreement: float
+    max_abs_diff: float
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return tuple(str(name) for name in (self.model_extra or {}).values())
 
 
 ScaleRange = float | tuple[float, float] | None
@@ -117,7 +136,7 @@ class Report(Part):
     models: tuple[ModelRow, ...]
     """A row per device and model."""
     parity: tuple[Parity, ...]
-    processors: tuple[ProcessorProof, ...] = ()
+    processors: tuple[ProcessorRow, ...] = ()
     scales: tuple[TensorScales, ...] = ()
     ablation: Ablation | None = None
     gates: tuple[JsonValue, ...] = ()
