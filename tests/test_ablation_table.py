@@ -1,14 +1,15 @@
 """The ablation says what its observations show, and no more."""
 
 import json
-from typing import Any
 
 import numpy as np
 import pytest
 from scipy.stats import ttest_1samp
 
-from pipeline.reporting.ablation_table import STEPS, VARIANTS, AblationRow, Right, tabulate
-from pipeline.reporting.table import points
+from pipeline.reporting.findings.ablation import STEPS, VARIANTS, tabulate
+from pipeline.reporting.formatting import points
+from pipeline.reporting.schema.ablation import Ablation, AblationRow, Step
+from targets.evaluation.significance import Right
 
 SAMPLES = 2000
 WRONG = {
@@ -47,82 +48,83 @@ def row(variant: str, seed: int, top1: float) -> AblationRow:
     )
 
 
-def step(table: dict[str, Any], after: str, before: str) -> dict[str, Any]:
-    (found,) = (s for s in table["steps"] if (s["before"], s["after"]) == (before, after))
-    assert isinstance(found, dict)
+def step(table: Ablation, after: str, before: str) -> Step:
+    (found,) = (s for s in table.steps if (s.before, s.after) == (before, after))
     return found
 
 
 @pytest.fixture(scope="module")
-def table() -> dict[str, Any]:
+def table() -> Ablation:
     return tabulate(*observed(**WRONG))
 
 
-def test_variants_and_steps_stand_in_their_order(table: dict[str, Any]) -> None:
-    assert [v["name"] for v in table["variants"]] == list(VARIANTS)
-    assert [(s["before"], s["after"]) for s in table["steps"]] == [s[:2] for s in STEPS]
-    assert table["test_samples"] == SAMPLES
-    assert json.loads(json.dumps(table, allow_nan=False)) == table
+def test_variants_and_steps_stand_in_their_order(table: Ablation) -> None:
+    assert [v.name for v in table.variants] == list(VARIANTS)
+    assert [(s.before, s.after) for s in table.steps] == [s[:2] for s in STEPS]
+    assert table.test_samples == SAMPLES
+    document = json.dumps(table.model_dump(mode="json", by_alias=True), allow_nan=False)
+    assert Ablation.model_validate_json(document) == table
 
 
-def test_a_variant_has_its_mean_and_its_interval_over_seeds(table: dict[str, Any]) -> None:
-    (kd,) = (v for v in table["variants"] if v["name"] == "student_kd")
-    assert kd["top1"] == pytest.approx(1 - 481 / 6000)
-    assert kd["top1_interval"][0] < kd["top1"] < kd["top1_interval"][1]
-    assert kd["agreement_with_teacher"] == pytest.approx(0.91)
-    assert kd["worst_class_change"] == [-0.03, 2]
-    assert kd["corrupted"]["noise"] == pytest.approx([kd["top1"] - 0.01 * s for s in range(1, 6)])
-    assert [run["seed"] for run in kd["runs"]] == [0, 1, 2]
+def test_a_variant_has_its_mean_and_its_interval_over_seeds(table: Ablation) -> None:
+    (kd,) = (v for v in table.variants if v.name == "student_kd")
+    assert kd.top1 == pytest.approx(1 - 481 / 6000)
+    assert kd.top1_interval is not None
+    assert kd.top1_interval[0] < kd.top1 < kd.top1_interval[1]
+    assert kd.agreement_with_teacher == pytest.approx(0.91)
+    assert kd.worst_class_change == (-0.03, 2)
+    assert kd.corrupted["noise"] == pytest.approx([kd.top1 - 0.01 * s for s in range(1, 6)])
+    assert [run.seed for run in kd.runs] == [0, 1, 2]
 
 
-def test_what_was_not_measured_is_null(table: dict[str, Any]) -> None:
-    teacher = table["variants"][0]
-    assert teacher["negative_flip_rate"] is None
-    assert teacher["worst_class_change"] is None
+def test_what_was_not_measured_is_null(table: Ablation) -> None:
+    teacher = table.variants[0]
+    assert teacher.negative_flip_rate is None
+    assert teacher.worst_class_change is None
 
 
-def test_a_large_steady_gain_is_separated(table: dict[str, Any]) -> None:
+def test_a_large_steady_gain_is_separated(table: Ablation) -> None:
     kd = step(table, "student_kd", "student_scratch")
     gains = [(a - b) / SAMPLES for a, b in zip(*list(WRONG.values())[1:3], strict=True)]
-    assert [run["gain"] for run in kd["runs"]] == pytest.approx(gains)
+    assert [run.gain for run in kd.runs] == pytest.approx(gains)
     expected = ttest_1samp(gains, 0)
-    assert kd["p_seeds"] == pytest.approx(expected.pvalue)
-    assert kd["interval"] == pytest.approx(list(expected.confidence_interval(0.95)))
-    assert kd["p_images"] < 0.001
-    assert kd["separated"]
-    assert "a gain that the tests show" in kd["words"]
+    assert kd.p_seeds == pytest.approx(expected.pvalue)
+    assert kd.interval == pytest.approx(tuple(expected.confidence_interval(0.95)))
+    assert kd.p_images < 0.001
+    assert kd.separated
+    assert "a gain that the tests show" in kd.words
 
 
-def test_what_does_not_separate_is_published_in_those_words(table: dict[str, Any]) -> None:
+def test_what_does_not_separate_is_published_in_those_words(table: Ablation) -> None:
     qat = step(table, "kd_qat", "kd_ptq")
-    assert not qat["separated"]
-    assert "not shown to differ from no change" in qat["words"]
-    assert "another seed" in qat["words"]
+    assert not qat.separated
+    assert "not shown to differ from no change" in qat.words
+    assert "another seed" in qat.words
 
 
 def test_a_loss_is_called_a_loss() -> None:
     swapped = {**WRONG, "student_kd": WRONG["student_scratch"], "student_scratch": (150, 152, 149)}
-    words = step(tabulate(*observed(**swapped)), "student_kd", "student_scratch")["words"]
+    words = step(tabulate(*observed(**swapped)), "student_kd", "student_scratch").words
     assert words.startswith("−3.")
     assert "a loss that the tests show" in words
 
 
 def test_steady_seeds_do_not_make_up_for_few_images() -> None:
     """The same tiny gain in every seed: sure about seeds, not about images."""
-    seen = tabulate(*observed(student_scratch=(20, 20, 20), student_kd=(18, 18, 18)))
-    (only,) = seen["steps"]
-    assert only["p_seeds"] == 0.0
-    assert only["p_images"] > 0.05
-    assert not only["separated"]
-    assert "another test split could reverse it" in only["words"]
+    table = tabulate(*observed(student_scratch=(20, 20, 20), student_kd=(18, 18, 18)))
+    (only,) = table.steps
+    assert only.p_seeds == 0.0
+    assert only.p_images > 0.05
+    assert not only.separated
+    assert "another test split could reverse it" in only.words
 
 
 def test_one_seed_is_tested_over_images_alone() -> None:
-    (only,) = tabulate(*observed(student_scratch=(220,), student_kd=(160,)))["steps"]
-    assert only["p_seeds"] is None
-    assert only["p_images"] == only["runs"][0]["p_value"]
-    assert only["interval"] == only["runs"][0]["interval"]
-    assert only["interval_over"] == "images"
+    (only,) = tabulate(*observed(student_scratch=(220,), student_kd=(160,))).steps
+    assert only.p_seeds is None
+    assert only.p_images == only.runs[0].p_value
+    assert only.interval == only.runs[0].interval
+    assert only.interval_over == "images"
 
 
 def test_other_seeds_are_not_paired() -> None:

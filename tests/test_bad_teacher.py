@@ -36,7 +36,7 @@ def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Typed
     def run(*argv: str) -> tuple[int, str, str]:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, "argv", ["pipeline", *argv])
-        code = app._exit_code(debug=False)
+        code = app.exit_code(debug=False)
         return code, *capsys.readouterr()
 
     return run

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from pipeline.cli.app import main
-from pipeline.reporting import bench_page
-from pipeline.reporting.bench_table import print_measured, rows
+from pipeline.reporting.pages import bench as bench_page
+from pipeline.reporting.tables.bench import print_measured, rows
 from targets.bench.assemble import baselines
 from targets.bench.plan import Protocol
 from targets.bench.result import Document, read

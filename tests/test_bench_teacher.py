@@ -135,13 +135,13 @@ def test_a_teacher_in_another_runtime_is_the_baseline_and_is_named(taught: Taugh
 
 def test_a_valid_verdict_brings_its_speed_up_into_the_report() -> None:
     """In a real measurement another process may disturb it: here the blocks are made."""
-    from pipeline.stages.bench import Seen, _speed
+    from pipeline.reporting.model_rows import speed_up
     from tests.test_result import document
 
-    seen = Seen(document=document(), logits={}, labels=np.zeros(1, np.int64), teacher_logits=None)
-    row = _speed("fast.onnx", seen)
-    assert row["speedup_verdict"] == "faster"
-    assert row["speedup_ci"][0] < row["speedup_vs_teacher"] == pytest.approx(2, rel=0.02)
+    found = speed_up("fast.onnx", document())
+    assert found.speedup_verdict == "faster"
+    assert found.speedup_ci is not None
+    assert found.speedup_ci[0] < (found.speedup_vs_teacher or 0) == pytest.approx(2, rel=0.02)
 
 
 def test_the_classes_of_a_foreign_file_are_put_in_our_order(taught: Taught) -> None:

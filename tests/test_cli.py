@@ -5,15 +5,14 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
 
-from pipeline.cli.app import main
+from pipeline.cli.app import exit_code, main
 from tests.conftest import Command, Lane
 
 
@@ -38,8 +37,20 @@ def test_every_help_ends_in_an_example_and_knows_json(command: Command, name: st
     assert "--json" in text
 
 
+@pytest.mark.parametrize("name", sorted({*COMMANDS} - {"bench", "doctor"}))
+def test_the_help_of_every_option_is_a_phrase(name: str) -> None:
+    """A verb or a noun with what it is of: "Of an input." explains nothing."""
+    for option in COMMANDS[name].params:
+        if isinstance(option, click.Option):
+            text = option.help or ""
+            assert len(text.split()) >= 3, option.name
+            assert text[0].isupper(), option.name
+            assert not text.startswith(("Of ", "As in ")), option.name
+            assert text.endswith((".", "].")) or "default" in text, option.name
+
+
 @pytest.mark.parametrize(
-    ("argv", "said"),
+    ("argv", "message"),
     [
         (["run", "digit"], "unknown recipe 'digit'; did you mean 'digits'?"),
         (["run", "--target", "tflit"], "--target: unknown target 'tflit'; did you mean 'tflite'?"),
@@ -59,11 +70,11 @@ def test_every_help_ends_in_an_example_and_knows_json(command: Command, name: st
     ],
 )
 def test_a_mistake_is_one_paragraph_and_exit_2(
-    command: Command, tmp_path: Path, argv: list[str], said: str
+    command: Command, tmp_path: Path, argv: list[str], message: str
 ) -> None:
     done = command(*argv)
     assert done.returncode == 2
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     assert list(tmp_path.iterdir()) == []  # nothing was begun
@@ -75,11 +86,11 @@ def test_debug_shows_the_traceback(command: Command) -> None:
     assert "Traceback" in done.stderr
 
 
-def test_recipes_say_what_they_cost_and_reach(command: Command) -> None:
+def test_recipes_are_listed_with_their_cost_and_accuracy(command: Command) -> None:
     listed = json.loads(command("recipes", "--json").stdout)
     assert {"digits", "fashion-mnist"} <= set(listed)
-    for said in listed.values():
-        assert set(said) == {"summary", "cost", "reaches"}
+    for about in listed.values():
+        assert set(about) == {"summary", "cost", "reaches"}
     assert "digits" in command("recipes").stdout
 
 
@@ -90,10 +101,10 @@ def test_a_plan_is_data_too(command: Command, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []  # planning writes nothing
 
 
-def test_a_plan_of_the_ablation_says_what_its_variants_cost(command: Command) -> None:
-    said = command("plan", "--ablation").stdout.splitlines()
-    assert [line[:9] for line in said].count("ablation ") == 3 * 3  # variants by seeds
-    assert said[-1] == "ablation  fresh   seed 2, hard: distill, quantize, convert"
+def test_a_plan_of_the_ablation_lists_its_variants(command: Command) -> None:
+    lines = command("plan", "--ablation").stdout.splitlines()
+    assert [line[:9] for line in lines].count("ablation ") == 3 * 3  # variants by seeds
+    assert lines[-1] == "ablation  fresh   seed 2, hard: distill, quantize, convert"
 
 
 def run_tiny(lane: Lane) -> list[str]:
@@ -138,7 +149,7 @@ def long_run(lane: Lane, tmp_path: Path) -> "Iterator[subprocess.Popen[str]]":
             process.communicate()
 
 
-def epoch_seen(process: "subprocess.Popen[str]", *, at_least: int) -> int:
+def epoch_of(process: "subprocess.Popen[str]", *, at_least: int) -> int:
     """The first epoch from `at_least` on that the process reports."""
     assert process.stderr is not None
     for line in process.stderr:
@@ -153,49 +164,35 @@ def test_a_signal_ends_a_run_with_its_code_and_publishes_nothing(
     lane: Lane, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     with long_run(lane, tmp_path) as process:
-        epoch_seen(process, at_least=2)
+        epoch_of(process, at_least=2)
         process.send_signal(number)
-        _, said = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=60)
         assert process.returncode == code
-    assert "goes on after the last finished epoch" in said
-    assert "Traceback" not in said
+    assert "to continue after the last finished epoch" in errors
+    assert "Traceback" not in errors
     assert not (tmp_path / "runs" / "tiny").exists()
     assert list((tmp_path / "runs" / ".store").glob("teacher-*")) == []
 
 
 def test_a_killed_run_goes_on_where_it_was(lane: Lane, tmp_path: Path) -> None:
     with long_run(lane, tmp_path) as process:
-        epoch_seen(process, at_least=2)
+        epoch_of(process, at_least=2)
     with long_run(lane, tmp_path) as process:
-        assert epoch_seen(process, at_least=1) >= 3
+        assert epoch_of(process, at_least=1) >= 3
 
 
-def test_a_place_that_cannot_be_written_is_told(command: Command, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_one_error(command: Command, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = command("run", "--out", str(tmp_path / "file"))
     assert done.returncode == 2
-    assert "choose another place with --out and --store" in done.stderr
+    assert "choose other folders with --out and --store" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
-def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    from pipeline.cli import app
-
-    def fill(**options: Any) -> Any:
-        with Path("/dev/full").open("w") as full:
-            full.write("x")
-
-    monkeypatch.setattr(app, "prepare", fill)
-    monkeypatch.setattr(sys, "argv", ["pipeline", "run"])
-    assert app._exit_code(debug=False) == 2
-    assert "No space left on device" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     "content", ["[]", "{}", "no json", '{"schema": "report/9"}', '{"schema": "report/1"}', "\xff"]
 )
-def test_what_is_no_report_is_told(command: Command, tmp_path: Path, content: str) -> None:
+def test_what_is_no_report_is_one_error(command: Command, tmp_path: Path, content: str) -> None:
     (tmp_path / "report.json").write_bytes(content.encode("latin-1"))
     for options in ([], ["--json"]):
         done = command("report", ".", *options)
@@ -203,32 +200,40 @@ def test_what_is_no_report_is_told(command: Command, tmp_path: Path, content: st
         assert "report.json: not a report" in done.stderr
 
 
-def test_an_end_of_file_is_not_taken_for_ctrl_c(
-    monkeypatch: pytest.MonkeyPatch, capsys: Any
+@pytest.fixture
+def ends_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], int]:
+    """The exit code of a command that does just this."""
+
+    def run(action: Callable[[], object]) -> int:
+        monkeypatch.setitem(main.commands, "planted", click.Command("planted", callback=action))
+        monkeypatch.setattr(sys, "argv", ["pipeline", "planted"])
+        return exit_code(debug=False)
+
+    return run
+
+
+def raised(error: Exception) -> None:
+    raise error
+
+
+Ends = Callable[[Callable[[], object]], int]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_a_full_disk_is_one_error(ends_in: Ends, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ends_in(lambda: Path("/dev/full").write_text("x")) == 2
+    assert "No space left on device. No partial result" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("planted"), EOFError("planted")])
+def test_a_bug_of_ours_is_one_line_and_a_log(
+    ends_in: Ends, capsys: pytest.CaptureFixture[str], error: Exception
 ) -> None:
-    from pipeline.cli import app
-
-    def broken(**options: Any) -> Any:
-        raise EOFError("planted")
-
-    monkeypatch.setattr(app, "prepare", broken)
-    monkeypatch.setattr(sys, "argv", ["pipeline", "run"])
-    assert app._exit_code(debug=False) == 70
-    Path(capsys.readouterr().err.split("The traceback is in ")[1].strip().rstrip(".")).unlink()
-
-
-def test_a_bug_of_ours_is_one_line_and_a_log(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    from pipeline.cli import app
-
-    def broken(**options: Any) -> Any:
-        raise ZeroDivisionError("planted")
-
-    monkeypatch.setattr(app, "prepare", broken)
-    monkeypatch.setattr(sys, "argv", ["pipeline", "run"])
-    assert app._exit_code(debug=False) == 70
-    said = capsys.readouterr().err
-    log = Path(said.split("The traceback is in ")[1].strip().rstrip("."))
-    assert "ZeroDivisionError: planted" in log.read_text()
+    """An end of file too: click would take it for Ctrl-C."""
+    assert ends_in(lambda: raised(error)) == 70
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    log = Path(line.partition("The traceback is in ")[2].rstrip("."))
+    assert f"{type(error).__name__}: planted" in log.read_text()
     log.unlink()
 
 

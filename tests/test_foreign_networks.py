@@ -329,7 +329,7 @@ def test_the_command_takes_a_signature(
     for name, code in (("pixels", 0), ("text", 2)):
         argv = ["convert", str(served), "--signature", name, "--out", name, "--json"]
         monkeypatch.setattr(sys, "argv", ["pipeline", *argv])
-        assert app._exit_code(debug=False) == code
+        assert app.exit_code(debug=False) == code
     words = capsys.readouterr()
     assert json.loads(words.out)["model"]["signature"] == "pixels"
     assert "Error: --signature: unknown signature 'text'" in words.err

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.engine.job import Job
 from pipeline.engine.progress import SilentConsole
-from pipeline.reporting import notes
+from pipeline.reporting.findings import notes
 from pipeline.stages.teacher import run
 from tests.conftest import Lane, stripes
 

@@ -1,39 +1,31 @@
 """Which file is recommended on a device, and what the reason may say."""
 
-from typing import Any
-
 import pytest
 
-from pipeline.reporting.recommendation import Recommended, recommend
+from pipeline.reporting.findings.recommendation import recommend
+from pipeline.reporting.schema.model_row import ModelRow
+from pipeline.reporting.schema.report import Recommended
+from tests.reports import changed, model_row
 
 INT8, FLOAT = "student.int8.tflite", "student.float32.tflite"
 
 
-def row(name: str, *, us: float, size: int, top1: float = 0.97, **changes: Any) -> dict[str, Any]:
-    """A quiet row of `report/1`, its time known within 2 %."""
-    ns = 1000 * us
-    return {
-        "name": name, "role": "student", "device": "local", "size_bytes": size, "top1": top1,
-        "top1_ci": [top1 - 0.01, top1 + 0.01], "median_ns": ns, "median_ci": [0.98 * ns, 1.02 * ns],
-        "latency_note": None, "accuracy_change": None,
-    } | changes  # fmt: skip
-
-
-def loss(points: float, p_value: float) -> dict[str, Any]:
+def loss(points: float, p_value: float) -> dict[str, object]:
     gain = -points / 100
     return {"reference": FLOAT, "gain": gain, "interval": [gain, gain], "p_value": p_value}
 
 
-def on_avx2(**changes: Any) -> list[dict[str, Any]]:
+def on_avx2(**changes: object) -> list[ModelRow]:
+    """`changes`: of the int8 file."""
     return [
-        row("teacher.float32.tflite", us=300, size=1_500_000, role="teacher"),
-        row(FLOAT, us=67.5, size=132_000),
-        row(INT8, us=122.3, size=33_000, **changes),
+        model_row("teacher.float32.tflite", us=300, size_bytes=1_500_000),
+        model_row(FLOAT, us=67.5, size_bytes=132_000),
+        changed(model_row(INT8, us=122.3, size_bytes=33_000), **changes),
     ]
 
 
-def only(rows: list[dict[str, Any]], **given: Any) -> Recommended:
-    (found,) = recommend(rows, **given)
+def only(rows: list[ModelRow], majority_share: float | None = None) -> Recommended:
+    (found,) = recommend(rows, majority_share=majority_share)
     return found
 
 
@@ -55,8 +47,8 @@ def test_where_int8_is_faster_it_is_the_one() -> None:
 
 def test_each_device_has_its_own() -> None:
     there = [
-        one | {"device": "pi4", "median_ns": 1e3 * one["size_bytes"], "median_ci": [1.0, 2.0]}
-        for one in on_avx2()
+        changed(row, device="pi4", median_ns=1e3 * row.size_bytes, median_ci=[1.0, 2.0])
+        for row in on_avx2()
     ]
     assert {one.device: one.fastest for one in recommend([*on_avx2(), *there])} == {
         "local": FLOAT,
@@ -65,7 +57,7 @@ def test_each_device_has_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "reason"),
     [
         ({"latency_note": "disturbed"}, "because the times were disturbed"),
         (
@@ -77,11 +69,11 @@ def test_each_device_has_its_own() -> None:
     ],
 )
 def test_without_times_to_rely_on_only_the_smallest_is_named(
-    changes: dict[str, Any], said: str
+    changes: dict[str, object], reason: str
 ) -> None:
-    found = only([one | changes for one in on_avx2()])
+    found = only([changed(row, **changes) for row in on_avx2()])
     assert (found.smallest, found.fastest) == (INT8, None)
-    assert found.reason == f"smallest: {INT8} 33.0 kB; fastest: not known, {said}"
+    assert found.reason == f"smallest: {INT8} 33.0 kB; fastest: not known, {reason}"
     assert "µs" not in found.reason
 
 
@@ -103,7 +95,7 @@ def test_of_times_that_do_not_differ_the_smaller_file_is_named() -> None:
     [(loss(2, p_value=0.001), False), (loss(2, p_value=0.2), True), (loss(-2, 0.001), True)],
 )
 def test_a_file_that_is_shown_to_be_worse_than_the_float_student_is_left_out(
-    change: dict[str, Any], kept: bool
+    change: dict[str, object], kept: bool
 ) -> None:
     found = only(on_avx2(accuracy_change=change))
     assert found.smallest == (INT8 if kept else FLOAT)
@@ -125,5 +117,5 @@ def test_where_no_file_is_above_the_most_frequent_class_none_is_recommended() ->
 
 
 def test_the_teacher_and_what_was_not_measured_are_not_recommended() -> None:
-    assert recommend(on_avx2()[:1]) == []
-    assert recommend([one | {"top1": None, "median_ns": None} for one in on_avx2()]) == []
+    assert recommend(on_avx2()[:1]) == ()
+    assert recommend([changed(row, top1=None, median_ns=None) for row in on_avx2()]) == ()

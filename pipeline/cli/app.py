@@ -1,58 +1,35 @@
-"""The command line: parse, call the library, render. Everything heavy is imported when used."""
+"""The command line: the group of commands, and the exit code of every way that one can end.
+
+A command is a module beside this one: it parses, calls the library and renders. Its module imports
+click and what is shared here, and everything heavy inside the function, so that --help is quick.
+"""
 
 import errno
 import json
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.cli.convert import convert
 from pipeline.cli.devices import devices, doctor
 from pipeline.cli.options import JSON
-from targets.errors import DeviceError, EdgeDistillError, ProofError
+from pipeline.cli.plan import plan
+from pipeline.cli.recipes import recipes
+from pipeline.cli.report import report
+from pipeline.cli.run import run
+from targets.errors import EdgeDistillError
 
 if TYPE_CHECKING:
     from pipeline.cli.bench_command import Measured
-    from pipeline.engine.job import Step
-    from pipeline.engine.runner import Runner
-    from pipeline.recipe.schema import Recipe
-
-RECIPE = click.argument("recipe", default="digits")
-RECIPE_OPTIONS: Sequence[Callable[[Any], Any]] = (
-    click.option("--target", "targets", multiple=True, help="Format to write: tflite, onnx."),
-    click.option("--device", "devices", multiple=True, help="local, ssh://…, adb://…, or a name."),
-    click.option(
-        "--teacher",
-        type=click.Path(path_type=Path),
-        help="Your own teacher: .keras, .h5, SavedModel, .onnx, .tflite or .npz of logits.",
-    ),
-    click.option("--data", type=click.Path(path_type=Path), help="The data set's file or folder."),
-    click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change a recipe key."),
-    click.option("--seed", type=int, help="Seed of everything random."),
-    click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True),
-    click.option(
-        "--store",
-        type=click.Path(path_type=Path),
-        envvar="PIPELINE_STORE",
-        help="Where stages are kept for reuse [default: OUT/.store].",
-    ),
-    click.option("--force", multiple=True, metavar="STAGE", help="Make a stage again."),
-    click.option("--ablation", is_flag=True, help="Also show what each stage buys, over seeds."),
-)
-
-
-def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in reversed((RECIPE, *RECIPE_OPTIONS, JSON)):
-        command = option(command)
-    return command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")
+@click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
 @click.version_option(package_name="edge-distill")
 def main() -> None:
     """From labelled data to small int8 models, measured on the device that runs them.
@@ -63,160 +40,8 @@ def main() -> None:
     """
 
 
-@main.command()
-@recipe_options
-def run(as_json: bool, **options: Any) -> int:
-    """Train, distil, quantize, convert, measure and report RECIPE (a name or a .toml file).
-
-    What is there already is reused; results are in OUT/<recipe>/.
-
-    \b
-    Example:
-      pipeline run digits --target tflite --target onnx --set distill.temperature=2
-    """
-    recipe, runner = prepare(**options)
-    results = options["out"] / recipe.name
-    runner.run(results)
-    return _show_run(results, as_json=as_json)
-
-
-def _show_run(results: Path, *, as_json: bool) -> int:
-    """The exit code: a device that failed is told last."""
-    from pipeline.reporting.table import print_ablation, print_models
-
-    text = (results / "report.json").read_text(encoding="utf-8")
-    report = json.loads(text)
-    if as_json:
-        click.echo(text, nl=False)
-    else:
-        print_models(report)
-        print_ablation(report)
-        click.echo(f"\n{results / 'report.html'}")
-    failed = report["environment"]["failed_devices"]
-    for why in failed.values():
-        click.echo(f"Error: {why}", err=True)
-    return DeviceError.exit_code if failed else 0
-
-
-@main.command()
-@recipe_options
-def plan(as_json: bool, **options: Any) -> None:
-    """Say per stage, and per variant of an ablation, whether a run would reuse it, and why not.
-
-    \b
-    Example:
-      pipeline plan digits --set distill.temperature=2
-    """
-    _, runner = prepare(**options)
-    steps = [*runner.plan(), *runner.plan_ablation()]
-    if as_json:
-        click.echo(json.dumps([_described(step) for step in steps], indent=1))
-        return
-    for step in steps:
-        click.echo(f"{step.name:<9} {'reused' if step.reused else 'fresh':<7} {step.reason}")
-
-
-@main.command()
-@JSON
-def recipes(as_json: bool) -> None:
-    """List the built-in recipes with what they cost and reach.
-
-    \b
-    Example:
-      pipeline recipes
-    """
-    from pipeline.recipe.load import built_in, load
-
-    about = {name: load(name).about.model_dump() for name in built_in()}
-    if as_json:
-        click.echo(json.dumps(about, indent=1))
-        return
-    for name, said in about.items():
-        click.echo(f"{name}\n  {said['summary']}")
-        for key in ("cost", "reaches"):
-            click.echo(f"  {key:<8} {said[key] or 'not measured yet'}")
-
-
-@main.command()
-@click.argument("run", type=click.Path(path_type=Path))
-@JSON
-def report(run: Path, as_json: bool) -> None:
-    """Show the results of a finished run from its folder, or of a measurement from its file.
-
-    \b
-    Example:
-      pipeline report runs/digits
-    """
-    from pipeline.reporting.table import print_ablation, print_models, read_report
-
-    if run.suffix == ".json":
-        _show_bench(run, as_json=as_json)
-        return
-    content = read_report(run / "report.json")
-    if as_json:
-        click.echo(json.dumps(content, indent=1))
-    else:
-        print_models(content)
-        print_ablation(content)
-
-
-def _show_bench(path: Path, *, as_json: bool) -> None:
-    from pipeline.reporting.bench_table import print_measured
-    from targets.bench.result import read
-
-    document = read(path)
-    if as_json:
-        click.echo(document.dump(), nl=False)
-    else:
-        print_measured({path.stem: document})
-
-
-@main.command()
-@click.argument("model", type=click.Path(path_type=Path))
-@click.option("--target", "targets", multiple=True, help="Format to write: tflite, onnx.")
-@click.option(
-    "--precision",
-    "precisions",
-    multiple=True,
-    help="float32, float16, dynamic, int8_ptq, int16x8 [default: float32; int8_ptq with --data].",
-)
-@click.option("--data", type=click.Path(path_type=Path), help="An .npz of uint8 images.")
-@click.option("--scale", type=float, default=1.0, show_default=True, help="The network expects")
-@click.option("--offset", type=float, default=0.0, show_default=True, help="raw * SCALE + OFFSET.")
-@click.option("--signature", metavar="NAME", help="Of a SavedModel [default: serving_default].")
-@click.option("--out", type=click.Path(path_type=Path), help="[default: converted/<model's name>]")
-@JSON
-def convert(as_json: bool, **options: Any) -> int:
-    """Write MODEL, a trained classifier (.keras, .h5 or a SavedModel folder), for a device.
-
-    Every file takes raw uint8 values and is compared with the network in its runtime. A file that
-    is not proved is not written; the others are, and the exit code is 1.
-
-    \b
-    Example:
-      pipeline convert model.keras --target tflite --target onnx --data images.npz
-    """
-    from pipeline.engine.progress import console
-    from pipeline.export.conversion import convert
-    from pipeline.export.options import ConvertOptions
-
-    asked = ConvertOptions(**options)
-    conversion = convert(asked, console=console())
-    document = conversion.json_tree()
-    if as_json:
-        click.echo(json.dumps(document, indent=1))
-    else:
-        _show_converted(document, asked.folder)
-    for reason in conversion.reasons:
-        click.echo(f"Error: {reason}", err=True)
-    return ProofError.exit_code if conversion.reasons else 0
-
-
-def _show_converted(document: dict[str, Any], out: Path) -> None:
-    from pipeline.reporting.table import print_converted
-
-    print_converted(document)
-    click.echo(f"\n{out / 'convert.json'}")
+for command in (run, plan, recipes, report, convert, devices, doctor):
+    main.add_command(command)
 
 
 @main.command()
@@ -281,7 +106,7 @@ def bench(as_json: bool, **options: Any) -> int:
 
 def _show_measured(measured: "Sequence[Measured]", *, as_json: bool) -> None:
     from pipeline.cli.bench_command import PAGE
-    from pipeline.reporting.bench_table import print_measured
+    from pipeline.reporting.tables.bench import print_measured
 
     documents = {one.device: one.document for one in measured if one.document is not None}
     if as_json:
@@ -292,63 +117,8 @@ def _show_measured(measured: "Sequence[Measured]", *, as_json: bool) -> None:
         click.echo(f"\n{measured[0].path.with_name(PAGE)}")
 
 
-for command in (devices, doctor):
-    main.add_command(command)
-
-
-def prepare(
-    *,
-    recipe: str,
-    targets: Sequence[str],
-    devices: Sequence[str],
-    teacher: Path | None,
-    data: Path | None,
-    sets: Sequence[str],
-    seed: int | None,
-    out: Path,
-    store: Path | None,
-    force: Sequence[str],
-    ablation: bool,
-) -> "tuple[Recipe, Runner]":
-    """The checked recipe with the command line laid on top, and a runner for it."""
-    from pipeline.engine.graph import NAMES
-    from pipeline.engine.progress import console
-    from pipeline.engine.runner import Runner
-    from pipeline.engine.store import Store
-    from pipeline.recipe.load import Override, load, parse_override
-    from targets.errors import unknown
-
-    given = {
-        "--target": ("convert.targets", tuple(targets) or None),
-        "--device": ("bench.devices", tuple(devices) or None),
-        "--teacher": ("teacher.file", teacher),
-        "--data": ("dataset.path", data),
-        "--seed": ("seed", seed),
-        "--ablation": ("ablation.enabled", ablation or None),
-    }
-    overrides = [parse_override(text) for text in sets]
-    overrides += [
-        Override(key, value, option) for option, (key, value) in given.items() if value is not None
-    ]
-    for stage in force:
-        if stage not in NAMES:
-            raise unknown("stage", stage, NAMES, place="--force")
-    checked = load(recipe, overrides)
-    runner = Runner(
-        recipe=checked,
-        store=Store((store or out / ".store").absolute()),
-        console=console(),
-        force=force,
-    )
-    return checked, runner
-
-
-def _described(step: "Step") -> dict[str, Any]:
-    return {"name": step.name, "reused": step.reused, "reason": step.reason, "folder": step.folder}
-
-
 class Terminated(BaseException):
-    """SIGTERM: like Ctrl-C, it unwinds, so that locks go and nothing half is published."""
+    """SIGTERM: unwinds as Ctrl-C does, so that locks are released and nothing partial published."""
 
 
 def _terminate(signum: int, frame: object) -> None:
@@ -356,13 +126,14 @@ def _terminate(signum: int, frame: object) -> None:
 
 
 def entry() -> None:
-    """The installed command: every end has its exit code, and no traceback without --debug."""
+    """The installed command. Without --debug, no error shows a traceback."""
     signal.signal(signal.SIGTERM, _terminate)
     debug = "--debug" in sys.argv[1:]
-    sys.exit(_exit_code(debug))
+    sys.exit(exit_code(debug=debug))
 
 
-def _exit_code(debug: bool) -> int:
+def exit_code(*, debug: bool) -> int:
+    """Run the command of `sys.argv`; the code that its process exits with."""
     try:
         result = main(standalone_mode=False)
         return result if isinstance(result, int) else 0
@@ -373,7 +144,7 @@ def _exit_code(debug: bool) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return _stopped(130, "interrupted")
-    except click.Abort as stop:  # click's own word for Ctrl-C, and for an EOFError of ours
+    except click.Abort as stop:  # click raises it for Ctrl-C, and for any EOFError of our code
         if not isinstance(stop.__cause__, EOFError):
             return _stopped(130, "interrupted")
         return _our_bug(stop.__cause__)
@@ -390,7 +161,9 @@ def _exit_code(debug: bool) -> int:
 
 
 def _stopped(code: int, word: str) -> int:
-    click.echo(f"{word}: the same command goes on after the last finished epoch.", err=True)
+    click.echo(
+        f"{word}: run the same command again to continue after the last finished epoch.", err=True
+    )
     return code
 
 
@@ -406,14 +179,14 @@ def _disk(error: OSError) -> str:
     remedies = {
         errno.ENOSPC: "Free some space",
         errno.EDQUOT: "Free some space",
-        errno.EACCES: "Mend the permissions",
-        errno.EPERM: "Mend the permissions",
-        errno.EROFS: "Make it writable",
+        errno.EACCES: "Fix the permissions",
+        errno.EPERM: "Fix the permissions",
+        errno.EROFS: "Make the file system writable",
     }
-    remedy = remedies.get(error.errno or 0, "Look at that place")
+    remedy = remedies.get(error.errno or 0, "Check that path")
     return (
-        f"{place}{error.strerror or error}. Nothing half-made was published. {remedy}, or choose "
-        "another place with --out and --store, and run the same command."
+        f"{place}{error.strerror or error}. No partial result was published. {remedy}, or choose "
+        "other folders with --out and --store, and run the same command again."
     )
 
 
@@ -424,6 +197,7 @@ def _our_bug(error: BaseException) -> int:
         "w", prefix="pipeline-", suffix=".log", delete=False, encoding="utf-8"
     ) as log:
         log.write(f"{sys.argv}\n{''.join(traceback.format_exception(error))}")
-    said = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}".rstrip(".")
-    click.echo(f"Error: this is a bug of ours: {said}. The traceback is in {log.name}.", err=True)
+    first_line = next(iter(str(error).splitlines()), "")
+    what = f"{type(error).__name__}: {first_line}".rstrip(".")
+    click.echo(f"Error: a bug in edge-distill: {what}. The traceback is in {log.name}.", err=True)
     return 70

@@ -8,7 +8,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from pipeline.engine.progress import Console
-from pipeline.reporting import bench_page
+from pipeline.reporting.pages import bench as bench_page
 from targets.devices import inventory
 from targets.devices.addresses import Adb
 from targets.devices.inventory import Device

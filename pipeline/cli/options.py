@@ -1,5 +1,143 @@
-"""Options that several commands have."""
+"""Options that several commands share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+if TYPE_CHECKING:
+    from pipeline.engine.runner import Runner
+    from pipeline.recipe.load import Override
+
+T = TypeVar("T")
+PATH = click.Path(path_type=Path)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout.")
+TARGETS = click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="FORMAT",
+    help="Format to write: tflite or onnx; may be repeated.",
+)
+DEVICES = click.option(
+    "--device",
+    "devices",
+    multiple=True,
+    metavar="DEVICE",
+    help="Device to measure on: local, a name in devices.toml, ssh://[user@]host[:port] or "
+    "adb://SERIAL; may be repeated.",
+)
+_RECIPE = (
+    click.argument("recipe", default="digits"),
+    TARGETS,
+    DEVICES,
+    click.option(
+        "--teacher",
+        type=PATH,
+        help="Your own teacher: a .keras, .h5, .onnx or .tflite file, a SavedModel folder, or an "
+        ".npz file of logits.",
+    ),
+    click.option("--data", type=PATH, help="File or folder of the data set."),
+    click.option(
+        "--set",
+        "sets",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Change a key of the recipe, as in distill.temperature=2; may be repeated.",
+    ),
+    click.option("--seed", type=int, help="Seed of all random numbers."),
+    click.option(
+        "--out",
+        type=PATH,
+        default=Path("runs"),
+        show_default=True,
+        help="Folder that holds a results folder per recipe.",
+    ),
+    click.option(
+        "--store",
+        type=PATH,
+        envvar="PIPELINE_STORE",
+        help="Folder that keeps finished stages for reuse [default: OUT/.store].",
+    ),
+    click.option(
+        "--force",
+        multiple=True,
+        metavar="STAGE",
+        help="Run a stage again even if its result is stored; may be repeated.",
+    ),
+    click.option(
+        "--ablation",
+        is_flag=True,
+        help="Also train the variants that show what each step gains, over several seeds.",
+    ),
+    JSON,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeOptions:
+    """A recipe, and the options of the command line that override it."""
+
+    recipe: str
+    targets: tuple[str, ...]
+    devices: tuple[str, ...]
+    teacher: Path | None
+    data: Path | None
+    sets: tuple[str, ...]
+    seed: int | None
+    out: Path
+    store: Path | None
+    force: tuple[str, ...]
+    ablation: bool
+
+    def runner(self) -> "Runner":
+        """A runner for the recipe, which is validated with the options on top."""
+        from pipeline.engine.graph import NAMES
+        from pipeline.engine.progress import console
+        from pipeline.engine.runner import Runner
+        from pipeline.engine.store import Store
+        from pipeline.recipe.load import load
+        from targets.errors import unknown
+
+        for stage in self.force:
+            if stage not in NAMES:
+                raise unknown("stage", stage, NAMES, place="--force")
+        return Runner(
+            recipe=load(self.recipe, self._overrides()),
+            store=Store((self.store or self.out / ".store").absolute()),
+            console=console(),
+            force=self.force,
+        )
+
+    def _overrides(self) -> "list[Override]":
+        from pipeline.recipe.load import Override, parse_override
+
+        given = {
+            "--target": ("convert.targets", self.targets or None),
+            "--device": ("bench.devices", self.devices or None),
+            "--teacher": ("teacher.file", self.teacher),
+            "--data": ("dataset.path", self.data),
+            "--seed": ("seed", self.seed),
+            "--ablation": ("ablation.enabled", self.ablation or None),
+        }
+        return [parse_override(text) for text in self.sets] + [
+            Override(key, value, option)
+            for option, (key, value) in given.items()
+            if value is not None
+        ]
+
+
+def recipe_options(command: Callable[[RecipeOptions, bool], T]) -> Callable[..., T]:
+    """Give a command RECIPE, its options and --json, as `(options, as_json)`."""
+
+    @wraps(command)
+    def with_options(as_json: bool, **values: Any) -> T:
+        return command(RecipeOptions(**values), as_json)
+
+    decorated: Callable[..., T] = with_options
+    for option in reversed(_RECIPE):
+        decorated = option(decorated)
+    return decorated

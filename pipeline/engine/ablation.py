@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pipeline.datasets.splits import Dataset, Samples
-    from pipeline.reporting.ablation_table import AblationRow
+    from pipeline.reporting.schema.ablation import Ablation, AblationRow
 
     Logits = npt.NDArray[np.float32]
 
@@ -58,10 +58,10 @@ class Answers:
     corrupted: "dict[str, tuple[float, ...]]"
 
 
-def run(recipe: Recipe, *, make: Make, data: "Dataset", say: Say) -> dict[str, Any]:
-    """The table of `pipeline.reporting.ablation_table`, for the report."""
+def run(recipe: Recipe, *, make: Make, data: "Dataset", say: Say) -> "Ablation":
+    """The table of `pipeline.reporting.findings.ablation`, for the report."""
     from pipeline.datasets.splits import Split
-    from pipeline.reporting.ablation_table import tabulate
+    from pipeline.reporting.findings.ablation import tabulate
     from targets.evaluation import metrics
 
     test = data[Split.TEST]
@@ -173,7 +173,7 @@ def _before(one: Answers, answers: list[Answers]) -> Answers | None:
 
 
 def _row(one: Answers, before: Answers | None, first: Answers, test: "Samples") -> "AblationRow":
-    from pipeline.reporting.ablation_table import AblationRow
+    from pipeline.reporting.schema.ablation import AblationRow
     from targets.evaluation import metrics
 
     labels, share = test.labels, metrics.top1(one.logits, test.labels)

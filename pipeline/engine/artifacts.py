@@ -5,7 +5,7 @@ Nothing in it depends on when or where it was made, so that equal results have e
 """
 
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -119,81 +119,3 @@ class Exports(Artifact):
 
     def path(self, model: ExportedModel) -> Path:
         return self.folder / model.file
-
-
-class AccuracyChange(BaseModel):
-    """Against the float student, on the same test images: `evaluation.significance.mcnemar`."""
-
-    model_config = ConfigDict(frozen=True)
-
-    reference: str
-    """Name of the float student's file."""
-    gain: float
-    """Top-1 less that of the reference."""
-    interval: tuple[float, float]
-    """Of the gain, 95 %."""
-    p_value: float
-    """Of no difference, two-sided."""
-
-
-class Measured(BaseModel):
-    """One model on one device, in the words of `report/1`; what was not measured is null."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    device: str | None = None
-    runtime: str | None = None
-    threads: int | None = None
-    top1: float | None = None
-    top1_ci: tuple[float, float] | None = None
-    agreement_with_teacher: float | None = None
-    kl_to_teacher: float | None = None
-    ece: float | None = None
-    negative_flip_rate: float | None = None
-    worst_class_change: tuple[float, int] | None = None
-    """Against what the model was made from: the student against the teacher, int8 against float."""
-    accuracy_change: AccuracyChange | None = None
-    """Null of the float student itself, and where there is none."""
-    median_ns: float | None = None
-    median_ci: tuple[float, float] | None = None
-    p90_ns: int | None = None
-    peak_memory_bytes: int | None = None
-    """Of the whole measuring process."""
-    latency_note: str | None = None
-    """`disturbed`, `cut short`, `emulated` or `unstable`: why another measurement may give another
-    latency."""
-    speedup_vs_teacher: float | None = None
-    """Null where the verdict is `invalid`."""
-    speedup_ci: tuple[float, float] | None = None
-    speedup_verdict: str | None = None
-    """`faster`, `slower`, `no difference shown` or `invalid`."""
-    teacher_runtime: str | None = None
-    """What the teacher ran in, against which the speed-up is."""
-    valid: bool | None = None
-    """Whether the machine was left alone while its latency was measured."""
-    invalid_reasons: tuple[str, ...] = ()
-    blocks: int | None = None
-    """Processes that the latency is from."""
-    disturbances: tuple[dict[str, Any], ...] = ()
-    """`invalid_reasons` as numbers, by kind: `targets.bench.summary.DisturbanceRow`. Not by its
-    type: what this module imports is part of every stage's key."""
-
-
-class Measurements(Artifact):
-    """What the bench stage saw; the raw samples are in `bench/<device>.json` of its folder."""
-
-    exports: Path
-    """Folder of the exports that were measured."""
-    rows: tuple[Measured, ...]
-    devices: dict[str, dict[str, Any]]
-    failed: dict[str, str] = {}
-    """The devices without figures, and why."""
-    majority_share: float | None = None
-    """Top-1 on the test split of always naming its most frequent class; null without a bench."""
-    notes: tuple[str, ...] = ()
-    """What a reader of the accuracies must know: `pipeline.reporting.notes`."""
-
-
-class Report(Artifact):
-    """The written report; `report.json` and `report.html` in its folder."""

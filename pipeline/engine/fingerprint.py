@@ -33,7 +33,7 @@ UNREAD = {
     "pipeline.recipe.schema",
     "pipeline.engine.progress",
     "pipeline.stages",
-    "pipeline.reporting.notes",  # speaks, and changes nothing
+    "pipeline.reporting.findings.notes",  # speaks, and changes nothing
     "targets",
     "targets.devices.cpus",
     "targets.errors",

@@ -7,15 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.engine.artifacts import (
-    Artifact,
-    Checkpoint,
-    Exports,
-    Measurements,
-    Report,
-    Teacher,
-    TeacherLogits,
-)
+from pipeline.engine.artifacts import Artifact, Checkpoint, Exports, Teacher, TeacherLogits
+from pipeline.reporting.measurements import Measurements, ReportFiles
 from pipeline.stages import bench, convert, distill, logits, quantize, report, teacher
 from targets.formats.precisions import PRECISIONS
 
@@ -61,7 +54,7 @@ STAGES = (
         "convert", convert.run, Exports, ("teacher", "distill", "quantize"), ("dataset",), EXPORT
     ),
     Stage("bench", bench.run, Measurements, ("convert",), reusable=False),
-    Stage("report", report.run, Report, ("bench",), reusable=False),
+    Stage("report", report.run, ReportFiles, ("bench",), reusable=False),
 )
 
 NAMES = tuple(stage.name for stage in STAGES)

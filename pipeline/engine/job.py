@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.engine.progress import Console
 from pipeline.recipe.schema import Recipe
@@ -11,6 +11,7 @@ from targets.errors import InputError
 if TYPE_CHECKING:
     from pipeline.datasets.splits import Dataset
     from pipeline.engine.store import Manifest
+    from pipeline.reporting.schema.ablation import Ablation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,7 @@ class History:
     steps: tuple[Step, ...]
     begun: float
     """`time.monotonic()` at the start of the run."""
-    ablation: dict[str, Any] | None = None
+    ablation: "Ablation | None" = None
     """What each stage bought, where that was asked for."""
 
 

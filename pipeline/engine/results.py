@@ -11,10 +11,11 @@ from typing import Any
 
 from filelock import FileLock
 
-from pipeline.engine.artifacts import Artifact, Exports, Measurements
+from pipeline.engine.artifacts import Artifact, Exports
 from pipeline.engine.job import Step
 from pipeline.engine.store import replace_folder
 from pipeline.recipe.schema import Recipe
+from pipeline.reporting.measurements import Measurements
 from targets.errors import InputError
 
 OURS = "provenance.json"

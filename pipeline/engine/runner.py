@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pipeline import datasets
 from pipeline.engine import fingerprint
@@ -20,6 +20,9 @@ from pipeline.engine.store import Damaged, Manifest, Store, Stored, digests
 from pipeline.recipe.schema import Recipe
 from targets.errors import InputError
 from targets.processors import require_emulated
+
+if TYPE_CHECKING:
+    from pipeline.reporting.schema.ablation import Ablation
 
 ALWAYS = "always made again"
 
@@ -110,7 +113,7 @@ class Runner:
                 steps.append(step)
         return steps, artifacts
 
-    def _ablate(self) -> dict[str, Any]:
+    def _ablate(self) -> "Ablation":
         from pipeline.engine import ablation
 
         def make(recipe: Recipe) -> Exports:
@@ -122,7 +125,7 @@ class Runner:
         started = time.monotonic()
         data = datasets.load(self.recipe.dataset)
         table = ablation.run(self.recipe, make=make, data=data, say=self.console.say)
-        return {**table, "wall_s": round(time.monotonic() - started, 1)}
+        return table.model_copy(update={"wall_s": round(time.monotonic() - started, 1)})
 
     def _look(self, stage: Stage, inputs: dict[str, str]) -> tuple[Step, Stored | None]:
         document = self._document(stage, inputs)

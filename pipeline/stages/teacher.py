@@ -87,7 +87,7 @@ def _train(cfg: TeacherConfig, out: Path, job: Job) -> Teacher:
 def _say_if_at_chance(top1: float, job: Job) -> None:
     """A warning, not an error: a training may be short on purpose."""
     from pipeline.datasets.splits import Split
-    from pipeline.reporting import notes
+    from pipeline.reporting.findings import notes
 
     data = job.dataset()
     labels = data[Split.VAL].labels

@@ -1,4 +1,4 @@
-"""What accuracies do not say by themselves, in sentences for the console and the report."""
+"""What accuracies do not show by themselves, in sentences for the console and the report."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,7 +14,7 @@ LEVEL = 0.05
 def at_chance(
     shares: Mapping[str, float], labels: metrics.Labels, classes: Sequence[str], *, what: str
 ) -> str | None:
-    """Which models, by their top-1, are not shown to be better than one answer to everything."""
+    """Which models (name -> top-1) are not shown to be better than always naming one class."""
     names = [n for n, share in shares.items() if not metrics.shown_above_chance(share, labels)]
     if not names:
         return None
@@ -23,13 +23,12 @@ def at_chance(
     return (
         f"Not shown to be better than always naming '{common}', the most frequent class, which is "
         f"right for {100 * metrics.most_frequent_share(labels):.1f} % of the {len(labels)} {what} "
-        f"images: {listed}. Look at the labels, train longer, or give more images of the other "
-        "classes."
+        f"images: {listed}. Check the labels, train longer, or add images of the other classes."
     )
 
 
 def outdone_teacher(*, student: Right, teacher: Right) -> str | None:
-    """Where the student is shown to be better than its teacher, on the same test images."""
+    """A sentence where the student is shown to be better than its teacher on the same images."""
     pairs = mcnemar(before=teacher, after=student)
     if pairs.gain <= 0 or pairs.p_value >= LEVEL:
         return None
@@ -37,5 +36,5 @@ def outdone_teacher(*, student: Right, teacher: Right) -> str | None:
         f"The student is better than its teacher: right for {100 * student.mean():.1f} % of the "
         f"{len(student)} test images, the teacher for {100 * teacher.mean():.1f} % (McNemar's p = "
         f"{pairs.p_value:.2g}). A better teacher would teach it more: train it longer "
-        "(teacher.epochs), or give one with --teacher."
+        "(teacher.epochs), or provide one with --teacher."
     )

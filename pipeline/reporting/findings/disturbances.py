@@ -1,25 +1,25 @@
-"""What disturbed a measurement, in one line for the terminal and as rows for the page."""
+"""What disturbed a measurement: one line for the terminal, and rows for the page."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
+from pipeline.reporting.schema.model_row import LatencyNote
+from pipeline.reporting.schema.report import Report
 from targets.bench.record import Kind
+from targets.bench.result import Document
 from targets.bench.statistics import LEAST_BLOCKS
 from targets.bench.summary import SummaryRow
 from targets.bench.validity import LESS_IS_WORSE, SPREAD, DisturbanceRow
 
-if TYPE_CHECKING:
-    from targets.bench.result import Document
-
 
 class Words(NamedTuple):
     line: str
-    """In the line: `range` or `worst` value, and what it is `of`."""
+    """For the line: a template of `range` or `worst`, and of what it is `of`."""
     kind: str
-    """In the table."""
+    """For the table."""
     worst: str = "{worst}"
-    """In the table."""
+    """For the table: a template of the worst value."""
     digits: int = 0
 
 
@@ -44,73 +44,59 @@ WORDS: dict[Kind, Words] = {
         "the load average was {range} on {of} CPUs", "load average", "{worst} on {of} CPUs", 1
     ),
     "max_duration": Words(
-        "the time limit came before the wanted number of queries", "time limit", "{worst} queries"
+        "the time limit came before the requested number of queries",
+        "time limit",
+        "{worst} queries",
     ),
 }
-"""In the order in which a person can act on them."""
-CUT_SHORT = "cut short"
-"""The note of a model that is too slow for the time limit."""
+"""In the order in which a person can act on them, the easiest first."""
 MOST = 2
 """Kinds that the line names."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class Timing:
     """One model on one device."""
 
     model: str
     blocks: int
     """Counted blocks: one per process."""
     disturbances: tuple[DisturbanceRow, ...] = ()
-    note: str | None = None
-    """`disturbed`, `cut short`, `emulated`, `unstable` or null."""
+    note: LatencyNote | None = None
     verdict: str | None = None
     """Of its comparison with the baseline."""
 
 
-def note(row: dict[str, Any]) -> str | None:
-    """Of a row of `report/1`, why another measurement may give another latency."""
-    said: str | None = row.get("latency_note")
-    return said or ("disturbed" if row.get("valid") is False else None)
-
-
-def relied_on(said: str | None) -> bool:
-    """Whether anything may be claimed from a latency with this note."""
-    return said not in ("disturbed", "emulated", CUT_SHORT)
-
-
-def note_of(row: SummaryRow, *, emulated: bool) -> str | None:
-    """Of a row of `bench-result/1`."""
+def note_of(row: SummaryRow, *, emulated: bool) -> LatencyNote | None:
+    """Why another measurement may give another latency than this row of `bench-result/1`."""
     if emulated:
         return "emulated"
     if not row.valid:
-        # A model that is too slow for the time limit is not disturbed by anything.
+        # Nothing disturbs a model that is merely too slow for the time limit.
         too_slow = {found.kind for found in row.disturbances} == {"max_duration"}
-        return CUT_SHORT if too_slow else "disturbed"
+        return "cut short" if too_slow else "disturbed"
     return "unstable" if row.stability == "unstable" else None
 
 
-def of_report(report: dict[str, Any]) -> dict[str, list[Measured]]:
+def of_report(report: Report) -> dict[str, list[Timing]]:
     """By device."""
-    found: dict[str, list[Measured]] = {}
-    for row in report["models"]:
-        if row["median_ns"] is not None:
-            kinds = map(DisturbanceRow.model_validate, row.get("disturbances") or ())
-            one = Measured(
-                model=row["name"],
-                blocks=row.get("blocks") or 0,
-                disturbances=tuple(kinds),
-                note=note(row),
-                verdict=None if row["role"] == "teacher" else row.get("speedup_verdict"),
-            )
-            found.setdefault(row.get("device") or "", []).append(one)
-    return found
+    timings: dict[str, list[Timing]] = {}
+    for row in report.measured:
+        timing = Timing(
+            model=row.name,
+            blocks=row.blocks or 0,
+            disturbances=row.disturbances,
+            note=row.note,
+            verdict=None if row.is_teacher else row.speedup_verdict,
+        )
+        timings.setdefault(row.device or "", []).append(timing)
+    return timings
 
 
-def of_document(document: "Document") -> list[Measured]:
+def of_document(document: Document) -> list[Timing]:
     verdicts = {row.candidate: row.verdict for row in document.comparison}
     return [
-        Measured(
+        Timing(
             model=row.model,
             blocks=row.n_processes,
             disturbances=row.disturbances,
@@ -121,42 +107,42 @@ def of_document(document: "Document") -> list[Measured]:
     ]
 
 
-def lines(report: dict[str, Any], details: str) -> list[str]:
-    """What limits the times of a report, one to three lines for each device."""
+def lines(report: Report, details: str) -> list[str]:
+    """What limits the latencies of a report, one to three lines for each device."""
     found = of_report(report)
     several = len(found) > 1
     return [
-        f"{device}: {said}" if several else said
+        f"{device}: {line}" if several else line
         for device, models in found.items()
-        for said in limits(models, details)
+        for line in limits(models, details)
     ]
 
 
-def limits(models: Sequence[Measured], details: str) -> list[str]:
-    """Of one device; `details` says where to read more."""
+def limits(models: Sequence[Timing], details: str) -> list[str]:
+    """Of one device; `details` is the place that the line refers to."""
     if any(model.note == "emulated" for model in models):
         return ["emulated: these times mean nothing, and there is no verdict"]
-    return [said for said in (_disturbed(models, details), _unstable(models), _few(models)) if said]
+    return list(filter(None, [_disturbed(models, details), _unstable(models), _few(models)]))
 
 
-def _disturbed(models: Sequence[Measured], details: str) -> str | None:
-    notes = [name for name in ("disturbed", CUT_SHORT) if any(m.note == name for m in models)]
+def _disturbed(models: Sequence[Timing], details: str) -> str | None:
+    notes = [name for name in ("disturbed", "cut short") if any(m.note == name for m in models)]
     if not notes:
         return None
     found = _merged(one for model in models for one in model.disturbances)
     blocks = sum(model.blocks for model in models)
     order = sorted(found, key=lambda row: (-row.blocks, list(WORDS).index(row.kind)))
-    said = [
+    causes = [
         f"{_filled(WORDS[row.kind].line, row)} in {row.blocks} of {blocks} blocks"
         for row in order[:MOST]
     ]
     if (more := len(order) - MOST) > 0:
-        said.append(f"{more} more kind{'s' if more > 1 else ''}")
-    causes = f"{', '.join(said)}: " if said else ""
-    return f"{notes[0]}: {causes}{_consequence(models)}; details in {details}"
+        causes.append(f"{more} more kind{'s' if more > 1 else ''}")
+    because = f"{', '.join(causes)}: " if causes else ""
+    return f"{notes[0]}: {because}{_consequence(models)}; details in {details}"
 
 
-def _unstable(models: Sequence[Measured]) -> str | None:
+def _unstable(models: Sequence[Timing]) -> str | None:
     found = [model.model for model in models if model.note == "unstable" and model.blocks != 1]
     if not found:
         return None
@@ -164,7 +150,7 @@ def _unstable(models: Sequence[Measured]) -> str | None:
     return f"unstable: {', '.join(found)}: {reason}"
 
 
-def _few(models: Sequence[Measured]) -> str | None:
+def _few(models: Sequence[Timing]) -> str | None:
     fewest = min((model.blocks for model in models if model.blocks), default=LEAST_BLOCKS)
     if fewest >= LEAST_BLOCKS:
         return None
@@ -175,7 +161,7 @@ def _few(models: Sequence[Measured]) -> str | None:
 HEADER = ("file", "kind", "blocks", "worst value", "limit")
 
 
-def rows(models: Sequence[Measured]) -> list[tuple[str, ...]]:
+def rows(models: Sequence[Timing]) -> list[tuple[str, ...]]:
     """Cells under `HEADER`, a row per model and kind."""
     return [
         (
@@ -190,11 +176,11 @@ def rows(models: Sequence[Measured]) -> list[tuple[str, ...]]:
     ]
 
 
-def _consequence(models: Sequence[Measured]) -> str:
+def _consequence(models: Sequence[Timing]) -> str:
     compared = [model for model in models if model.verdict is not None]
     invalid = [model.model for model in compared if model.verdict == "invalid"]
     if not compared:
-        return "these times cannot be relied on"
+        return "these times are not reliable"
     if len(invalid) == len(compared):
         return "no verdict"
     return f"no verdict on {', '.join(invalid)}" if invalid else "no verdict is affected"
@@ -204,10 +190,10 @@ def _merged(found: Iterable[DisturbanceRow]) -> list[DisturbanceRow]:
     by_kind: dict[Kind, list[DisturbanceRow]] = {}
     for row in found:
         by_kind.setdefault(row.kind, []).append(row)
-    return [_one(kind, found) for kind, found in by_kind.items()]
+    return [_over_models(kind, found) for kind, found in by_kind.items()]
 
 
-def _one(kind: Kind, found: Sequence[DisturbanceRow]) -> DisturbanceRow:
+def _over_models(kind: Kind, found: Sequence[DisturbanceRow]) -> DisturbanceRow:
     farther, nearer = (min, max) if kind in LESS_IS_WORSE else (max, min)
     worst = farther(found, key=lambda row: row.worst)
     least = nearer(row.least for row in found)

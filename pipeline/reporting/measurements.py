@@ -1,0 +1,28 @@
+"""What the stages bench and report hand over."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from pipeline.engine.artifacts import Artifact
+from pipeline.reporting.schema.model_row import ModelRow
+from pipeline.reporting.schema.report import JsonObject
+
+
+class Measurements(Artifact):
+    """The rows of every device; its raw samples are in `bench/<device>.json` of the folder."""
+
+    exports: Path
+    """Folder of the exports that were measured."""
+    rows: tuple[ModelRow, ...]
+    devices: dict[str, JsonObject]
+    failed: dict[str, str] = Field(default_factory=dict)
+    """Device without figures -> the error that it failed with."""
+    majority_share: float | None = None
+    """Top-1 on the test split of always naming its most frequent class; null without a bench."""
+    notes: tuple[str, ...] = ()
+    """What a reader of the accuracies must know: `findings.notes`."""
+
+
+class ReportFiles(Artifact):
+    """`report.json` and `report.html`, in its folder."""

@@ -1,0 +1,215 @@
+"""The rows of one device, from its measurements and the scores of its models."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.engine.artifacts import Exports
+from pipeline.reporting.findings import notes as sentences
+from pipeline.reporting.findings.disturbances import note_of
+from pipeline.reporting.schema.model_row import (
+    Accuracy,
+    AccuracyChange,
+    Fidelity,
+    Interval,
+    Latency,
+    ModelFile,
+    ModelRow,
+    SpeedUp,
+    Validity,
+)
+from targets.bench.result import Document
+from targets.bench.summary import Range
+from targets.evaluation import metrics, significance
+from targets.formats.record import ExportedModel
+
+Logits = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What was measured on one device."""
+
+    device: str
+    document: Document
+    logits: Mapping[str, Logits]
+    """By model, [test samples, classes]."""
+    labels: metrics.Labels
+    """[test samples]."""
+    teacher_logits: Logits | None
+    """[test samples, classes], of a teacher that cannot be measured: they were computed before."""
+
+
+def measured_rows(measured: Measured, exports: Exports, *, seed: int) -> tuple[ModelRow, ...]:
+    return tuple(
+        ModelRow.of(
+            _file(model, seed),
+            _accuracy(model, exports, measured),
+            *_latency(model.name, measured),
+            speed_up(model.name, measured.document),
+        )
+        for model in exports.models
+    )
+
+
+def unmeasured_rows(
+    exports: Exports, *, seed: int, device: str | None = None, reason: str | None = None
+) -> tuple[ModelRow, ...]:
+    """Of a run without a bench, or of a device that failed, and why."""
+    validity = Validity() if reason is None else Validity(valid=False, invalid_reasons=(reason,))
+    return tuple(
+        ModelRow.of(
+            _file(model, seed),
+            Accuracy(agreement_with_source=_agreement(model, exports)),
+            Latency(device=device),
+            validity,
+        )
+        for model in exports.models
+    )
+
+
+def notes(rows: tuple[ModelRow, ...], exports: Exports, measured: Measured) -> tuple[str, ...]:
+    """Models at chance, and a float student that is better than its teacher."""
+    shares = {row.name: row.top1 for row in rows if row.top1 is not None}
+    found = [sentences.at_chance(shares, measured.labels, exports.dataset.classes, what="test")]
+    students = [model for model in exports.models if model.role != "teacher"]
+    student = min(students, key=lambda m: m.precision != "float32", default=None)
+    teacher = None if student is None else _teachers_logits(student, exports, measured)
+    if student is not None and teacher is not None:
+        found.append(
+            sentences.outdone_teacher(
+                student=metrics.right(measured.logits[student.name], measured.labels),
+                teacher=metrics.right(teacher, measured.labels),
+            )
+        )
+    return tuple(filter(None, found))
+
+
+def teacher_of(model: ExportedModel, exports: Exports) -> ExportedModel | None:
+    """The teacher's file in the same format, and so in the same runtime; else in another one.
+
+    None where the teacher has no file that can be measured: its logits were computed before.
+    """
+    teachers = [m for m in exports.models if m.role == "teacher"]
+    return min(teachers, key=lambda m: m.format != model.format, default=None)
+
+
+def source_of(model: ExportedModel, exports: Exports) -> ExportedModel | None:
+    """What the model was made from: the teacher before the float student, that before its quantized
+    files."""
+    if model.role == "teacher":
+        return None
+    floats = [m for m in exports.models if (m.role, m.precision) == ("student", "float32")]
+    if (model.role == "student" and model.precision == "float32") or not floats:
+        return teacher_of(model, exports)
+    return min(floats, key=lambda m: m.format != model.format)
+
+
+def _file(model: ExportedModel, seed: int) -> ModelFile:
+    return ModelFile(seed=seed, **model.model_dump())
+
+
+def _accuracy(model: ExportedModel, exports: Exports, measured: Measured) -> Accuracy:
+    labels, logits = measured.labels, measured.logits[model.name]
+    top1 = metrics.top1(logits, labels)
+    source = source_of(model, exports)
+    fidelity = fidelity_of(
+        logits,
+        teacher=_teachers_logits(model, exports, measured),
+        source=None if source is None else measured.logits[source.name],
+        labels=labels,
+    )
+    return Accuracy(
+        top1=top1,
+        top1_ci=metrics.wilson_interval(top1, len(labels)),
+        agreement_with_source=_agreement(model, exports),
+        accuracy_change=_accuracy_change(logits, source, measured),
+        **fidelity.model_dump(),
+    )
+
+
+def fidelity_of(
+    logits: Logits, *, teacher: Logits | None, source: Logits | None, labels: metrics.Labels
+) -> Fidelity:
+    """`teacher` and `source`: their logits, [test samples, classes], where there are any."""
+    agreement = kl = flips = worst = None
+    if teacher is not None:
+        agreement = metrics.agreement(logits, teacher)
+        kl = metrics.kl_divergence(reference=teacher, model=logits)
+    if source is not None:
+        flips = metrics.negative_flip_rate(before=source, after=logits, labels=labels)
+        worst = metrics.worst_class_change(before=source, after=logits, labels=labels)
+    return Fidelity(
+        agreement_with_teacher=agreement,
+        kl_to_teacher=kl,
+        ece=metrics.expected_calibration_error(logits, labels),
+        negative_flip_rate=flips,
+        worst_class_change=worst,
+    )
+
+
+def _teachers_logits(model: ExportedModel, exports: Exports, measured: Measured) -> Logits | None:
+    teacher = teacher_of(model, exports)
+    return measured.teacher_logits if teacher is None else measured.logits[teacher.name]
+
+
+def _agreement(model: ExportedModel, exports: Exports) -> float | None:
+    """With its source, as the export proved it; a file of the user's has no source here."""
+    return next((p.agreement for p in exports.parity if p.name == model.name), None)
+
+
+def _accuracy_change(
+    logits: Logits, source: ExportedModel | None, measured: Measured
+) -> AccuracyChange | None:
+    """Of a file that was made from the float student."""
+    if source is None or source.role == "teacher":
+        return None
+    paired = significance.mcnemar(
+        before=metrics.right(measured.logits[source.name], measured.labels),
+        after=metrics.right(logits, measured.labels),
+    )
+    return AccuracyChange(
+        reference=source.name,
+        gain=paired.gain,
+        interval=paired.interval,
+        p_value=paired.p_value,
+    )
+
+
+def _latency(name: str, measured: Measured) -> tuple[Latency, Validity]:
+    document = measured.document
+    row = next(row for row in document.summary if row.model == name)
+    return Latency(
+        device=measured.device,
+        runtime=row.runtime,
+        threads=document.protocol.threads,
+        median_ns=row.median_ns,
+        median_ci=_ends(row.median_ci),
+        p90_ns=row.p90_ns,
+        latency_note=note_of(row, emulated=document.device.emulated),
+        peak_memory_bytes=row.peak_memory_bytes,
+    ), Validity(
+        valid=row.valid,
+        invalid_reasons=row.invalid_reasons,
+        blocks=row.n_processes,
+        disturbances=row.disturbances,
+    )
+
+
+def speed_up(name: str, document: Document) -> SpeedUp:
+    """Over the teacher's file in its runtime; empty where it has none."""
+    row = next((row for row in document.comparison if row.candidate == name), None)
+    if row is None:
+        return SpeedUp()
+    return SpeedUp(
+        speedup_vs_teacher=row.ratio,
+        speedup_ci=_ends(row.ratio_ci),
+        speedup_verdict=row.verdict,
+        teacher_runtime=row.baseline_runtime,
+    )
+
+
+def _ends(interval: Range | None) -> Interval | None:
+    return None if interval is None else (interval.low, interval.high)

@@ -1,0 +1,129 @@
+"""`report.html`: one file that a person reads."""
+
+from collections.abc import Sequence
+
+from pipeline.reporting.figures import ablation as ablation_figures
+from pipeline.reporting.figures.models import bought, latency
+from pipeline.reporting.findings import disturbances, headline
+from pipeline.reporting.findings.chance import chance
+from pipeline.reporting.formatting import NOT_MEASURED, count, percent
+from pipeline.reporting.pages import templates
+from pipeline.reporting.schema.model_row import ModelRow
+from pipeline.reporting.schema.report import (
+    ProcessorRow,
+    Report,
+    ScaleRange,
+    StageRow,
+    TensorScales,
+)
+from pipeline.reporting.tables import ablation as ablation_tables
+from pipeline.reporting.tables.models import models
+from targets.formats.record import Parity
+
+Cells = tuple[str, ...]
+
+
+def render(report: Report) -> str:
+    measured = report.measured
+    header, rows = models(report)
+    return templates.render(
+        "page.html.j2",
+        report=report,
+        measured=measured,
+        headlines=[
+            {"name": _where(row, report), "sentences": headline.sentences(row, measured)}
+            for row in measured
+            if row.precision == "int8" and not row.is_teacher
+        ],
+        plots={device: latency(rows) for device, rows in _by_device(measured).items()},
+        bought=bought(measured) if len(measured) > 1 else None,
+        header=header,
+        rows=rows,
+        chance=chance(report),
+        limits=disturbances.lines(report, "the table below"),
+        disturbances_header=disturbances.HEADER,
+        disturbances=templates.disturbance_rows(disturbances.of_report(report)),
+        parity=[_parity(row) for row in report.parity],
+        processors=[_processor(row) for row in report.processors],
+        scales=[_scale(row) for row in report.scales],
+        stages=[_stage(row) for row in report.stages],
+        ablation=_ablation(report),
+    )
+
+
+def _where(row: ModelRow, report: Report) -> str:
+    several = len(report.environment.devices) > 1
+    return f"{row.name} on {row.device}" if several else row.name
+
+
+def _by_device(rows: Sequence[ModelRow]) -> dict[str, list[ModelRow]]:
+    devices: dict[str, list[ModelRow]] = {}
+    for row in rows:
+        devices.setdefault(row.device or "", []).append(row)
+    return devices
+
+
+def _parity(row: Parity) -> Cells:
+    return (
+        row.name,
+        row.source,
+        str(row.int8_ops),
+        str(row.float_ops),
+        percent(row.agreement),
+        f"{row.max_abs_diff:.2g}",
+        count(row.samples),
+    )
+
+
+def _processor(row: ProcessorRow) -> Cells:
+    return (
+        row.processor,
+        row.how,
+        ", ".join(row.files),
+        percent(row.agreement),
+        f"{row.max_abs_diff:.2g}",
+        count(row.samples),
+    )
+
+
+def _scale(row: TensorScales) -> Cells:
+    return (
+        row.tensor or NOT_MEASURED,
+        row.kind,
+        count(row.channels),
+        _numbers(row.tflite_scale),
+        _numbers(row.tflite_zero_point),
+        row.onnx_tensor or NOT_MEASURED,
+        _numbers(row.onnx_scale),
+        _numbers(row.onnx_zero_point),
+        "yes" if row.equal else "no",
+    )
+
+
+def _numbers(value: ScaleRange) -> str:
+    """A number, or the range of many: the scales of a tensor's channels."""
+    if value is None:
+        return NOT_MEASURED
+    if not isinstance(value, tuple):
+        return f"{value:.6g}"
+    return " to ".join(f"{end:.4g}" for end in sorted(set(value)))
+
+
+def _stage(row: StageRow) -> Cells:
+    made = NOT_MEASURED if row.wall_s is None else f"{row.wall_s:.1f} s"
+    return row.name, "reused" if row.reused else made, row.reason
+
+
+def _ablation(report: Report) -> dict[str, object] | None:
+    """Tables and figures."""
+    found = report.ablation
+    if found is None:
+        return None
+    corrupted = any(variant.corrupted for variant in found.variants)
+    return {
+        "variants": ablation_tables.variants(found, report.dataset.classes),
+        "steps": ablation_tables.steps(found),
+        "pairs": ablation_tables.pairs(found),
+        "gains": ablation_figures.gains(found.steps) if found.steps else None,
+        "curves": ablation_figures.corruptions(found.variants) if corrupted else None,
+    }

@@ -1,0 +1,46 @@
+"""The templates of the pages: HTML with inline SVG, nothing is fetched, every value is escaped."""
+
+import re
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+from pipeline.reporting.findings import disturbances
+from pipeline.reporting.findings.disturbances import Timing
+
+
+def render(template: str, **values: object) -> str:
+    from jinja2 import Environment, FunctionLoader
+
+    environment = Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=FunctionLoader(_template)
+    )
+    environment.filters |= {"cell": _cell, "name": _name}
+    return environment.get_template(template).render(values)
+
+
+def _template(name: str) -> str:
+    return (resources.files("pipeline.reporting") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _cell(text: str) -> str:
+    """No line ends between a number and its unit."""
+    return re.sub(r" (µs|ms|kB|MB|s)\b", "\u00a0\\1", text)
+
+
+def _name(text: str) -> "Markup":
+    """Escaped; a line may end at a dot of a name."""
+    from markupsafe import Markup
+
+    return Markup("<wbr>").join(re.split(r"(?<=[._/:])(?=[^\W\d])", _cell(text)))
+
+
+def disturbance_rows(
+    timings: Mapping[str, Sequence[Timing]],
+) -> dict[str, list[tuple[str, ...]]]:
+    """Cells by device, of the devices that were disturbed."""
+    rows = {device: disturbances.rows(models) for device, models in timings.items()}
+    return {device: cells for device, cells in rows.items() if cells}

@@ -1,0 +1,193 @@
+"""`report/1`: the results of a run in one document, typed for everything that writes or reads it.
+
+What was not measured is null. A field with a default is missing in reports of earlier versions.
+"""
+
+import json
+from pathlib import Path
+from typing import Final, Literal, Self
+
+from pydantic import ConfigDict, Field, JsonValue, ValidationError, field_validator
+
+from pipeline.engine.artifacts import DatasetSummary
+from pipeline.reporting.schema.ablation import Ablation
+from pipeline.reporting.schema.model_row import ModelRow, Part
+from targets.errors import InputError
+from targets.formats.record import Parity, ScaleRow, Scales
+
+SCHEMA: Final = "report/1"
+FILE = "report.json"
+
+JsonObject = dict[str, JsonValue]
+
+
+class Environment(Part):
+    python: str
+    platform: str
+    libraries: dict[str, str | None]
+    """Distribution -> version; null for one that is not installed."""
+    devices: dict[str, JsonObject]
+    """Each measured device as `bench-result/1` describes it (`targets.bench.result.Device`)."""
+    failed_devices: dict[str, str] = Field(default_factory=dict)
+    """Device without figures -> the error that it failed with."""
+
+
+class StageRow(Part):
+    """What the run did with one stage."""
+
+    name: str
+    reused: bool
+    reason: str
+    wall_s: float | None
+    folder: str | None
+    """In the store."""
+
+
+class DatasetUsed(DatasetSummary):
+    majority_share: float | None = None
+    """Top-1 on the test split of always naming its most frequent class."""
+
+
+class Recommended(Part):
+    """For one device; the names are of files in `models`."""
+
+    device: str
+    fastest: str | None
+    """Null where no latency is reliable."""
+    smallest: str | None
+    """Null where no file is better than naming the most frequent class."""
+    reason: str
+    """A sentence for a person."""
+
+
+class ProcessorRow(Part):
+    """Files of one quantized graph on one processor: `targets.formats.record.ProcessorProof`.
+
+    Each file is a key that is named after its format.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    processor: str
+    how: str
+    samples: int
+    agreement: float
+    max_abs_diff: float
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return tuple(str(name) for name in (self.model_extra or {}).values())
+
+
+ScaleRange = float | tuple[float, float] | None
+"""A tensor's scale, or the smallest and the largest of its channels."""
+
+
+class TensorScales(Part):
+    """A quantized tensor in both files of the int8 network."""
+
+    tensor: str | None
+    kind: str
+    channels: int | None
+    tflite_scale: ScaleRange
+    tflite_zero_point: int | None
+    onnx_tensor: str | None
+    onnx_scale: ScaleRange
+    onnx_zero_point: int | None
+    equal: bool
+    note: str | None = None
+
+    @classmethod
+    def of(cls, row: ScaleRow) -> Self:
+        ours, theirs = row.source_scales, row.file_scales
+        return cls(
+            tensor=row.source,
+            kind=row.kind,
+            channels=next((side.channels for side in (ours, theirs) if side is not None), None),
+            tflite_scale=_range(ours),
+            tflite_zero_point=ours.zero_point if ours else None,
+            onnx_tensor=row.file,
+            onnx_scale=_range(theirs),
+            onnx_zero_point=theirs.zero_point if theirs else None,
+            equal=row.equal,
+            note=row.note,
+        )
+
+
+def _range(scales: Scales | None) -> ScaleRange:
+    if scales is None:
+        return None
+    one = scales.smallest == scales.largest
+    return scales.smallest if one else (scales.smallest, scales.largest)
+
+
+class Report(Part):
+    schema_: Literal["report/1"] = Field(default=SCHEMA, alias="schema")
+    created_utc: str
+    """RFC 3339."""
+    recipe: JsonObject
+    """The validated recipe, as the version that ran it wrote it."""
+    seed: int
+    environment: Environment
+    wall_s: float
+    stages: tuple[StageRow, ...]
+    dataset: DatasetUsed
+    recommended: tuple[Recommended, ...] = ()
+    models: tuple[ModelRow, ...]
+    """A row per device and model."""
+    parity: tuple[Parity, ...]
+    processors: tuple[ProcessorRow, ...] = ()
+    scales: tuple[TensorScales, ...] = ()
+    ablation: Ablation | None = None
+    gates: tuple[JsonValue, ...] = ()
+    """Reserved: always empty."""
+    notes: tuple[str, ...] = ()
+    """Sentences of `findings.notes`."""
+
+    @field_validator("recipe")
+    @classmethod
+    def _named(cls, recipe: JsonObject) -> JsonObject:
+        if not isinstance(recipe.get("name"), str) or not isinstance(recipe.get("bench"), dict):
+            raise ValueError("it has no name or no table 'bench'")
+        return recipe
+
+    @property
+    def measured(self) -> tuple[ModelRow, ...]:
+        """The rows with a latency."""
+        return tuple(row for row in self.models if row.median_ns is not None)
+
+    def dump(self) -> str:
+        """Indented JSON; not pydantic's own, whose floats look different."""
+        return json.dumps(self.model_dump(mode="json", by_alias=True), indent=1) + "\n"
+
+
+def read(path: Path) -> Report:
+    """The report in `path`, which is validated whole.
+
+    Raises `InputError` for a file that is missing, is not JSON, has another schema or is damaged.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"{path}: no finished run there ({error.strerror}). `pipeline run` writes one."
+        ) from error
+    except ValueError as error:
+        raise InputError(f"{path}: not a report: {error}.") from error
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if schema != SCHEMA:
+        raise InputError(f"{path}: not a report of schema {SCHEMA}, but of {schema}.")
+    try:
+        return Report.model_validate(content)
+    except ValidationError as error:
+        raise InputError(f"{path}: not a report: {_first(error)}") from error
+
+
+def _first(error: ValidationError) -> str:
+    """The first invalid key, and the remedy."""
+    first, *others = error.errors(include_url=False, include_input=False)
+    more = f" (and {len(others)} more)" if others else ""
+    return (
+        f"{'.'.join(map(str, first['loc']))}: {first['msg']}{more}. The file is damaged, or an "
+        "earlier version wrote it: run the recipe again."
+    )

@@ -1,0 +1,85 @@
+"""The variants and steps of an ablation as tables."""
+
+from collections.abc import Sequence
+
+from pipeline.reporting.formatting import (
+    p_value,
+    percent,
+    points,
+    span,
+    three_digits,
+    worst_class,
+)
+from pipeline.reporting.schema.ablation import Ablation, Variant
+from pipeline.reporting.tables.cells import Table, print_rows
+
+VARIANTS = [
+    "variant", "seeds", "top-1 %", "95 % interval", "agrees %", "KL", "ECE", "flips %",
+    "worst class", "corrupted %",
+]  # fmt: skip
+STEPS = ["step", "gain, points", "95 % interval", "p, other seeds", "p, other images", "separated"]
+PAIRS = ["step", "seed", "became right", "became wrong", "gain, points", "95 % interval", "p"]
+
+
+def variants(ablation: Ablation, classes: Sequence[str]) -> Table:
+    """Means over seeds."""
+    return VARIANTS, [
+        [
+            variant.description,
+            str(len(variant.seeds)),
+            percent(variant.top1),
+            span(variant.top1_interval, percent),
+            percent(variant.agreement_with_teacher),
+            three_digits(variant.kl_to_teacher),
+            three_digits(variant.ece),
+            percent(variant.negative_flip_rate),
+            worst_class(variant.worst_class_change, classes),
+            percent(_corrupted(variant)),
+        ]
+        for variant in ablation.variants
+    ]
+
+
+def _corrupted(variant: Variant) -> float | None:
+    """Mean accuracy over all kinds and severities."""
+    shares = [share for curve in variant.corrupted.values() for share in curve]
+    return sum(shares) / len(shares) if shares else None
+
+
+def steps(ablation: Ablation) -> Table:
+    return STEPS, [
+        [
+            step.adds,
+            points(step.gain),
+            f"{span(step.interval, points)} over {step.interval_over}",
+            p_value(step.p_seeds),
+            p_value(step.p_images),
+            "yes" if step.separated else "no",
+        ]
+        for step in ablation.steps
+    ]
+
+
+def pairs(ablation: Ablation) -> Table:
+    """McNemar's test per step and seed."""
+    return PAIRS, [
+        [
+            step.adds,
+            str(run.seed),
+            str(run.c),
+            str(run.b),
+            points(run.gain),
+            span(run.interval, points),
+            p_value(run.p_value),
+        ]
+        for step in ablation.steps
+        for run in step.runs
+    ]
+
+
+def print_ablation(ablation: Ablation, classes: Sequence[str]) -> None:
+    """The variants, then what each step shows."""
+    print_rows(*variants(ablation, classes))
+    print()
+    header = ["step", "gain in top-1, its 95 % interval, and what they show"]
+    print_rows(header, [[step.adds, step.words] for step in ablation.steps], left=2)
