@@ -12,6 +12,8 @@ KerasModel: TypeAlias = Any
 """`tf_keras.Model`."""
 KerasLayer: TypeAlias = Any
 """`tf_keras.layers.Layer`."""
+KerasNode: TypeAlias = Any
+"""A node of the layer graph, `tf_keras.src.engine.node.Node`."""
 KerasOptimizer: TypeAlias = Any
 """`tf_keras.optimizers.Optimizer`."""
 OnnxModel: TypeAlias = Any
@@ -22,3 +24,5 @@ OnnxTensor: TypeAlias = Any
 """`onnx.TensorProto`."""
 TfliteModel: TypeAlias = Any
 """A flatbuffer object of `ai_edge_litert.schema_py_generated`."""
+Quantizer: TypeAlias = Any
+"""A quantizer of `tensorflow_model_optimization`."""

@@ -71,8 +71,8 @@ def test_another_version_of_a_teachers_family_is_in_every_key_that_runs_it(
     info.write_text("[edge_distill.teachers]\none = one_layer_student\n")
     recipe = load("digits", [parse_override("teacher.family=one")])
     (asked,) = (found for found in STAGES if found.name == stage)
-    document = fingerprint.document(asked, recipe, inputs={}, dataset_sha256="d")
-    assert document["libraries"]["one-layer"] == "1.2"
+    key = fingerprint.stage_key(asked, recipe, inputs={}, dataset_sha256="d")
+    assert key["libraries"]["one-layer"] == "1.2"
 
 
 def test_what_nothing_offers_is_none_and_told_with_what_is_known(one_layer: Path) -> None:

@@ -68,7 +68,7 @@ def _entry(kind: Kind, name: str) -> EntryPoint | None:
 
 
 def _owner(entry: EntryPoint) -> tuple[str, str]:
-    assert entry.dist is not None  # entry_points() always says whose they are
+    assert entry.dist is not None  # entry_points() always sets it
     return entry.dist.name, entry.dist.version
 
 

@@ -65,12 +65,13 @@ def run(
 
     The results of a run are delivered as a whole: its table and its gates compare all files.
     """
-    from pipeline.training import preparation
+    from pipeline.teachers.stored import open_stored
+    from pipeline.training import session
 
-    preparation.start(job)
+    session.start(seed=job.recipe.seed, threads=job.recipe.threads)
     work = Work(job=job, data=job.dataset(), out=out)
     (out / "models").mkdir(parents=True)
-    opened = preparation.open_teacher(teacher, job)
+    opened = open_stored(teacher, work.data, threads=job.recipe.threads)
     teacher_source = _teacher(teacher, opened, work)
     student = _student("student", distill, work)
     quantized = student if quantize is None else _student("student_qat", quantize, work)
@@ -115,7 +116,7 @@ def _teacher(teacher: Teacher, opened: "OpenTeacher", work: Work) -> Network | N
 def _student(role: str, checkpoint: Checkpoint, work: Work) -> Network:
     from pipeline.models.network import build, load_weights
     from pipeline.quantization.qat import QuantizedNetwork
-    from pipeline.training.loop import make_predict
+    from pipeline.training.inference import make_predict
 
     spec = work.data.input
     model = build(checkpoint.network)

@@ -1,0 +1,103 @@
+"""The plug-ins that a recipe names, as part of what decides a stage's result."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from pipeline.datasets import DATASETS
+from pipeline.engine import plugins
+from pipeline.models import STUDENTS, TEACHERS
+from pipeline.recipe.schema import Recipe
+from pipeline.teachers import SOURCES, kind_of
+from targets.formats import FORMATS
+
+DATASET = ("dataset.name",)
+TEACHER = ("teacher.family", "teacher.file")
+STUDENT = ("distill.family",)
+LOSS = ("distill.loss", "distill.features")
+QAT_LOSS = ("quantize.loss",)
+FORMAT = ("convert.targets",)
+"""Keys of the recipe whose values are names of plug-ins."""
+
+
+class Lookup(Protocol):
+    """The part of `targets.registry.Registry` that a key needs."""
+
+    def module(self, name: str) -> str: ...
+
+    def distribution(self, name: str) -> tuple[str, str] | None: ...
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Built-in modules by name, with the plug-ins of other distributions behind them."""
+
+    modules: Mapping[str, str]
+    kind: plugins.Kind | None = None
+
+    def module(self, name: str) -> str:
+        found = plugins.find(self.kind, name, self.modules) if self.kind else self.modules[name]
+        assert found is not None  # the recipe is checked
+        return found
+
+    def distribution(self, name: str) -> tuple[str, str] | None:
+        return plugins.distribution_of(self.kind, name, self.modules) if self.kind else None
+
+
+@dataclass(frozen=True)
+class _OneModule:
+    """A registry whose plug-ins are all in one module."""
+
+    name: str
+
+    def module(self, name: str) -> str:
+        return self.name
+
+    def distribution(self, name: str) -> None:
+        return None
+
+
+_LOSSES = _OneModule("pipeline.losses.objectives")
+
+REGISTRIES: Mapping[str, Lookup] = {
+    "dataset.name": _Table(DATASETS, "datasets"),
+    "teacher.family": _Table(TEACHERS, "teachers"),
+    "teacher.file": _Table(SOURCES),
+    "distill.family": _Table(STUDENTS, "students"),
+    "distill.loss": _LOSSES,
+    "distill.features": _OneModule("pipeline.losses.features"),
+    "quantize.loss": _LOSSES,
+    "convert.targets": _Table(FORMATS),
+}
+
+ACCEPTS_A_TEACHER = "pipeline.teachers.check"
+"""Decides whether a file may teach."""
+
+
+def modules(keys: tuple[str, ...], recipe: Recipe) -> Iterator[str]:
+    """The modules of the plug-ins that `recipe` names under `keys`."""
+    for key in keys:
+        yield from (REGISTRIES[key].module(name) for name in _names(key, recipe))
+    if "teacher.file" in keys and recipe.teacher.file is not None:
+        yield ACCEPTS_A_TEACHER
+
+
+def distributions(keys: tuple[str, ...], recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """Name and version of the distributions that offer them; the built-in ones have none."""
+    for key in keys:
+        owners = (REGISTRIES[key].distribution(name) for name in _names(key, recipe))
+        yield from (owner for owner in owners if owner is not None)
+
+
+def _names(key: str, recipe: Recipe) -> tuple[str, ...]:
+    """None for a plug-in that the recipe does not use."""
+    file = recipe.teacher.file
+    if key == "teacher.file":
+        return () if file is None else (kind_of(file),)
+    if key == "teacher.family" and file is not None:
+        return ()
+    if key == "distill.features" and recipe.distill.features == "none":
+        return ()
+    table, field = key.split(".")
+    value: str | tuple[str, ...] = getattr(getattr(recipe, table), field)
+    return (value,) if isinstance(value, str) else value
