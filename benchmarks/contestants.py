@@ -95,7 +95,8 @@ def ours(family: str, cfg: Settings, watch: Stopwatch) -> int:
     from pipeline.losses.objectives import hard_labels
     from pipeline.recipe.schema import AugmentationConfig, TrainingConfig
     from pipeline.training import session
-    from pipeline.training.loop import Task, fit, one_cycle, sgd
+    from pipeline.training.loop import Task, fit
+    from pipeline.training.optimizers import one_cycle, sgd
 
     session.start(seed=0, threads=cfg.threads)
     samples, model = noise(cfg), student(family, cfg)

@@ -69,7 +69,8 @@ def _fit(task: Any, folder: Path, watch: Stopwatch) -> None:
 
 def _task(cfg: Settings, objective: Loss) -> Any:
     from pipeline.training import session
-    from pipeline.training.loop import Task, one_cycle, sgd
+    from pipeline.training.loop import Task
+    from pipeline.training.optimizers import one_cycle, sgd
 
     session.start(seed=0, threads=cfg.threads)
     samples = noise(cfg)

@@ -15,7 +15,7 @@ import numpy as np
 from pipeline.models.network import NetworkSpec, build, count_macs, count_parameters
 from pipeline.quantization.qat import QuantizedNetwork
 from pipeline.training import session
-from pipeline.training.loop import normalise
+from pipeline.training.inference import normalise
 from targets.bench.plan import Subject
 from targets.formats.input_spec import InputSpec, image_input
 from targets.formats.onnx import qdq

@@ -120,7 +120,8 @@ def training(folder: Path, steps: int) -> dict[str, float]:
     from pipeline.models.network import NetworkSpec, build
     from pipeline.recipe.schema import AugmentationConfig, DatasetConfig, TrainingConfig
     from pipeline.training import session
-    from pipeline.training.loop import Task, fit, one_cycle, sgd
+    from pipeline.training.loop import Task, fit
+    from pipeline.training.optimizers import one_cycle, sgd
 
     session.start(seed=0, threads=1)
     peak = Peak()

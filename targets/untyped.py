@@ -12,6 +12,8 @@ KerasModel: TypeAlias = Any
 """`tf_keras.Model`."""
 KerasLayer: TypeAlias = Any
 """`tf_keras.layers.Layer`."""
+KerasNode: TypeAlias = Any
+"""A node of the layer graph, `tf_keras.src.engine.node.Node`."""
 KerasOptimizer: TypeAlias = Any
 """`tf_keras.optimizers.Optimizer`."""
 OnnxModel: TypeAlias = Any
@@ -52,3 +54,5 @@ FlatbufferBuilder: TypeAlias = Any
 """`flatbuffers.Builder`."""
 TfConverter: TypeAlias = Any
 """`tf.lite.TFLiteConverter`."""
+Quantizer: TypeAlias = Any
+"""A quantizer of `tensorflow_model_optimization`."""

@@ -8,7 +8,10 @@ from typing import TypeVar
 from pipeline.engine.artifacts import Artifact, Checkpoint, Teacher, TeacherLogits
 from pipeline.engine.job import Job
 from pipeline.engine.progress import Console, SilentConsole
+from pipeline.models.network import build
 from pipeline.stages import distill
+from pipeline.training.loop import Task
+from pipeline.training.networks import student_network
 from tests.conftest import Lane
 
 Kept = TypeVar("Kept", bound=Artifact)
@@ -44,6 +47,19 @@ def distil(
         job=given,
         teacher=teacher or kept(lane, "teacher", Teacher),
         logits=logits or kept(lane, "logits", TeacherLogits),
+    )
+
+
+def distillation_task(lane: Lane, folder: Path, *overrides: Setting) -> Task:
+    """The task of `distil`, with fresh weights and not trained."""
+    given = job(lane, folder, *overrides)
+    recipe = given.recipe
+    return distill.make_task(
+        recipe.distill,
+        build(student_network(recipe, given.dataset())),
+        job=given,
+        teacher=kept(lane, "teacher", Teacher),
+        logits=kept(lane, "logits", TeacherLogits),
     )
 
 

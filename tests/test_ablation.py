@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.datasets.splits import Samples
-from pipeline.engine.ablation import Answers, _before, _row, _teacher, variant
+from pipeline.engine.ablation import Observation, observed_teacher, table_rows, variant
 from pipeline.engine.artifacts import Exports
 from pipeline.engine.progress import SilentConsole
 from tests.conftest import Lane
@@ -89,24 +89,25 @@ def test_a_plan_lists_every_variant_and_what_of_it_is_there(
     assert ablated[0].runner().plan_ablation() == []
 
 
-def test_logits_that_were_computed_before_are_the_teacher(lane: Lane, tmp_path: Path) -> None:
-    """What agrees with them is told; nobody can ask them about corrupted images."""
+def test_precomputed_logits_are_the_teacher(lane: Lane, tmp_path: Path) -> None:
+    """Students are compared with them; there are none of corrupted images."""
 
-    def nobody(*_: Any) -> Answers:
+    def never(*_: object) -> Observation:
         raise AssertionError("there is no file to measure")
 
-    said = np.eye(3, dtype=np.float32)
-    np.save(tmp_path / "said.npy", said)
-    given: dict[str, Any] = {"folder": tmp_path, "models": (), "teacher_logits": "said.npy"}
+    logits = np.eye(3, dtype=np.float32)
+    np.save(tmp_path / "logits.npy", logits)
+    given: dict[str, Any] = {"folder": tmp_path, "models": (), "teacher_logits": "logits.npy"}
     exports = Exports.model_construct(**given)
-    (teacher,) = _teacher(lane.recipe(), exports, nobody)
-    student = replace(teacher, variant="student_kd", logits=said[[0, 1, 0]])
+    (teacher,) = observed_teacher(lane.recipe(), exports, never)
+    student = replace(teacher, variant="student_kd", logits=logits[[0, 1, 0]])
     test = Samples(images=np.zeros((3, 1, 1, 1), np.uint8), labels=np.arange(3))
-    row = _row(student, _before(student, [teacher]), teacher, test)
-    assert (row.agreement_with_teacher, row.negative_flip_rate) == (2 / 3, 1 / 3)
-    assert _row(teacher, None, teacher, test).corrupted == {}
+    first, second = table_rows([teacher, student], test)
+    assert (second.agreement_with_teacher, second.negative_flip_rate) == (2 / 3, 1 / 3)
+    assert (first.agreement_with_teacher, first.negative_flip_rate) == (1.0, None)
+    assert first.corrupted == {}
     without = exports.model_copy(update={"teacher_logits": None})
-    assert list(_teacher(lane.recipe(), without, nobody)) == []
+    assert list(observed_teacher(lane.recipe(), without, never)) == []
 
 
 def test_from_scratch_means_without_the_teachers_features_too(lane: Lane) -> None:

@@ -2,9 +2,11 @@
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -16,25 +18,191 @@ ROOT = Path(__file__).parent.parent
 HEAVY = {"tensorflow", "tf_keras", "tensorflow_model_optimization", "onnx", "tf2onnx"}
 SLOW = {*HEAVY, "sklearn", "scipy", "matplotlib", "onnxruntime"}
 
+ANY_PER_1000_LINES = 24.0
 
-def imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+NOT_YET_CYCLES = {
+    ("pipeline.datasets", "pipeline.recipe.schema"),
+    ("targets.bench.failures", "targets.bench.plan"),
+    ("targets.bench.native", "targets.bench.plan"),
+    ("targets.bench.runner", "targets.bench.plan"),
+    ("targets.bench.native", "targets.bench.runner"),
+}
+"""Imports that close a cycle today."""
+
+WORDS_NOT_YET = {
+    "pipeline/datasets/digits.py": "npz",
+    "pipeline/datasets/image_files.py": "npz",
+    "pipeline/datasets/images.py": "npz",
+    "pipeline/export/conversion.py": "litert onnx onnxruntime tflite",
+    "pipeline/export/file.py": "onnx tflite",
+    "pipeline/losses/features.py": "fitnet rkd",
+    "pipeline/losses/objectives.py": "dkd",
+    "pipeline/stages/convert.py": "onnx tflite",
+    "pipeline/stages/report.py": "litert onnx onnxruntime tflite",
+    "pipeline/teachers/loading.py": "onnx tflite",
+    "targets/bench/assemble.py": "onnx",
+    "targets/bench/model_files.py": "onnx",
+    "targets/bench/session.py": "onnx",
+    "targets/devices/addresses.py": "adb ssh",
+    "targets/devices/connection.py": "adb android",
+    "targets/devices/doctor/__init__.py": "onnx tflite",
+    "targets/devices/doctor/android.py": "adb android tflite",
+    "targets/devices/doctor/device.py": "adb android ssh",
+    "targets/devices/doctor/host.py": "adb litert onnxruntime ssh tflite",
+    "targets/devices/inventory.py": "adb ssh",
+    "targets/devices/lock.py": "adb ssh",
+    "targets/formats/export.py": "onnx tflite",
+    "targets/formats/record.py": "onnx tflite",
+    "targets/processors/emulation.py": "adb onnx tflite",
+    "targets/processors/proof.py": "onnx tflite",
+}
+NOT_YET = {(path, word) for path, words in WORDS_NOT_YET.items() for word in words.split()}
+"""Words of plug-ins outside their folders today."""
+
+
+def sources(*packages: str) -> dict[str, ast.Module]:
+    """Path from the root -> syntax tree of every module of the packages."""
+    paths = [path for package in packages for path in sorted((ROOT / package).rglob("*.py"))]
+    return {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path in paths}
+
+
+def imports(*nodes: ast.AST) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
+            assert node.level == 0, "relative import"
             yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def packages(tree: ast.Module) -> set[str]:
+    return {name.split(".")[0] for name in imports(*ast.walk(tree))}
 
 
 def test_targets_never_imports_pipeline() -> None:
-    for path in (ROOT / "targets").rglob("*.py"):
-        assert not [name for name in imports(path) if name.split(".")[0] == "pipeline"], path
+    assert [path for path, tree in sources("targets").items() if "pipeline" in packages(tree)] == []
+
+
+def test_the_agent_imports_nothing_of_ours() -> None:
+    agent = {path: tree for path, tree in sources("targets/bench").items() if "/agent" in path}
+    own = "targets.bench.agent"
+    third_party = {"numpy", "ai_edge_litert", "onnxruntime", "tflite_runtime"}
+    assert agent
+    for path, tree in agent.items():
+        outside = {name for name in imports(*ast.walk(tree)) if not name.startswith(own)}
+        left = {name.split(".")[0] for name in outside} - {*sys.stdlib_module_names, *third_party}
+        assert left == set(), path
+
+
+def test_no_import_leads_back_to_where_it_started() -> None:
+    """At module level, and under TYPE_CHECKING: also types point one way."""
+    trees = {module_name(path): tree for path, tree in sources("pipeline", "targets").items()}
+    graph = {
+        module: {name for name in imports(*at_module_level(tree)) if name in trees} - {module}
+        for module, tree in trees.items()
+    }
+    for module, name in NOT_YET_CYCLES:
+        graph[module].discard(name)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"imports form a cycle: {' <- '.join(error.args[1])}")
+
+
+def module_name(path: str) -> str:
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def at_module_level(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those inside functions."""
+    for node in ast.iter_child_nodes(tree):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+            yield from at_module_level(node)
+
+
+REGISTRIES = {
+    "formats": "targets/formats/__init__.py",
+    "devices": "targets/devices/__init__.py",
+    "teachers": "pipeline/teachers/__init__.py",
+    "models": "pipeline/models/__init__.py",
+    "losses": "pipeline/losses/__init__.py",
+    "datasets": "pipeline/datasets/__init__.py",
+}
+FOR_PEOPLE = ("pipeline/cli/", "pipeline/recipe/", "pipeline/reporting/", "targets/untyped.py")
+RUNTIMES = ("targets/runtimes/", "targets/bench/agent")
+
+TFLITE = ("targets/formats/tflite/", "pipeline/teachers/tflite_file.py", *RUNTIMES)
+ONNX = ("targets/formats/onnx/", "pipeline/teachers/onnx_file.py", *RUNTIMES)
+
+PLUG_IN_WORDS: dict[str, tuple[str, ...]] = {
+    "adb": ("targets/devices/adb/", REGISTRIES["devices"]),
+    "android": ("targets/devices/adb/", REGISTRIES["devices"]),
+    "ssh": ("targets/devices/ssh/", REGISTRIES["devices"]),
+    # An int8 ONNX file is made from the TFLite file.
+    "tflite": (*TFLITE, "targets/formats/onnx/", REGISTRIES["formats"], REGISTRIES["teachers"]),
+    "litert": TFLITE,
+    "onnx": (*ONNX, REGISTRIES["formats"], REGISTRIES["teachers"]),
+    "onnxruntime": ONNX,
+    "mobilenet": ("pipeline/models/mobilenet_", REGISTRIES["models"]),
+    "fused": ("pipeline/models/fused.py", REGISTRIES["models"]),
+    "resnet": ("pipeline/models/resnet.py", REGISTRIES["models"]),
+    "wrn": ("pipeline/models/wrn.py", REGISTRIES["models"]),
+    "fitnet": ("pipeline/losses/features/", REGISTRIES["losses"]),
+    "rkd": ("pipeline/losses/features/", REGISTRIES["losses"]),
+    "dkd": ("pipeline/losses/dkd.py", REGISTRIES["losses"]),
+    "fashion": ("pipeline/datasets/fashion_mnist.py", REGISTRIES["datasets"]),
+    "npz": ("pipeline/datasets/np", REGISTRIES["datasets"], REGISTRIES["teachers"]),
+}
+"""Word -> where it may stand, beside what is `FOR_PEOPLE`: its plug-in, and the registry's line."""
+
+
+def test_the_words_of_a_plug_in_stand_in_its_folder_alone() -> None:
+    found = {
+        (path, word)
+        for path, tree in sources("pipeline", "targets").items()
+        for word in {part for text in texts(tree) for part in words(text)} & PLUG_IN_WORDS.keys()
+        if not path.startswith((*FOR_PEOPLE, *PLUG_IN_WORDS[word]))
+    }
+    assert found - NOT_YET == set()
+
+
+def texts(tree: ast.Module) -> Iterator[str]:
+    """Identifiers, import paths, and strings without a space; not docstrings."""
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    yield from imports(*ast.walk(tree))
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=text) | ast.Attribute(attr=text):
+                yield text
+            case ast.arg(arg=text) | ast.keyword(arg=str(text)):
+                yield text
+            case ast.FunctionDef(name=text) | ast.ClassDef(name=text):
+                yield text
+            case ast.Constant(value=str(text)) if id(node) not in docstrings:
+                if not re.search(r"\s", text):
+                    yield text
+
+
+def words(text: str) -> Iterator[str]:
+    """The words of an identifier or a file name; `.npz` and `.npy` are numpy's, not a plug-in's."""
+    without_suffix = re.sub(r"\.np[yz]\b", "", text)
+    return (w.lower() for w in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", without_suffix))
+
+
+def test_hardly_anything_is_untyped() -> None:
+    files = [path for package in ("pipeline", "targets") for path in (ROOT / package).rglob("*.py")]
+    texts = [path.read_text() for path in files]
+    lines = sum(text.count("\n") for text in texts)
+    uses = sum(len(re.findall(r"\bAny\b", text)) for text in texts)
+    assert 1000 * uses / lines <= ANY_PER_1000_LINES, f"{uses} in {lines} lines"
 
 
 def test_only_formats_know_tensorflow_or_onnx_in_targets() -> None:
-    for path in (ROOT / "targets").rglob("*.py"):
-        if "formats" not in path.parts:
-            assert not {name.split(".")[0] for name in imports(path)} & HEAVY, path
+    for path, tree in sources("targets").items():
+        if not path.startswith("targets/formats/"):
+            assert not packages(tree) & HEAVY, path
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
@@ -91,13 +259,13 @@ def test_a_reused_run_imports_no_framework(finished: object, tmp_path: Path) -> 
     from tests.conftest import Lane
 
     assert isinstance(finished, Lane)
-    seen = modules_after(
+    imported = modules_after(
         "run", str(finished.recipe_file), "--data", str(finished.data_file),
         "--target", "tflite", "--target", "onnx", "--set", "bench.enabled=false",
         "--store", str(finished.out / ".store"), "--out", str(tmp_path / "out"),
         cwd=tmp_path,
     )  # fmt: skip
-    assert not seen & SLOW
+    assert not imported & SLOW
     assert (tmp_path / "out" / "tiny" / "report.json").exists()
 
 

@@ -1,8 +1,7 @@
 """The student's recipe keys each decide how it is taught."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,17 @@ import pytest
 from pipeline import datasets
 from pipeline.datasets.splits import Dataset, Split
 from pipeline.engine.artifacts import Checkpoint, Teacher, TeacherLogits
-from pipeline.engine.progress import SilentConsole
 from pipeline.losses import FEATURE_LOSSES, LOSSES
 from pipeline.models.network import NetworkSpec, build
 from pipeline.recipe.schema import AugmentationConfig, TrainingConfig
 from pipeline.teachers.trained import open_checkpoint
-from pipeline.training import loop, preparation
 from pipeline.training.augmentation import epoch_order, mixup, training_view
-from pipeline.training.loop import Task, fit, one_cycle, sgd
+from pipeline.training.inference import make_predict
+from pipeline.training.loop import Task, batches, training_step
+from pipeline.training.networks import restore
+from pipeline.training.optimizers import one_cycle, sgd
 from tests.conftest import Lane
-from tests.kept import Setting, distil, kept, losses
+from tests.kept import Setting, distil, distillation_task, kept, losses
 from tests.test_end_to_end import digest
 from tests.test_repeatable import Interrupted, InterruptingConsole
 
@@ -65,10 +65,10 @@ def test_a_feature_loss_reaches_the_student_and_leaves_nothing_in_it(
         assert mine.files == usual.files
         assert any(not np.array_equal(mine[name], usual[name]) for name in mine.files)
     assert student.parameters == plain.parameters
-    restored = preparation.restore(student)
+    restored = restore(student)
     images = datasets.load(finished.recipe().dataset)[Split.VAL].images
     data = datasets.load(finished.recipe().dataset)
-    assert np.isfinite(loop.make_predict(restored, data.input)(images)).all()
+    assert np.isfinite(make_predict(restored, data.input)(images)).all()
 
 
 def test_without_weight_the_teacher_is_never_read(finished: Lane, tmp_path: Path) -> None:
@@ -83,78 +83,42 @@ def test_without_weight_the_teacher_is_never_read(finished: Lane, tmp_path: Path
         assert student.weights.exists()
 
 
-@dataclass(frozen=True)
-class Step:
-    """What one training step was given."""
-
-    raw: Array
-    labels: list[Array]
-    share: float
-    targets: list[Array]
-
-
-@pytest.fixture
-def steps(monkeypatch: pytest.MonkeyPatch) -> list[Step]:
-    """Every step of the trainings that follow, which go on as they would."""
-    seen: list[Step] = []
-    make = loop._make_step
-
-    def watched(task: Task) -> Callable[..., Any]:
-        step = make(task)
-
-        def call(raw: Array, labels: Any, share: float, targets: Any, rate: float) -> Any:
-            seen.append(Step(raw=raw, labels=labels, share=share, targets=targets))
-            return step(raw, labels, share, targets, rate)
-
-        return call
-
-    monkeypatch.setattr(loop, "_make_step", watched)
-    return seen
-
-
 MIXED: Setting = ("distill.mixup", 0.4)
 
 
-def test_the_live_teacher_answers_for_the_mixed_pixels_that_the_student_sees(
-    finished: Lane, tmp_path: Path, steps: list[Step]
+def test_the_live_teacher_answers_for_the_mixed_pixels_that_the_student_gets(
+    finished: Lane, tmp_path: Path
 ) -> None:
-    distil(finished, tmp_path, *SHORT, MIXED)
-    data = datasets.load(finished.recipe().dataset)
-    teacher = open_checkpoint(kept(finished, "teacher", Teacher).checkpoint, data)
-    assert len({step.share for step in steps}) == len(steps)
-    for step in steps:
-        assert 0 <= step.share <= 1
-        assert step.raw.dtype == np.uint8
-        (said,) = step.targets
-        np.testing.assert_array_equal(said, teacher.logits(step.raw))
+    task = distillation_task(finished, tmp_path, *SHORT, MIXED)
+    teacher = open_checkpoint(kept(finished, "teacher", Teacher).checkpoint, task.data)
+    both = [batch for epoch in range(2) for batch in batches(task, epoch)]
+    assert len({batch.lam for batch in both}) == len(both) > 4
+    for batch in both:
+        assert batch.raw.dtype == np.uint8
+        (logits,) = batch.targets
+        np.testing.assert_array_equal(logits, teacher.logits(batch.raw))
 
 
-def test_every_image_is_mixed_with_the_one_whose_label_it_is_given(
-    finished: Lane, tmp_path: Path, steps: list[Step]
+def test_every_image_is_mixed_with_the_one_whose_label_it_gets(
+    finished: Lane, tmp_path: Path
 ) -> None:
-    distil(finished, tmp_path, *SHORT, MIXED)
-    recipe = finished.recipe()
-    train = datasets.load(recipe.dataset)[Split.TRAIN]
-    per_epoch = len(steps) // 2
-    for number, step in enumerate(steps):
-        epoch = number // per_epoch
+    task = distillation_task(finished, tmp_path, *SHORT, MIXED)
+    recipe, train = finished.recipe(), task.data[Split.TRAIN]
+    for epoch in range(2):
         order = epoch_order(len(train), seed=recipe.seed, epoch=epoch)
-        index = order[(number % per_epoch) * 64 :][:64]
-        table = training_view(
-            recipe.augmentation, datasets.load(recipe.dataset), seed=recipe.seed, view=epoch
-        )
-        view = table.render(train.images, index)
-        mixed = mixup(view, alpha=0.4, seed=recipe.seed, epoch=epoch, number=number % per_epoch)
-        both = step.share * view.astype(float) + (1 - step.share) * view[mixed.partner]
-        np.testing.assert_allclose(step.raw, both, atol=0.51)
-        first, second = step.labels
-        np.testing.assert_array_equal(first, train.labels[index])
-        np.testing.assert_array_equal(second, first[mixed.partner])
+        table = training_view(recipe.augmentation, task.data, seed=recipe.seed, view=epoch)
+        for number, batch in enumerate(batches(task, epoch)):
+            index = order[number * 64 :][:64]
+            view = table.render(train.images, index)
+            mixed = mixup(view, alpha=0.4, seed=recipe.seed, epoch=epoch, number=number)
+            both = batch.lam * view.astype(float) + (1 - batch.lam) * view[mixed.partner]
+            np.testing.assert_allclose(batch.raw, both, atol=0.51)
+            first, second = batch.labels
+            np.testing.assert_array_equal(first, train.labels[index])
+            np.testing.assert_array_equal(second, first[mixed.partner])
 
 
-def test_a_mixed_loss_is_that_of_both_labels_in_their_shares(
-    stripes_data: Dataset, tmp_path: Path, steps: list[Step]
-) -> None:
+def test_a_mixed_loss_is_that_of_both_labels_in_their_shares(stripes_data: Dataset) -> None:
     """With the first image's label as the loss, which no weight decides."""
     import tensorflow as tf
 
@@ -174,13 +138,15 @@ def test_a_mixed_loss_is_that_of_both_labels_in_their_shares(
         schedule=one_cycle, data=stripes_data, cfg=cfg, views=AugmentationConfig(), seed=0,
         view_seed=0, mixup=1.0,
     )  # fmt: skip
-    (record,) = fit(
-        task, checkpoint=tmp_path / "t.npz", progress=partial(SilentConsole().epochs, "t")
-    )
-    firsts = [(step.labels[0][0], step.labels[1][0], step.share) for step in steps]
-    assert any(mine != other for mine, other, _ in firsts)
-    expected = np.mean([share * mine + (1 - share) * other for mine, other, share in firsts])
-    assert record.loss == pytest.approx(expected, rel=1e-5)
+    task.optimizer.build(task.model.trainable_variables)
+    step = training_step(task)
+    pairs = set()
+    for batch in batches(task, 0):
+        mine, other = batch.labels[0][0], batch.labels[1][0]
+        pairs.add((mine, other))
+        expected = batch.lam * mine + (1 - batch.lam) * other
+        assert float(step(batch, 0.0)) == pytest.approx(expected, rel=1e-5, abs=1e-6)
+    assert any(mine != other for mine, other in pairs)
 
 
 def test_a_mixed_training_repeats_and_resumes_to_the_same_bytes(

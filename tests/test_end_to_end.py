@@ -156,11 +156,11 @@ def test_a_second_run_reuses_everything_but_bench_and_report(finished: Lane) -> 
 
 def test_a_plan_says_why(finished: Lane) -> None:
     changed = finished.runner(BOTH, ("distill.temperature", 2)).plan()
-    said = {step.name: (step.reused, step.reason) for step in changed}
-    assert said["teacher"] == (True, "nothing changed")
-    assert said["distill"] == (False, "distill.temperature 4.0 → 2.0")
-    assert said["quantize"][1].startswith("waits for distill")
-    assert said["bench"] == (False, "always made again")
+    steps = {step.name: (step.reused, step.reason) for step in changed}
+    assert steps["teacher"] == (True, "nothing changed")
+    assert steps["distill"] == (False, "distill.temperature 4.0 → 2.0")
+    assert steps["quantize"][1].startswith("waits for distill")
+    assert steps["bench"] == (False, "always made again")
     forced = finished.runner(BOTH, force=("distill",)).plan()
     assert {step.name: step.reason for step in forced}["distill"] == "--force"
 
@@ -172,7 +172,7 @@ def test_a_forced_stage_is_made_again_to_the_same_bytes(lane: Lane, finished: La
     assert steps["quantize"].reused  # the forced result has the bytes of the one before
 
 
-def test_damage_in_the_store_is_mended_and_said(lane: Lane, finished: Lane) -> None:
+def test_damage_in_the_store_is_repaired_and_reported(lane: Lane, finished: Lane) -> None:
     shutil.copytree(finished.out / ".store", lane.out / ".store")
     (exports,) = (lane.out / ".store").glob("convert-*")
     (exports / TFLITE).write_bytes(b"rotten")

@@ -1,22 +1,30 @@
-"""What makes a result another one, and how that is said."""
+"""What decides a stored result, and how a plan explains that it is made again."""
 
-import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
-from pipeline.engine import fingerprint
-from pipeline.engine.graph import STAGES, Stage
+from pipeline.engine import fingerprint, uses
+from pipeline.engine.graph import STAGES
+from pipeline.engine.manifest import StageKey
 from pipeline.recipe.load import load, parse_override
+from tests.conftest import Lane
 
+ROOT = Path(__file__).parent.parent
 BY_NAME = {stage.name: stage for stage in STAGES}
+STORED = {stage.name for stage in STAGES if stage.reusable}
 
 
-def document(stage: str, *sets: str, sha256: str = "d") -> fingerprint.Document:
+def key(stage: str, *sets: str, sha256: str = "d") -> StageKey:
     recipe = load("digits", [parse_override(text) for text in sets])
     needs = dict.fromkeys(BY_NAME[stage].needs, "x")
-    return fingerprint.document(BY_NAME[stage], recipe, inputs=needs, dataset_sha256=sha256)
+    return fingerprint.stage_key(BY_NAME[stage], recipe, inputs=needs, dataset_sha256=sha256)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +44,7 @@ def document(stage: str, *sets: str, sha256: str = "d") -> fingerprint.Document:
     ],
 )
 def test_what_decides_the_result_changes_the_key(stage: str, change: str) -> None:
-    assert fingerprint.digest(document(stage)) != fingerprint.digest(document(stage, change))
+    assert fingerprint.digest(key(stage)) != fingerprint.digest(key(stage, change))
 
 
 @pytest.mark.parametrize(
@@ -56,80 +64,200 @@ def test_what_decides_the_result_changes_the_key(stage: str, change: str) -> Non
     ],
 )
 def test_what_does_not_decide_it_leaves_the_key(stage: str, change: str) -> None:
-    assert fingerprint.digest(document(stage)) == fingerprint.digest(document(stage, change))
+    assert fingerprint.digest(key(stage)) == fingerprint.digest(key(stage, change))
 
 
 def test_the_contents_of_the_data_decide() -> None:
-    assert document("teacher") != document("teacher", sha256="other")
-
-
-@pytest.mark.parametrize(
-    ("stage", "holds", "lacks"),
-    [
-        ("teacher", "pipeline/training/loop.py", "targets/formats/onnx/qdq.py"),
-        ("teacher", "pipeline/training/augmentation.py", "pipeline/teachers/onnx_file.py"),
-        ("logits", "pipeline/training/augmentation.py", "pipeline/quantization/qat.py"),
-        ("logits", "pipeline/teachers/trained.py", "targets/bench/agent.py"),
-        ("distill", "pipeline/models/mobilenet_v1.py", "pipeline/quantization/qat.py"),
-        ("quantize", "pipeline/quantization/scheme.py", "pipeline/stages/bench.py"),
-        ("convert", "targets/formats/onnx/qdq.py", "pipeline/cli/app.py"),
-        ("convert", "targets/bench/agent.py", "pipeline/engine/results.py"),
-    ],
-)
-def test_the_code_that_a_stage_reaches_decides(stage: str, holds: str, lacks: str) -> None:
-    code = document(stage)["code"]
-    assert holds in code
-    assert lacks not in code
-    assert "pipeline/recipe/schema.py" not in code  # its values are in the key themselves
+    assert key("teacher") != key("teacher", sha256="other")
 
 
 @pytest.mark.parametrize("stage", ["teacher", "logits"])
-def test_how_a_file_teaches_decides_where_one_does(stage: str, tmp_path: Path) -> None:
+def test_the_code_for_a_teachers_file_decides_if_there_is_one(stage: str, tmp_path: Path) -> None:
     (tmp_path / "t.onnx").write_bytes(b"a network")
-    code = document(stage, f"teacher.file={tmp_path / 't.onnx'}")["code"]
-    assert {"pipeline/teachers/onnx_file.py", "targets/bench/agent.py"} <= code.keys()
-    assert "targets/formats/tflite/export.py" not in code
+    with_file = key(stage, f"teacher.file={tmp_path / 't.onnx'}")
+    assert {"pipeline/teachers/onnx_file.py", "pipeline/teachers/check.py"} <= {*with_file["code"]}
+    assert "onnxruntime" in with_file["libraries"]
+    assert "pipeline/models/resnet.py" not in with_file["code"]
+    assert not {"onnx", "onnxruntime"} & key(stage)["libraries"].keys()
 
 
-def test_words_about_the_code_do_not_count(tmp_path: Path) -> None:
-    def parsed(name: str, text: str) -> str:
-        (tmp_path / name).write_text(text)
-        return ast.dump(fingerprint._parsed(tmp_path / name))
-
-    plain = parsed("a.py", "def f():\n    return 1\n")
-    assert parsed("b.py", '"""M."""\n# c\ndef f():\n    """D."""\n    return 1\n') == plain
-    assert parsed("c.py", "def f():\n    return 2\n") != plain
+Copy = Path
+"""A folder with a copy of the packages, which a test changes and runs."""
 
 
-def changed(**parts: Any) -> str:
-    old = document("distill")
-    return fingerprint.difference(old, cast(fingerprint.Document, {**old, **parts}))
+@pytest.fixture
+def copy(tmp_path: Path) -> Copy:
+    for package in ("pipeline", "targets"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=ignored)
+    return tmp_path
 
 
-def test_a_changed_value_is_said_with_both_values() -> None:
-    said = fingerprint.difference(
-        document("distill"), document("distill", "distill.temperature=2", "seed=7")
+def run_in(copy: Copy, *argv: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *argv],
+        cwd=copy,
+        env={**os.environ, "PYTHONPATH": str(copy)},
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
-    assert said == "distill.temperature 4.0 → 2.0; seed 0 → 7"
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
-def test_changed_code_is_said_by_file() -> None:
-    code = {**document("distill")["code"], "pipeline/training/loop.py": "other"}
+def planned(copy: Copy, lane: Lane) -> dict[str, bool]:
+    """Whether the copy would reuse each stored stage of the finished lane."""
+    argv = ["plan", str(lane.recipe_file), "--data", str(lane.data_file), "--json"]
+    argv += ["--target", "tflite", "--target", "onnx", "--store", str(lane.out / ".store")]
+    steps = json.loads(run_in(copy, "-m", "pipeline", *argv))
+    return {step["name"]: step["reused"] for step in steps if step["name"] in STORED}
+
+
+def plug_in(copy: Copy, package: str, *, like: str) -> None:
+    """Add `toy`: its file, a copy of another plug-in's, and its line in the registry."""
+    folder = copy / "pipeline" / package
+    shutil.copy(folder / f"{like}.py", folder / "toy.py")
+    table = folder / "__init__.py"
+    lines = table.read_text().splitlines()
+    line = next(line for line in lines if line.strip().startswith(f'"{like}": '))
+    lines.insert(lines.index(line), line.replace(f'"{like}"', '"toy"', 1))
+    table.write_text("\n".join(lines))
+
+
+def edit(copy: Copy, file: str) -> None:
+    with (copy / file).open("a") as source:
+        source.write("\nADDED = 1\n")
+
+
+def test_a_new_plug_in_and_a_limit_of_the_bench_leave_every_stored_stage(
+    copy: Copy, finished: Lane
+) -> None:
+    plug_in(copy, "models", like="fused")
+    plug_in(copy, "datasets", like="npy")
+    edit(copy, "targets/bench/validity.py")
+    assert planned(copy, finished) == dict.fromkeys(STORED, True)
+
+
+def test_a_change_of_the_training_loop_makes_every_training_again(
+    copy: Copy, finished: Lane
+) -> None:
+    edit(copy, "pipeline/training/loop.py")
+    assert not any(planned(copy, finished).values())
+
+
+DIGESTS = """
+import json, sys
+from pipeline.engine import fingerprint
+from pipeline.engine.graph import STAGES
+from pipeline.recipe.load import load, parse_override
+
+recipe = load("digits", [parse_override(text) for text in sys.argv[1:]])
+keys = {
+    stage.name: fingerprint.stage_key(stage, recipe, inputs={}, dataset_sha256="d")
+    for stage in STAGES if stage.reusable
+}
+print(json.dumps({name: fingerprint.digest(key) for name, key in keys.items()}))
+"""
+
+
+def digests(copy: Copy, *sets: str) -> dict[str, str]:
+    found: dict[str, str] = json.loads(run_in(copy, "-c", DIGESTS, *sets))
+    return found
+
+
+def changed_by(copy: Copy, file: str, *sets: str) -> set[str]:
+    """The stages whose key another line of code in `file` changes."""
+    before = digests(copy, *sets)
+    edit(copy, file)
+    after = digests(copy, *sets)
+    return {stage for stage in STORED if before[stage] != after[stage]}
+
+
+@pytest.mark.parametrize(
+    ("file", "stages"),
+    [
+        ("pipeline/datasets/digits.py", STORED),
+        ("pipeline/datasets/npz.py", set()),
+        ("pipeline/models/resnet.py", {"teacher", "logits", "distill", "convert"}),
+        ("pipeline/models/mobilenet_v1.py", {"distill", "quantize", "convert"}),
+        ("pipeline/models/mobilenet_v2.py", set()),
+        ("pipeline/teachers/onnx_file.py", set()),
+        ("pipeline/training/augmentation.py", {"teacher", "logits", "distill", "quantize"}),
+        ("pipeline/training/loop.py", {"teacher", "distill", "quantize"}),
+        ("pipeline/training/preflight.py", set()),
+        ("pipeline/quantization/qat.py", {"quantize", "convert"}),
+        ("pipeline/stages/distill.py", {"distill"}),
+        ("pipeline/engine/runner.py", set()),
+        ("pipeline/recipe/schema.py", set()),
+        ("targets/evaluation/parity.py", {"convert"}),
+        ("targets/formats/tflite/export.py", {"convert"}),
+        ("targets/runtimes/__init__.py", set()),
+        ("targets/devices/inventory.py", set()),
+    ],
+)
+def test_a_change_of_code_changes_the_keys_of_what_uses_it(
+    copy: Copy, file: str, stages: set[str]
+) -> None:
+    assert changed_by(copy, file) == stages
+
+
+def test_a_named_feature_loss_decides_the_distillation_alone(copy: Copy) -> None:
+    file = "pipeline/losses/features.py"
+    assert changed_by(copy, file, "distill.features=rkd") == {"distill"}
+
+
+def test_a_named_loss_decides_the_trainings_with_a_teacher_alone(copy: Copy) -> None:
+    module = uses.REGISTRIES["distill.loss"].module("dkd")
+    if module == "pipeline.losses.objectives":
+        pytest.skip("every loss is in one module")
+    file = f"{module.replace('.', '/')}.py"
+    assert changed_by(copy, file, "distill.loss=dkd") == {"distill", "quantize"}
+    assert changed_by(copy, file) == set()
+
+
+def test_words_about_the_code_do_not_count(copy: Copy) -> None:
+    before = digests(copy)
+    loop = copy / "pipeline" / "training" / "loop.py"
+    text = loop.read_text().replace('"""The one training loop', '"""The only one', 1)
+    loop.write_text(f"{text}\n# a comment\n")
+    assert digests(copy) == before
+
+
+def test_a_missing_library_is_reported_with_its_remedy(copy: Copy) -> None:
+    with (copy / "pipeline" / "training" / "loop.py").open("a") as source:
+        source.write("\ndef later() -> None:\n    import no_such_library\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", "plan"],
+        cwd=copy,
+        env={**os.environ, "PYTHONPATH": str(copy)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 2
+    assert "stage teacher needs the package 'no-such-library'" in done.stderr
+    assert "pip install 'no-such-library'" in done.stderr
+
+
+def changed(**parts: object) -> str:
+    old = key("distill")
+    return fingerprint.difference(old, cast(StageKey, {**old, **parts}))
+
+
+def test_a_changed_value_is_shown_with_both_values() -> None:
+    shown = fingerprint.difference(
+        key("distill"), key("distill", "distill.temperature=2", "seed=7")
+    )
+    assert shown == "distill.temperature 4.0 → 2.0; seed 0 → 7"
+
+
+def test_changed_code_is_shown_by_file() -> None:
+    code = {**key("distill")["code"], "pipeline/training/loop.py": "other"}
     assert changed(code=code) == "code changed: pipeline/training/loop.py"
 
 
-def test_a_changed_library_and_input_are_said() -> None:
-    libraries = {**document("distill")["libraries"], "tensorflow": "1.0"}
-    said = changed(libraries=libraries, inputs={"teacher": "y", "logits": "x"})
-    assert said == "version of tensorflow; another result of teacher"
-
-
-def test_a_missing_library_is_told_with_its_remedy() -> None:
-    stage = Stage(
-        "teacher",
-        BY_NAME["teacher"].run,
-        BY_NAME["teacher"].makes,
-        libraries=("no-such-distribution",),
-    )
-    with pytest.raises(Exception, match="pip install 'no-such-distribution'"):
-        fingerprint.document(stage, load("digits"), inputs={}, dataset_sha256="d")
+def test_a_changed_library_and_input_are_shown() -> None:
+    libraries = {**key("distill")["libraries"], "tensorflow": "1.0"}
+    shown = changed(libraries=libraries, inputs={"teacher": "y", "logits": "x"})
+    assert shown == "version of tensorflow; another result of teacher"

@@ -35,7 +35,7 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def of_model(model: KerasModel, role: str) -> Network:
-    from pipeline.training.loop import make_predict
+    from pipeline.training.inference import make_predict
 
     function = ServingFunction(input=SPEC, call=lambda image: model(image, training=False))
     return Network(

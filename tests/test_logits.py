@@ -1,7 +1,7 @@
-"""The teacher's logits are kept per view: each is what the teacher says of those very pixels."""
+"""The teacher's logits are stored per view: each is its output for those very pixels."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +13,21 @@ from pipeline import datasets
 from pipeline.datasets.splits import Split
 from pipeline.engine.artifacts import Teacher, TeacherLogits
 from pipeline.stages import logits as stage
-from pipeline.teachers.contract import OpenTeacher
 from pipeline.teachers.trained import open_checkpoint
-from pipeline.training import preparation
-from pipeline.training.augmentation import training_view
-from pipeline.training.loop import Task, fit
+from pipeline.training.augmentation import epoch_order, training_view
+from pipeline.training.loop import batches
 from targets.errors import InputError
 from tests.conftest import Lane, stripes
-from tests.kept import Setting, distil, job, kept
+from tests.kept import Setting, distillation_task, job, kept
 from tests.test_end_to_end import BOTH
 
 Array = npt.NDArray[Any]
 
 
-def ask(lane: Lane, folder: Path, *overrides: Setting) -> Array:
-    """The stage with the finished lane's teacher: [views, images, classes]."""
+def ask(lane: Lane, folder: Path, *overrides: Setting, teacher: Teacher | None = None) -> Array:
+    """The stage with a teacher, the finished lane's by default: [views, images, classes]."""
     given = job(lane, folder, *overrides)
-    teacher = kept(lane, "teacher", Teacher)
+    teacher = teacher or kept(lane, "teacher", Teacher)
     made = stage.run(given.recipe.logits, folder, job=given, teacher=teacher)
     return np.asarray(np.load(made.path))
 
@@ -57,72 +55,38 @@ def test_asking_in_chunks_changes_nothing(
     np.testing.assert_allclose(ask(finished, tmp_path), cache, rtol=2e-3, atol=1e-4)
 
 
-@dataclass(frozen=True)
-class Question:
-    """What a teacher was asked in training, and what it said."""
-
-    view: int
-    index: Array
-    raw: Array
-    said: list[Array]
-
-
-@pytest.fixture
-def questions(monkeypatch: pytest.MonkeyPatch) -> list[Question]:
-    """Every question of the trainings that follow, which go on as they would."""
-    asked: list[Question] = []
-
-    def listening(task: Task, **rest: Any) -> Any:
-        targets = task.targets
-        assert targets is not None
-
-        def heard(*, view: int, index: Array, raw: Array) -> list[Array]:
-            said = targets(view=view, index=index, raw=raw)
-            asked.append(Question(view=view, index=index.copy(), raw=raw.copy(), said=said))
-            return said
-
-        return fit(replace(task, targets=heard), **rest)
-
-    monkeypatch.setattr(preparation, "fit", listening)
-    return asked
-
-
-def test_epoch_e_trains_on_view_e_modulo_the_kept_ones(
-    finished: Lane, tmp_path: Path, questions: list[Question]
-) -> None:
-    """The pixels of that view, and the teacher's words on it, in every step."""
-    distil(finished, tmp_path, ("distill.epochs", 6), ("distill.batch_size", 140))
-    recipe = finished.recipe()
-    data = datasets.load(recipe.dataset)
+def test_epoch_e_trains_on_view_e_modulo_the_stored_ones(finished: Lane, tmp_path: Path) -> None:
+    """The pixels of that view and the teacher's logits of them, in every step."""
+    task = distillation_task(finished, tmp_path, ("distill.batch_size", 140))
+    seed, train = finished.recipe().seed, task.data[Split.TRAIN]
     cache = np.load(kept(finished, "logits", TeacherLogits).path)
-    steps = len(questions) // 6
-    assert [asked.view for asked in questions] == [e % 4 for e in range(6) for _ in range(steps)]
-    for asked in questions:
-        table = training_view(recipe.augmentation, data, seed=recipe.seed, view=asked.view)
-        shown = table.render(data[Split.TRAIN].images, asked.index)
-        np.testing.assert_array_equal(asked.raw, shown)
-        (said,) = asked.said
-        np.testing.assert_array_equal(said, cache[asked.view, asked.index].astype(np.float32))
-        assert said.dtype == np.float32
+    for epoch in range(6):
+        table = training_view(task.views, task.data, seed=seed, view=epoch % 4)
+        order = epoch_order(len(train), seed=seed, epoch=epoch)
+        for number, batch in enumerate(batches(task, epoch)):
+            index = order[number * 140 :][:140]
+            np.testing.assert_array_equal(batch.raw, table.render(train.images, index))
+            (logits,) = batch.targets
+            np.testing.assert_array_equal(logits, cache[epoch % 4, index].astype(np.float32))
+            assert logits.dtype == np.float32
 
 
-def test_a_student_of_another_seed_is_shown_the_kept_views_in_another_order(
-    finished: Lane, tmp_path: Path, questions: list[Question]
+def test_a_student_of_another_seed_gets_the_stored_views_in_another_order(
+    finished: Lane, tmp_path: Path
 ) -> None:
-    one_epoch = [("distill.epochs", 1), ("distill.batch_size", 140)]
-    for seed in (0, 5):
-        distil(finished, tmp_path / str(seed), *one_epoch, ("distill.seed", seed))
-    first, second = questions[: len(questions) // 2], questions[len(questions) // 2 :]
-    assert not np.array_equal(first[0].index, second[0].index)
-    shown = {
-        int(i): image for asked in first for i, image in zip(asked.index, asked.raw, strict=True)
-    }
-    again = [
-        (i, image) for asked in second for i, image in zip(asked.index, asked.raw, strict=True)
-    ]
-    both = [(shown[i], image) for i, image in again if i in shown]
+    def images(seed: int) -> dict[int, bytes]:
+        """Index of each image of the first epoch -> its pixels, in the order of training."""
+        settings: tuple[Setting, ...] = (("distill.batch_size", 140), ("distill.seed", seed))
+        task = distillation_task(finished, tmp_path / str(seed), *settings)
+        order = epoch_order(len(task.data[Split.TRAIN]), seed=seed, epoch=0)
+        pixels = [image.tobytes() for batch in batches(task, 0) for image in batch.raw]
+        return dict(zip(order.tolist(), pixels, strict=False))
+
+    first, second = images(0), images(5)
+    assert list(first) != list(second)
+    both = first.keys() & second.keys()
     assert len(both) > 200
-    assert all(np.array_equal(mine, yours) for mine, yours in both)
+    assert all(first[index] == second[index] for index in both)
 
 
 def planned(lane: Lane, *overrides: Setting) -> dict[str, bool]:
@@ -164,32 +128,32 @@ def test_views_that_change_nothing_are_kept_once(finished: Lane, tmp_path: Path)
     plain = ask(finished, tmp_path, ("augmentation.shift", 0))
     data = datasets.load(finished.recipe().dataset)
     teacher = open_checkpoint(kept(finished, "teacher", Teacher).checkpoint, data)
-    said = teacher.logits(np.asarray(data[Split.TRAIN].images))
-    np.testing.assert_array_equal(plain, said.astype(np.float16)[None])
+    expected = teacher.logits(np.asarray(data[Split.TRAIN].images))
+    np.testing.assert_array_equal(plain, expected.astype(np.float16)[None])
 
 
-def saying(value: float) -> Callable[..., OpenTeacher]:
-    """A teacher that says `value` of the images 100 to 199."""
-
-    def logits(raw: Array) -> Array:
-        said = np.zeros((len(raw), 3), np.float32)
-        said[100:200, 1] = value
-        return said
-
-    return lambda *given: OpenTeacher(kind="onnx", path=Path("t.onnx"), logits=logits)
+def constant(lane: Lane, folder: Path, value: float) -> Teacher:
+    """The finished lane's teacher with weights that give `value` as logit of class 1."""
+    shutil.copytree(kept(lane, "teacher", Teacher).folder, folder)
+    teacher = Teacher.read(folder)
+    with np.load(teacher.path) as file:
+        weights = {name: file[name] for name in file.files}
+    kernel, bias = sorted(weights)[-2:]
+    weights[kernel] = np.zeros_like(weights[kernel])
+    weights[bias] = np.array([0, value, 0], np.float32)
+    np.savez(teacher.path, **weights)
+    return teacher
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 7e4, -7e4])
-def test_logits_that_cannot_be_kept_are_told_with_the_likely_cause(
-    finished: Lane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: float
+def test_logits_that_float16_cannot_hold_are_refused_with_the_likely_cause(
+    finished: Lane, tmp_path: Path, value: float
 ) -> None:
-    monkeypatch.setattr(preparation, "open_teacher", saying(value))
+    teacher = constant(finished, tmp_path / "teacher", value)
     with pytest.raises(InputError, match=r"NaN, or logits beyond ±65504.*teacher\.scale"):
-        ask(finished, tmp_path)
+        ask(finished, tmp_path / "logits", teacher=teacher)
 
 
-def test_large_logits_are_kept(
-    finished: Lane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(preparation, "open_teacher", saying(6e4))
-    assert ask(finished, tmp_path).max() == np.float16(6e4)
+def test_large_logits_are_stored(finished: Lane, tmp_path: Path) -> None:
+    teacher = constant(finished, tmp_path / "teacher", 6e4)
+    assert ask(finished, tmp_path / "logits", teacher=teacher).max() == np.float16(6e4)

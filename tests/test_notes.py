@@ -53,5 +53,5 @@ def test_a_teacher_that_learned_nothing_is_told_before_it_teaches(
     (tmp_path / "out").mkdir()
     job = Job(recipe=recipe, scratch=tmp_path, console=console)
     run(recipe.teacher, tmp_path / "out", job=job)
-    warned = [text for text in console.said if "warning: Not shown to be better" in text]
+    warned = [text for text in console.lines if "warning: Not shown to be better" in text]
     assert len(warned) == shuffled

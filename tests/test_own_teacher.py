@@ -21,7 +21,7 @@ from pipeline.export.exporter import Exporter, Network, SampleSets
 from pipeline.stages import convert, logits, teacher
 from pipeline.teachers.logits_file import save_logits
 from pipeline.teachers.trained import open_checkpoint
-from pipeline.training import preparation
+from pipeline.training.networks import restore
 from targets.errors import InputError, ProofError
 from targets.formats.contract import ServingFunction
 from tests.conftest import Lane
@@ -45,7 +45,7 @@ def exported(lane: Lane, suffix: str) -> Path:
 
 def keras_file(path: Path, lane: Lane) -> Path:
     """The finished lane's teacher as Keras saves it: it takes pixels from -1 to 127/128."""
-    network = preparation.restore(kept(lane, "teacher", Teacher).checkpoint)
+    network = restore(kept(lane, "teacher", Teacher).checkpoint)
     network.save(path)
     return path
 
@@ -259,11 +259,11 @@ def test_other_contents_at_the_same_place_are_another_teacher(
     shutil.copyfile(exported(finished, "onnx"), path)
     lane = replace(finished, out=tmp_path)
     lane.runner(("teacher.file", path))
-    first = lane.runner(("teacher.file", path)).plan()[0].key
+    first = lane.runner(("teacher.file", path)).plan()[0].folder
     network = onnx.load(path)
     network.producer_version = "tuned"
     onnx.save(network, path)
-    assert lane.runner(("teacher.file", path)).plan()[0].key != first
+    assert lane.runner(("teacher.file", path)).plan()[0].folder != first
 
 
 def test_a_file_that_changes_while_it_is_read_is_not_kept(finished: Lane, tmp_path: Path) -> None:
@@ -322,6 +322,6 @@ def test_a_network_that_a_format_cannot_hold_still_teaches(finished: Lane, tmp_p
     )
     files = [(network, "tflite", "float32")]
     assert convert.export_all(files, exporter, optional=("teacher",)) == []
-    assert "the teacher is not measured as tflite" in console.said[-1]
+    assert "the teacher is not measured as tflite" in console.lines[-1]
     with pytest.raises(ProofError, match=r"(?s)1 of 1 files.*teacher\.float32\.tflite"):
         convert.export_all(files, exporter)

@@ -96,8 +96,8 @@ def test_the_version_of_a_teachers_distribution_is_in_every_key_that_uses_it(
     path = toy_distribution / "mine.toml"
     path.write_text('name = "mine"\n[teacher]\nfamily = "one"\n')
     (found,) = (one for one in STAGES if one.name == stage)
-    document = fingerprint.document(found, load(str(path)), inputs={}, dataset_sha256="d")
-    assert document["libraries"]["toy-plugins"] == "1.2"
+    key = fingerprint.stage_key(found, load(str(path)), inputs={}, dataset_sha256="d")
+    assert key["libraries"]["toy-plugins"] == "1.2"
 
 
 def test_an_unknown_name_lists_the_known_ones_and_the_nearest(toy_distribution: Path) -> None:

@@ -42,7 +42,7 @@ def network(family: str) -> Any:
     import tf_keras
 
     from pipeline.models.network import NetworkSpec, build
-    from pipeline.training.loop import normalise
+    from pipeline.training.inference import normalise
 
     tf_keras.utils.set_random_seed(0)
     settings = {"width_multiplier": 0.25}

@@ -1,4 +1,4 @@
-"""What the pre-flight says, held against what quantize_apply does."""
+"""The pre-flight refuses what quantize_apply refuses, and nothing else."""
 
 import time
 from collections.abc import Callable
@@ -95,7 +95,7 @@ REFUSED: dict[str, tuple[tuple[int, ...], Callable[[Any], Any], str]] = {
 
 @pytest.mark.filterwarnings("ignore:Lambda layers are not supported:UserWarning")
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_tfmot_refuses_is_told_by_name_with_a_remedy(case: str) -> None:
+def test_what_tfmot_refuses_is_reported_by_name_with_a_remedy(case: str) -> None:
     shape, body, remedy = REFUSED[case]
     model = model_of(shape, body)
     (problem,) = problems(model)
@@ -125,7 +125,7 @@ def test_relu6_as_a_function_is_quantized_twice_and_as_a_layer_once() -> None:
     assert "quant_bn" not in quantized_outputs(right)
 
 
-def test_a_mixed_policy_is_told_for_every_layer_and_really_fails() -> None:
+def test_a_mixed_policy_is_reported_for_every_layer_and_really_fails() -> None:
     tf_keras.mixed_precision.set_global_policy("mixed_bfloat16")
     try:
         model = model_of(IMAGE, lambda x: layers.ReLU(name="relu")(x))
@@ -177,18 +177,18 @@ def test_every_student_family_passes_in_well_under_a_second(name: str) -> None:
 
 
 def test_all_layers_are_in_one_error() -> None:
-    """Pre-activation: the norms behind a sum are told, those behind a convolution are not."""
+    """Pre-activation: the norms behind a sum are named, those behind a convolution are not."""
     model = family("wrn")
     with pytest.raises(InputError) as error:
         require_quantizable(model, family="wrn")
-    said = str(error.value)
-    assert said.startswith("family wrn: cannot be quantized to int8 as it is.")
+    message = str(error.value)
+    assert message.startswith("family wrn: cannot be quantized to int8 as it is.")
     norms = [layer.name for layer in model.layers if layer.name.endswith("_bn")]
-    assert [name for name in norms if f"'{name}'" in said] == ["stage0_block1_a_bn", "head_bn"]
-    assert "\n" not in said
+    assert [name for name in norms if f"'{name}'" in message] == ["stage0_block1_a_bn", "head_bn"]
+    assert "\n" not in message
 
 
-def test_a_model_of_one_s_own_class_is_told() -> None:
+def test_a_model_of_one_s_own_class_is_reported() -> None:
     class Own(tf_keras.Model):  # type: ignore[misc]
         def call(self, x: Any) -> Any:
             return x

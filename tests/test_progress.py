@@ -1,4 +1,4 @@
-"""What is said while it works, on a terminal and elsewhere."""
+"""Progress on a terminal and elsewhere."""
 
 import io
 
@@ -12,9 +12,9 @@ def test_a_terminal_shows_the_epoch_that_runs_its_figures_and_the_time_left() ->
     screen = io.StringIO()
     console = TerminalConsole()
     console._rich = Rich(file=screen, force_terminal=True, width=120)
-    with console.epochs("teacher", first=3, total=5) as seen:
-        seen.step(4, 4)
-        seen.epoch(3, loss=0.25, accuracy=0.5)
+    with console.epochs("teacher", first=3, total=5) as epochs:
+        epochs.step(4, 4)
+        epochs.epoch(3, loss=0.25, accuracy=0.5)
     shown = screen.getvalue()
     assert "epoch 4/5" in shown
     for part in ("teacher", "loss 0.2500", "validation 50.00 %", "left"):
@@ -22,9 +22,9 @@ def test_a_terminal_shows_the_epoch_that_runs_its_figures_and_the_time_left() ->
 
 
 def test_elsewhere_it_is_a_line_an_epoch(capsys: pytest.CaptureFixture[str]) -> None:
-    with PlainConsole().epochs("teacher", first=3, total=5) as seen:
-        seen.step(1, 4)
-        seen.epoch(3, loss=0.25, accuracy=0.5)
+    with PlainConsole().epochs("teacher", first=3, total=5) as epochs:
+        epochs.step(1, 4)
+        epochs.epoch(3, loss=0.25, accuracy=0.5)
     out, err = capsys.readouterr()
     assert out == ""
     assert err == "teacher   epoch 3/5  loss 0.2500  validation 50.00 %  left 0:00\n"

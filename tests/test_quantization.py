@@ -9,7 +9,7 @@ from pipeline.datasets.splits import Dataset, Split
 from pipeline.models.network import NetworkSpec, build
 from pipeline.quantization.qat import QuantizedNetwork
 from pipeline.training import session
-from pipeline.training.loop import normalise
+from pipeline.training.inference import normalise
 
 
 @pytest.fixture

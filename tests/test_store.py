@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.engine.fingerprint import Document
+from pipeline.engine.manifest import Manifest, StageKey
 from pipeline.engine.progress import SilentConsole
-from pipeline.engine.store import Damaged, Manifest, Store, Stored, digests, replace_folder
+from pipeline.engine.store import Damaged, Store, Stored, digests, replace_folder
 
 KEY = "k" * 64
 
 
 def manifest(out: Path) -> Manifest:
-    made_from = Document(stage="teacher", recipe={}, inputs={}, code={}, libraries={})
+    made_from = StageKey(stage="teacher", recipe={}, inputs={}, code={}, libraries={})
     return Manifest(files=digests(out), made_from=made_from, created_utc="2026", wall_s=1.0)
 
 
@@ -59,7 +59,7 @@ def test_a_folder_without_manifest_is_no_result(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["weights.npz", "manifest.json"])
-def test_rot_is_seen_when_it_is_read(tmp_path: Path, what: str) -> None:
+def test_damage_is_found_when_a_result_is_read(tmp_path: Path, what: str) -> None:
     path = publish(tmp_path).folder / what
     path.write_bytes(b"\xff" + path.read_bytes()[1:])
     assert Store(tmp_path).find("teacher", KEY) == Damaged(what=what)
@@ -147,7 +147,7 @@ def test_a_run_that_waits_says_so(tmp_path: Path) -> None:
     with store.scratch("teacher", KEY, console):
         pass
     holder.join()
-    assert console.said == ["teacher   another run is making this; waiting for it"]
+    assert console.lines == ["teacher   another run is making this; waiting for it"]
 
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])

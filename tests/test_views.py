@@ -26,36 +26,36 @@ def all_images() -> npt.NDArray[np.int64]:
 
 
 def test_the_middle_shift_is_the_image_itself() -> None:
-    seen = with_row(AugmentationConfig(shift=2), 2, 2, 0, 0, 0).render(IMAGES, all_images())
-    np.testing.assert_array_equal(seen, IMAGES)
+    rendered = with_row(AugmentationConfig(shift=2), 2, 2, 0, 0, 0).render(IMAGES, all_images())
+    np.testing.assert_array_equal(rendered, IMAGES)
 
 
 def test_a_shift_moves_the_image_and_fills_with_grey() -> None:
-    seen = with_row(AugmentationConfig(shift=2), 0, 2, 0, 0, 0).render(IMAGES, all_images())
-    np.testing.assert_array_equal(seen[:, 2:], IMAGES[:, :-2])
-    assert (seen[:, :2] == GREY).all()
+    rendered = with_row(AugmentationConfig(shift=2), 0, 2, 0, 0, 0).render(IMAGES, all_images())
+    np.testing.assert_array_equal(rendered[:, 2:], IMAGES[:, :-2])
+    assert (rendered[:, :2] == GREY).all()
 
 
 def test_a_flip_mirrors_left_and_right() -> None:
     cfg = AugmentationConfig(shift=1, flip=True)
-    seen = with_row(cfg, 1, 1, 1, 0, 0).render(IMAGES, all_images())
-    np.testing.assert_array_equal(seen, IMAGES[:, :, ::-1])
+    rendered = with_row(cfg, 1, 1, 1, 0, 0).render(IMAGES, all_images())
+    np.testing.assert_array_equal(rendered, IMAGES[:, :, ::-1])
 
 
 @pytest.mark.parametrize(("side", "area"), [(1, 1), (2, 4), (3, 9), (4, 16)])
 def test_a_cut_out_greys_a_square_of_its_side(side: int, area: int) -> None:
     cfg = AugmentationConfig(shift=0, cutout=side)
-    seen = with_row(cfg, 0, 0, 0, 3, 3).render(np.zeros_like(IMAGES), all_images())
-    assert (seen == GREY).sum(axis=(1, 2, 3)).tolist() == [area] * len(IMAGES)
+    rendered = with_row(cfg, 0, 0, 0, 3, 3).render(np.zeros_like(IMAGES), all_images())
+    assert (rendered == GREY).sum(axis=(1, 2, 3)).tolist() == [area] * len(IMAGES)
 
 
 @given(order=st.permutations(range(4)), seed=st.integers(0, 99), view=st.integers(0, 99))
 def test_how_an_image_looks_does_not_depend_on_its_batch(
     order: list[int], seed: int, view: int
 ) -> None:
-    seen = table(AugmentationConfig(shift=2, flip=True, cutout=2), seed=seed, view=view)
-    whole = seen.render(IMAGES, all_images())
-    np.testing.assert_array_equal(seen.render(IMAGES, np.array(order)), whole[order])
+    drawn = table(AugmentationConfig(shift=2, flip=True, cutout=2), seed=seed, view=view)
+    whole = drawn.render(IMAGES, all_images())
+    np.testing.assert_array_equal(drawn.render(IMAGES, np.array(order)), whole[order])
 
 
 def test_views_differ_by_number_and_seed_and_repeat() -> None:
@@ -75,10 +75,10 @@ def test_every_epoch_sees_every_image_once_in_an_order_of_its_own() -> None:
 
 def test_a_small_table_holds_the_numbers_that_a_wide_one_held() -> None:
     """Trained bytes and cached logits hold on to them: drawn as int64, then made narrow."""
-    seen = view_table(
+    rows = view_table(
         AugmentationConfig(shift=3, flip=True, cutout=8), images=1000, size=(28, 32), seed=5,
         view=3, grey=GREY,
     ).rows  # fmt: skip
-    assert seen.nbytes == 10 * 1000
-    assert seen[:2].tolist() == [[6, 4, 1, 5, 23], [1, 0, 0, 9, 3]]
-    assert seen.sum(axis=0).tolist() == [3018, 3015, 513, 13994, 15286]
+    assert rows.nbytes == 10 * 1000
+    assert rows[:2].tolist() == [[6, 4, 1, 5, 23], [1, 0, 0, 9, 3]]
+    assert rows.sum(axis=0).tolist() == [3018, 3015, 513, 13994, 15286]

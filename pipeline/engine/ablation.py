@@ -1,23 +1,26 @@
-"""What each stage buys: the same runner over variants of the recipe and seeds, sharing its store.
+"""What each stage gains: the same runner over variants of the recipe and seeds, sharing its store.
 
 The teacher and its logits are those of the recipe; every student and every fine-tuning is trained
-at the ablation's own budget, once per seed.
+with the ablation's own budget, once per seed.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import BaseModel
 
 from pipeline.engine.artifacts import Exports
 from pipeline.recipe.schema import AblationConfig, Recipe
+from targets.formats import FORMATS
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from pipeline.datasets.splits import Dataset, Samples
+    from pipeline.datasets.splits import Dataset, Images, Samples
     from pipeline.reporting.schema.ablation import Ablation, AblationRow
 
     Logits = npt.NDArray[np.float32]
@@ -25,8 +28,11 @@ if TYPE_CHECKING:
 Make = Callable[[Recipe], Exports]
 """Run a recipe as far as its files, which are measured here."""
 Say = Callable[[str], None]
+Values = Mapping[str, object]
+"""Keys of one table of the recipe -> values."""
+Section = TypeVar("Section", bound=BaseModel)
 
-CHAINS: Mapping[str, dict[str, Any]] = {
+CHAINS: Mapping[str, Mapping[str, Values]] = {
     "scratch": {
         "distill": {"alpha": 0.0, "loss": "kd", "features": "none"},
         "convert": {"precisions": ("float32",)},
@@ -34,28 +40,37 @@ CHAINS: Mapping[str, dict[str, Any]] = {
     "kd": {"convert": {"precisions": ("float32", "int8_ptq", "int8")}},
     "hard": {"quantize": {"alpha": 0.0, "loss": "kd"}, "convert": {"precisions": ("int8",)}},
 }
-"""What is changed in the recipe for each chain of stages; `hard` shares its student with `kd`."""
+"""Changes of the recipe for each chain of stages; `hard` shares its student with `kd`."""
 
 FILES = {
-    "student_scratch": ("scratch", "student.float32.tflite"),
-    "student_kd": ("kd", "student.float32.tflite"),
-    "kd_ptq": ("kd", "student.int8_ptq.tflite"),
-    "kd_qat": ("kd", "student.int8.tflite"),
-    "kd_qat_hard": ("hard", "student.int8.tflite"),
+    "student_scratch": ("scratch", "student.float32"),
+    "student_kd": ("kd", "student.float32"),
+    "kd_ptq": ("kd", "student.int8_ptq"),
+    "kd_qat": ("kd", "student.int8"),
+    "kd_qat_hard": ("hard", "student.int8"),
 }
 """Variant of the table -> the chain that makes it, and its file there."""
+
+FORMAT = next(iter(FORMATS))
+"""All variants are measured in the first format, which holds every precision."""
 
 CORRUPTION_SEED = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answers:
-    """What one file says to the test split, and to its corrupted part where it was asked."""
+class Observation:
+    """The outputs of one variant on the test split."""
 
     variant: str
     seed: int
     logits: "Logits"
-    corrupted: "dict[str, tuple[float, ...]]"
+    """[test images, classes]."""
+    corrupted: Mapping[str, tuple[float, ...]]
+    """Kind of corruption -> accuracy at severities 1 to 5; empty where it was not measured."""
+
+
+Observe = Callable[[str, int, Exports, str], Observation]
+"""Variant, seed, exports and the name of the file there."""
 
 
 def run(recipe: Recipe, *, make: Make, data: "Dataset", say: Say) -> "Ablation":
@@ -66,38 +81,33 @@ def run(recipe: Recipe, *, make: Make, data: "Dataset", say: Say) -> "Ablation":
 
     test = data[Split.TEST]
     with TemporaryDirectory(prefix="ablation-") as folder:
-        measure = _measure(test, recipe.ablation, Path(folder), say)
-        answers = list(_answers(recipe, make, measure, say))
-    rows = [_row(one, _before(one, answers), answers[0], test) for one in answers]
-    right = {(one.variant, one.seed): metrics.right(one.logits, test.labels) for one in answers}
-    return tabulate(rows, right)
+        observe = _observe(test, recipe.ablation, Path(folder), say)
+        observed = list(_observations(recipe, make, observe, say))
+    right = {(one.variant, one.seed): metrics.right(one.logits, test.labels) for one in observed}
+    return tabulate(table_rows(observed, test), right)
 
 
 def variant(recipe: Recipe, chain: str, seed: int) -> Recipe:
     """The recipe of one chain: its own losses and precisions at the ablation's budget."""
-    budget = recipe.ablation
-    tables: dict[str, dict[str, Any]] = {
-        "distill": {"seed": seed, "epochs": budget.distill_epochs},
-        "quantize": {"seed": seed, "epochs": budget.quantize_epochs},
-        "convert": {"targets": ("tflite",)},
-    }
-    changed = {
-        name: _changed(getattr(recipe, name), {**values, **CHAINS[chain].get(name, {})})
-        for name, values in tables.items()
-    }
-    return recipe.model_copy(update=changed)
+    budget, changes = recipe.ablation, CHAINS[chain]
+    distill = {"seed": seed, "epochs": budget.distill_epochs}
+    quantize = {"seed": seed, "epochs": budget.quantize_epochs}
+    return recipe.model_copy(
+        update={
+            "distill": _changed(recipe.distill, {**distill, **changes.get("distill", {})}),
+            "quantize": _changed(recipe.quantize, {**quantize, **changes.get("quantize", {})}),
+            "convert": _changed(recipe.convert, {"targets": (FORMAT,), **changes["convert"]}),
+        }
+    )
 
 
-def _changed(table: Any, values: dict[str, Any]) -> Any:
-    if "loss" in values:
-        values = {"parameters": {}, **values}
-    return type(table).model_validate({**table.model_dump(), **values})
+def _changed(section: Section, values: Values) -> Section:
+    """A copy with `values`; another loss has its own parameters."""
+    own: Values = {"parameters": {}} if "loss" in values else {}
+    return type(section).model_validate({**section.model_dump(), **own, **values})
 
 
-Measure = Callable[[str, int, Exports, str], Answers]
-
-
-def _answers(recipe: Recipe, make: Make, measure: Measure, say: Say) -> Iterator[Answers]:
+def _observations(recipe: Recipe, make: Make, observe: Observe, say: Say) -> Iterator[Observation]:
     """The teacher first, then every variant of every seed."""
     for number, seed in enumerate(recipe.ablation.seeds):
         exports = {}
@@ -105,24 +115,24 @@ def _answers(recipe: Recipe, make: Make, measure: Measure, say: Say) -> Iterator
             say(f"ablation  seed {seed}: {chain}")
             exports[chain] = make(variant(recipe, chain, seed))
         if number == 0:
-            yield from _teacher(recipe, exports["kd"], measure)
+            yield from observed_teacher(recipe, exports["kd"], observe)
         for name, (chain, file) in FILES.items():
-            yield measure(name, seed, exports[chain], file)
+            yield observe(name, seed, exports[chain], f"{file}.{FORMAT}")
 
 
-def _teacher(recipe: Recipe, exports: Exports, measure: Measure) -> Iterator[Answers]:
-    """Its file, or the logits that were computed before, which say nothing of corrupted images."""
+def observed_teacher(recipe: Recipe, exports: Exports, observe: Observe) -> Iterator[Observation]:
+    """The teacher's file, or its precomputed logits, which there are of no corrupted images."""
     from pipeline.stages.bench import teacher_logits
 
     file = next((m.name for m in exports.models if m.role == "teacher"), None)
     logits = teacher_logits(exports)
     if file is not None:
-        yield measure("teacher", recipe.seed, exports, file)
+        yield observe("teacher", recipe.seed, exports, file)
     elif logits is not None:
-        yield Answers(variant="teacher", seed=recipe.seed, logits=logits, corrupted={})
+        yield Observation(variant="teacher", seed=recipe.seed, logits=logits, corrupted={})
 
 
-def _measure(test: "Samples", cfg: AblationConfig, scratch: Path, say: Say) -> Measure:
+def _observe(test: "Samples", cfg: AblationConfig, scratch: Path, say: Say) -> Observe:
     import numpy as np
 
     from targets.bench.plan import logits_of
@@ -139,58 +149,69 @@ def _measure(test: "Samples", cfg: AblationConfig, scratch: Path, say: Say) -> M
         ]
     )
 
-    def measure(variant: str, seed: int, exports: Exports, file: str) -> Answers:
+    def observe(variant: str, seed: int, exports: Exports, file: str) -> Observation:
         say(f"ablation  {variant}, seed {seed}: top-1, and {len(corrupted)} corrupted images")
         model = next(m for m in exports.models if m.name == file)
 
-        def ask(samples: Any) -> "Logits":
+        def outputs(samples: "Images") -> "Logits":
             return logits_of(
                 exports.path(model), model.format, samples, scratch, adapter=model.adapter
             )
 
-        answers = ask(corrupted).reshape(len(KINDS), len(SEVERITIES), count, -1)
-        shares = (answers.argmax(axis=-1) == labels).mean(axis=-1)
-        return Answers(
+        logits = outputs(corrupted).reshape(len(KINDS), len(SEVERITIES), count, -1)
+        accuracies = (logits.argmax(axis=-1) == labels).mean(axis=-1)
+        return Observation(
             variant=variant,
             seed=seed,
-            logits=ask(test.images),
+            logits=outputs(test.images),
             corrupted={
-                kind: tuple(float(share) for share in shares[index])
-                for index, kind in enumerate(KINDS)
+                kind: tuple(map(float, by_severity))
+                for kind, by_severity in zip(KINDS, accuracies, strict=True)
             },
         )
 
-    return measure
+    return observe
 
 
-def _before(one: Answers, answers: list[Answers]) -> Answers | None:
-    """What a variant was made from: the float student of its seed, or the teacher."""
+def table_rows(observed: Sequence[Observation], test: "Samples") -> "list[AblationRow]":
+    """A row per observation, compared with the teacher and with what the variant is made from."""
+    teacher = next((one for one in observed if one.variant == "teacher"), None)
+    return [_row(one, _source(one, observed), teacher, test) for one in observed]
+
+
+def _source(one: Observation, observed: Sequence[Observation]) -> Observation | None:
+    """The float student of the same seed; of a float student the teacher."""
     if one.variant == "teacher":
         return None
     if one.variant.startswith("student"):
-        return next((a for a in answers if a.variant == "teacher"), None)
-    return next(a for a in answers if (a.variant, a.seed) == ("student_kd", one.seed))
+        return next((other for other in observed if other.variant == "teacher"), None)
+    made_from = ("student_kd", one.seed)
+    return next(other for other in observed if (other.variant, other.seed) == made_from)
 
 
-def _row(one: Answers, before: Answers | None, first: Answers, test: "Samples") -> "AblationRow":
+def _row(
+    one: Observation, source: Observation | None, teacher: Observation | None, test: "Samples"
+) -> "AblationRow":
     from pipeline.reporting.schema.ablation import AblationRow
     from targets.evaluation import metrics
 
-    labels, share = test.labels, metrics.top1(one.logits, test.labels)
-    against: dict[str, Any] = {}
-    if first.variant == "teacher":
-        against["agreement_with_teacher"] = metrics.agreement(one.logits, first.logits)
-        against["kl_to_teacher"] = metrics.kl_divergence(reference=first.logits, model=one.logits)
-    if before is not None:
-        pair = {"before": before.logits, "after": one.logits}
-        against["negative_flip_rate"] = metrics.negative_flip_rate(**pair, labels=labels)
-        against["worst_class_change"] = metrics.worst_class_change(**pair, labels=labels)
-    return AblationRow(
-        variant=one.variant,
-        seed=one.seed,
-        top1=share,
-        top1_ci=metrics.wilson_interval(share, len(labels)),
-        ece=metrics.expected_calibration_error(one.logits, labels),
-        corrupted=one.corrupted,
-        **against,
-    )
+    labels, top1 = test.labels, metrics.top1(one.logits, test.labels)
+    columns: dict[str, object] = {
+        "variant": one.variant,
+        "seed": one.seed,
+        "top1": top1,
+        "top1_ci": metrics.wilson_interval(top1, len(labels)),
+        "ece": metrics.expected_calibration_error(one.logits, labels),
+        "corrupted": one.corrupted,
+    }
+    if teacher is not None:
+        columns["agreement_with_teacher"] = metrics.agreement(one.logits, teacher.logits)
+        columns["kl_to_teacher"] = metrics.kl_divergence(reference=teacher.logits, model=one.logits)
+    if source is not None:
+        columns["negative_flip_rate"] = metrics.negative_flip_rate(
+            before=source.logits, after=one.logits, labels=labels
+        )
+        columns["worst_class_change"] = metrics.worst_class_change(
+            before=source.logits, after=one.logits, labels=labels
+        )
+    return AblationRow.model_validate(columns)

@@ -1,4 +1,4 @@
-"""What stages hand over. Frozen; the bytes stay in files of the artifact's folder.
+"""What stages hand over: frozen values, and files in the artifact's folder.
 
 The store writes an artifact as `artifact.json` beside its files and reads it back from there.
 Nothing in it depends on when or where it was made, so that equal results have equal bytes.
@@ -50,7 +50,7 @@ class Checkpoint(Artifact):
 
 
 class Teacher(Artifact):
-    """Who teaches: the network that was trained here, or a file of the user's."""
+    """The network that was trained here, or the user's own file."""
 
     kind: str
     """`trained`, or a name in `pipeline.teachers.TEACHER_FILES`."""
@@ -59,10 +59,10 @@ class Teacher(Artifact):
     network: NetworkSpec | None = None
     """Of the network that was trained here."""
     asked: TeacherConfig | None = None
-    """What was said of the user's file."""
+    """How the user's file is used: its scaling, its output and its classes."""
     parameters: int | None = None
     macs: int | None = None
-    """Both null where nobody knows."""
+    """Both null if the user's file does not hold them."""
 
     @property
     def path(self) -> Path:
@@ -80,7 +80,7 @@ class Teacher(Artifact):
 
 
 class TeacherLogits(Artifact):
-    """What the teacher says of every training image, in several views of it."""
+    """The teacher's logits for several views of every training image."""
 
     FILE: ClassVar[str] = "logits.npy"
 

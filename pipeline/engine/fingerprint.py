@@ -1,113 +1,52 @@
-"""What decides a stage's result, as a document whose hash names the stored folder.
+"""The key of a stage's result, whose hash names the stored folder, and how two keys differ.
 
-The document is kept beside the result, so that a plan can say why a stage is made again:
-"distill.temperature 4.0 -> 2.0", "code changed: pipeline/training/loop.py".
+The key is kept beside the result, so that a plan can explain why a stage is made again:
+"distill.temperature 4.0 → 2.0", "code changed: pipeline/training/loop.py".
 """
 
-import ast
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from functools import cache
-from importlib import metadata, util
+from importlib import metadata
 from pathlib import Path
-from typing import Any
 
-from typing_extensions import TypedDict  # pydantic needs this one below Python 3.12
+from pydantic import JsonValue
 
-from pipeline.datasets import DATASETS
+from pipeline.engine import code, uses
 from pipeline.engine.graph import Stage
-from pipeline.models import STUDENTS, TEACHERS
+from pipeline.engine.manifest import StageKey
 from pipeline.recipe.schema import Recipe
+from pipeline.teachers import kind_of
+from targets.digest import file_sha256
 from targets.errors import missing_package
-from targets.registry import Registry
 
-PACKAGES = ("pipeline", "targets")
-
-# The recipe's values are in the document themselves, and these decide no bytes.
-UNREAD = {
-    "pipeline",
-    "pipeline.datasets.forms",  # refuses, and changes nothing
-    "pipeline.datasets.image_files",  # the same
-    "pipeline.quantization.preflight",  # refuses, and changes nothing
-    "pipeline.recipe.schema",
-    "pipeline.engine.progress",
-    "pipeline.stages",
-    "pipeline.reporting.findings.notes",  # speaks, and changes nothing
-    "targets",
-    "targets.devices.cpus",
-    "targets.errors",
-    "targets.registry",
-}
+Table = Mapping[str, JsonValue]
 
 
-class Document(TypedDict):
-    """What decides one result, as it is stored."""
-
-    stage: str
-    recipe: dict[str, Any]
-    inputs: dict[str, str]
-    code: dict[str, str]
-    libraries: dict[str, str]
-
-
-def document(
+def stage_key(
     stage: Stage, recipe: Recipe, *, inputs: Mapping[str, str], dataset_sha256: str
-) -> Document:
+) -> StageKey:
     """Everything that decides the result of `stage`; `inputs` are the digests of what it needs."""
-    tree = recipe.model_dump(mode="json")
-    own = _by_contents(tree.get(stage.name, {}))
-    read = {name: tree[name] for name in stage.reads}
-    if "dataset" in read:
-        # Where the file lies decides nothing: its contents are in the digest.
-        read["dataset"] = {k: v for k, v in read["dataset"].items() if k != "path"}
-        read["dataset"]["sha256"] = dataset_sha256
+    behind = code.behind(stage.module, *uses.modules(stage.uses, recipe))
     return {
         "stage": stage.name,
-        "recipe": {stage.name: own, **read},
+        "recipe": _values(stage, recipe, dataset_sha256),
         "inputs": dict(inputs),
-        "code": code(stage.module, unread=_unread(recipe)),
+        "code": {**behind.modules, _ARTIFACT.format(stage.makes.__name__): _fields(stage)},
         "libraries": {
-            **{name: _version(name, stage.name) for name in stage.libraries},
-            **dict(_plugins(stage, recipe)),
+            **{name: _version(name, stage.name) for name in behind.libraries},
+            **dict(uses.distributions(stage.uses, recipe)),
         },
     }
 
 
-def _by_contents(table: dict[str, Any]) -> dict[str, Any]:
-    """A teacher's file counts by what is in it, wherever it lies; how to train is not looked at."""
-    if table.get("file") is None:
-        return {key: value for key, value in table.items() if key != "file"}
-    from pipeline.teachers import kind_of
-    from targets.digest import file_sha256
-
-    path = Path(table["file"])
-    told = {key: table[key] for key in ("scale", "offset", "output", "classes")}
-    return {**told, "file": f"{kind_of(path)} {file_sha256(path)}"}
+def digest(key: StageKey) -> str:
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
 
 
-def _plugins(stage: Stage, recipe: Recipe) -> Iterator[tuple[str, str]]:
-    """Name and version of the other distributions whose code a stage runs."""
-    used: list[tuple[str, Registry[Any]]] = []
-    if "dataset" in stage.reads:
-        used.append((recipe.dataset.name, DATASETS))
-    if stage.name in ("teacher", "logits", "distill", "convert") and recipe.teacher.file is None:
-        used.append((recipe.teacher.family, TEACHERS))
-    if stage.name in ("distill", "quantize", "convert"):
-        used.append((recipe.distill.family, STUDENTS))
-    for name, registry in used:
-        owner = registry.distribution(name)
-        if owner is not None:
-            yield owner
-
-
-def digest(content: Document) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def difference(old: Document, new: Document) -> str:
-    """Why `new` has another result than `old`, in a few words."""
-    said = [
+def difference(old: StageKey, new: StageKey) -> str:
+    """Why `new` has another result than `old`, in a few words; empty where it has the same."""
+    reasons = [
         f"{key} {_show(before)} → {_show(after)}"
         for key, before, after in _changes(old["recipe"], new["recipe"])
     ]
@@ -116,101 +55,41 @@ def difference(old: Document, new: Document) -> str:
         ("code changed:", old["code"], new["code"]),
         ("another result of", old["inputs"], new["inputs"]),
     ):
-        changed = [key for key, _, _ in _changes(before, after)]
+        changed = [key for key in sorted({*before, *after}) if before.get(key) != after.get(key)]
         if changed:
             shown = ", ".join(changed[:3]) + (" …" if len(changed) > 3 else "")
-            said.append(f"{label} {shown}")
-    return "; ".join(said)
+            reasons.append(f"{label} {shown}")
+    return "; ".join(reasons)
 
 
-def _unread(recipe: Recipe) -> frozenset[str]:
-    """Modules that decide nothing of this recipe: how files teach, where the teacher is trained."""
-    from pipeline.teachers import TEACHER_FILES
-
-    files = {*map(TEACHER_FILES.module, TEACHER_FILES), "pipeline.teachers.check"}
-    return frozenset(UNREAD | (files if recipe.teacher.file is None else set()))
+_ARTIFACT = "pipeline/engine/artifacts.py: {}"
 
 
-@cache
-def code(module: str, *, unread: frozenset[str] = frozenset(UNREAD)) -> dict[str, str]:
-    """Digest of every module of ours that `module` reaches, by file; not through `unread` ones.
-
-    Comments and docstrings do not count: a word about the code must not retrain a teacher.
-    """
-    digests: dict[str, str] = {}
-    pending = [module]
-    while pending:
-        name = pending.pop()
-        path = _source(name)
-        if path is None or name in unread or _label(path) in digests:
-            continue
-        tree = _parsed(path)
-        digests[_label(path)] = hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16]
-        pending.extend(_imports(tree))
-    return dict(sorted(digests.items()))
+def _fields(stage: Stage) -> str:
+    """Digest of the artifact's fields: one that was stored with others cannot be read."""
+    fields = {name: str(field.annotation) for name, field in stage.makes.model_fields.items()}
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _imports(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            # The registries name their modules as text, so that they are imported when used.
-            yield node.value
+def _values(stage: Stage, recipe: Recipe, dataset_sha256: str) -> dict[str, JsonValue]:
+    tree: dict[str, JsonValue] = recipe.model_dump(mode="json")
+    values = {stage.name: tree[stage.name], **{name: tree[name] for name in stage.reads}}
+    if isinstance(table := values.get("teacher"), dict):
+        values["teacher"] = _teacher_by_contents(table)
+    if isinstance(table := values.get("dataset"), dict):
+        # The path decides nothing: the contents are in the digest.
+        kept = {key: value for key, value in table.items() if key != "path"}
+        values["dataset"] = {**kept, "sha256": dataset_sha256}
+    return values
 
 
-@cache
-def _source(module: str) -> Path | None:
-    package, *rest = module.split(".")
-    if package not in PACKAGES or not all(part.isidentifier() for part in rest):  # or any text
-        return None
-    base = _root(package).joinpath(*rest)
-    for path in (base.with_suffix(".py"), base / "__init__.py"):
-        if path.is_file():
-            return path
-    return None
-
-
-@cache
-def _root(package: str) -> Path:
-    spec = util.find_spec(package)
-    assert spec is not None
-    assert spec.origin is not None
-    return Path(spec.origin).parent
-
-
-def _label(path: Path) -> str:
-    package = next(p for p in PACKAGES if path.is_relative_to(_root(p)))
-    return f"{package}/{path.relative_to(_root(package)).as_posix()}"
-
-
-@cache
-def _parsed(path: Path) -> ast.Module:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-            node.body = [s for s in node.body if not _is_text(s) and not _is_for_types(s)]
-    return tree
-
-
-def _is_for_types(statement: ast.stmt) -> bool:
-    """`if TYPE_CHECKING:`, which never runs."""
-    return (
-        isinstance(statement, ast.If)
-        and isinstance(statement.test, ast.Name)
-        and statement.test.id == "TYPE_CHECKING"
-    )
-
-
-def _is_text(statement: ast.stmt) -> bool:
-    return (
-        isinstance(statement, ast.Expr)
-        and isinstance(statement.value, ast.Constant)
-        and isinstance(statement.value.value, str)
-    )
+def _teacher_by_contents(table: Table) -> dict[str, JsonValue]:
+    """A teacher's file counts by its contents; the values for training one then decide nothing."""
+    if table["file"] is None:
+        return {key: value for key, value in table.items() if key != "file"}
+    path = Path(str(table["file"]))
+    read = {key: table[key] for key in ("scale", "offset", "output", "classes")}
+    return {**read, "file": f"{kind_of(path)} {file_sha256(path)}"}
 
 
 def _version(distribution: str, stage: str) -> str:
@@ -221,8 +100,8 @@ def _version(distribution: str, stage: str) -> str:
 
 
 def _changes(
-    old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
-) -> Iterator[tuple[str, Any, Any]]:
+    old: Table, new: Table, prefix: str = ""
+) -> Iterator[tuple[str, JsonValue, JsonValue]]:
     for key in sorted({*old, *new}):
         before, after = old.get(key), new.get(key)
         if isinstance(before, dict) and isinstance(after, dict):
@@ -231,6 +110,6 @@ def _changes(
             yield f"{prefix}{key}", before, after
 
 
-def _show(value: Any) -> str:
+def _show(value: JsonValue) -> str:
     text = "none" if value is None else str(value)
     return text if len(text) <= 24 else f"{text[:12]}…"

@@ -5,62 +5,73 @@ teacher -> logits -> distill -> quantize -> convert -> bench -> report
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+
+from pydantic import BaseModel
 
 from pipeline.engine.artifacts import Artifact, Checkpoint, Exports, Teacher, TeacherLogits
+from pipeline.engine.uses import DATASET, FORMAT, LOSS, QAT_LOSS, STUDENT, TEACHER
+from pipeline.recipe.schema import Recipe
 from pipeline.reporting.measurements import Measurements, ReportFiles
 from pipeline.stages import bench, convert, distill, logits, quantize, report, teacher
 from targets.formats.precisions import PRECISIONS
 
-TRAINING = ("tensorflow", "tf-keras", "numpy", "scikit-learn", "pillow")
-TEACHER = (*TRAINING, "keras", "onnxruntime", "ai-edge-litert")
-QAT = (*TRAINING, "tensorflow-model-optimization")
-EXPORT = (*QAT, "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert")
-
 
 @dataclass(frozen=True)
 class Stage:
-    """`run(cfg, out, *, job, **upstream) -> artifact` and what decides its result."""
+    """`run(cfg, out, *, job, **upstream) -> artifact` and what decides its result.
+
+    The code that a stage imports and the libraries that this code imports need no mention here.
+    """
 
     name: str
     run: Callable[..., Artifact]
     makes: type[Artifact]
     needs: tuple[str, ...] = ()
+    """The stages whose artifacts it takes."""
     reads: tuple[str, ...] = ()
-    """Tables and values of the recipe that the stage reads beside its own table."""
-    libraries: tuple[str, ...] = ()
-    """Distributions whose version decides the result."""
+    """Tables and values of the recipe that it reads beside its own table."""
+    uses: tuple[str, ...] = ()
+    """Keys of the recipe that name the plug-ins whose code it runs."""
     reusable: bool = True
-    """A measurement is an observation: it is made again each time."""
+    """False for a measurement: it is an observation, and made again each time."""
 
     @property
     def module(self) -> str:
         return self.run.__module__
 
-    def config(self, recipe: Any) -> Any:
-        """The stage's own table; the report is about the whole recipe."""
-        return getattr(recipe, self.name, recipe)
+    def config(self, recipe: Recipe) -> BaseModel:
+        """The stage's own table; the whole recipe for the report."""
+        config: BaseModel = getattr(recipe, self.name, recipe)
+        return config
 
 
-SEEN = ("dataset", "augmentation", "seed", "threads")
+SHARED = ("dataset", "augmentation", "seed", "threads")
+TAUGHT = (*DATASET, *TEACHER)
+# The seed and the threads set up the session of `convert`, and decide none of its bytes.
+CONVERTED = (*TAUGHT, *STUDENT, *FORMAT)
 
 STAGES = (
-    Stage("teacher", teacher.run, Teacher, (), SEEN, TEACHER),
-    Stage("logits", logits.run, TeacherLogits, ("teacher",), SEEN, TEACHER),
-    Stage("distill", distill.run, Checkpoint, ("teacher", "logits"), SEEN, TRAINING),
-    Stage("quantize", quantize.run, Checkpoint, ("logits", "distill"), SEEN, QAT),
-    # The seed and the threads set up its session, and decide no byte.
+    Stage("teacher", teacher.run, Teacher, (), SHARED, TAUGHT),
+    Stage("logits", logits.run, TeacherLogits, ("teacher",), SHARED, TAUGHT),
     Stage(
-        "convert", convert.run, Exports, ("teacher", "distill", "quantize"), ("dataset",), EXPORT
+        "distill", distill.run, Checkpoint, ("teacher", "logits"), SHARED,
+        (*TAUGHT, *STUDENT, *LOSS),
+    ),
+    Stage(
+        "quantize", quantize.run, Checkpoint, ("logits", "distill"), SHARED,
+        (*DATASET, *STUDENT, *QAT_LOSS),
+    ),
+    Stage(
+        "convert", convert.run, Exports, ("teacher", "distill", "quantize"), ("dataset",), CONVERTED
     ),
     Stage("bench", bench.run, Measurements, ("convert",), reusable=False),
     Stage("report", report.run, ReportFiles, ("bench",), reusable=False),
-)
+)  # fmt: skip
 
 NAMES = tuple(stage.name for stage in STAGES)
 
 
-def needed(recipe: Any) -> tuple[Stage, ...]:
+def needed(recipe: Recipe) -> tuple[Stage, ...]:
     """The stages that a recipe uses: without an int8 file, nothing is quantization-aware."""
     if any(PRECISIONS[name].quantization_aware for name in recipe.convert.precisions):
         return STAGES

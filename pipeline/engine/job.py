@@ -1,39 +1,44 @@
-"""What every stage is given beside its own configuration and its upstream artifacts."""
+"""What every stage gets beside its own table of the recipe and its upstream artifacts."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.engine.manifest import Manifest
 from pipeline.engine.progress import Console
-from pipeline.recipe.schema import Recipe
+from pipeline.recipe.schema import Recipe, TrainingConfig
 from targets.errors import InputError
 
 if TYPE_CHECKING:
     from pipeline.datasets.splits import Dataset
-    from pipeline.engine.store import Manifest
     from pipeline.reporting.schema.ablation import Ablation
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """What a plan says about one stage, or a run did with it."""
+    """What a run would do with one stage (`Runner.plan`), or did with it (`Runner.run`)."""
 
     name: str
     reused: bool
     reason: str
+    """Why it is made again, or that nothing changed."""
     folder: str | None = None
-    key: str | None = None
+    """Name of the result's folder in the store."""
     wall_s: float | None = None
-    manifest: "Manifest | None" = None
+    """Seconds that it took; null where nothing was made."""
+    manifest: Manifest | None = None
+    """Of the stored result."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class History:
+    """What the run did before the stage, for the report."""
+
     steps: tuple[Step, ...]
     begun: float
     """`time.monotonic()` at the start of the run."""
     ablation: "Ablation | None" = None
-    """What each stage bought, where that was asked for."""
+    """The table of `pipeline.reporting.findings.ablation`, if `ablation.enabled`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,13 +46,17 @@ class Job:
     recipe: Recipe
     """A stage reads only the tables that its line in `graph.py` names under `reads`."""
     scratch: Path
-    """A folder that outlives an interruption and goes when the stage is published."""
+    """A folder that outlives an interruption, and is removed when the stage is published."""
     console: Console
     history: History | None = None
-    """What the run did so far, for the report."""
+    """Of stages that are always made again."""
+
+    def seed(self, cfg: TrainingConfig) -> int:
+        """The seed of a training stage: its own, or the recipe's."""
+        return self.recipe.seed if cfg.seed is None else cfg.seed
 
     def dataset(self) -> "Dataset":
-        """The data whose digest the stored result is named by."""
+        """The data set, checked against the digest that is in the stage's key."""
         from pipeline import datasets
 
         data = datasets.load(self.recipe.dataset)

@@ -1,15 +1,18 @@
-"""What a person sees while it works: bars on a terminal, plain lines elsewhere, all on stderr."""
+"""Progress for a person: bars on a terminal, plain lines elsewhere, all on stderr."""
 
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 class EpochProgress(Protocol):
-    """Told by the training loop how far it is."""
+    """The training loop reports to it."""
 
     def step(self, done: int, of: int) -> None: ...
 
@@ -17,12 +20,14 @@ class EpochProgress(Protocol):
 
 
 class Console(Protocol):
-    """Where stages talk to; results go to stdout instead."""
+    """What stages report to; results go to stdout instead."""
 
     def say(self, text: str) -> None: ...
 
-    def epochs(self, stage: str, *, first: int, total: int) -> Any:
-        """A context manager that gives an `EpochProgress` for epochs `first`..`total`."""
+    def epochs(
+        self, stage: str, *, first: int, total: int
+    ) -> AbstractContextManager[EpochProgress]:
+        """The progress of the epochs `first`..`total` of a stage."""
 
 
 def console() -> Console:
@@ -80,7 +85,7 @@ class TerminalConsole:
             TextColumn(f"{stage:<9}"),
             BarColumn(),
             TextColumn("epoch {task.fields[number]}/{task.fields[epochs]}"),
-            TextColumn("{task.fields[seen]}"),
+            TextColumn("{task.fields[figures]}"),
             TextColumn("left"),
             TimeRemainingColumn(),
         )
@@ -89,9 +94,11 @@ class TerminalConsole:
 
 
 class BarEpochs:
-    def __init__(self, *, bar: Any, first: int, total: int) -> None:
+    def __init__(self, *, bar: "Progress", first: int, total: int) -> None:
         self._bar, self._done, self._epochs = bar, 0, total
-        self._task = bar.add_task("", total=total - first + 1, number=first, epochs=total, seen="")
+        self._task = bar.add_task(
+            "", total=total - first + 1, number=first, epochs=total, figures=""
+        )
 
     def step(self, done: int, of: int) -> None:
         self._bar.update(self._task, completed=self._done + done / of)
@@ -102,18 +109,18 @@ class BarEpochs:
             self._task,
             completed=self._done,
             number=min(number + 1, self._epochs),
-            seen=f"loss {loss:.4f}  validation {100 * accuracy:.2f} %",
+            figures=f"loss {loss:.4f}  validation {100 * accuracy:.2f} %",
         )
 
 
 @dataclass
 class SilentConsole:
-    """The fake: remembers what was said, prints nothing."""
+    """The fake: prints nothing, and keeps the lines."""
 
-    said: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
 
     def say(self, text: str) -> None:
-        self.said.append(text)
+        self.lines.append(text)
 
     @contextmanager
     def epochs(self, stage: str, *, first: int, total: int) -> Iterator[EpochProgress]:
@@ -127,5 +134,6 @@ class SilentEpochs:
 
 
 def clock(seconds: float) -> str:
+    """`minutes:seconds`."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}:{rest:02d}"

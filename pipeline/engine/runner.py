@@ -1,9 +1,9 @@
-"""Plan what is fresh and what is reused, and why; run it; hand the results over."""
+"""Plan what is made again and what is reused, and why; run it; hand the results over."""
 
 import shutil
 import time
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from pipeline import datasets
 from pipeline.engine import fingerprint
 from pipeline.engine.artifacts import Artifact, Exports
+from pipeline.engine.delivery import deliver, workplace
 from pipeline.engine.graph import STAGES, Stage, needed
 from pipeline.engine.job import History, Job, Step
+from pipeline.engine.manifest import Manifest, StageKey
 from pipeline.engine.progress import Console, clock
-from pipeline.engine.results import deliver, workplace
-from pipeline.engine.store import Damaged, Manifest, Store, Stored, digests
+from pipeline.engine.store import Damaged, Store, Stored, digests
 from pipeline.recipe.schema import Recipe
 from targets.errors import InputError
 from targets.processors import require_emulated
@@ -28,32 +29,45 @@ ALWAYS = "always made again"
 
 
 @dataclass(frozen=True, kw_only=True)
+class Results:
+    """What a run has made or reused so far."""
+
+    steps: list[Step] = field(default_factory=list)
+    artifacts: dict[str, Artifact] = field(default_factory=dict)
+    """By the name of the stage."""
+    digests: dict[str, str] = field(default_factory=dict)
+    """Of the stored ones, by the name of the stage."""
+
+    def upstream(self, stage: Stage) -> dict[str, Artifact]:
+        return {need: self.artifacts[need] for need in stage.needs if need in self.artifacts}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A stage's key, and the result that can be reused for it."""
+
+    key: StageKey
+    stored: Stored | None
+    step: Step
+
+    @property
+    def digest(self) -> str:
+        return fingerprint.digest(self.key)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Runner:
     recipe: Recipe
     store: Store
     console: Console
     force: Collection[str] = ()
+    """Names of the stages that are made again whatever the store holds."""
 
     def plan(self) -> list[Step]:
         """What a run would do now. Behind a stage that is made again, reuse can only be guessed:
         it depends on whether the new result has other bytes."""
-        steps: list[Step] = []
         inputs: dict[str, str] = {}
-        stages = needed(self.recipe)
-        planned = {stage.name for stage in stages}
-        for stage in stages:
-            waiting = [need for need in stage.needs if need in planned - inputs.keys()]
-            if not stage.reusable:
-                steps.append(Step(name=stage.name, reused=False, reason=ALWAYS))
-            elif waiting:
-                reason = f"waits for {', '.join(waiting)}; reused if the same bytes come out"
-                steps.append(Step(name=stage.name, reused=False, reason=reason))
-            else:
-                step, found = self._look(stage, inputs)
-                steps.append(step)
-                if found is not None:
-                    inputs[stage.name] = found.manifest.digest
-        return steps
+        return [self._planned(stage, inputs) for stage in needed(self.recipe)]
 
     def plan_ablation(self) -> list[Step]:
         """One step per variant and seed: which of its own stages a run would make."""
@@ -62,8 +76,7 @@ class Runner:
         seeds = self.recipe.ablation.seeds if self.recipe.ablation.enabled else ()
         steps = []
         for seed, chain in product(seeds, ablation.CHAINS):
-            recipe = ablation.variant(self.recipe, chain, seed)
-            planned = replace(self, recipe=recipe, force=()).plan()
+            planned = self._variant(ablation.variant(self.recipe, chain, seed)).plan()
             own = [step for step in planned if step.name in ("distill", "quantize", "convert")]
             fresh = [step.name for step in own if not step.reused]
             reason = f"seed {seed}, {chain}: {', '.join(fresh) or 'nothing changed'}"
@@ -71,27 +84,33 @@ class Runner:
         return steps
 
     def run(self, results: Path) -> list[Step]:
-        """Run what is not there yet, and publish the folder `results`; what was done."""
+        """Make what the store does not hold, and publish the folder `results`; what was done."""
         begun = time.monotonic()
-        datasets.source_digest(self.recipe.dataset)  # missing data is told before a place is made
+        datasets.source_digest(self.recipe.dataset)  # missing data fails before a folder is made
         self._require_processors()
         with workplace(results, store=self.store.root) as work:
-            steps, artifacts = self.make()
+            made = self.make()
             ablation = self._ablate() if self.recipe.ablation.enabled else None
             for stage in STAGES:
-                if stage.reusable:
-                    continue
-                upstream = {need: artifacts[need] for need in stage.needs}
-                started = time.monotonic()
-                history = History(steps=tuple(steps), begun=begun, ablation=ablation)
-                artifacts[stage.name] = self._observe(stage, work, upstream, history)
-                wall_s = time.monotonic() - started
-                steps.append(Step(name=stage.name, reused=False, reason=ALWAYS, wall_s=wall_s))
-            deliver(artifacts, steps, self.recipe, work / "results", results)
-        return steps
+                if not stage.reusable:
+                    history = History(steps=tuple(made.steps), begun=begun, ablation=ablation)
+                    self._make_always(stage, made, history, work)
+            deliver(made.artifacts, made.steps, self.recipe, work / "results", results)
+        return made.steps
+
+    def make(self) -> Results:
+        """Make or reuse every stage that the store keeps: all that come before the bench."""
+        made = Results()
+        for stage in needed(self.recipe):
+            if stage.reusable:
+                step, stored = self._make_or_reuse(stage, made)
+                made.steps.append(step)
+                made.digests[stage.name] = stored.manifest.digest
+                made.artifacts[stage.name] = stage.makes.read(stored.folder)
+        return made
 
     def _require_processors(self) -> None:
-        """What emulates them is made before anything trains, not hours later."""
+        """Prepare the emulation of `convert.prove_on` before anything trains, not hours later."""
         names = self.recipe.convert.prove_on
         require_emulated(names, place="convert.prove_on")
         if names:
@@ -99,26 +118,11 @@ class Runner:
 
             prepare(names)
 
-    def make(self) -> tuple[list[Step], dict[str, Artifact]]:
-        """Everything that can be kept: all that comes before the measurements."""
-        steps: list[Step] = []
-        artifacts: dict[str, Artifact] = {}
-        inputs: dict[str, str] = {}
-        for stage in needed(self.recipe):
-            if stage.reusable:
-                upstream = {need: artifacts[need] for need in stage.needs if need in artifacts}
-                step, stored = self._make_or_reuse(stage, inputs, upstream)
-                inputs[stage.name] = stored.manifest.digest
-                artifacts[stage.name] = stage.makes.read(stored.folder)
-                steps.append(step)
-        return steps, artifacts
-
     def _ablate(self) -> "Ablation":
         from pipeline.engine import ablation
 
         def make(recipe: Recipe) -> Exports:
-            _, artifacts = replace(self, recipe=recipe, force=()).make()
-            exports = artifacts["convert"]
+            exports = self._variant(recipe).make().artifacts["convert"]
             assert isinstance(exports, Exports)
             return exports
 
@@ -127,96 +131,105 @@ class Runner:
         table = ablation.run(self.recipe, make=make, data=data, say=self.console.say)
         return table.model_copy(update={"wall_s": round(time.monotonic() - started, 1)})
 
-    def _look(self, stage: Stage, inputs: dict[str, str]) -> tuple[Step, Stored | None]:
-        document = self._document(stage, inputs)
-        key = fingerprint.digest(document)
-        found = self.store.find(stage.name, key)
-        folder = self.store.folder(stage.name, key).name
-        if isinstance(found, Stored) and stage.name not in self.force:
-            step = Step(name=stage.name, reused=True, reason="nothing changed", folder=folder)
-            return replace(step, key=key, manifest=found.manifest), found
-        if stage.name in self.force:
-            reason = "--force"
-        elif isinstance(found, Damaged):
-            reason = f"the stored result is damaged ({found.what})"
-        else:
-            before = self.store.latest(stage.name)
-            reason = fingerprint.difference(before.made_from, document) if before else ""
-            reason = reason or "not made yet"
-        return Step(name=stage.name, reused=False, reason=reason, folder=folder, key=key), None
+    def _variant(self, recipe: Recipe) -> "Runner":
+        return replace(self, recipe=recipe, force=())
 
-    def _make_or_reuse(
-        self, stage: Stage, inputs: dict[str, str], upstream: dict[str, Artifact]
-    ) -> tuple[Step, Stored]:
-        step, found = self._look(stage, inputs)
-        if found is not None:
-            self.console.say(f"{stage.name:<9} reused: {step.reason}")
-            return step, found
-        key = step.key
-        assert key is not None
-        with self.store.scratch(stage.name, key, self.console) as scratch:
-            if stage.name not in self.force:
-                found = self._made_meanwhile(stage, key)
-                if found is not None:
-                    step = replace(step, reused=True, reason="made by another run")
-                    return replace(step, manifest=found.manifest), found
-            self.console.say(f"{stage.name:<9} {step.reason}")
+    def _planned(self, stage: Stage, inputs: dict[str, str]) -> Step:
+        """The step of `stage`, whose result's digest is added to `inputs` if it is reused."""
+        if not stage.reusable:
+            return Step(name=stage.name, reused=False, reason=ALWAYS)
+        planned = {one.name for one in needed(self.recipe)}
+        waiting = [need for need in stage.needs if need in planned - inputs.keys()]
+        if waiting:
+            reason = f"waits for {', '.join(waiting)}; reused if the same bytes come out"
+            return Step(name=stage.name, reused=False, reason=reason)
+        found = self._find(stage, inputs)
+        if found.stored is not None:
+            inputs[stage.name] = found.stored.manifest.digest
+        return found.step
+
+    def _find(self, stage: Stage, inputs: dict[str, str]) -> Found:
+        key = self._key(stage, inputs)
+        digest = fingerprint.digest(key)
+        found = self.store.find(stage.name, digest)
+        if isinstance(found, Stored) and stage.name not in self.force:
+            return Found(key=key, stored=found, step=_reused(stage, found, "nothing changed"))
+        folder, reason = self.store.folder(stage.name, digest).name, self._why(stage, key, found)
+        step = Step(name=stage.name, reused=False, reason=reason, folder=folder)
+        return Found(key=key, stored=None, step=step)
+
+    def _why(self, stage: Stage, key: StageKey, found: Stored | Damaged | None) -> str:
+        """Why a stage is made again."""
+        if stage.name in self.force:
+            return "--force"
+        if isinstance(found, Damaged):
+            return f"the stored result is damaged ({found.what})"
+        before = self.store.latest(stage.name)
+        changes = fingerprint.difference(before.made_from, key) if before else ""
+        return changes or "not made yet"
+
+    def _make_or_reuse(self, stage: Stage, made: Results) -> tuple[Step, Stored]:
+        found = self._find(stage, made.digests)
+        if found.stored is not None:
+            self.console.say(f"{stage.name:<9} reused: {found.step.reason}")
+            return found.step, found.stored
+        with self.store.scratch(stage.name, found.digest, self.console) as scratch:
+            meanwhile = self.store.find(stage.name, found.digest)
+            if isinstance(meanwhile, Stored) and stage.name not in self.force:
+                return _reused(stage, meanwhile, "made by another run"), meanwhile
+            self.console.say(f"{stage.name:<9} {found.step.reason}")
             started = time.monotonic()
-            stored = self._make(stage, inputs, upstream, key, scratch)
+            stored = self._make(stage, found, made, scratch)
             self.store.clear(scratch)
         wall_s = time.monotonic() - started
         self.console.say(f"{stage.name:<9} done in {clock(wall_s)}")
-        return replace(step, wall_s=wall_s, manifest=stored.manifest), stored
+        return replace(found.step, wall_s=wall_s, manifest=stored.manifest), stored
 
-    def _made_meanwhile(self, stage: Stage, key: str) -> Stored | None:
-        found = self.store.find(stage.name, key)
-        return found if isinstance(found, Stored) else None
-
-    def _make(
-        self,
-        stage: Stage,
-        inputs: dict[str, str],
-        upstream: dict[str, Artifact],
-        key: str,
-        scratch: Path,
-    ) -> Stored:
+    def _make(self, stage: Stage, found: Found, made: Results, scratch: Path) -> Stored:
         started = time.monotonic()
         out = scratch / "out"
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir()
         job = Job(recipe=self.recipe, scratch=scratch, console=self.console)
-        stage.run(stage.config(self.recipe), out, job=job, **upstream).write()
-        made_from = self._document(stage, inputs)
-        if fingerprint.digest(made_from) != key:
+        stage.run(stage.config(self.recipe), out, job=job, **made.upstream(stage)).write()
+        if self._key(stage, made.digests) != found.key:
             raise InputError(
                 f"stage {stage.name}: what it is made from (teacher.file, or a library) changed "
                 "while it ran, and nothing of it was kept. Run the same command again."
             )
         manifest = Manifest(
             files=digests(out),
-            made_from=made_from,
+            made_from=found.key,
             created_utc=datetime.now(UTC).isoformat(),
             wall_s=round(time.monotonic() - started, 3),
         )
-        return self.store.publish(out, stage=stage.name, key=key, manifest=manifest)
+        return self.store.publish(out, stage=stage.name, key=found.digest, manifest=manifest)
 
-    def _observe(
-        self,
-        stage: Stage,
-        work: Path,
-        upstream: dict[str, Artifact],
-        history: History,
-    ) -> Artifact:
+    def _make_always(self, stage: Stage, made: Results, history: History, work: Path) -> None:
+        started = time.monotonic()
         out, scratch = work / stage.name, work / f"{stage.name}-scratch"
         out.mkdir(parents=True)
         scratch.mkdir()
         job = Job(recipe=self.recipe, scratch=scratch, console=self.console, history=history)
-        return stage.run(stage.config(self.recipe), out, job=job, **upstream)
+        artifact = stage.run(stage.config(self.recipe), out, job=job, **made.upstream(stage))
+        made.artifacts[stage.name] = artifact
+        wall_s = time.monotonic() - started
+        made.steps.append(Step(name=stage.name, reused=False, reason=ALWAYS, wall_s=wall_s))
 
-    def _document(self, stage: Stage, inputs: dict[str, str]) -> fingerprint.Document:
-        return fingerprint.document(
+    def _key(self, stage: Stage, inputs: dict[str, str]) -> StageKey:
+        return fingerprint.stage_key(
             stage,
             self.recipe,
             inputs={need: inputs[need] for need in stage.needs if need in inputs},
             dataset_sha256=datasets.source_digest(self.recipe.dataset),
         )
+
+
+def _reused(stage: Stage, stored: Stored, reason: str) -> Step:
+    return Step(
+        name=stage.name,
+        reused=True,
+        reason=reason,
+        folder=stored.folder.name,
+        manifest=stored.manifest,
+    )

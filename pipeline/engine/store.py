@@ -1,12 +1,10 @@
-"""Content-addressed results: `<stage>-<hash>/`, complete exactly when its manifest is there.
+"""Content-addressed results: a folder `<stage>-<hash>`, complete exactly if it has a manifest.
 
-A stage works in a scratch folder and is published by one rename, so that a crash leaves no half
-result. One lock per result lets two runs share a store: the second waits and finds it there. What
-is read is verified against the manifest's digests first.
+A stage works in a scratch folder and is published by one rename, so that a crash leaves no partial
+result. One lock per result lets two runs share a store: the second waits, and finds the result. A
+result is verified against the digests of its manifest whenever it is read.
 """
 
-import hashlib
-import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -15,31 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from pipeline.engine.artifacts import FILE as ARTIFACT
-from pipeline.engine.fingerprint import Document
+from pipeline.engine.manifest import Manifest
 from pipeline.engine.progress import Console
 from targets.digest import file_sha256
 
 MANIFEST = "manifest.json"
-
-
-class Manifest(BaseModel):
-    """What a published folder holds, from what it was made, and how long that took."""
-
-    model_config = ConfigDict(frozen=True)
-
-    files: dict[str, str]
-    """Path in the folder -> sha256."""
-    made_from: Document
-    created_utc: str
-    wall_s: float
-
-    @property
-    def digest(self) -> str:
-        """Of the contents alone: equal results have equal digests, whenever they were made."""
-        return hashlib.sha256(json.dumps(self.files, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +31,10 @@ class Stored:
 
 @dataclass(frozen=True, kw_only=True)
 class Damaged:
-    """A published folder that is not what its manifest says."""
+    """A published folder whose files are not those of its manifest."""
 
     what: str
+    """The first file that is missing or has other contents."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +45,13 @@ class Store:
         return self.root / f"{stage}-{key[:16]}"
 
     def find(self, stage: str, key: str) -> Stored | Damaged | None:
-        """The verified result, what is wrong with it, or None where there is none."""
+        """The verified result, `Damaged`, or None if there is none."""
         folder = self.folder(stage, key)
         try:
             manifest = _read_manifest(folder)
             wrong = _first_wrong(folder, manifest) if manifest else MANIFEST
         except FileNotFoundError:
-            # Not there, or just being replaced by another run, which the lock will wait for.
+            # Or it is being replaced by another run: the caller will wait for the lock.
             return None
         if manifest is None or wrong is not None:
             return Damaged(what=wrong or MANIFEST)
@@ -83,12 +65,12 @@ class Store:
                 manifests.append(_read_manifest(path))
             except FileNotFoundError:
                 continue
-        # What is damaged is said by `find`, when it is asked for.
+        # A damaged one is left out: `find` reports it.
         return max(filter(None, manifests), key=lambda m: m.created_utc, default=None)
 
     @contextmanager
     def scratch(self, stage: str, key: str, console: Console) -> Iterator[Path]:
-        """An exclusive work folder, kept when the work is interrupted, so that it can go on."""
+        """An exclusive work folder. An interruption leaves it there, for the next run to resume."""
         from filelock import FileLock, Timeout
 
         folder = self.root / "work" / f"{stage}-{key[:16]}"
@@ -100,16 +82,16 @@ class Store:
             console.say(f"{stage:<9} another run is making this; waiting for it")
             lock.acquire()
         try:
-            folder.mkdir(parents=True, exist_ok=True)  # the one before us may have removed it
+            folder.mkdir(parents=True, exist_ok=True)  # the previous owner may have removed it
             yield folder
         finally:
             lock.release()
 
     def publish(self, out: Path, *, stage: str, key: str, manifest: Manifest) -> Stored:
-        """Make the folder `out` the result, by one rename; a reader may hold the one before."""
+        """Make the folder `out` the result by one rename; others may be reading the old one."""
         before = self.find(stage, key)
         if isinstance(before, Stored) and before.manifest.digest == manifest.digest:
-            return before  # the same bytes: nothing to replace under a reader's hands
+            return before  # the same bytes: a reader keeps its files
         (out / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
         folder = self.folder(stage, key)
         replace_folder(out, folder)
@@ -120,10 +102,10 @@ class Store:
 
 
 def replace_folder(new: Path, old: Path) -> None:
-    """Put `new` in the place of `old`: whole or not there, never half.
+    """Put `new` in the place of `old`, which a reader finds complete or not at all.
 
-    A folder cannot be renamed onto a full one, so the old one goes aside first. An error or Ctrl-C
-    between the two renames puts it back; a kill leaves it there, under a dotted name.
+    A folder cannot be renamed onto one with files, so the old one is moved aside first. An error or
+    Ctrl-C between the two renames moves it back; a kill leaves it aside, under a dotted name.
     """
     if not old.exists():
         os.replace(new, old)
@@ -140,8 +122,8 @@ def replace_folder(new: Path, old: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _read_manifest(folder: Path) -> "Manifest | None":
-    """The manifest of a folder, or None where it cannot be one; FileNotFoundError without one."""
+def _read_manifest(folder: Path) -> Manifest | None:
+    """The manifest of a folder, or None if it is damaged. Raises `FileNotFoundError`."""
     try:
         text = (folder / MANIFEST).read_text(encoding="utf-8")
         manifest = Manifest.model_validate_json(text)
@@ -150,7 +132,7 @@ def _read_manifest(folder: Path) -> "Manifest | None":
     return manifest if ARTIFACT in manifest.files else None
 
 
-def _first_wrong(folder: Path, manifest: "Manifest") -> str | None:
+def _first_wrong(folder: Path, manifest: Manifest) -> str | None:
     """The first file of the manifest that is missing or has other contents."""
     for name, expected in manifest.files.items():
         path = folder / name

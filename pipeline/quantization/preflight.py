@@ -1,26 +1,27 @@
-"""What quantization-aware training cannot do with a network, said before anything trains.
+"""Layers that quantization-aware training cannot handle, found before anything trains.
 
-tfmot finds out only when the trained network is wrapped, and then names one layer. What it
-supports is asked of its own registry; the rest, which it accepts and gets wrong, is listed here.
+tfmot finds them only when the trained network is wrapped, and then names one layer. Its own
+registry decides what it supports; what it accepts and gets wrong is listed here.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING
 
 from targets.errors import InputError
 from targets.formats.precisions import PRECISIONS
+from targets.untyped import KerasLayer, KerasModel, KerasNode
 
-Model = Any
-Layer = Any
+if TYPE_CHECKING:
+    from pipeline.quantization.scheme import PerChannelRegistry
 
 FOLDED = ("Conv2D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D", "Dense")
 """What a batch norm is folded into."""
 NORMS = ("BatchNormalization", "SyncBatchNormalization")
 SPLIT = ("SeparableConv1D", "SeparableConv2D")
-"""Not in the registry: tfmot takes them apart into layers that are."""
+"""Not in the registry: tfmot splits them into layers that are."""
 
 FLATTEN = "build the network of layers of its own"
 NO_QAT = "leave it out, or ask for the precision dynamic or float16, which need no retraining"
@@ -54,8 +55,8 @@ class Problem:
     remedy: str
 
 
-def problems(model: Model) -> tuple[Problem, ...]:
-    """Everything of a tf_keras `model` that cannot be quantized or would be wrong, in its order."""
+def problems(model: KerasModel) -> tuple[Problem, ...]:
+    """The layers of a tf_keras `model` that cannot be quantized, or would be wrong, in order."""
     import tf_keras
 
     functional = isinstance(model, tf_keras.Sequential) or model._is_graph_network
@@ -65,38 +66,28 @@ def problems(model: Model) -> tuple[Problem, ...]:
     return tuple(problem for layer in model.layers for problem in _of(layer, model))
 
 
-def require_quantizable(model: Model, *, family: str) -> None:
-    """Raise one `InputError` that names every layer of `problems`, with what to do about it."""
-    found = sorted(problems(model), key=_said)
+def require_quantizable(model: KerasModel, *, family: str) -> None:
+    """Raise one `InputError` that names every layer of `problems`, with its remedy."""
+    found = sorted(problems(model), key=_message)
     if not found:
         return
     parts = []
-    for (kind, why, remedy), group in groupby(found, key=_said):
+    for (kind, why, remedy), group in groupby(found, key=_message):
         names = ", ".join(f"'{problem.layer}'" for problem in group)
         parts.append(f"{kind} {names}: {why}; {remedy}.")
     raise InputError(f"family {family}: cannot be quantized to int8 as it is. {' '.join(parts)}")
 
 
-def require_features(name: str, *, student: Model, teacher: Model) -> None:
-    """Raise `InputError` where the two networks have no features for the loss `name`.
-
-    Here and not in a stage, so that a change to a feature loss trains no teacher again.
-    """
-    from pipeline.losses.feature_distillation import feature_distillation
-
-    feature_distillation(name, student=student, teacher=teacher)
-
-
-def _said(problem: Problem) -> tuple[str, str, str]:
+def _message(problem: Problem) -> tuple[str, str, str]:
     return problem.kind, problem.why, problem.remedy
 
 
-def _problem(layer: Layer, *, why: str, remedy: str, kind: str | None = None) -> Problem:
+def _problem(layer: KerasLayer, *, why: str, remedy: str, kind: str | None = None) -> Problem:
     kind = kind or type(layer).__name__
     return Problem(layer=layer.name, kind=kind, why=why, remedy=remedy)
 
 
-def _of(layer: Layer, model: Model) -> Iterator[Problem]:
+def _of(layer: KerasLayer, model: KerasModel) -> Iterator[Problem]:
     import tf_keras
 
     kind = type(layer).__name__
@@ -107,7 +98,7 @@ def _of(layer: Layer, model: Model) -> Iterator[Problem]:
     if isinstance(layer, tf_keras.layers.InputLayer):
         return
     if isinstance(layer, tf_keras.Model):
-        yield _problem(layer, why="a model inside a model is not taken apart", remedy=FLATTEN)
+        yield _problem(layer, why="a model inside a model is not flattened", remedy=FLATTEN)
     elif kind in NORMS:
         yield from _batch_norm(layer, model)
     elif kind not in SPLIT and not _registry().supports(layer):
@@ -118,14 +109,14 @@ def _of(layer: Layer, model: Model) -> Iterator[Problem]:
 
 
 @cache
-def _registry() -> Any:
+def _registry() -> "PerChannelRegistry":
     from pipeline.quantization.scheme import PerChannelRegistry
 
     return PerChannelRegistry()
 
 
-def _batch_norm(layer: Layer, model: Model) -> Iterator[Problem]:
-    """tfmot knows a batch norm only as the end of a pattern with what it can be folded into."""
+def _batch_norm(layer: KerasLayer, model: KerasModel) -> Iterator[Problem]:
+    """tfmot supports a batch norm only at the end of a pattern that it can be folded into."""
     before = [source for node in layer.inbound_nodes for source in _sources(node)]
     if len(before) == 1 and _feeds_only_one(before[0], model):
         source = before[0]
@@ -139,20 +130,20 @@ def _batch_norm(layer: Layer, model: Model) -> Iterator[Problem]:
     )
 
 
-def _sources(node: Any) -> list[Layer]:
+def _sources(node: KerasNode) -> list[KerasLayer]:
     inbound = node.inbound_layers
     return list(inbound) if isinstance(inbound, list) else [inbound]
 
 
-def _feeds_only_one(layer: Layer, model: Model) -> bool:
+def _feeds_only_one(layer: KerasLayer, model: KerasModel) -> bool:
     inside = {id(other) for other in model.layers}
     consumers = [node for node in layer.outbound_nodes if id(node.outbound_layer) in inside]
     is_output = any(layer.output is output for output in model.outputs)
     return len(layer.inbound_nodes) == 1 and len(consumers) == 1 and not is_output
 
 
-def _activation(layer: Layer) -> Iterator[Problem]:
-    """Activations that tfmot refuses, and relu6 as a function, which it takes and gets wrong."""
+def _activation(layer: KerasLayer) -> Iterator[Problem]:
+    """Activations that tfmot refuses, and relu6 as a function, which it accepts and gets wrong."""
     name = _name(getattr(layer, "activation", None))
     kind = f"{type(layer).__name__}({name})"
     behind = "a linear activation and a layer tf_keras.layers.ReLU(6.0) or ReLU() behind it"
@@ -165,7 +156,7 @@ def _activation(layer: Layer) -> Iterator[Problem]:
         )
 
 
-def _accepted(layer: Layer) -> bool:
+def _accepted(layer: KerasLayer) -> bool:
     """Whether tfmot finds quantizers for the activations of a layer."""
     from tensorflow_model_optimization.python.core.quantization.keras import (
         quantize_aware_activation as activations,
@@ -178,11 +169,11 @@ def _accepted(layer: Layer) -> bool:
     config = _registry().get_quantize_config(layer)
     try:
         config.get_output_quantizers(layer)
-    except ValueError:  # its answer for an Activation that it does not know
+    except ValueError:  # raised for an Activation that it does not know
         return False
     return all(_name(used) in known for used, _ in config.get_activations_and_quantizers(layer))
 
 
-def _name(activation: Any) -> str:
-    """As tfmot calls it."""
+def _name(activation: object) -> str:
+    """tfmot's name of an activation."""
     return str(getattr(activation, "__name__", type(activation).__name__))

@@ -1,17 +1,19 @@
-"""Quantization-aware training that is right for short schedules.
+"""Quantization-aware training for short schedules.
 
-tfmot's defaults are not: activation ranges start at ±6 and forget it over thousands of steps, the
-input range is learned, and depthwise kernels get one range for all channels. Here every range is
-calibrated before the first step, the input range is assigned, and depthwise is per channel.
+tfmot's defaults are for long ones: activation ranges start at ±6 and take thousands of steps to
+forget it, the input range is learned, and a depthwise kernel has one range for all channels. Here
+every range is calibrated before the first step, the input range is assigned, and depthwise kernels
+have a range per channel.
 """
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
 from pipeline.datasets.splits import Images
-from pipeline.training.loop import normalise
+from pipeline.training.inference import normalise
 from targets.formats.input_spec import InputSpec
+from targets.untyped import KerasModel, Quantizer
 
 LEARNING, FROZEN = 0.99, 1.0
 """Decay of the moving average of an activation range while training."""
@@ -20,10 +22,11 @@ CALIBRATION_BATCH = 256
 
 
 class QuantizedNetwork:
-    """A tf_keras model with fake quantization, and the one knob of its activation ranges."""
+    """A tf_keras model with fake quantization, and the decay of its activation ranges."""
 
-    def __init__(self, model: Any, spec: InputSpec) -> None:
-        """Wrap a copy of `model`; its ranges are tfmot's ±6 until `calibrate` or loaded weights."""
+    def __init__(self, model: KerasModel, spec: InputSpec) -> None:
+        """Wrap a copy of `model`. Its ranges are tfmot's ±6 until `calibrate`, or until weights
+        are loaded."""
         import tensorflow as tf
 
         from pipeline.quantization.scheme import ActivationRange, quantize_per_channel
@@ -37,8 +40,8 @@ class QuantizedNetwork:
     def calibrate(self, images: Images) -> None:
         """Set every activation range from `images`, raw [n, height, width, channels].
 
-        A range is the mean of the batches' ranges. The batches are of nearly equal size: an
-        extreme of few images says little, and would weigh as much as one of many.
+        A range is the mean of the batches' ranges. The batches have nearly equal sizes, because
+        a small one would weigh as much as a large one.
         """
         batches = np.array_split(images, max(1, round(len(images) / CALIBRATION_BATCH)))
         for number, batch in enumerate(batches):
@@ -51,16 +54,16 @@ class QuantizedNetwork:
         self._decay.assign(LEARNING if learn else FROZEN)
 
     def settle(self) -> None:
-        """Read the weight ranges again: the last step moved the weights after they were read."""
+        """Read the weight ranges again: the last step changed the weights after they were read."""
         self._decay.assign(FROZEN)
         self._observe(np.zeros((1, *self.spec.shape), self.spec.dtype))
 
     def _observe(self, images: Images) -> None:
         self.model(normalise(images, self.spec), training=True)
 
-    def _replace_quantizers(self, activation_range: Any) -> None:
-        # The quantizers are looked up at every call, so that the objects can be exchanged after
-        # the wrappers have made their variables. tfmot has no public place for it.
+    def _replace_quantizers(self, activation_range: Callable[..., Quantizer]) -> None:
+        # tfmot has no public hook. It looks the quantizers up at every call, so that the objects
+        # can be exchanged after the wrappers have made their variables.
         for layer in self.model.layers:
             if type(layer).__name__ == "QuantizeLayer":
                 layer.quantizer = activation_range(decay=FROZEN)
@@ -75,4 +78,4 @@ class QuantizedNetwork:
     def _freeze_batch_norm(self) -> None:
         for layer in self.model.layers:
             if type(getattr(layer, "layer", None)).__name__ == "BatchNormalization":
-                layer.trainable = False  # the wrapper hands it on: statistics stay as trained
+                layer.trainable = False  # also of the layer inside: its statistics stay as trained

@@ -1,7 +1,5 @@
 """tfmot's 8-bit scheme with per-channel depthwise kernels and ranges whose decay can be set."""
 
-from typing import Any
-
 import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 import tf_keras
@@ -16,24 +14,31 @@ from tensorflow_model_optimization.python.core.quantization.keras.default_8bit i
     default_8bit_quantizers as quantizers_8bit,
 )
 
+from targets.untyped import KerasLayer, KerasModel, Tensor
 
-def quantize_per_channel(model: Any) -> Any:
+Weights = dict[str, Tensor]
+"""The variables of a quantizer by name: `min_var` and `max_var`."""
+
+
+def quantize_per_channel(model: KerasModel) -> KerasModel:
     """A copy of `model` with every layer quantized by `PerChannelScheme`."""
     annotated = tfmot.quantization.keras.quantize_annotate_model(model)
     return tfmot.quantization.keras.quantize_apply(annotated, scheme=PerChannelScheme())
 
 
 class ActivationRange(quantizers.MovingAverageQuantizer):  # type: ignore[misc]
-    """A moving average of the batches' ranges with a decay of ours: 0 takes over, 1 is frozen.
+    """A moving average of the batches' ranges whose decay can be set; tfmot fixes it at 0.999.
 
-    tfmot's own is fixed at 0.999.
+    With decay 0 the range is that of the batch, with 1 it is frozen.
     """
 
-    def __init__(self, *, decay: Any) -> None:
+    def __init__(self, *, decay: float | Tensor) -> None:
         super().__init__(num_bits=8, per_axis=False, symmetric=False, narrow_range=False)
         self.decay = decay
 
-    def __call__(self, inputs: Any, training: bool, weights: Any, **kwargs: Any) -> Any:
+    def __call__(
+        self, inputs: Tensor, training: bool, weights: Weights, **kwargs: object
+    ) -> Tensor:
         return quant_ops.MovingAvgQuantize(
             inputs,
             weights["min_var"],
@@ -47,15 +52,18 @@ class ActivationRange(quantizers.MovingAverageQuantizer):  # type: ignore[misc]
 class DepthwiseWeights(quantizers_8bit.Default8BitConvWeightsQuantizer):  # type: ignore[misc]
     """One range per channel of a depthwise kernel.
 
-    tfmot takes the last axis, which is the depth multiplier (tensorflow#47858). The kernel
-    [h, w, channels, multiplier] is seen as [h, w, 1, channels * multiplier] instead.
+    tfmot has one per element of the last axis, which is the depth multiplier (tensorflow#47858).
+    Here the kernel [h, w, channels, multiplier] is reshaped to [h, w, 1, channels * multiplier].
     """
 
-    def build(self, tensor_shape: Any, name: str, layer: Any) -> Any:
+    def build(self, tensor_shape: Tensor, name: str, layer: KerasLayer) -> Weights:
         channels = tensor_shape[-2] * tensor_shape[-1]
-        return super().build(tf.TensorShape([channels]), name, layer)
+        weights: Weights = super().build(tf.TensorShape([channels]), name, layer)
+        return weights
 
-    def __call__(self, inputs: Any, training: bool, weights: Any, **kwargs: Any) -> Any:
+    def __call__(
+        self, inputs: Tensor, training: bool, weights: Weights, **kwargs: object
+    ) -> Tensor:
         height, width, channels, multiplier = inputs.shape
         flat = tf.reshape(inputs, [height, width, 1, channels * multiplier])
         quantized = super().__call__(flat, training, weights, **kwargs)

@@ -44,12 +44,13 @@ def run(
 
     The results of a run are delivered as a whole: its table and its gates compare all files.
     """
-    from pipeline.training import preparation
+    from pipeline.teachers.stored import open_stored
+    from pipeline.training import session
 
-    preparation.start(job)
+    session.start(seed=job.recipe.seed, threads=job.recipe.threads)
     data, folder = job.dataset(), out / "models"
     folder.mkdir(parents=True)
-    opened = preparation.open_teacher(teacher, job)
+    opened = open_stored(teacher, data, threads=job.recipe.threads)
     networks = [_student("student", distill, data)]
     if quantize is not None:
         networks.append(_student("student_qat", quantize, data))
@@ -118,7 +119,7 @@ def _teacher(teacher: Teacher, opened: "OpenTeacher", data: "Dataset") -> Networ
 def _student(role: str, checkpoint: Checkpoint, data: "Dataset") -> Network:
     from pipeline.models.network import build, load_weights
     from pipeline.quantization.qat import QuantizedNetwork
-    from pipeline.training.loop import make_predict
+    from pipeline.training.inference import make_predict
 
     model = build(checkpoint.network)
     if checkpoint.quantized:

@@ -1,66 +1,84 @@
 """Train the student on the labels and on the teacher's logits of the same views."""
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from pipeline.engine.artifacts import Checkpoint, Teacher, TeacherLogits
 from pipeline.engine.job import Job
+from pipeline.losses import FEATURE_LOSSES
+from pipeline.losses.feature_distillation import feature_distillation, with_features
+from pipeline.models.network import build
 from pipeline.recipe.schema import DistillConfig
+from pipeline.teachers.stored import open_stored
+from pipeline.training import checkpoint, preflight, session
+from pipeline.training.inference import make_features
+from pipeline.training.loop import Task, fit
+from pipeline.training.networks import restore, student_network
+from pipeline.training.optimizers import one_cycle, sgd
+from pipeline.training.supervision import cached, live, objective
+from targets.untyped import KerasModel
 
 
 def run(
     cfg: DistillConfig, out: Path, *, job: Job, teacher: Teacher, logits: TeacherLogits
 ) -> Checkpoint:
-    from pipeline.models.network import build
-    from pipeline.training import preparation
-    from pipeline.training.loop import one_cycle, sgd
-
-    preparation.start(job, cfg, trains=True)
-    network = preparation.student_network(job)
+    data, seed = job.dataset(), job.seed(cfg)
+    preflight.require_trainable(job.recipe, data, seed=seed)
+    session.start(seed=seed, threads=job.recipe.threads)
+    network = student_network(job.recipe, data)
     student = build(network)
-    told: dict[str, Any] = {"model": student, "objective": preparation.distillation(cfg)}
-    told |= preparation.taught_by(cfg, logits)
+    history = fit(
+        make_task(cfg, student, job=job, teacher=teacher, logits=logits),
+        checkpoint=job.scratch / "distill.npz",
+        progress=partial(job.console.epochs, "distill"),
+    )
+    return checkpoint.publish(out, history, network=network, model=student)
+
+
+def make_task(
+    cfg: DistillConfig, student: KerasModel, *, job: Job, teacher: Teacher, logits: TeacherLogits
+) -> Task:
+    """Cached logits teach; features and mixed images are not cached, and need the live teacher."""
+    task = Task(
+        stage="distill",
+        model=student,
+        objective=objective(cfg),
+        optimizer=sgd(cfg),
+        schedule=one_cycle,
+        data=job.dataset(),
+        cfg=cfg,
+        views=job.recipe.augmentation,
+        seed=job.seed(cfg),
+        view_seed=job.recipe.seed,
+        targets=cached(cfg, logits),
+        cycle=logits.views,
+        mixup=cfg.mixup,
+    )
     if cfg.features != "none":
-        told |= _with_features(cfg, job, teacher, student)
-    elif cfg.mixup:
-        told |= _live(job, teacher) if cfg.alpha else {"cycle": None}
-    task = preparation.task(
-        "distill", job, cfg, optimizer=sgd(cfg), schedule=one_cycle, mixup=cfg.mixup, **told
-    )
-    return preparation.train(task, out, job=job, network=network, counted=student, kept=student)
+        return _with_features(task, cfg, teacher)
+    if cfg.mixup:
+        return _with_live_logits(task, cfg, teacher, threads=job.recipe.threads)
+    return task
 
 
-def _live(job: Job, teacher: Teacher) -> dict[str, Any]:
-    """The teacher itself: of mixed images nobody has asked it before."""
-    from pipeline.training import preparation
-
-    opened = preparation.open_teacher(teacher, job)
-
-    def targets(*, view: int, index: Any, raw: Any) -> list[Any]:
-        return [opened.logits(raw)]
-
-    return {"targets": targets, "cycle": None}
+def _with_live_logits(task: Task, cfg: DistillConfig, teacher: Teacher, *, threads: int) -> Task:
+    if not cfg.alpha:
+        return replace(task, cycle=None)
+    opened = open_stored(teacher, task.data, threads=threads)
+    return replace(task, targets=live(lambda raw: [opened.logits(raw)]), cycle=None)
 
 
-def _with_features(cfg: DistillConfig, job: Job, teacher: Teacher, student: Any) -> dict[str, Any]:
-    """Both networks tapped for a feature loss; the teacher runs live for its features."""
-    from pipeline.losses import FEATURE_LOSSES
-    from pipeline.losses.feature_distillation import feature_distillation, with_features
-    from pipeline.training import preparation
-    from pipeline.training.loop import make_features
-
+def _with_features(task: Task, cfg: DistillConfig, teacher: Teacher) -> Task:
+    """Both networks with their features as outputs, which a further loss compares."""
     both = feature_distillation(
-        cfg.features, student=student, teacher=preparation.restore(teacher.checkpoint)
+        cfg.features, student=task.model, teacher=restore(teacher.checkpoint)
     )
-    features = make_features(both.teacher, job.dataset().input)
     weight = cfg.feature_weight or FEATURE_LOSSES[cfg.features].WEIGHT
-
-    def targets(*, view: int, index: Any, raw: Any) -> list[Any]:
-        return features(raw)
-
-    return {
-        "model": both.student,
-        "objective": with_features(preparation.distillation(cfg), both, weight=weight),
-        "targets": targets,
-        "cycle": None,
-    }
+    return replace(
+        task,
+        model=both.student,
+        objective=with_features(task.objective, both, weight=weight),
+        targets=live(make_features(both.teacher, task.data.input)),
+        cycle=None,
+    )

@@ -1,49 +1,49 @@
-"""Ask the teacher once about every view of every training image: the students read it from disk.
+"""Store the teacher's logits of every view of every training image, for all students.
 
-Logits of one fixed image overfit, whatever the student is shown; those of the very view that it is
-shown do not (Beyer et al. 2021, arXiv 2106.05237). So they are kept per view, in float16.
+A student overfits to logits of the unaugmented image, and does not to those of the very view that
+it is trained on (Beyer et al. 2021, arXiv 2106.05237). So they are stored per view, in float16.
 """
 
 from pathlib import Path
 
+import numpy as np
+from numpy.lib.format import open_memmap
+
+from pipeline.datasets.splits import Split
 from pipeline.engine.artifacts import Teacher, TeacherLogits
 from pipeline.engine.job import Job
 from pipeline.recipe.schema import LogitsConfig
+from pipeline.teachers.stored import open_stored
+from pipeline.training import session
+from pipeline.training.augmentation import require_fit, training_view
 from targets.errors import InputError
 
 CHUNK = 2048
 
 
 def run(cfg: LogitsConfig, out: Path, *, job: Job, teacher: Teacher) -> TeacherLogits:
-    import numpy as np
-    from numpy.lib.format import open_memmap
-
-    from pipeline.datasets.splits import Split
-    from pipeline.training import preparation
-    from pipeline.training.augmentation import require_fit, training_view
-
-    preparation.start(job, cfg)
+    session.start(seed=job.recipe.seed, threads=job.recipe.threads)
     data, views = job.dataset(), job.recipe.augmentation
     require_fit(views, data)
-    opened = preparation.open_teacher(teacher, job)
-    # Every view is the image itself where nothing is changed.
+    opened = open_stored(teacher, data, threads=job.recipe.threads)
+    # Without augmentation every view is the image itself.
     count = cfg.views if views.changes else 1
     made = TeacherLogits(folder=out, views=count)
     images = data[Split.TRAIN].images
     shape = (count, len(images), len(data.classes))
-    kept = open_memmap(made.path, "w+", np.float16, shape)  # type: ignore[no-untyped-call]
+    stored = open_memmap(made.path, "w+", np.float16, shape)  # type: ignore[no-untyped-call]
     for view in range(count):
         job.console.say(f"logits    view {view + 1}/{count} of {len(images)} images")
         table = training_view(views, data, seed=job.recipe.seed, view=view)
         for start in range(0, len(images), CHUNK):
             index = np.arange(start, min(start + CHUNK, len(images)))
             with np.errstate(over="ignore"):
-                kept[view, index] = opened.logits(table.render(images, index))
-        if not np.isfinite(kept[view]).all():
+                stored[view, index] = opened.logits(table.render(images, index))
+        if not np.isfinite(stored[view]).all():
             raise InputError(
                 f"teacher {teacher.file}: gives NaN, or logits beyond ±65504, for some training "
-                f"images (view {view}). Its weights are damaged, or it is given pixels in another "
+                f"images (view {view}). Its weights are damaged, or it gets pixels in another "
                 "range than it was trained on: see teacher.scale."
             )
-    kept.flush()
+    stored.flush()
     return made

@@ -1,40 +1,50 @@
 """Fine-tune the student with fake quantization: calibrated first, the teacher kept on."""
 
+from functools import partial
 from pathlib import Path
 
 from pipeline.engine.artifacts import Checkpoint, TeacherLogits
 from pipeline.engine.job import Job
+from pipeline.quantization.calibration import calibration_images
+from pipeline.quantization.qat import QuantizedNetwork
 from pipeline.recipe.schema import QuantizeConfig
+from pipeline.training import checkpoint, preflight, session
+from pipeline.training.loop import Task, fit
+from pipeline.training.networks import restore
+from pipeline.training.optimizers import adam, cosine
+from pipeline.training.supervision import cached, objective
 
 
 def run(
     cfg: QuantizeConfig, out: Path, *, job: Job, logits: TeacherLogits, distill: Checkpoint
 ) -> Checkpoint:
-    from pipeline.quantization.qat import QuantizedNetwork
-    from pipeline.training import preparation
-    from pipeline.training.loop import adam, cosine
-
-    preparation.start(job, cfg, trains=True)
-    student = preparation.restore(distill)
-    quantized = QuantizedNetwork(student, job.dataset().input)
-    quantized.calibrate(preparation.calibration(job, cfg.calibration_samples))
-    task = preparation.task(
-        "quantize",
-        job,
-        cfg,
+    recipe, data, seed = job.recipe, job.dataset(), job.seed(cfg)
+    preflight.require_trainable(recipe, data, seed=seed)
+    session.start(seed=seed, threads=recipe.threads)
+    student = restore(distill)
+    quantized = QuantizedNetwork(student, data.input)
+    quantized.calibrate(calibration_images(data, cfg.calibration_samples, seed=recipe.seed))
+    task = Task(
+        stage="quantize",
         model=quantized.model,
-        objective=preparation.distillation(cfg),
+        objective=objective(cfg),
         optimizer=adam(),
         schedule=cosine,
+        data=data,
+        cfg=cfg,
+        views=recipe.augmentation,
+        seed=seed,
+        view_seed=recipe.seed,
+        targets=cached(cfg, logits),
+        cycle=logits.views,
         before_epoch=lambda epoch: quantized.ranges_learn(epoch < cfg.epochs // 2),
-        **preparation.taught_by(cfg, logits),
     )
-    return preparation.train(
+    history = fit(
         task,
-        out,
-        job=job,
-        network=distill.network,
-        counted=student,
-        quantized=True,
-        finish=quantized.settle,
+        checkpoint=job.scratch / "quantize.npz",
+        progress=partial(job.console.epochs, "quantize"),
+    )
+    quantized.settle()
+    return checkpoint.publish(
+        out, history, network=distill.network, model=student, wrapped=quantized.model
     )

@@ -1,33 +1,42 @@
-"""Train the teacher on the labels, or take the user's own once it has shown what it knows."""
+"""Train the teacher on the labels, or take the user's own after a check of its accuracy."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 
+from pipeline.datasets.splits import Dataset, Split
 from pipeline.engine.artifacts import Teacher
 from pipeline.engine.job import Job
+from pipeline.losses.objectives import hard_labels
+from pipeline.models.network import build
 from pipeline.recipe.schema import AugmentationConfig, TeacherConfig
+from pipeline.reporting.findings import notes
+from pipeline.teachers import open_teacher
+from pipeline.teachers.check import require_teaches
+from pipeline.training import checkpoint, preflight, session
+from pipeline.training.augmentation import teacher_views
+from pipeline.training.loop import Task, fit
+from pipeline.training.networks import teacher_network
+from pipeline.training.optimizers import one_cycle, sgd
 from targets.errors import InputError
 
 
 def run(cfg: TeacherConfig, out: Path, *, job: Job) -> Teacher:
-    from pipeline.training import preparation
-
-    preparation.start(job, cfg, trains=True)
+    data, seed = job.dataset(), job.seed(cfg)
+    preflight.require_trainable(job.recipe, data, seed=seed)
+    session.start(seed=seed, threads=job.recipe.threads)
     if cfg.file is not None:
-        return _bring(cfg.file, cfg, out, job)
-    return _train(cfg, out, job)
+        return _adopt(cfg.file, cfg, out, job, data)
+    return _train(cfg, out, job, data)
 
 
-def _bring(file: Path, cfg: TeacherConfig, out: Path, job: Job) -> Teacher:
-    from pipeline.teachers import open_teacher
-    from pipeline.teachers.check import require_teaches
-
-    data = job.dataset()
+def _adopt(file: Path, cfg: TeacherConfig, out: Path, job: Job, data: Dataset) -> Teacher:
+    """Copy the user's own teacher, if it is right about the validation split."""
     opened = open_teacher(file, cfg, data, threads=job.recipe.threads)
     if opened.splits is not None:
         _require_plain(job.recipe.augmentation, file)
-    seen = require_teaches(opened, data)
-    job.console.say(f"teacher   {file.name}: right for {seen}")
+    accuracy = require_teaches(opened, data)
+    job.console.say(f"teacher   {file.name}: right for {accuracy}")
     copy = out / f"teacher{file.suffix.lower()}"
     if file.is_dir():
         shutil.copytree(file, copy)
@@ -47,33 +56,35 @@ def _bring(file: Path, cfg: TeacherConfig, out: Path, job: Job) -> Teacher:
 def _require_plain(views: AugmentationConfig, file: Path) -> None:
     if views.changes:
         raise InputError(
-            f"teacher {file}: logits that were computed before are of the images as they are, and "
-            "the recipe shows the student changed ones: a student that is given other pixels than "
-            "its teacher saw learns less. Set augmentation.shift = 0, augmentation.flip = false "
-            "and augmentation.cutout = 0, or give the network itself."
+            f"teacher {file}: precomputed logits are of the images as they are, and the recipe "
+            "trains the student on augmented ones: a student that gets other pixels than its "
+            "teacher learns less. Set views.shift = 0, views.flip = false and views.cutout = 0, or "
+            "give the network itself."
         )
 
 
-def _train(cfg: TeacherConfig, out: Path, job: Job) -> Teacher:
-    from pipeline.losses.objectives import hard_labels
-    from pipeline.models.network import build
-    from pipeline.training import preparation
-    from pipeline.training.loop import one_cycle, sgd
-
-    network = preparation.teacher_network(job)
+def _train(cfg: TeacherConfig, out: Path, job: Job, data: Dataset) -> Teacher:
+    network = teacher_network(job.recipe, data)
     model = build(network)
-    task = preparation.task(
-        "teacher",
-        job,
-        cfg,
+    task = Task(
+        stage="teacher",
         model=model,
         objective=hard_labels,
         optimizer=sgd(cfg),
         schedule=one_cycle,
-        views=preparation.teacher_views(job),
+        data=data,
+        cfg=cfg,
+        views=teacher_views(job.recipe),
+        seed=job.seed(cfg),
+        view_seed=job.recipe.seed,
     )
-    trained = preparation.train(task, out, job=job, network=network, counted=model)
-    _say_if_at_chance(preparation.validated(trained), job)
+    history = fit(
+        task,
+        checkpoint=job.scratch / "teacher.npz",
+        progress=partial(job.console.epochs, "teacher"),
+    )
+    trained = checkpoint.publish(out, history, network=network, model=model)
+    _warn_at_chance(history[-1].validation_top1, job, data)
     return Teacher(
         folder=out,
         kind="trained",
@@ -84,12 +95,8 @@ def _train(cfg: TeacherConfig, out: Path, job: Job) -> Teacher:
     )
 
 
-def _say_if_at_chance(top1: float, job: Job) -> None:
+def _warn_at_chance(top1: float, job: Job, data: Dataset) -> None:
     """A warning, not an error: a training may be short on purpose."""
-    from pipeline.datasets.splits import Split
-    from pipeline.reporting.findings import notes
-
-    data = job.dataset()
     labels = data[Split.VAL].labels
     note = notes.at_chance({"teacher": top1}, labels, data.classes, what="validation")
     if note:

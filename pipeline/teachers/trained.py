@@ -10,7 +10,7 @@ from targets.untyped import Tensor
 
 def open_checkpoint(checkpoint: Checkpoint, data: Dataset) -> OpenTeacher:
     from pipeline.models.network import build, load_weights
-    from pipeline.training.loop import make_predict
+    from pipeline.training.inference import make_predict
 
     model = build(checkpoint.network)
     load_weights(model, checkpoint.weights)

@@ -1,19 +1,20 @@
-"""Views: augmentation of raw uint8 images as a pure gather from a seeded table.
+"""Augmentation of raw uint8 images as a pure gather from a seeded table.
 
-Row i of the table says how image i looks in this view, whatever the batch it is drawn in, so that
-a teacher and a student, or a run and its resumption, see the same pixels. Padding and cut-out are
-grey (the zero point), which is zero after normalisation.
+A view is one augmented version of every image. Row i of its table decides how image i is changed,
+whatever batch the image is in, so that a teacher and a student, or a run and its resumption, get
+the same pixels. Padding and cut-out are grey (the zero point), which is zero after normalisation.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.datasets.splits import Dataset, Images, Split
-from pipeline.recipe.schema import AugmentationConfig
+from pipeline.recipe.schema import AugmentationConfig, Recipe
 from targets.errors import InputError
+
+Rows = npt.NDArray[np.int16] | npt.NDArray[np.int64]
 
 
 def generator(seed: int, *key: int) -> np.random.Generator:
@@ -23,10 +24,10 @@ def generator(seed: int, *key: int) -> np.random.Generator:
 
 @dataclass(frozen=True, kw_only=True)
 class ViewTable:
-    """How every image of a split looks in one view."""
+    """How every image of a split is changed in one view."""
 
     cfg: AugmentationConfig
-    rows: npt.NDArray[np.integer[Any]]
+    rows: Rows
     """[images, 5]: shift down, shift right, flip, cut-out centre y, cut-out centre x."""
     grey: int
 
@@ -41,10 +42,10 @@ class ViewTable:
         view: Images = padded[np.arange(len(index))[:, None, None], y[:, :, None], x[:, None, :]]
         return self._cut_out(view, rows) if self.cfg.cutout else view
 
-    def _cut_out(self, view: Images, rows: npt.NDArray[np.integer[Any]]) -> Images:
+    def _cut_out(self, view: Images, rows: Rows) -> Images:
         side = self.cfg.cutout
 
-        def inside(size: int, centre: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.bool_]:
+        def inside(size: int, centre: Rows) -> npt.NDArray[np.bool_]:
             offset = np.arange(size) - (centre[:, None] - side // 2)
             return (offset >= 0) & (offset < side)
 
@@ -66,7 +67,7 @@ def view_table(
 
 
 def training_view(cfg: AugmentationConfig, data: Dataset, *, seed: int, view: int) -> ViewTable:
-    """How the training images of `data` look in view number `view`."""
+    """The table of view number `view` for the training images of `data`."""
     height, width = data.input.shape[:2]
     return view_table(
         cfg,
@@ -78,39 +79,46 @@ def training_view(cfg: AugmentationConfig, data: Dataset, *, seed: int, view: in
     )
 
 
-def require_fit(
-    cfg: AugmentationConfig, data: Dataset, *, cutout: str = "augmentation.cutout"
-) -> None:
-    """Refuse views that can show nothing of an image; `cutout` is the key that it comes from."""
+def teacher_views(recipe: Recipe) -> AugmentationConfig:
+    """What the teacher is trained on; a teacher's file is not trained."""
+    own = recipe.teacher.file is None and recipe.teacher.cutout is not None
+    return recipe.augmentation.model_copy(update={"cutout": recipe.teacher.cutout} if own else {})
+
+
+def require_fit(cfg: AugmentationConfig, data: Dataset, *, cutout: str = "views.cutout") -> None:
+    """Raise `InputError` for an augmentation that can remove a whole image.
+
+    `cutout` is the recipe key of `cfg.cutout`, for the error.
+    """
     height, width = data.input.shape[:2]
     for key, pixels in (("augmentation.shift", cfg.shift), (cutout, cfg.cutout)):
         if pixels >= min(height, width):
             raise InputError(
-                f"{key}: {pixels} pixels leave nothing of images of {height}x{width}; "
-                f"give less than {min(height, width)}."
+                f"{key}: {pixels} pixels leave nothing of images of {height}x{width}. "
+                f"Set it below {min(height, width)}."
             )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mixed:
-    """A batch in which every image is laid over another one of it."""
+    """A batch in which every image is mixed with another one of the batch."""
 
     raw: Images
     partner: npt.NDArray[np.int64]
-    """Place in the batch of each image's other one."""
-    share: float
-    """Of the image itself, 0 to 1."""
+    """[batch]: place in the batch of the image that each is mixed with."""
+    lam: float
+    """Weight of the image itself, 0 to 1; lambda in the paper."""
 
 
 def mixup(raw: Images, *, alpha: float, seed: int, epoch: int, number: int) -> Mixed:
-    """Zhang et al. 2017, arXiv 1710.09412, on raw pixels: teacher and student see the same ones.
+    """Zhang et al. 2017, arXiv 1710.09412, on raw pixels: teacher and student get the same ones.
 
-    Rounded to whole pixels, so that any teacher can be shown them.
+    Rounded to integers, so that every teacher can take them.
     """
     random = generator(seed, MIXUP_STREAM, epoch, number)
-    share, partner = random.beta(alpha, alpha), random.permutation(len(raw))
-    both = share * raw.astype(np.float32) + (1 - share) * raw[partner].astype(np.float32)
-    return Mixed(raw=np.rint(both).astype(raw.dtype), partner=partner, share=float(share))
+    lam, partner = random.beta(alpha, alpha), random.permutation(len(raw))
+    both = lam * raw.astype(np.float32) + (1 - lam) * raw[partner].astype(np.float32)
+    return Mixed(raw=np.rint(both).astype(raw.dtype), partner=partner, lam=float(lam))
 
 
 VIEW_STREAM, ORDER_STREAM, MIXUP_STREAM = 1, 2, 3

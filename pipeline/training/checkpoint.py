@@ -1,21 +1,27 @@
-"""Training state on disk: weights, optimizer slots and history, replaced after every epoch."""
+"""A training on disk: its state after every epoch, and the network that it ends with."""
 
 import json
 import os
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from pipeline.engine.artifacts import Checkpoint
+from pipeline.models.network import NetworkSpec, count_macs, count_parameters, save_weights
 from targets.errors import InputError
+from targets.untyped import KerasModel, KerasOptimizer, Tensor
+
+HISTORY = "history.jsonl"
+"""Beside the weights: an `EpochRecord` per line."""
 
 
 class EpochRecord(BaseModel):
-    """What one epoch came to. No times: the bytes of a history are the same for the same seed."""
+    """The result of one epoch. No times: a history of the same seed has the same bytes."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -26,11 +32,11 @@ class EpochRecord(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingState:
-    """A model and its optimizer, and the file that one epoch at most is lost without."""
+    """A model and its optimizer in a file, so that an interruption loses one epoch at most."""
 
     path: Path
-    model: Any
-    optimizer: Any
+    model: KerasModel
+    optimizer: KerasOptimizer
 
     def save(self, history: list[EpochRecord]) -> None:
         arrays = {f"{i:05d}": v.numpy() for i, v in enumerate(self._variables())}
@@ -43,7 +49,7 @@ class TrainingState:
         os.replace(part, self.path)
 
     def restore(self) -> list[EpochRecord]:
-        """Load what was saved, if anything was; the history so far."""
+        """Load the saved state, if there is one; returns the history so far."""
         if not self.path.exists():
             return []
         try:
@@ -58,5 +64,29 @@ class TrainingState:
             variable.assign(arrays[f"{i:05d}"])
         return [EpochRecord(**record) for record in json.loads(str(arrays["history"]))]
 
-    def _variables(self) -> list[Any]:
+    def _variables(self) -> list[Tensor]:
         return [*self.model.weights, *self.optimizer.variables]
+
+
+def publish(
+    out: Path,
+    history: Sequence[EpochRecord],
+    *,
+    network: NetworkSpec,
+    model: KerasModel,
+    wrapped: KerasModel | None = None,
+) -> Checkpoint:
+    """Write a trained `model` of the layers of `network` to the folder `out`.
+
+    `wrapped` is the model with fake quantization, whose weights are written in its place.
+    """
+    save_weights(model if wrapped is None else wrapped, out / Checkpoint.WEIGHTS)
+    lines = [record.model_dump_json() for record in history]
+    (out / HISTORY).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return Checkpoint(
+        folder=out,
+        network=network,
+        quantized=wrapped is not None,
+        parameters=count_parameters(model),
+        macs=count_macs(model),
+    )

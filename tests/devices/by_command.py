@@ -102,7 +102,7 @@ class Watcher(SilentConsole):
     done: threading.Event = field(default_factory=threading.Event)
 
     def say(self, text: str) -> None:
-        self.said.append(text)
+        self.lines.append(text)
         if self.at in text:
             threading.Thread(target=self._act, daemon=True).start()
 

@@ -60,7 +60,7 @@ def test_the_whole_way_on_a_pi_that_starts_again_in_the_middle(
     watcher = Watcher(at="block 2/2", act=lambda: reboot(pi))
     monkeypatch.setattr("pipeline.engine.progress.console", lambda: watcher)
     document = whole_way(pi.name, given)
-    assert any("Trying again for" in text for text in watcher.said)
+    assert any("Trying again for" in text for text in watcher.lines)
     assert no_speed_up(document)
     assert document.device.model == "Raspberry Pi 4 Model B Rev 1.4"
     for block in document.blocks:
@@ -94,9 +94,9 @@ def test_a_device_that_starts_again_goes_on_at_the_block_that_it_was_in(
     watcher = Watcher(at="block 2/2", act=lambda: reboot(host))
     done = measured_while(watcher, host.name, given, monkeypatch)
     assert done.return_value == 0, done.output
-    assert any("lost while a command ran there" in text for text in watcher.said)
-    assert any("Trying again for" in text for text in watcher.said)
-    assert sum("block 1/2" in text for text in watcher.said) == 1
+    assert any("lost while a command ran there" in text for text in watcher.lines)
+    assert any("Trying again for" in text for text in watcher.lines)
+    assert sum("block 1/2" in text for text in watcher.lines) == 1
     blocks = read(Path("out", f"{host.name}.json")).blocks
     assert [(block.index, block.stop_reason) for block in blocks] == [
         (0, "min_met"),

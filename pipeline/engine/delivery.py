@@ -1,4 +1,4 @@
-"""The folder that a person reads, `<out>/<recipe>/`: put there whole, or not at all."""
+"""The results folder, `<out>/<recipe>/`: published whole, or not at all."""
 
 import json
 import shutil
@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
 
 from filelock import FileLock
+from pydantic import JsonValue
 
 from pipeline.engine.artifacts import Artifact, Exports
 from pipeline.engine.job import Step
@@ -18,24 +18,25 @@ from pipeline.recipe.schema import Recipe
 from pipeline.reporting.measurements import Measurements
 from targets.errors import InputError
 
-OURS = "provenance.json"
+PROVENANCE = "provenance.json"
+"""Written by every run; a folder without it was not made by one."""
 
 
 @contextmanager
 def workplace(results: Path, *, store: Path) -> Iterator[Path]:
-    """A folder beside `results`, so that one rename on one disk publishes; gone at the end.
+    """A folder beside `results`, so that one rename on one disk publishes; removed at the end.
 
-    Refuses a place that holds something else, before anything is trained for it.
+    Raises `InputError` where `results` holds anything else than the results of a run.
     """
     results, store = results.absolute(), store.absolute()
     if store == results or results in store.parents or store in results.parents:
         raise InputError(
-            f"--out: the results folder {results} and the store {store} are inside one another; "
-            "choose another --out or --store."
+            f"--out: the results folder {results} and the store {store} are inside one another. "
+            "Choose another --out or --store."
         )
     if results.exists() and not _replaceable(results):
         raise InputError(
-            f"--out: {results} is there and holds no results of an earlier run; it would be "
+            f"--out: {results} exists and holds no results of an earlier run; it would be "
             "replaced. Choose another --out, or another name in the recipe."
         )
     results.parent.mkdir(parents=True, exist_ok=True)
@@ -47,7 +48,7 @@ def workplace(results: Path, *, store: Path) -> Iterator[Path]:
 
 
 def _replaceable(results: Path) -> bool:
-    return results.is_dir() and ((results / OURS).is_file() or not any(results.iterdir()))
+    return results.is_dir() and ((results / PROVENANCE).is_file() or not any(results.iterdir()))
 
 
 def deliver(
@@ -57,7 +58,7 @@ def deliver(
     new: Path,
     results: Path,
 ) -> None:
-    """Put together the folder `new`, and put it in the place of `results`."""
+    """Assemble the folder `new`, and put it in the place of `results` by one rename."""
     exports, measured = artifacts["convert"], artifacts["bench"]
     assert isinstance(exports, Exports)
     assert isinstance(measured, Measurements)
@@ -68,17 +69,17 @@ def deliver(
     labels = "\n".join(exports.dataset.classes)
     (new / "labels.txt").write_text(f"{labels}\n", encoding="utf-8")
     provenance = json.dumps(_provenance(steps, recipe), indent=1)
-    (new / OURS).write_text(f"{provenance}\n", encoding="utf-8")
+    (new / PROVENANCE).write_text(f"{provenance}\n", encoding="utf-8")
     with FileLock(results.with_name(f".{results.name}.lock")):
         replace_folder(new, results)
 
 
-def _provenance(steps: Sequence[Step], recipe: Recipe) -> dict[str, Any]:
-    """What each kept stage was made from, as its manifest says."""
+def _provenance(steps: Sequence[Step], recipe: Recipe) -> dict[str, JsonValue]:
+    """The manifest of each stored stage: what its result was made from."""
     manifests = {step.name: step.manifest for step in steps if step.manifest is not None}
     return {
         "schema": "provenance/1",
-        "command": sys.argv,
+        "command": [*sys.argv],
         "recipe": recipe.model_dump(mode="json", by_alias=True),
         "stages": {name: manifest.model_dump(mode="json") for name, manifest in manifests.items()},
     }

@@ -1,0 +1,38 @@
+"""The manifest of a stored result: its files, what they were made from, and how long that took."""
+
+import hashlib
+import json
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+from typing_extensions import TypedDict  # pydantic needs this one below Python 3.12
+
+
+class StageKey(TypedDict):
+    """Everything that decides one result; a result of the same key has the same bytes."""
+
+    stage: str
+    recipe: dict[str, JsonValue]
+    """Recipe values that the stage reads, by table."""
+    inputs: dict[str, str]
+    """Upstream stage -> digest of its result."""
+    code: dict[str, str]
+    """Source file -> digest of its syntax tree."""
+    libraries: dict[str, str]
+    """Distribution -> version."""
+
+
+class Manifest(BaseModel):
+    """Stored as `manifest.json` beside the files of a published result."""
+
+    model_config = ConfigDict(frozen=True)
+
+    files: dict[str, str]
+    """Path in the folder -> sha256."""
+    made_from: StageKey
+    created_utc: str
+    wall_s: float
+
+    @property
+    def digest(self) -> str:
+        """Of the contents alone: equal results have equal digests, whenever they were made."""
+        return hashlib.sha256(json.dumps(self.files, sort_keys=True).encode()).hexdigest()

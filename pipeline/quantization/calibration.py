@@ -1,0 +1,13 @@
+"""The images that the activation ranges are calibrated with."""
+
+import numpy as np
+
+from pipeline.datasets.splits import Dataset, Images, Split
+from pipeline.training.augmentation import epoch_order
+
+
+def calibration_images(data: Dataset, samples: int, *, seed: int) -> Images:
+    """At most `samples` raw training images, drawn by `seed`."""
+    images = data[Split.TRAIN].images
+    chosen = epoch_order(len(images), seed=seed, epoch=0)[:samples]
+    return np.asarray(images[chosen])

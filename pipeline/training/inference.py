@@ -1,0 +1,45 @@
+"""A network as a function of raw samples, in evaluation mode."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from targets.formats.input_spec import InputSpec
+from targets.untyped import KerasModel, Tensor
+
+Raw = npt.NDArray[np.generic]
+Outputs = npt.NDArray[np.float32]
+
+
+def normalise(raw: Tensor, spec: InputSpec) -> Tensor:
+    """Raw samples as the network takes them: float32 `(raw - zero_point) * scale`."""
+    import tensorflow as tf
+
+    return (tf.cast(raw, tf.float32) - float(spec.zero_point)) * spec.scale
+
+
+def make_predict(model: KerasModel, spec: InputSpec) -> Callable[[Raw], Outputs]:
+    """A function from raw samples [n, ...] to logits [n, classes]."""
+    outputs = make_features(model, spec)
+
+    def in_batches(raw: Raw, size: int = 256) -> Outputs:
+        return np.concatenate([outputs(raw[i : i + size])[0] for i in range(0, len(raw), size)])
+
+    return in_batches
+
+
+def make_features(model: KerasModel, spec: InputSpec) -> Callable[[Raw], list[Outputs]]:
+    """A function from one batch of raw samples to all outputs of `model`."""
+    import tensorflow as tf
+
+    @tf.function(input_signature=[tf.TensorSpec([None, *spec.shape], spec.dtype)])
+    def predict(raw: Tensor) -> list[Tensor]:
+        outputs: list[Tensor] = tf.nest.flatten(model(normalise(raw, spec), training=False))
+        return outputs
+
+    def call(raw: Raw) -> list[Outputs]:
+        raw = np.asarray(raw)  # of memory-mapped images only this batch is read
+        return [output.numpy() for output in predict(tf.constant(raw))]
+
+    return call

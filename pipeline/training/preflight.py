@@ -1,0 +1,55 @@
+"""Checks before a training of what would otherwise fail only after hours of it."""
+
+from pipeline.datasets.splits import Dataset, Split
+from pipeline.losses.feature_distillation import feature_distillation
+from pipeline.models.network import build
+from pipeline.quantization.preflight import (
+    need_quantization,
+    need_samples,
+    require_quantizable,
+)
+from pipeline.recipe.schema import Recipe
+from pipeline.training import session
+from pipeline.training.augmentation import require_fit, teacher_views
+from pipeline.training.networks import student_network, teacher_network
+from targets.formats.calibration import require_enough
+
+
+def require_trainable(recipe: Recipe, data: Dataset, *, seed: int) -> None:
+    """Raise `InputError` for what a later step of the run cannot do with the recipe or the data.
+
+    The checks build networks. They do so in a session of their own: start another one after them.
+    """
+    session.start(seed=seed, threads=recipe.threads)
+    require_fit(recipe.augmentation, data)
+    require_fit(teacher_views(recipe), data, cutout="teacher.cutout")
+    _require_int8(recipe, data)
+    _require_features(recipe, data)
+
+
+def _require_int8(recipe: Recipe, data: Dataset) -> None:
+    precisions = {*recipe.convert.precisions, *(("int8",) if recipe.ablation.enabled else ())}
+    if need_samples(precisions):
+        _require_calibration(recipe, data)
+    if need_quantization(precisions):
+        require_quantizable(build(student_network(recipe, data)), family=recipe.distill.family)
+
+
+def _require_calibration(recipe: Recipe, data: Dataset) -> None:
+    """The training part must be large enough to calibrate activation ranges with."""
+    samples = sum(len(data[split]) for split in Split)
+    without = "--set 'convert.precisions=[\"float32\"]'"
+    require_enough(
+        data[Split.TRAIN],
+        what=f"data set {recipe.dataset.path or data.name}, training part of its {samples} samples",
+        instead=f"go without int8: {without}{' and no --ablation' * recipe.ablation.enabled}",
+    )
+
+
+def _require_features(recipe: Recipe, data: Dataset) -> None:
+    """Both networks must have features that the feature loss can compare."""
+    if recipe.distill.features != "none":
+        student, teacher = student_network(recipe, data), teacher_network(recipe, data)
+        feature_distillation(
+            recipe.distill.features, student=build(student), teacher=build(teacher)
+        )
