@@ -98,8 +98,8 @@ class Exporter:
     """Names of `PROCESSORS` on which two files of one quantized graph are compared too."""
     answers: Answers | None = None
     """None: `logits_of`, the agent that also measures."""
-    _refused: set[str] = field(default_factory=set)
-    _outputs: dict[tuple[Path, int], Logits] = field(default_factory=dict)
+    _refused: set[str] = field(default_factory=set, init=False)
+    _outputs: dict[tuple[Path, int], Logits] = field(default_factory=dict, init=False)
 
     def export(self, network: Network, target: str, precision: str) -> ProvedFile | Refused:
         """Write and prove one file; a refused one leaves nothing in the folder.
