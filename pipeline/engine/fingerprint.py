@@ -31,6 +31,7 @@ UNREAD = {
     "pipeline.datasets.image_files",  # the same
     "pipeline.quantization.preflight",  # refuses, and changes nothing
     "pipeline.recipe.schema",
+    "pipeline.recipe.section",
     "pipeline.engine.progress",
     "pipeline.stages",
     "pipeline.reporting.notes",  # speaks, and changes nothing
