@@ -1,4 +1,4 @@
-"""Blocks as the agent and the protocol make them, of a quiet machine unless told otherwise."""
+"""Records of a measurement on an undisturbed device, as the agent and the protocol make them."""
 
 from typing import Any
 
@@ -8,10 +8,11 @@ QUIET = {
     "temp_c": 52.0, "freq_hz": [1_800_000_000, 600_000_000], "governor": ["ondemand", "ondemand"],
     "throttled_raw": "throttled=0x0", "loadavg1": 0.8, "runnable": 2, "sentinel_ns": 15_000_000,
 }  # fmt: skip
+"""The environment of an undisturbed device."""
 
 
 def agent(**changes: Any) -> dict[str, Any]:
-    """What every pass of the agent says."""
+    """The fields of every pass of the agent, with `changes`."""
     return {
         "schema": "agent/2", "pid": 4711, "python": "3.11.7", "numpy": "1.26.4",
         "runtime": {
@@ -28,7 +29,7 @@ def agent(**changes: Any) -> dict[str, Any]:
 
 
 def block(model: str = "a.onnx", index: int = 0, **changes: Any) -> Block:
-    """A valid block of 12 queries; `before` and `after` change what the device said."""
+    """A valid block of 12 queries; `before` and `after` change the device's environment."""
     before, after = changes.pop("before", {}), changes.pop("after", {})
     return Block.model_validate(
         agent(
@@ -45,6 +46,7 @@ def block(model: str = "a.onnx", index: int = 0, **changes: Any) -> Block:
 
 
 def memory(model: str, **changes: Any) -> MemoryPass:
+    """A memory pass of a model of 8 MB; `changes` are of its sizes."""
     sizes = {
         "method": "VmHWM", "reset": True, "baseline_bytes": 50_000_000,
         "after_load_bytes": 53_000_000, "peak_bytes": 58_000_000, "rss_anon_bytes": 30_000_000,
@@ -54,5 +56,5 @@ def memory(model: str, **changes: Any) -> MemoryPass:
 
 
 def replaced(record: AgentRecord, **changes: Any) -> dict[str, Any]:
-    """The record as a dict, other keys on top."""
+    """The record as a dict, with `changes`."""
     return record.model_dump(by_alias=True) | changes

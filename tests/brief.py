@@ -1,4 +1,4 @@
-"""The shortest tier in a fraction of its time, for measurements by the command in this process."""
+"""Measurements by the command in this process, in a fraction of the shortest tier's time."""
 
 import pytest
 
@@ -7,10 +7,10 @@ from targets.bench.plan import Protocol
 
 
 def brief(patch: pytest.MonkeyPatch, *, min_duration_s: float = 0.02) -> None:
-    """`--tier rapid` is two short blocks; no process waits to be warm."""
+    """Patch `--tier rapid` to two blocks of half `min_duration_s` seconds without warm-up."""
     tier = tiers.Tier(2, 4, min_duration_s, 60.0, repeats=0)
     patch.setitem(tiers.TIERS, "rapid", tier)
-    # Not the attributes: a dataclass has its defaults in its constructor.
+    # A dataclass keeps its defaults in its constructor, not in its attributes.
     defaults = Protocol.__init__.__kwdefaults__
     assert defaults is not None
     patch.setitem(defaults, "warmup_runs", 1)

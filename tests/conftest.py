@@ -1,14 +1,15 @@
-"""Tiny real data, and the whole command on it in seconds."""
+"""Shared fixtures: tiny real data, and the whole pipeline on it in seconds."""
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from pipeline.datasets.splits import Dataset, three_way
@@ -60,10 +61,12 @@ min_duration_s = 0.02
 warmup_runs = 1
 warmup_s = 0.001
 """
+"""A recipe of an npz file whose whole run takes seconds."""
 
 
-def stripes(samples: int = 480, side: int = 12, seed: int = 0) -> dict[str, Any]:
-    """Three classes of noisy uint8 images: horizontal, vertical and diagonal stripes."""
+def stripes(samples: int = 480, side: int = 12, seed: int = 0) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of an .npz data set: `images`, uint8 [samples, side, side], of three `classes`
+    (horizontal, vertical and diagonal stripes), and their `labels`."""
     random = np.random.default_rng(seed)
     labels = np.arange(samples) % 3
     y, x = np.mgrid[:side, :side]
@@ -78,12 +81,13 @@ def stripes(samples: int = 480, side: int = 12, seed: int = 0) -> dict[str, Any]
 
 @pytest.fixture(scope="session", autouse=True)
 def one_session() -> None:
-    """TensorFlow takes its number of threads once per process: before any test uses it."""
+    """Start TensorFlow before any test does: it takes its number of threads once per process."""
     session.start(seed=0, threads=THREADS)
 
 
 @pytest.fixture(scope="session")
 def data_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stripes as an .npz file."""
     path = tmp_path_factory.mktemp("data") / "stripes.npz"
     np.savez(path, **stripes())
     return path
@@ -91,6 +95,7 @@ def data_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def recipe_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny recipe as a file."""
     path = tmp_path_factory.mktemp("recipe") / "tiny.toml"
     path.write_text(TINY)
     return path
@@ -98,6 +103,7 @@ def recipe_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def stripes_data() -> Dataset:
+    """The stripes, split as the tiny recipe does."""
     from pipeline.datasets.arrays import check
 
     arrays = stripes()
@@ -112,7 +118,7 @@ def stripes_data() -> Dataset:
 
 @dataclass(frozen=True)
 class Lane:
-    """The whole pipeline in this process, on the tiny recipe."""
+    """The whole pipeline in this process, on the tiny recipe, with results below `out`."""
 
     recipe_file: Path
     data_file: Path
@@ -120,12 +126,14 @@ class Lane:
     console: Console = field(default_factory=SilentConsole)
 
     def recipe(self, *overrides: tuple[str, object]) -> Recipe:
+        """The tiny recipe with `overrides`, (key, value) each."""
         given = [("dataset.path", self.data_file), *overrides]
         return load(str(self.recipe_file), [Override(k, v, f"--set {k}") for k, v in given])
 
     def runner(
         self, *overrides: tuple[str, object], force: tuple[str, ...] = (), store: str = ".store"
     ) -> Runner:
+        """The runner of `recipe(*overrides)` over the store `out / store`."""
         return Runner(
             recipe=self.recipe(*overrides),
             store=Store(self.out / store),
@@ -136,6 +144,7 @@ class Lane:
     def run(
         self, *overrides: tuple[str, object], force: tuple[str, ...] = (), store: str = ".store"
     ) -> tuple[Path, dict[str, Step]]:
+        """Run the pipeline: the folder of the results, and the steps by stage."""
         runner = self.runner(*overrides, force=force, store=store)
         steps = runner.run(self.out / "tiny")
         return self.out / "tiny", {step.name: step for step in steps}
@@ -143,33 +152,40 @@ class Lane:
 
 @pytest.fixture
 def lane(recipe_file: Path, data_file: Path, tmp_path: Path) -> Lane:
+    """A lane with an empty folder."""
     return Lane(recipe_file, data_file, tmp_path)
 
 
 @pytest.fixture(scope="session")
 def finished(recipe_file: Path, data_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Lane:
-    """A lane that has run once, for both targets; only read from it."""
+    """A lane that has run once, for both targets. Tests read it and never write to it."""
     lane = Lane(recipe_file, data_file, tmp_path_factory.mktemp("finished"))
     lane.run(("convert.targets", ["tflite", "onnx"]))
     return lane
 
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
+class Command(Protocol):
+    """Runs `pipeline *argv` with `env` added to the environment, `timeout` seconds at most."""
+
+    def __call__(
+        self, *argv: str, env: Mapping[str, str] = ..., timeout: float = ...
+    ) -> subprocess.CompletedProcess[str]: ...
 
 
 @pytest.fixture
 def command(tmp_path: Path) -> Command:
-    """The installed command in a process of its own, in an empty folder."""
+    """The command in a process of its own, in an empty folder."""
 
-    def run(*argv: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    def run(
+        *argv: str, env: Mapping[str, str] | None = None, timeout: float = 300
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "pipeline", *argv],
-            cwd=options.pop("cwd", tmp_path),
-            env={**os.environ, **options.pop("env", {})},
+            cwd=tmp_path,
+            env={**os.environ, **(env or {})},
             capture_output=True,
             text=True,
-            timeout=options.pop("timeout", 300),
-            **options,
+            timeout=timeout,
         )
 
     return run

@@ -1,4 +1,4 @@
-"""Single stages, made again from what the finished lane has kept."""
+"""Single stages, run again on the stored artifacts of a finished lane."""
 
 import json
 import shutil
@@ -19,11 +19,13 @@ Setting = tuple[str, object]
 
 
 def kept(lane: Lane, stage: str, kind: type[Kept]) -> Kept:
+    """The one artifact of `stage` in the lane's store."""
     (folder,) = (lane.out / ".store").glob(f"{stage}-*")
     return kind.read(folder)
 
 
 def job(lane: Lane, scratch: Path, *overrides: Setting, console: Console | None = None) -> Job:
+    """The job of a stage with the lane's recipe and `overrides`."""
     scratch.mkdir(parents=True, exist_ok=True)
     return Job(recipe=lane.recipe(*overrides), scratch=scratch, console=console or SilentConsole())
 
@@ -36,7 +38,7 @@ def distil(
     teacher: Teacher | None = None,
     logits: TeacherLogits | None = None,
 ) -> Checkpoint:
-    """A student in `folder`; what an interrupted one left there is gone on with."""
+    """Train a student in `folder`; a training that was interrupted there is resumed."""
     given = job(lane, folder / "scratch", *overrides, console=console)
     out = folder / "out"
     shutil.rmtree(out, ignore_errors=True)
@@ -64,5 +66,6 @@ def distillation_task(lane: Lane, folder: Path, *overrides: Setting) -> Task:
 
 
 def losses(student: Checkpoint) -> list[float]:
+    """The training loss of each epoch."""
     lines = (student.folder / "history.jsonl").read_text().splitlines()
     return [json.loads(line)["loss"] for line in lines]

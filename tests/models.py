@@ -1,4 +1,4 @@
-"""Small model files of every kind that other people's models are of, written node by node."""
+"""Small ONNX and TFLite files with any operator, input type and shape, written node by node."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,8 +10,10 @@ Input = tuple[str, str, list[int | None]]
 
 
 def onnx_file(operator: str, inputs: Sequence[Input], *, size: int = 0) -> bytes:
-    """Each input through `operator`, one output each. "Weights": `size` bytes of them. "Branch":
-    two sines, in a branch that is always taken.
+    """An ONNX file that applies `operator` to each input, with one output each.
+
+    "Weights" is a product with `size` bytes of weights, "Branch" two sines in a branch that is
+    always taken, "Mystery" an operator that no runtime has.
     """
     from onnx import TensorProto, checker, helper
 
@@ -76,7 +78,7 @@ def _branch(name: str, out: str) -> list[Any]:
 
 
 class _Tflite:
-    """A subgraph that grows; all of them share the codes and buffers of one file."""
+    """A subgraph under construction; all subgraphs of a file share its codes and buffers."""
 
     def __init__(self, codes: list[Any], buffers: list[Any]) -> None:
         from ai_edge_litert import schema_py_generated as schema
@@ -123,8 +125,9 @@ class _Tflite:
 def tflite_file(
     operator: str, inputs: Sequence[Input], *, scale: float = 0, zero_point: int = 0
 ) -> bytes:
-    """Each input through `operator`, one output each. "accumulate": each query adds its input to a
-    resource variable and gives the sum.
+    """A TFLite file that applies `operator` to each input, with one output each.
+
+    "accumulate" adds the input of each query to a resource variable and returns the sum.
     """
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema

@@ -1,4 +1,4 @@
-"""Teachers as somebody else would export them, in no time: linear, by least squares."""
+"""Teachers as other tools export them: linear classifiers, fitted by least squares."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -18,11 +18,11 @@ from tests.conftest import stripes
 Array = npt.NDArray[Any]
 
 TO_1 = TeacherConfig(scale=1 / 255)
-"""What the teachers below were made for."""
+"""Input scaling of the teachers below: pixels from 0 to 1."""
 
 
 def fitted(features: Array, labels: Array) -> tuple[Array, Array]:
-    """Weights and bias of the linear classifier of least squares: a teacher in no time."""
+    """Weights [features, classes] and bias of the least-squares classifier."""
     ones = np.concatenate([features, np.ones((len(features), 1))], axis=1)
     wanted = 4 * np.eye(labels.max() + 1)[labels] - 2
     solved = np.linalg.solve(ones.T @ ones + np.eye(ones.shape[1]), ones.T @ wanted)
@@ -30,13 +30,14 @@ def fitted(features: Array, labels: Array) -> tuple[Array, Array]:
 
 
 def linear(data: Dataset) -> tuple[Array, Array]:
+    """Weights and bias fitted to the training split, for pixels from 0 to 1."""
     train = data[Split.TRAIN]
     return fitted(train.images.reshape(len(train), -1) / 255.0, train.labels)
 
 
 @cache
 def coloured() -> Dataset:
-    """The stripes in three different channels, of a height that is not the width."""
+    """The stripes in three different channels, 10 high and 12 wide."""
     arrays = stripes(samples=180)
     grey = arrays["images"][:, :10]
     images = np.stack([grey, 255 - grey, np.full_like(grey, 40)], axis=-1)
@@ -59,9 +60,9 @@ def onnx_file(
     softmax: bool = False,
     label_first: bool = False,
 ) -> Path:
-    """A linear classifier of pixels from 0 to 1, which saturate there, as somebody would export it.
+    """An ONNX file of the linear classifier; pixels are clipped to 0 to 1.
 
-    `columns` are the data set's classes in the order of its outputs.
+    `columns` are the data set's classes in the order of the file's outputs.
     """
     height, width, channels = data.input.shape
     dims = dims or ("batch", *data.input.shape)
@@ -107,18 +108,20 @@ def onnx_file(
 
 
 def expected(data: Dataset, split: Split = Split.VAL) -> Array:
-    """What every faithful copy of the linear teacher gives."""
+    """The logits of the linear teacher."""
     weights, bias = linear(data)
     result: Array = data[split].images.reshape(len(data[split]), -1) / 255.0 @ weights + bias
     return result
 
 
 def answers(teacher: OpenTeacher, data: Dataset) -> Array:
+    """The teacher's logits of the validation split."""
     return teacher.logits(data[Split.VAL].images)
 
 
 def tflite_file(path: Path, data: Dataset, *, dtype: str | None) -> Path:
-    """The linear teacher of pixels from 0 to 1; quantized with integer ends where `dtype` is."""
+    """A TFLite file of the linear teacher with a softmax; int8 with input and output of `dtype`
+    unless that is None."""
     import tensorflow as tf
 
     weights, bias = linear(data)

@@ -1,0 +1,1 @@
+"""Runs the graph of stages: fingerprints, the store of results, artifacts and progress."""

@@ -1,0 +1,1 @@
+"""Quantization-aware networks: the per-channel scheme, calibration and the pre-flight check."""

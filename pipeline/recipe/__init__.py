@@ -1,0 +1,1 @@
+"""Recipes: the schema, loading with overrides, and the built-in TOML files."""

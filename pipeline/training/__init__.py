@@ -1,0 +1,1 @@
+"""The training loop of teacher, student and QAT: augmentation, checkpoints, the session."""

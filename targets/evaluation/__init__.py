@@ -1,0 +1,1 @@
+"""Metrics, significance tests, parity proofs and corruptions: pure functions of numpy arrays."""
