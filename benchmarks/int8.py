@@ -33,9 +33,9 @@ from int8_files import (
     write,
 )
 
-from targets.bench.plan import Bench, Protocol
+from targets.bench.plan import Bench, BenchPlan
 from targets.bench.record import Block
-from targets.bench.runner import local_host
+from targets.bench.runner import local_runner
 from targets.bench.statistics import speedup
 from targets.devices.cpus import probe_local
 from targets.errors import DeviceError
@@ -108,14 +108,14 @@ class Seen:
 
 
 def measure(
-    networks: list[Network], folder: Path, protocol: Protocol, *, side: int, threads: int
+    networks: list[Network], folder: Path, protocol: BenchPlan, *, side: int, threads: int
 ) -> Seen:
     samples = folder / "samples.npy"
     np.save(samples, images((side, side, 1), SAMPLES))
     subjects = [
         replace(subject, threads=threads) for network in networks for subject in network.subjects
     ]
-    bench = Bench(host=local_host(folder), samples=samples, protocol=protocol)
+    bench = Bench(runner=local_runner(folder), samples=samples, plan=protocol)
     try:
         blocks = bench.latency(subjects, say=lambda text: click.echo(text, err=True))
     except DeviceError as error:
@@ -178,7 +178,7 @@ def has_vnni() -> bool:
     return bool(VNNI & set(int8_instructions() or ()))
 
 
-def about(protocol: Protocol, side: int) -> dict[str, Any]:
+def about(protocol: BenchPlan, side: int) -> dict[str, Any]:
     settings = {"side": side, "channels": 1, "classes": CLASSES, **asdict(protocol)}
     seen = fresh.describe("int8/1", PACKAGES, settings)
     machine = {"int8_instructions": int8_instructions(), "loadavg1": probe_local()["loadavg1"]}
@@ -280,7 +280,7 @@ def main(
     Example:
       python benchmarks/int8.py --processes 6 --out benchmarks/results/int8.json
     """
-    protocol = Protocol(
+    protocol = BenchPlan(
         processes=processes, min_queries=64 * processes, min_duration_s=seconds * processes,
         max_duration_s=60.0 * processes, warmup_runs=20, warmup_s=0.2,
     )  # fmt: skip

@@ -16,7 +16,7 @@ from pipeline.models.network import NetworkSpec, build, count_macs, count_parame
 from pipeline.quantization.qat import QuantizedNetwork
 from pipeline.training import session
 from pipeline.training.loop import normalise
-from targets.bench.plan import Subject
+from targets.bench.case import BenchCase
 from targets.formats.input_spec import InputSpec, image_input
 from targets.formats.onnx import qdq
 from targets.formats.tflite import export
@@ -45,11 +45,11 @@ class Network:
     family: str
     parameters: int
     macs: int
-    subjects: tuple[Subject, ...]
+    subjects: tuple[BenchCase, ...]
 
 
-def subject(path: Path) -> Subject:
-    return Subject(name=path.name, format=path.suffix[1:], path=path)
+def subject(path: Path) -> BenchCase:
+    return BenchCase(name=path.name, format=path.suffix[1:], path=path)
 
 
 def describe(path: Path) -> dict[str, Any]:

@@ -16,15 +16,15 @@ import fresh
 import numpy as np
 from int8_files import DEFAULT, NETWORKS, Network, describe, images, write
 
-from targets.bench.plan import Bench, Protocol
+from targets.bench.plan import Bench, BenchPlan
 from targets.bench.record import Block
-from targets.bench.runner import local_host
+from targets.bench.runner import local_runner
 from targets.bench.summary import SummaryRow, summarise_blocks
 from targets.errors import DeviceError
 
 AT_MOST = 0.03
 SIDE, SAMPLES = 28, 64
-QUICK = Protocol.of_tier("quick")
+QUICK = BenchPlan.of_tier("quick")
 THREADS = 1
 PACKAGES = ("ai-edge-litert", "onnxruntime", "numpy", "tensorflow")
 
@@ -48,7 +48,7 @@ def headline(row: SummaryRow, blocks: list[Block]) -> dict[str, Any]:
 def repeat(network: Network, folder: Path, *, times: int) -> list[dict[str, Any]]:
     samples = folder / "samples.npy"
     np.save(samples, images((SIDE, SIDE, 1), SAMPLES))
-    bench = Bench(host=local_host(folder), samples=samples, protocol=QUICK)
+    bench = Bench(runner=local_runner(folder), samples=samples, plan=QUICK)
     others: list[float] = []
     seen = []
     for number in range(times):

@@ -3,7 +3,7 @@
 import pytest
 
 from targets.bench import tiers
-from targets.bench.plan import Protocol
+from targets.bench.plan import BenchPlan
 
 
 def brief(patch: pytest.MonkeyPatch, *, min_duration_s: float = 0.02) -> None:
@@ -11,7 +11,7 @@ def brief(patch: pytest.MonkeyPatch, *, min_duration_s: float = 0.02) -> None:
     tier = tiers.Tier(2, 4, min_duration_s, 60.0, repeats=0)
     patch.setitem(tiers.TIERS, "rapid", tier)
     # Not the attributes: a dataclass has its defaults in its constructor.
-    defaults = Protocol.__init__.__kwdefaults__
+    defaults = BenchPlan.__init__.__kwdefaults__
     assert defaults is not None
     patch.setitem(defaults, "warmup_runs", 1)
     patch.setitem(defaults, "warmup_s", 0.0)

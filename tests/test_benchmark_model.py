@@ -10,13 +10,8 @@ import pytest
 
 from targets.devices.local.link import LocalLink
 from targets.errors import DeviceError, InputError
-from targets.runtimes.benchmark_model import (
-    BenchmarkModel,
-    NativeLimits,
-    NativeTimings,
-    native_tool,
-    timings,
-)
+from targets.runtimes.benchmark_model import BenchmarkModel, native_tool, timings
+from targets.runtimes.native import NativeLimits, NativeTimings
 
 LIMITS = NativeLimits(
     threads=2, warmup_runs=5, warmup_s=0.5, min_queries=128, min_duration_s=10, max_duration_s=60

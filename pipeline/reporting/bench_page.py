@@ -9,7 +9,7 @@ from pipeline.reporting import bench_table, disturbances, plots
 from pipeline.reporting.page import templates
 
 if TYPE_CHECKING:
-    from targets.bench.result import Document
+    from targets.bench.result import BenchResult
     from targets.bench.summary import SummaryRow
 
 
@@ -48,7 +48,7 @@ def _disturbances(documents: bench_table.Documents) -> dict[str, list[tuple[str,
     return {name: rows for name, rows in found.items() if rows}
 
 
-def _drawn(row: "SummaryRow", document: "Document", of: str) -> dict[str, Any]:
+def _drawn(row: "SummaryRow", document: "BenchResult", of: str) -> dict[str, Any]:
     interval = row.median_ci
     return {
         "name": of + row.model,

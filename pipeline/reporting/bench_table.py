@@ -8,11 +8,11 @@ from pipeline.reporting.table import NOT_MEASURED, megabytes, percent, print_row
 
 if TYPE_CHECKING:
     from targets.bench.record import AccuracyPass
-    from targets.bench.result import Document
+    from targets.bench.result import BenchResult
     from targets.bench.summary import ComparisonRow, SummaryRow
 
 Cells = dict[str, str]
-Documents = Mapping[str, "Document"]
+Documents = Mapping[str, "BenchResult"]
 """By the devices' names."""
 MOST = 8
 """Kinds of operators that are shown; the document has all."""
@@ -44,7 +44,7 @@ def rows(documents: Documents) -> tuple[list[str], list[list[str]]]:
     return header, [[cells[name] for name in header] for cells in table]
 
 
-def _cells(document: "Document") -> list[Cells]:
+def _cells(document: "BenchResult") -> list[Cells]:
     compared = {row.candidate: row for row in document.comparison}
     accuracy = {row.model: row for row in document.accuracy}
     batches = _batches(document)
@@ -112,7 +112,7 @@ def notes(documents: Documents, details: str = IN_THE_FILE) -> list[str]:
     ]
 
 
-def _notes(document: "Document", details: str) -> list[str]:
+def _notes(document: "BenchResult", details: str) -> list[str]:
     limits = disturbances.limits(disturbances.of_document(document), details)
     detectable = (
         f"{row.candidate} against {row.baseline}: a difference of {100 * row.mdd:.1f} % "
@@ -130,11 +130,11 @@ def _notes(document: "Document", details: str) -> list[str]:
     return [*limits, *accuracy, *refused, *detectable, *operators(document)]
 
 
-def _batches(document: "Document") -> dict[str, int]:
+def _batches(document: "BenchResult") -> dict[str, int]:
     return {model.name: model.samples_per_query or 1 for model in document.models}
 
 
-def operators(document: "Document") -> Iterator[str]:
+def operators(document: "BenchResult") -> Iterator[str]:
     """Where the time goes, of the models that were profiled; their static list elsewhere."""
     listed = {model.name: model.operators for model in document.models}
     for profile in document.op_profile:

@@ -10,7 +10,7 @@ from targets.bench.summary import LESS_IS_WORSE, DisturbanceRow, SummaryRow
 from targets.bench.validity import SPREAD
 
 if TYPE_CHECKING:
-    from targets.bench.result import Document
+    from targets.bench.result import BenchResult
 
 
 class Words(NamedTuple):
@@ -107,7 +107,7 @@ def of_report(report: dict[str, Any]) -> dict[str, list[Measured]]:
     return found
 
 
-def of_document(document: "Document") -> list[Measured]:
+def of_document(document: "BenchResult") -> list[Measured]:
     verdicts = {row.candidate: row.verdict for row in document.comparison}
     return [
         Measured(

@@ -1,27 +1,27 @@
 """Measure every export on every device: latency, and accuracy over the whole test split."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from pipeline.engine.artifacts import AccuracyChange, Exports, Measured, Measurements
 from pipeline.engine.job import Job
 from pipeline.recipe.schema import BenchConfig
 from targets.bench.tiers import TIERS
-from targets.errors import DeviceError
 from targets.formats.record import ExportedModel
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     import numpy.typing as npt
 
-    from targets.bench.plan import Bench, Protocol, Subject
-    from targets.bench.result import Document
+    from pipeline.datasets.splits import Samples
+    from targets.bench.plan import BenchPlan
+    from targets.bench.request import BenchRequest
+    from targets.bench.result import BenchResult
+    from targets.bench.session import DeviceResult
     from targets.bench.summary import ComparisonRow, Range, SummaryRow
-    from targets.devices.connection import Connected
-    from targets.devices.inventory import Device
 
 
 def run(cfg: BenchConfig, out: Path, *, job: Job, convert: Exports) -> Measurements:
@@ -29,99 +29,100 @@ def run(cfg: BenchConfig, out: Path, *, job: Job, convert: Exports) -> Measureme
         rows = tuple(Measured(name=model.name) for model in convert.models)
         return Measurements(folder=out, exports=convert.folder, rows=rows, devices={})
     from pipeline.datasets.splits import Split
-    from targets.bench.plan import store
+    from targets.bench.session import measure_all
     from targets.devices import inventory
-    from targets.devices.parallel import at_once
     from targets.evaluation import metrics
 
     test = job.dataset()[Split.TEST]
-    samples = job.scratch / "test.npy"
-    store(test.images, samples)
-    (out / "bench").mkdir(exist_ok=True)
-    work = Work(cfg=cfg, out=out, job=job, exports=convert, samples=samples, labels=test.labels)
-    devices = [inventory.device(name) for name in dict.fromkeys(cfg.devices)]
-    seen = at_once(devices, lambda device, stop: _tried(device, work, stop))
-    errors = {one.device: one.error for one in seen if one.error is not None}
-    if len(errors) == len(seen):
-        raise next(iter(errors.values()))
-    notes = tuple(dict.fromkeys(note for one in seen for note in one.notes))
+    results = measure_all(
+        [inventory.device(name) for name in dict.fromkeys(cfg.devices)],
+        _request(cfg, job, convert, test),
+        out=out / "bench",
+        scratch=job.scratch,
+        say=job.console.say,
+    )
+    failures = {one.device: one.failure for one in results if one.failure is not None}
+    if len(failures) == len(results):
+        raise next(iter(failures.values()))
+    measured = [_rows(one, convert, test.labels) for one in results]
     return Measurements(
         folder=out,
         exports=convert.folder,
-        rows=tuple(row for one in seen for row in one.rows),
-        devices={one.device: one.described for one in seen if one.error is None},
-        failed={device: str(error) for device, error in errors.items()},
+        rows=tuple(row for one in measured for row in one.rows),
+        devices={one.device: dict(one.described) for one in results if one.failure is None},
+        failed={device: str(error) for device, error in failures.items()},
         majority_share=metrics.most_frequent_share(test.labels),
-        notes=notes,
+        notes=tuple(dict.fromkeys(note for one in measured for note in one.notes)),
     )
 
 
+def _request(cfg: BenchConfig, job: Job, exports: Exports, test: "Samples") -> "BenchRequest":
+    """Every file of the run, compared with its teacher's."""
+    from targets.bench.plan import store
+    from targets.bench.request import BenchRequest
+    from targets.bench.samples import LabelledSamples
+
+    samples = job.scratch / "test.npy"
+    store(test.images, samples)
+    return BenchRequest(
+        models=tuple(exports.path(model) for model in exports.models),
+        exports={exports.path(model): model for model in exports.models},
+        baselines={
+            exports.path(model): exports.path(teacher)
+            for model in exports.models
+            if (teacher := _teacher_of(model, exports)) is not None
+        },
+        threads=(cfg.threads,),
+        samples=LabelledSamples(
+            path=samples,
+            shape=test.images.shape[1:],
+            dtype=test.images.dtype,
+            count=len(test.labels),
+            labels=test.labels,
+            source=exports.dataset.name,
+        ),
+        plan=_plan(cfg, job.recipe.seed),
+        timeout_s=cfg.timeout_s,
+    )
+
+
+def _plan(cfg: BenchConfig, seed: int) -> "BenchPlan":
+    from targets.bench.plan import BenchPlan
+
+    numbers = cfg.model_dump(exclude={"enabled", "devices", "threads", "tier", "timeout_s"})
+    is_tier = TIERS[cfg.tier]._asdict().items() <= numbers.items()
+    return BenchPlan(tier=cfg.tier if is_tier else None, seed=seed, **numbers)
+
+
 @dataclass(frozen=True, kw_only=True)
-class Work:
-    """What is measured on every device."""
+class DeviceRows:
+    """One row per model, and notes on what the accuracies do not show."""
 
-    cfg: BenchConfig
-    out: Path
-    job: Job
-    exports: Exports
-    samples: Path
-    """.npy of the test split."""
-    labels: "npt.NDArray[np.int64]"
-
-
-@dataclass(frozen=True, kw_only=True)
-class OneDevice:
-    device: str
     rows: tuple[Measured, ...]
-    described: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    error: DeviceError | None = None
 
 
-def _tried(device: "Device", work: Work, stop: Event) -> OneDevice:
-    """A device that fails is rows with its reason, so that the others are not lost."""
-    try:
-        return _measured(device, work, stop)
-    except DeviceError as error:
-        why = (str(error),)
-        rows = tuple(
-            Measured(name=model.name, device=device.name, valid=False, invalid_reasons=why)
-            for model in work.exports.models
+def _rows(result: "DeviceResult", exports: Exports, labels: "npt.NDArray[np.int64]") -> DeviceRows:
+    """The rows of a device that failed hold the reason."""
+    if result.document is None:
+        why = (str(result.failure),)
+        return DeviceRows(
+            rows=tuple(
+                Measured(name=model.name, device=result.device, valid=False, invalid_reasons=why)
+                for model in exports.models
+            )
         )
-        return OneDevice(device=device.name, rows=rows, error=error)
-
-
-def _measured(device: "Device", work: Work, stop: Event) -> OneDevice:
-    """The file of everything that was seen there, and a row per model."""
-    from targets.bench.plan import Bench
-    from targets.devices.connection import Wish, connected
-
-    cfg, exports = work.cfg, work.exports
-    scratch = work.job.scratch / device.file_stem
-    scratch.mkdir()
-    several = len(set(cfg.devices)) > 1
-
-    def say(text: str) -> None:
-        work.job.console.say(f"{device.name}: {text}" if several else text)
-
-    wish = Wish(formats=[model.format for model in exports.models], timeout_s=cfg.timeout_s)
-    with connected(device, wish, scratch=scratch, say=say, stop=stop) as there:
-        bench = Bench(
-            host=there.host,
-            samples=work.samples,
-            protocol=_protocol(cfg, work.job.recipe.seed),
-            cpus=there.cpus,
-        )
-        seen = _seen(bench, _subjects(work, there), there, work, say)
-    path = work.out / "bench" / f"{device.file_stem}.json"
-    path.write_text(seen.document.dump(), encoding="utf-8")
+    seen = Seen(
+        document=result.document,
+        logits=result.outputs,
+        labels=labels,
+        teacher_logits=teacher_logits(exports),
+    )
     rows = tuple(
-        _row(device.name, model, _teacher_of(model, exports), _before(model, exports), seen)
+        _row(result.device, model, _teacher_of(model, exports), _before(model, exports), seen)
         for model in exports.models
     )
-    return OneDevice(
-        device=device.name, rows=rows, described=there.device, notes=_notes(rows, exports, seen)
-    )
+    return DeviceRows(rows=rows, notes=_notes(rows, exports, seen))
 
 
 def _notes(rows: tuple[Measured, ...], exports: Exports, seen: "Seen") -> tuple[str, ...]:
@@ -142,81 +143,12 @@ def _notes(rows: tuple[Measured, ...], exports: Exports, seen: "Seen") -> tuple[
     return tuple(filter(None, found))
 
 
-def _subjects(work: Work, there: "Connected") -> "list[Subject]":
-    from targets.bench.plan import Subject
-
-    return [
-        Subject(
-            name=model.name,
-            format=model.format,
-            path=work.exports.path(model),
-            runtime=there.defaults[model.format],
-            threads=work.cfg.threads,
-            affinity=there.big_cores or None,
-            adapter=model.adapter,
-        )
-        for model in work.exports.models
-    ]
-
-
-def _seen(
-    bench: "Bench",
-    subjects: "list[Subject]",
-    there: "Connected",
-    work: Work,
-    say: Callable[[str], None],
-) -> "Seen":
-    from targets.bench import assemble
-    from targets.bench.record import AccuracyPass, MemoryPass
-    from targets.evaluation import metrics
-
-    blocks = bench.latency(subjects, say=say)
-    memory = [
-        MemoryPass.model_validate({"model": s.name, **bench.once(s, "memory")}) for s in subjects
-    ]
-    say(f"bench     top-1 of {len(subjects)} models over {len(work.labels)} test samples")
-    outputs = {subject.name: bench.outputs(subject) for subject in subjects}
-    for name, (logits, _) in outputs.items():
-        if logits is not None:
-            metrics.require_finite(logits, model=name)
-    document = assemble.assemble(
-        device=there.device,
-        protocol=bench.protocol,
-        models=[model.model_dump() for model in work.exports.models],
-        blocks=blocks,
-        memory=memory,
-        baselines={
-            model.name: teacher.name
-            for model in work.exports.models
-            if (teacher := _teacher_of(model, work.exports)) is not None
-        },
-        accuracy=[
-            AccuracyPass.model_validate({"model": name, **record})
-            for name, (_, record) in outputs.items()
-        ],
-    )
-    return Seen(
-        document=document,
-        logits={name: logits for name, (logits, _) in outputs.items() if logits is not None},
-        labels=work.labels,
-        teacher_logits=teacher_logits(work.exports),
-    )
-
-
-def _protocol(cfg: BenchConfig, seed: int) -> "Protocol":
-    from targets.bench.plan import Protocol
-
-    numbers = cfg.model_dump(exclude={"enabled", "devices", "threads", "tier", "timeout_s"})
-    is_tier = TIERS[cfg.tier]._asdict().items() <= numbers.items()
-    return Protocol(tier=cfg.tier if is_tier else None, seed=seed, **numbers)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Seen:
     """The observations of one device."""
 
-    document: "Document"
-    logits: "dict[str, npt.NDArray[np.float32]]"
+    document: "BenchResult"
+    logits: "Mapping[str, npt.NDArray[np.float32]]"
     labels: "npt.NDArray[np.int64]"
     teacher_logits: "npt.NDArray[np.float32] | None"
     """Of a teacher that is no file: its logits were computed before."""

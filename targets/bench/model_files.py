@@ -1,7 +1,4 @@
-"""A model is all of its files: ONNX may keep its weights in files beside the one that is named.
-
-`torch.onnx.export` writes it so by default since 2.9, and every exporter must above 2 GB.
-"""
+"""A model is all of its files: a format may keep weights in files beside the one that is named."""
 
 import hashlib
 import tempfile
@@ -10,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from targets.devices.link import Link
 from targets.errors import InputError
-from targets.formats.onnx.external_data import external_files
+from targets.runtimes import Runtime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +35,9 @@ class ModelFiles:
         return hashlib.sha256("".join(f"{one}\n" for one in digests).encode()).hexdigest()
 
 
-def files_of(path: Path) -> ModelFiles:
+def files_of(path: Path, runtime: Runtime) -> ModelFiles:
     """Raises `InputError` for a file that is missing, or lies outside of the model's folder."""
-    names = external_files(path) if path.suffix.lower() == ".onnx" else []
+    names = runtime.companions(path)
     for name in names:
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise InputError(
@@ -50,13 +47,13 @@ def files_of(path: Path) -> ModelFiles:
         if not (path.parent / name).is_file():
             raise InputError(
                 f"{path}: keeps its weights in {path.parent / name}, and there is no such file. "
-                "Put it there: an ONNX file and its weights are moved together."
+                "Put it there: a model file and its weights are moved together."
             )
     return ModelFiles(path=path, beside=tuple(names))
 
 
 def put(link: Link, model: ModelFiles) -> str:
-    """Bring all files of the model to a device, in one folder; where `model.path` is there."""
+    """Copy all files of the model to a device, into one folder; the path of `model.path` there."""
     if not model.beside:
         return link.put(model.path)
     with tempfile.TemporaryDirectory() as scratch:

@@ -1,7 +1,7 @@
 """What the measuring processes say, as `bench-result/1` keeps it: one record per process.
 
 Times are integer nanoseconds, memory is bytes, temperature degrees C, frequency Hz. Absent is null,
-never 0. The docstrings below are the descriptions in `Document.model_json_schema()`.
+never 0. The docstrings below are the descriptions in `BenchResult.model_json_schema()`.
 """
 
 from typing import Annotated, Literal, Self

@@ -2,7 +2,7 @@
 
 Times are integer nanoseconds (medians and means may lie between two), memory is bytes, frequency
 Hz. Absent is null, never 0. `summary` and `comparison` can be computed again from `blocks` and
-`memory` (`targets.bench.summary`). `Document.model_json_schema()` says what every key means.
+`memory` (`targets.bench.summary`). `BenchResult.model_json_schema()` says what every key means.
 """
 
 from collections import Counter
@@ -150,7 +150,7 @@ class Model(Section):
     """Why there are no figures of it; null when it was measured."""
 
 
-class Document(Section):
+class BenchResult(Section):
     schema_: Literal["bench-result/1"] = Field(default=SCHEMA, alias="schema")
     """A reader refuses another number, and a key that it does not know."""
     run_id: str
@@ -193,7 +193,7 @@ class Document(Section):
         return self.model_dump_json(by_alias=True) + "\n"
 
 
-def read(path: Path) -> Document:
+def read(path: Path) -> BenchResult:
     """The document in `path`.
 
     Raises `InputError` for what is no file, no JSON, no result, one of another major version, and
@@ -202,7 +202,7 @@ def read(path: Path) -> Document:
     raw = _bytes(path)
     _refuse_another(raw, path)
     try:
-        return Document.model_validate_json(raw, strict=True)
+        return BenchResult.model_validate_json(raw, strict=True)
     except ValidationError as error:
         raise InputError(f"bench result {path}: {_explain(error)}") from error
 
@@ -251,7 +251,7 @@ def _explain(error: ValidationError) -> str:
 
 
 def _nearest(key: str) -> str:
-    schema = Document.model_json_schema()
+    schema = BenchResult.model_json_schema()
     sections = [schema, *schema["$defs"].values()]
     known = sorted({name for section in sections for name in section["properties"]})
     close = get_close_matches(key, known, n=1, cutoff=0.6)

@@ -1,8 +1,8 @@
 """What lies between a raw sample and a model file that somebody else made, and back to logits.
 
 Our own exports take raw pixels and give logits in the order of the data set's classes: they need
-none of this. The arithmetic on the input is `prepare` in `targets/bench/agent.py`, the code that
-also runs on the device, so that what teaches and what is measured are given the same bytes.
+none of this. The arithmetic on the input is `targets.bench.agent.preparation.prepare`, which also
+runs on the device, so that what teaches and what is measured are given the same bytes.
 """
 
 from typing import Any, Literal

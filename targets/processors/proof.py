@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from targets.bench.agent import cpu_features
+from targets.bench.agent.kernel import cpu_features
 from targets.bench.plan import logits_of
 from targets.errors import ProofError
 from targets.evaluation import metrics
@@ -32,9 +32,9 @@ def prove(
     """
     expected = logits_of(tflite, "tflite", samples, scratch)
     for name in (None, *on):
-        with nullcontext() if name is None else emulated(name, scratch) as host:
+        with nullcontext() if name is None else emulated(name, scratch) as runner:
             seen = [
-                logits_of(path, kind, samples, scratch, host=host)
+                logits_of(path, kind, samples, scratch, runner=runner)
                 for path, kind in ((tflite, "tflite"), (onnx, "onnx"))
             ]
         row = ProcessorProof(

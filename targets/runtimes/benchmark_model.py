@@ -1,7 +1,7 @@
-"""Google's native `benchmark_model` of TFLite as a runtime: how it is run, and what its text says.
+"""TFLite's native `benchmark_model`: how it is started, and how its text is read.
 
-It times itself: random inputs, one process, no samples and no outputs. What a version of it does
-not print is None here: older ones print no median, and none prints a 90th percentile.
+It times itself: random inputs, one process, no samples and no outputs. Older versions print no
+median, and no version prints a 90th percentile.
 """
 
 import os
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from targets.devices.link import Link
 from targets.errors import DeviceError, InputError
+from targets.runtimes.native import NativeLimits, NativeTimings
 
 NAME = "benchmark_model"
 MIB = 1024 * 1024
@@ -23,44 +24,12 @@ LAUNCH = '"$@" >"$0" 2>&1; exit $?'
 
 NUMBER = r"([0-9][0-9.]*(?:e[+-]?[0-9]+)?)"
 # Not the two of an operator profile: "Timings (microseconds): count=50", "Memory (bytes): count=0".
-COUNT = re.compile(r"^(?!.*\((?:microseconds|bytes)\): ).*\bcount=(?P<told>[0-9].*)$")
-SUMMARY = re.compile(r"[Ii]nference timings in us: (?P<told>.*)$")
+COUNT = re.compile(r"^(?!.*\((?:microseconds|bytes)\): ).*\bcount=(?P<values>[0-9].*)$")
+SUMMARY = re.compile(r"[Ii]nference timings in us: (?P<values>.*)$")
 MEMORY = re.compile(rf"emory footprint[^:]*: init={NUMBER} overall={NUMBER}")
 # Of the three forms: "Inference (avg)" now, "Inference" before, "no stats" at first.
 MEANS = ("Inference (avg)", "Inference", "no stats")
 WARMUPS = ("Warmup (avg)", "Warmup")
-
-
-@dataclass(frozen=True, kw_only=True)
-class NativeLimits:
-    """When the tool stops; for one process of it."""
-
-    threads: int
-    warmup_runs: int
-    warmup_s: float
-    min_queries: int
-    min_duration_s: float
-    max_duration_s: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class NativeTimings:
-    """What the tool told; `mean_ns` has six digits at most, as printed."""
-
-    mean_ns: int
-    count: int | None = None
-    min_ns: int | None = None
-    max_ns: int | None = None
-    std_ns: int | None = None
-    median_ns: int | None = None
-    """The sample of rank floor(n / 2), and so for the next."""
-    p95_ns: int | None = None
-    init_ns: int | None = None
-    first_inference_ns: int | None = None
-    warmup_mean_ns: int | None = None
-    memory_init_bytes: int | None = None
-    """Growth of the peak since the tool's start, as the next."""
-    memory_overall_bytes: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +49,7 @@ class BenchmarkModel:
         limits: NativeLimits,
         shapes: Mapping[str, Sequence[int]] | None = None,
     ) -> list[str]:
-        """What runs the tool with its text in the file `out`, all of them paths there.
+        """The command that writes the tool's text to `out`; all paths are those on the device.
 
         `shapes` names every input of the model in its order, or none: the tool takes no fewer.
         """
@@ -95,8 +64,8 @@ class BenchmarkModel:
             "enable_op_profiling": "false",
             **_shape_flags(shapes or {}),
         }
-        told = [f"--{name}={value}" for name, value in flags.items()]
-        return ["sh", "-c", LAUNCH, out, tool, *told]
+        given = [f"--{name}={value}" for name, value in flags.items()]
+        return ["sh", "-c", LAUNCH, out, tool, *given]
 
     def measure(
         self,
@@ -108,7 +77,6 @@ class BenchmarkModel:
         timeout_s: float,
         shapes: Mapping[str, Sequence[int]] | None = None,
     ) -> NativeTimings:
-        """One process of the tool; its text stays in `out` here. Raises `DeviceError`."""
         what = f"device {link.name}: {model.name} in {NAME}"
         there = link.place(out.name)
         tool = link.put(self.tool)
@@ -133,18 +101,18 @@ class BenchmarkModel:
 def native_tool(path: Path) -> BenchmarkModel:
     """The tool on this machine. Raises `InputError` where `path` is no program."""
     if not path.is_file() or not os.access(path, os.X_OK):
-        seen = "is not there" if not path.exists() else "is not a program that may be run"
+        problem = "is not there" if not path.exists() else "is not a program that may be run"
         raise InputError(
-            f"{NAME}: {path} {seen}. Give the path of TFLite's {NAME} for this machine; "
+            f"{NAME}: {path} {problem}. Give the path of TFLite's {NAME} for this machine; "
             f"a downloaded one needs chmod +x."
         )
     return BenchmarkModel(tool=path.resolve())
 
 
 def timings(text: str, *, what: str = NAME) -> NativeTimings:
-    """What the tool's text says, in any of its forms and behind any log's prefix.
+    """The timings in the tool's text, in any of its forms and behind any log's prefix.
 
-    Raises `DeviceError` with the last line where it holds no timings.
+    Raises `DeviceError` with the last line where there are none.
     """
     lines = text.splitlines()
     at = next((i for i, line in enumerate(lines) if SUMMARY.search(line)), None)
@@ -166,8 +134,8 @@ def timings(text: str, *, what: str = NAME) -> NativeTimings:
 
 def _summary(line: str) -> dict[str, int]:
     found = SUMMARY.search(line)
-    told = found["told"] if found else ""
-    return {key.strip(): _ns(value) for key, value in re.findall(rf"([^:,]+): {NUMBER}", told)}
+    values = found["values"] if found else ""
+    return {key.strip(): _ns(value) for key, value in re.findall(rf"([^:,]+): {NUMBER}", values)}
 
 
 def _first(summary: Mapping[str, int], names: Sequence[str]) -> int | None:
@@ -176,11 +144,11 @@ def _first(summary: Mapping[str, int], names: Sequence[str]) -> int | None:
 
 def _counted(lines: Sequence[str]) -> dict[str, int | None]:
     """Of the last line of counts: the one before it is the warm-up's."""
-    told = [found["told"] for line in lines if (found := COUNT.search(line.rstrip()))]
-    if len(told) < 2:
+    counts = [found["values"] for line in lines if (found := COUNT.search(line.rstrip()))]
+    if len(counts) < 2:
         return {}  # the only one may be the warm-up's
-    count = int(re.split(r"\D", told[-1])[0])
-    values = {key: _ns(value) for key, value in re.findall(rf"(\w+)={NUMBER}", told[-1])}
+    count = int(re.split(r"\D", counts[-1])[0])
+    values = {key: _ns(value) for key, value in re.findall(rf"(\w+)={NUMBER}", counts[-1])}
     # One query, or all of one duration: "count=1 curr=5", "count=9 curr=5(all same)".
     alike = values["curr"] if "min" not in values and "curr" in values else None
     return {
@@ -197,7 +165,7 @@ def _memory(lines: Sequence[str]) -> dict[str, int]:
     """The tool's MB are of 1,024 kB."""
     for line in lines:
         if found := MEMORY.search(line):
-            init, overall = (round(float(told) * MIB) for told in found.groups())
+            init, overall = (round(float(size) * MIB) for size in found.groups())
             return {"memory_init_bytes": init, "memory_overall_bytes": overall}
     return {}
 

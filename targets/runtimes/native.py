@@ -1,0 +1,65 @@
+"""What a native tool is: a program on the device that loads a model file and times itself."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from targets.devices.link import Link
+
+
+@dataclass(frozen=True, kw_only=True)
+class NativeLimits:
+    """When the tool stops; for one process of it."""
+
+    threads: int
+    warmup_runs: int
+    warmup_s: float
+    min_queries: int
+    min_duration_s: float
+    max_duration_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class NativeTimings:
+    """What the tool reports; None for what its version does not print."""
+
+    mean_ns: int
+    """With six significant digits at most, as printed."""
+    count: int | None = None
+    min_ns: int | None = None
+    max_ns: int | None = None
+    std_ns: int | None = None
+    median_ns: int | None = None
+    """The sample of rank floor(n / 2); `p95_ns` likewise."""
+    p95_ns: int | None = None
+    init_ns: int | None = None
+    first_inference_ns: int | None = None
+    warmup_mean_ns: int | None = None
+    memory_init_bytes: int | None = None
+    """Growth of the peak since the tool's start; `memory_overall_bytes` likewise."""
+    memory_overall_bytes: int | None = None
+
+
+class NativeTool(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """The formats that it loads."""
+
+    def measure(
+        self,
+        *,
+        link: Link,
+        model: Path,
+        out: Path,
+        limits: NativeLimits,
+        timeout_s: float,
+        shapes: Mapping[str, Sequence[int]] | None = None,
+    ) -> NativeTimings:
+        """One process of the tool; its text is stored in `out`. Raises `DeviceError`.
+
+        `shapes`: by input, of every input of the model in its order, or empty.
+        """
