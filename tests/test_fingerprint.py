@@ -69,11 +69,11 @@ def test_the_contents_of_the_data_decide() -> None:
         ("teacher", "pipeline/training/loop.py", "targets/formats/onnx/qdq.py"),
         ("teacher", "pipeline/training/augmentation.py", "pipeline/teachers/onnx_file.py"),
         ("logits", "pipeline/training/augmentation.py", "pipeline/quantization/qat.py"),
-        ("logits", "pipeline/teachers/trained.py", "targets/bench/agent.py"),
+        ("logits", "pipeline/teachers/trained.py", "targets/bench/agent/accuracy.py"),
         ("distill", "pipeline/models/mobilenet_v1.py", "pipeline/quantization/qat.py"),
         ("quantize", "pipeline/quantization/scheme.py", "pipeline/stages/bench.py"),
         ("convert", "targets/formats/onnx/qdq.py", "pipeline/cli/app.py"),
-        ("convert", "targets/bench/agent.py", "pipeline/engine/results.py"),
+        ("convert", "targets/bench/agent/accuracy.py", "pipeline/engine/results.py"),
     ],
 )
 def test_the_code_that_a_stage_reaches_decides(stage: str, holds: str, lacks: str) -> None:
@@ -87,7 +87,7 @@ def test_the_code_that_a_stage_reaches_decides(stage: str, holds: str, lacks: st
 def test_how_a_file_teaches_decides_where_one_does(stage: str, tmp_path: Path) -> None:
     (tmp_path / "t.onnx").write_bytes(b"a network")
     code = document(stage, f"teacher.file={tmp_path / 't.onnx'}")["code"]
-    assert {"pipeline/teachers/onnx_file.py", "targets/bench/agent.py"} <= code.keys()
+    assert {"pipeline/teachers/onnx_file.py", "targets/bench/agent/preparation.py"} <= code.keys()
     assert "targets/formats/tflite/export.py" not in code
 
 
