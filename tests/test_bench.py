@@ -24,7 +24,7 @@ from targets.bench.tiers import TIERS
 from targets.devices.link import Completed
 from targets.devices.local.link import LocalLink
 from targets.errors import DeviceError, EdgeDistillError, InputError
-from targets.runtimes import RUNTIMES, runtime_for
+from targets.runtimes import RUNTIMES
 from tests.conftest import Lane
 
 QUICK = BenchPlan(
@@ -142,12 +142,6 @@ def test_a_runtime_that_is_not_installed_is_told_with_its_remedy(
     host = replace(bench.runner, link=Missing(bench.runner.folder))
     with pytest.raises(DeviceError, match=r"No module named .* Install it"):
         blocks(replace(bench, runner=host), subject)
-
-
-def test_every_format_has_a_runtime() -> None:
-    from targets.formats import FORMATS
-
-    assert {runtime_for(name).name for name in FORMATS} <= set(RUNTIMES)
 
 
 def imported(source: str) -> set[str]:

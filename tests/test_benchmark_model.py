@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from targets.bench.agent.job import AgentJob
 from targets.devices.local.link import LocalLink
 from targets.errors import DeviceError, InputError
 from targets.runtimes.benchmark_model import BenchmarkModel, native_tool, timings
-from targets.runtimes.native import NativeLimits, NativeTimings
+from targets.runtimes.native import NativeTimings
 
-LIMITS = NativeLimits(
-    threads=2, warmup_runs=5, warmup_s=0.5, min_queries=128, min_duration_s=10, max_duration_s=60
-)
+LIMITS: AgentJob = {
+    "threads": 2, "warmup_runs": 5, "warmup_ns": 500_000_000, "min_queries": 128,
+    "min_duration_ns": 10 * 10**9, "max_duration_ns": 60 * 10**9,
+}  # fmt: skip
 
 NEWEST = """\
 INFO: STARTING!

@@ -16,9 +16,11 @@ import pytest
 from pipeline.cli.app import main
 from targets.bench import runner as host_module
 from targets.bench.agent.job import InputSpec
-from targets.bench.assemble import assemble
+from targets.bench.assemble import document
 from targets.bench.case import BenchCase
+from targets.bench.observe import Observations
 from targets.bench.plan import Bench, BenchPlan
+from targets.bench.request import BenchRequest
 from targets.bench.result import read
 from targets.bench.runner import AgentRunner
 from targets.devices import connection, inventory
@@ -249,9 +251,6 @@ def test_a_device_without_a_thermometer_is_not_waited_for() -> None:
 
 
 def test_the_document_of_an_emulated_device_is_stamped() -> None:
-    device = {**probe_local(), "emulated": True}
-    document = assemble(
-        device=device, plan=BenchPlan.of_tier("rapid"), models=[], blocks=[], memory=[],
-        baselines={}, accuracy=[],
-    )  # fmt: skip
-    assert document.device.emulated
+    request = BenchRequest(models=(), plan=BenchPlan.of_tier("rapid"))
+    made = document(request, Observations(cases={}), {**probe_local(), "emulated": True})
+    assert made.device.emulated

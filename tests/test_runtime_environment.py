@@ -202,10 +202,3 @@ def test_a_python_that_only_seems_to_be_there_is_passed_over(
     program(tmp_path / "python3.9", f"echo '{answer}'")
     with pytest.raises(InputError, match=rf"{tmp_path}/python3\.9 -I -m venv .*-py3\.9-"):
         python_for(older, install=False)
-
-
-def test_the_command_of_every_runtime_ignores_the_users_python_path() -> None:
-    for runtime in RUNTIMES.values():
-        command = runtime.command(python="p", agent="agent.pyz", job="job.json")
-        assert command == ["p", "-I", "agent.pyz", "job.json"]
-        assert runtime.requirements[0].startswith(runtime.distribution)

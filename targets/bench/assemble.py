@@ -11,7 +11,7 @@ from targets.bench.case import BenchCase
 from targets.bench.figures import Read
 from targets.bench.observe import Observations
 from targets.bench.plan import BenchPlan
-from targets.bench.record import AccuracyPass, Block, MemoryPass, ProfilePass
+from targets.bench.record import AccuracyPass, Block
 from targets.bench.request import BenchRequest
 from targets.bench.result import BenchResult
 from targets.bench.summary import ComparisonRow
@@ -22,42 +22,33 @@ from targets.runtimes.contract import Conditions
 TOOL = "edge-distill"
 
 
-def assemble(
-    *,
-    device: Mapping[str, Any],
-    plan: BenchPlan,
-    models: Sequence[Mapping[str, object]],
-    blocks: Sequence[Block],
-    memory: Sequence[MemoryPass],
-    baselines: Mapping[str, str],
-    accuracy: Sequence[AccuracyPass],
-    op_profile: Sequence[ProfilePass] = (),
+def document(
+    request: BenchRequest, observed: Observations, device: Mapping[str, Any]
 ) -> BenchResult:
-    """Everything that was measured, and the statistics that follow from it.
-
-    `baselines`: for each model that is compared, the model that it is compared with.
-    """
-    names = [str(model["name"]) for model in models]
+    """Everything that was measured, and the statistics that follow from it."""
+    accuracy = _accuracy(request, observed, device)  # it may find a model's labels impossible
+    models = [_model(case, observed) for case in observed.cases.values()]
+    memory = list(observed.memory.values())
     compared = [
         row
-        for name, baseline in baselines.items()
-        for row in summary.comparisons(blocks, baseline, [name])
+        for name, baseline in baselines(request, observed.cases).items()
+        for row in summary.comparisons(observed.blocks, baseline, [name])
     ]
     return BenchResult.model_validate(
         {
             "run_id": str(uuid4()),
             "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
             "tool": {"name": TOOL, "version": metadata.version(TOOL)},
-            "protocol": _used(plan, blocks),
+            "protocol": _used(request.plan, observed.blocks),
             "device": device,
-            "sentinel_baseline_ns": validity.sentinel_baseline(blocks),
+            "sentinel_baseline_ns": validity.sentinel_baseline(observed.blocks),
             "models": models,
-            "blocks": blocks,
+            "blocks": observed.blocks,
             "memory": memory,
-            "summary": summary.summarise_blocks(blocks, memory, names),
+            "summary": summary.summarise_blocks(observed.blocks, memory, list(observed.cases)),
             "comparison": [_allowed(row, device, models) for row in compared],
             "accuracy": accuracy,
-            "op_profile": op_profile,
+            "op_profile": list(observed.profiles.values()),
         }
     )
 
@@ -97,24 +88,10 @@ def _used(plan: BenchPlan, blocks: Sequence[Block]) -> dict[str, object]:
     }
 
 
-def document(request: BenchRequest, seen: Observations, device: Mapping[str, Any]) -> BenchResult:
-    accuracy = _accuracy(request, seen, device)  # it may find a model's labels impossible
-    return assemble(
-        device=device,
-        plan=request.plan,
-        models=[_model(case, seen) for case in seen.cases.values()],
-        blocks=seen.blocks,
-        memory=list(seen.memory.values()),
-        baselines=baselines(request, seen.cases),
-        accuracy=accuracy,
-        op_profile=list(seen.profiles.values()),
-    )
-
-
-def _model(case: BenchCase, seen: Observations) -> dict[str, object]:
+def _model(case: BenchCase, observed: Observations) -> dict[str, object]:
     if case.exported is not None:
         return case.exported.model_dump()
-    described, files = seen.described.get(case.name), seen.files.get(case.name)
+    described, files = observed.described.get(case.name), observed.files.get(case.name)
     return {
         "name": case.name,
         "format": case.format,
@@ -122,7 +99,7 @@ def _model(case: BenchCase, seen: Observations) -> dict[str, object]:
         "sha256": None if files is None else files.sha256,
         "size_bytes": None if files is None else files.size_bytes,
         "samples_per_query": case.batch if described else None,
-        "error": str(seen.errors[case.name]) if case.name in seen.errors else None,
+        "error": str(observed.errors[case.name]) if case.name in observed.errors else None,
         **(described or {}),
     }
 
@@ -144,18 +121,22 @@ def baselines(request: BenchRequest, cases: Mapping[str, BenchCase]) -> dict[str
 
 
 def _accuracy(
-    request: BenchRequest, seen: Observations, device: Mapping[str, Any]
+    request: BenchRequest, observed: Observations, device: Mapping[str, Any]
 ) -> list[AccuracyPass]:
     """Without figures for the files of a run, which judges them itself."""
-    against = baselines(request, seen.cases)
-    read = {name: _read(name, request, seen) for name in seen.described if name in seen.records}
+    against = baselines(request, observed.cases)
+    read = {
+        name: _read(name, request, observed)
+        for name in observed.described
+        if name in observed.records
+    }
     rows = []
-    for name, record in seen.records.items():
+    for name, record in observed.records.items():
         found: dict[str, Any] = {}
         if name in read:
-            found = _figures(read[name], read.get(against.get(name, "")), request, seen)
+            found = _figures(read[name], read.get(against.get(name, "")), request, observed)
             notes = found.get("notes", ())
-            found["notes"] = (*notes, *_runtime_notes(seen.cases[name], device))
+            found["notes"] = (*notes, *_runtime_notes(observed.cases[name], device))
         rows.append(AccuracyPass.model_validate({"model": name, **record, **found}))
     return rows
 
@@ -169,42 +150,42 @@ def _runtime_notes(case: BenchCase, device: Mapping[str, Any]) -> Iterable[str]:
     return case.executed_by.accuracy_notes(case.path, conditions)
 
 
-def _read(name: str, request: BenchRequest, seen: Observations) -> Read:
+def _read(name: str, request: BenchRequest, observed: Observations) -> Read:
     """Outputs that are not finite are the model's error."""
-    case, undecided = seen.cases[name], seen.undecided.get(name)
+    case, undecided = observed.cases[name], observed.undecided.get(name)
     about = Read(
         name=name,
-        outputs=seen.described[name]["outputs"],
+        outputs=observed.described[name]["outputs"],
         index=case.output_index,
         offset=request.offset_of(case.path),
         missing=undecided or "its outputs for the samples have different shapes",
     )
-    values = seen.outputs[name]
+    values = observed.outputs[name]
     try:
         return about if undecided or values is None else figures.read(about, values)
     except metrics.NotFiniteError as error:
-        seen.errors[name] = InputError(str(error))
+        observed.errors[name] = InputError(str(error))
         return about
 
 
-def _doubt(name: str, request: BenchRequest, seen: Observations) -> str | None:
-    entries = seen.cases[name].inputs or {}
-    return inputs.doubt(seen.described[name]["inputs"], entries, request.given)
+def _doubt(name: str, request: BenchRequest, observed: Observations) -> str | None:
+    entries = observed.cases[name].inputs or {}
+    return inputs.doubt(observed.described[name]["inputs"], entries, request.given)
 
 
 def _figures(
-    own: Read, baseline: Read | None, request: BenchRequest, seen: Observations
+    own: Read, baseline: Read | None, request: BenchRequest, observed: Observations
 ) -> dict[str, Any]:
     """Empty for a model that failed; labels that it has no class for are its error."""
     assert request.samples is not None
-    if own.name in seen.errors:
+    if own.name in observed.errors:
         return {}
     try:
-        if own.name in seen.undecided and request.samples.labels is not None:
+        if own.name in observed.undecided and request.samples.labels is not None:
             raise InputError(f"{own.name}: no top-1: {own.missing}.")
         return figures.figures(
-            own, baseline, request.samples, doubt=_doubt(own.name, request, seen)
+            own, baseline, request.samples, doubt=_doubt(own.name, request, observed)
         )
     except InputError as error:
-        seen.errors[own.name] = error
+        observed.errors[own.name] = error
         return {}

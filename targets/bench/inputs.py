@@ -9,11 +9,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 
-from targets.bench.agent.job import AdapterSpec, InputSpec
+from targets.bench.agent.job import InputSpec
 from targets.bench.agent.session import Tensor
 from targets.errors import InputError, unknown
 from targets.formats.model_io import Adapter
@@ -176,7 +175,7 @@ def _sample_entry(one: Tensor, given: Given, path: Path) -> InputSpec:
         "dtype": one["dtype"],
         "shape": [batch, *laid_out],
         "batch": batch,
-        "adapter": cast("AdapterSpec", adapter.model_dump()),
+        "adapter": adapter.model_dump(),
     }
 
 

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 from targets.bench.agent.job import AgentJob
 from targets.bench.case import BenchCase
+from targets.bench.record import Reported
 from targets.errors import DeviceError
-from targets.runtimes.native import NativeLimits, NativeTimings, NativeTool
+from targets.runtimes.native import NativeTool
 
 if TYPE_CHECKING:
     from targets.bench.runner import AgentRunner
@@ -16,19 +17,11 @@ def native_block(
     tool: NativeTool, case: BenchCase, job: AgentJob, runner: "AgentRunner"
 ) -> Mapping[str, object]:
     """Measured within the limits of the agent's `job`; null for what the tool does not report."""
-    limits = NativeLimits(
-        threads=case.threads,
-        warmup_runs=job["warmup_runs"],
-        warmup_s=job["warmup_ns"] / 1e9,
-        min_queries=job["min_queries"],
-        min_duration_s=job["min_duration_ns"] / 1e9,
-        max_duration_s=job["max_duration_ns"] / 1e9,
-    )
     timings = tool.measure(
         link=runner.link,
         model=case.path,
         out=runner.folder / f"{tool.name}.txt",
-        limits=limits,
+        limits={**job, "threads": case.threads},
         timeout_s=runner.timeout_s,
         shapes={name: one["shape"] for name, one in (case.inputs or {}).items()},
     )
@@ -48,15 +41,6 @@ def native_block(
         },
         "warmup_ns": None,
         "samples_ns": None,
-        "stop_reason": _stop_reason(timings.count, limits),
-        "reported": _reported(timings),
+        "stop_reason": "max_duration" if timings.count < job["min_queries"] else "min_met",
+        "reported": {key: getattr(timings, key) for key in Reported.model_fields},
     }
-
-
-def _reported(timings: NativeTimings) -> dict[str, int | None]:
-    keys = ("count", "min_ns", "max_ns", "mean_ns", "median_ns", "std_ns")
-    return {key: getattr(timings, key) for key in keys}
-
-
-def _stop_reason(count: int, limits: NativeLimits) -> str:
-    return "max_duration" if count < limits.min_queries else "min_met"

@@ -60,29 +60,29 @@ def observe(
     request: BenchRequest, cases: dict[str, BenchCase], runner: AgentRunner, *, cpus: int, say: Say
 ) -> Observations:
     """A model that fails takes part in no further pass."""
-    seen = Observations(cases=cases)
-    _pass(seen, seen.foreign, lambda case: _find_files(case, seen))
+    observed = Observations(cases=cases)
+    _pass(observed, observed.foreign, lambda case: _find_files(case, observed))
     samples = request.samples
     path = None if samples is None else samples.path
     bench = Bench(runner=runner, plan=request.plan, samples=path, cpus=cpus)
-    if seen.foreign and seen.by_agent:
-        _prepare(bench, request, seen, say)
-    if not seen.left:
-        return seen
-    seen.blocks = bench.latency(seen.left, say=say, failed=seen.failed)
+    if observed.foreign and observed.by_agent:
+        _prepare(bench, request, observed, say)
+    if not observed.left:
+        return observed
+    observed.blocks = bench.latency(observed.left, say=say, failed=observed.failed)
     say("bench     memory")
-    _pass(seen, seen.by_agent, lambda case: _memory(case, bench, seen))
+    _pass(observed, observed.by_agent, lambda case: _memory(case, bench, observed))
     if request.profile:
         say("bench     operators")
-        _pass(seen, seen.by_agent, lambda case: _profile(case, bench, seen))
-    if samples is not None and seen.by_agent:
+        _pass(observed, observed.by_agent, lambda case: _profile(case, bench, observed))
+    if samples is not None and observed.by_agent:
         say(f"bench     accuracy over {samples.count} samples")
-        _pass(seen, seen.by_agent, lambda case: _outputs(case, bench, seen))
-    return seen
+        _pass(observed, observed.by_agent, lambda case: _outputs(case, bench, observed))
+    return observed
 
 
 def _pass(
-    seen: Observations, cases: Sequence[BenchCase], step: Callable[[BenchCase], None]
+    observed: Observations, cases: Sequence[BenchCase], step: Callable[[BenchCase], None]
 ) -> None:
     for case in cases:
         try:
@@ -90,71 +90,73 @@ def _pass(
         except LinkLost:  # of the device, not of one model
             raise
         except EdgeDistillError as error:
-            seen.failed(case, error)
+            observed.failed(case, error)
 
 
-def _find_files(case: BenchCase, seen: Observations) -> None:
-    seen.files[case.name] = files_of(case.path, case.executed_by)
+def _find_files(case: BenchCase, observed: Observations) -> None:
+    observed.files[case.name] = files_of(case.path, case.executed_by)
 
 
-def _memory(case: BenchCase, bench: Bench, seen: Observations) -> None:
+def _memory(case: BenchCase, bench: Bench, observed: Observations) -> None:
     record = bench.once(case, "memory")
-    seen.memory[case.name] = MemoryPass.model_validate({"model": case.name, **record})
+    observed.memory[case.name] = MemoryPass.model_validate({"model": case.name, **record})
 
 
-def _profile(case: BenchCase, bench: Bench, seen: Observations) -> None:
+def _profile(case: BenchCase, bench: Bench, observed: Observations) -> None:
     record = bench.once(case, "profile")
-    seen.profiles[case.name] = ProfilePass.model_validate({"model": case.name, **record})
+    observed.profiles[case.name] = ProfilePass.model_validate({"model": case.name, **record})
 
 
-def _outputs(case: BenchCase, bench: Bench, seen: Observations) -> None:
+def _outputs(case: BenchCase, bench: Bench, observed: Observations) -> None:
     if case.exported is None:
-        output = seen.described[case.name]["outputs"][case.output_index]
+        output = observed.described[case.name]["outputs"][case.output_index]
         if not scores.is_number(output["dtype"]):
             raise InputError(
                 f"{case.path}: its output {scores.shown(output)} holds no numbers, so that nothing "
                 "is known of its accuracy. Name another (--output NAME), or leave --data out."
             )
-    values, seen.records[case.name] = bench.outputs(case)
-    seen.outputs[case.name] = values
+    values, observed.records[case.name] = bench.outputs(case)
+    observed.outputs[case.name] = values
     if case.exported is not None and values is not None:
         metrics.require_finite(values, model=case.name)
 
 
-def _prepare(bench: Bench, request: BenchRequest, seen: Observations, say: Say) -> None:
+def _prepare(bench: Bench, request: BenchRequest, observed: Observations, say: Say) -> None:
     """What each file takes, and what each of its inputs is given."""
-    say(f"bench     reading {len(seen.cases)} models")
-    _pass(seen, seen.foreign, lambda case: _describe(case, bench, seen))
-    if not seen.errors:  # a name may be that of a model that could not be read
-        require_known([one["inputs"] for one in seen.described.values()], request.given)
-        scores.require_named([one["outputs"] for one in seen.described.values()], request.outputs)
-    _pass(seen, seen.foreign, lambda case: _resolve(case, request, seen))
-    _choose(request, seen)
+    say(f"bench     reading {len(observed.cases)} models")
+    _pass(observed, observed.foreign, lambda case: _describe(case, bench, observed))
+    if not observed.errors:  # a name may be that of a model that could not be read
+        require_known([one["inputs"] for one in observed.described.values()], request.given)
+        scores.require_named(
+            [one["outputs"] for one in observed.described.values()], request.outputs
+        )
+    _pass(observed, observed.foreign, lambda case: _resolve(case, request, observed))
+    _choose(request, observed)
 
 
-def _describe(case: BenchCase, bench: Bench, seen: Observations) -> None:
+def _describe(case: BenchCase, bench: Bench, observed: Observations) -> None:
     result = bench.once(case, "describe")
-    seen.described[case.name] = {
+    observed.described[case.name] = {
         "inputs": result["inputs"], "outputs": result["outputs"], "operators": result["operators"],
     }  # fmt: skip
 
 
-def _resolve(case: BenchCase, request: BenchRequest, seen: Observations) -> None:
-    described = seen.described[case.name]
+def _resolve(case: BenchCase, request: BenchRequest, observed: Observations) -> None:
+    described = observed.described[case.name]
     inputs = resolve(described["inputs"], request.given, case.path)
     batch = batch_of(inputs, described["outputs"])
-    seen.cases[case.name] = replace(case, inputs=inputs, batch=batch)
+    observed.cases[case.name] = replace(case, inputs=inputs, batch=batch)
 
 
-def _choose(request: BenchRequest, seen: Observations) -> None:
+def _choose(request: BenchRequest, observed: Observations) -> None:
     """The output of each model that is judged, with as many classes as the baseline has, which
     comes first, else as the labels need."""
     labels = None if request.samples is None else request.samples.labels
     classes = None if labels is None else int(labels.max()) + 1
     baselines = set(request.baselines.values())
     like = None
-    for case in sorted(seen.foreign, key=lambda one: one.path not in baselines):
-        outputs, offset = seen.described[case.name]["outputs"], request.offset_of(case.path)
+    for case in sorted(observed.foreign, key=lambda one: one.path not in baselines):
+        outputs, offset = observed.described[case.name]["outputs"], request.offset_of(case.path)
         choice = scores.choose(
             outputs,
             named=request.outputs,
@@ -162,9 +164,9 @@ def _choose(request: BenchRequest, seen: Observations) -> None:
             like=like,
             batch=case.batch,
         )
-        seen.cases[case.name] = replace(case, output_index=choice.index)
+        observed.cases[case.name] = replace(case, output_index=choice.index)
         if choice.undecided is not None:
-            seen.undecided[case.name] = choice.undecided
+            observed.undecided[case.name] = choice.undecided
         elif case.path in baselines:
             width = scores.width(outputs[choice.index], case.batch)
             classes = classes if width is None else width - offset

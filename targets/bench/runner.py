@@ -122,13 +122,8 @@ class AgentRunner:
         """With the device's paths of the files among them."""
         if case.inputs is None:
             return None
-        placed = {
-            name: self.link.put(Path(one["path"]))
-            for name, one in case.inputs.items()
-            if "path" in one
-        }
         return {
-            name: {**one, "path": placed[name]} if name in placed else one
+            name: {**one, "path": self.link.put(Path(one["path"]))} if "path" in one else one
             for name, one in case.inputs.items()
         }
 

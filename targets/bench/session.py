@@ -84,8 +84,8 @@ def measure(
             big_cores=there.big_cores,
             native_only=native_only,
         )
-        seen = observe(request, found, there.runner, cpus=there.cpus, say=say)
-        document = assemble.document(request, seen, there.device)
+        observed = observe(request, found, there.runner, cpus=there.cpus, say=say)
+        document = assemble.document(request, observed, there.device)
     path = _path(out, device)
     _write(document, path)
     return DeviceResult(
@@ -93,8 +93,8 @@ def measure(
         path=path,
         document=document,
         described=there.device,
-        outputs={name: values for name, values in seen.outputs.items() if values is not None},
-        errors=seen.errors,
+        outputs={name: values for name, values in observed.outputs.items() if values is not None},
+        errors=observed.errors,
     )
 
 

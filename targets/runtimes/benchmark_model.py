@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from targets.bench.agent.job import AgentJob
 from targets.devices.link import Link
 from targets.errors import DeviceError, InputError
-from targets.runtimes.native import NativeLimits, NativeTimings
+from targets.runtimes.native import NativeTimings
 
 NAME = "benchmark_model"
 MIB = 1024 * 1024
@@ -46,7 +47,7 @@ class BenchmarkModel:
         tool: str,
         model: str,
         out: str,
-        limits: NativeLimits,
+        limits: AgentJob,
         shapes: Mapping[str, Sequence[int]] | None = None,
     ) -> list[str]:
         """The command that writes the tool's text to `out`; all paths are those on the device.
@@ -55,12 +56,12 @@ class BenchmarkModel:
         """
         flags = {
             "graph": model,
-            "num_threads": limits.threads,
-            "warmup_runs": limits.warmup_runs,
-            "warmup_min_secs": f"{limits.warmup_s:g}",
-            "num_runs": limits.min_queries,
-            "min_secs": f"{limits.min_duration_s:g}",
-            "max_secs": f"{limits.max_duration_s:g}",
+            "num_threads": limits["threads"],
+            "warmup_runs": limits["warmup_runs"],
+            "warmup_min_secs": f"{limits['warmup_ns'] / 1e9:g}",
+            "num_runs": limits["min_queries"],
+            "min_secs": f"{limits['min_duration_ns'] / 1e9:g}",
+            "max_secs": f"{limits['max_duration_ns'] / 1e9:g}",
             "enable_op_profiling": "false",
             **_shape_flags(shapes or {}),
         }
@@ -73,7 +74,7 @@ class BenchmarkModel:
         link: Link,
         model: Path,
         out: Path,
-        limits: NativeLimits,
+        limits: AgentJob,
         timeout_s: float,
         shapes: Mapping[str, Sequence[int]] | None = None,
     ) -> NativeTimings:

@@ -5,19 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from targets.bench.agent.job import AgentJob
 from targets.devices.link import Link
-
-
-@dataclass(frozen=True, kw_only=True)
-class NativeLimits:
-    """When the tool stops; for one process of it."""
-
-    threads: int
-    warmup_runs: int
-    warmup_s: float
-    min_queries: int
-    min_duration_s: float
-    max_duration_s: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,11 +44,12 @@ class NativeTool(Protocol):
         link: Link,
         model: Path,
         out: Path,
-        limits: NativeLimits,
+        limits: AgentJob,
         timeout_s: float,
         shapes: Mapping[str, Sequence[int]] | None = None,
     ) -> NativeTimings:
         """One process of the tool; its text is stored in `out`. Raises `DeviceError`.
 
-        `shapes`: by input, of every input of the model in its order, or empty.
+        `limits`: the threads and when to stop, as in a job of the agent. `shapes`: of every input
+        of the model in its order, or empty.
         """

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from typing import TYPE_CHECKING, cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from targets.bench.agent.job import AgentJob, InputSpec
 from targets.bench.agent.preparation import fitted, from_sample
-from targets.bench.agent.session import NUMBERS
+from targets.bench.agent.session import NUMBERS, Session, Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from targets.bench.agent.job import AdapterSpec, AgentJob, InputSpec
-    from targets.bench.agent.session import Array, Session, Tensor
+    from targets.bench.agent.session import Array
 
 
 @contextlib.contextmanager
@@ -35,7 +34,7 @@ def specs_of(job: AgentJob, model: Session) -> Mapping[str, InputSpec]:
         return job["inputs"]
     if len(model.inputs) != 1:
         raise ValueError(f"the model has {len(model.inputs)} inputs, and the job names none")
-    (tensor,), adapter = model.inputs, cast("AdapterSpec | None", job["adapter"])
+    (tensor,), adapter = model.inputs, job["adapter"]
     shape = adapter["shape"] if adapter else load_samples(job["samples"]).shape[1:]
     return {
         tensor["name"]: {

@@ -12,24 +12,11 @@ import json
 import os
 import time
 import traceback
-from typing import TYPE_CHECKING, TypedDict
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypedDict
 
 SCHEMA = "agent/2"
 clock = time.perf_counter_ns
-
-
-class AdapterSpec(TypedDict, total=False):
-    """The keys of `targets.formats.model_io.Adapter` that concern an input."""
-
-    scale: float | Sequence[float]
-    offset: float | Sequence[float]
-    channels_first: bool
-    shape: Sequence[int]
-    """Of one sample, as the model takes it."""
-    input_quantization: tuple[float, int] | None
 
 
 class InputSpec(TypedDict, total=False):
@@ -39,7 +26,8 @@ class InputSpec(TypedDict, total=False):
     """`samples` (`adapter`, perhaps `batch`), `file` (`path`) or `random` (`low`, `high`)."""
     dtype: str
     shape: Sequence[int]
-    adapter: AdapterSpec | None
+    adapter: Mapping[str, Any] | None
+    """A dumped `targets.formats.model_io.Adapter`; null: the samples unchanged."""
     batch: int
     """Samples of one query."""
     path: str
@@ -67,7 +55,7 @@ class AgentJob(TypedDict, total=False):
     """.npy of [samples, ...]."""
     inputs: Mapping[str, InputSpec] | None
     """By name; null: the samples go to the only input, through `adapter`."""
-    adapter: Mapping[str, object] | None
+    adapter: Mapping[str, Any] | None
     output_index: int
     outputs: str
     """Path of the .npy that `accuracy` writes."""

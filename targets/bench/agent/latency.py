@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import gc
 import random
-from typing import TYPE_CHECKING
 
 from targets.bench.agent.conditions import environment, usage, used
+from targets.bench.agent.inputs import Inputs
 from targets.bench.agent.job import AgentJob, clock, phase
-
-if TYPE_CHECKING:
-    from targets.bench.agent.inputs import Inputs
-    from targets.bench.agent.session import Session
+from targets.bench.agent.session import Session
 
 POOL = 256  # samples made ready before anything is timed
 POOL_BYTES = 64 << 20  # all of them together: small devices have 512 MB

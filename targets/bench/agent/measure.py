@@ -6,7 +6,8 @@ import os
 import platform
 import sys
 import tempfile
-from typing import TYPE_CHECKING, cast
+from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 
@@ -16,10 +17,13 @@ from targets.bench.agent.job import SCHEMA, AgentJob, clock, phase
 from targets.bench.agent.kernel import cpu_features
 from targets.bench.agent.latency import latency
 from targets.bench.agent.memory import memory, peak_memory
-from targets.bench.agent.session import Description, Session, import_runtime, session_module
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from targets.bench.agent.session import (
+    Description,
+    Session,
+    Settings,
+    import_runtime,
+    session_module,
+)
 
 PROFILE_QUERIES = 20
 ENV = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "LD_PRELOAD")
@@ -40,9 +44,8 @@ def run(job: AgentJob) -> dict[str, object]:
         prefix = os.path.join(folder, "profile") if job["mode"] == "profile" else None
         start = clock()
         with phase("load"):
-            model = session.open_session(
-                module, job["model"], threads=job["threads"], options=options, profile=prefix
-            )
+            settings = Settings(job["threads"], options, prefix)
+            model = session.open_session(module, job["model"], settings)
         load_ns = clock() - start
         if job["mode"] == "describe":
             measured = cast("dict[str, object]", describe(model))

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
 
 from targets.bench.agent import kernel
+from targets.bench.agent.inputs import Inputs
 from targets.bench.agent.job import AgentJob, phase
-
-if TYPE_CHECKING:
-    from targets.bench.agent.inputs import Inputs
-    from targets.bench.agent.session import Session
+from targets.bench.agent.session import Session
 
 QUERIES = 5
 

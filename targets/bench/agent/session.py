@@ -5,15 +5,14 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict, cast
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypedDict, cast
 
 from targets.bench.agent.job import phase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from types import ModuleType
-
     import numpy.typing as npt
 
     Array = npt.NDArray[Any]
@@ -86,6 +85,16 @@ class Session(Protocol):
         """Times of the operators in `queries`, whose first is a warm-up; None: not supported."""
 
 
+class Settings(NamedTuple):
+    """How a session is opened."""
+
+    threads: int
+    options: Mapping[str, str]
+    """Entries of the session's configuration."""
+    profile: str | None
+    """Prefix of the path of the runtime's own profile; None: without one."""
+
+
 class SessionModule(Protocol):
     """A module. It imports numpy at most; its runtime is imported by the agent, which times it."""
 
@@ -100,16 +109,7 @@ class SessionModule(Protocol):
     SELF_TEST_MODEL: str
     """Base64 of a small model: y = x + x of float32 [1, 4], readable by old releases."""
 
-    def open_session(
-        self,
-        module: ModuleType,
-        path: str,
-        *,
-        threads: int,
-        options: Mapping[str, str],
-        profile: str | None,
-    ) -> Session:
-        """`profile`: prefix of the path of the runtime's own profile; None: without one."""
+    def open_session(self, module: ModuleType, path: str, settings: Settings) -> Session: ...
 
 
 def names() -> list[str]:

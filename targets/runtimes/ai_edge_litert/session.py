@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import ModuleType
 
-    from targets.bench.agent.session import Array, Query, Session, Tensor
+    from targets.bench.agent.session import Array, Query, Session, Settings, Tensor
 
 MODULE = "ai_edge_litert.interpreter"
 DISTRIBUTION = "ai-edge-litert"
@@ -30,15 +30,9 @@ SELF_TEST_MODEL = (
 )
 
 
-def open_session(
-    module: ModuleType,
-    path: str,
-    *,
-    threads: int,
-    options: Mapping[str, str],
-    profile: str | None,
-) -> Session:
-    return InterpreterSession(module, path, threads)
+def open_session(module: ModuleType, path: str, settings: Settings) -> Session:
+    """The interpreter has neither options nor a profile."""
+    return InterpreterSession(module, path, settings.threads)
 
 
 class InterpreterSession:
@@ -109,8 +103,7 @@ class InterpreterSession:
         details = self._interpreter.get_output_details()[output_index]
         return np.empty(details["shape"], details["dtype"]) if 0 in details["shape"] else None
 
-    def profile(self, queries: Callable[[], None]) -> None:
-        """The Python package has no profile of operators."""
+    def profile(self, queries: Callable[[], None]) -> None: ...
 
 
 def described(details: Mapping[str, Any]) -> Tensor:

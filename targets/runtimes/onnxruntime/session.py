@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import ModuleType
 
-    from targets.bench.agent.session import Array, OperatorTime, Query, Session, Tensor
+    from targets.bench.agent.session import Array, OperatorTime, Query, Session, Settings, Tensor
 
 MODULE = "onnxruntime"
 DISTRIBUTION = "onnxruntime"
@@ -33,24 +33,16 @@ DTYPES = {f"tensor({key})": np.dtype(value).type for key, value in NUMBERS.items
 CONTROL_FLOW = {"If", "Loop", "Scan"}  # their time is that of the nodes inside, which are listed
 
 
-def open_session(
-    module: ModuleType,
-    path: str,
-    *,
-    threads: int,
-    options: Mapping[str, str],
-    profile: str | None,
-) -> Session:
-    """`options`: entries of the session's configuration."""
-    settings = module.SessionOptions()
-    for key, value in options.items():
-        settings.add_session_config_entry(key, value)
-    settings.intra_op_num_threads = threads
-    settings.inter_op_num_threads = 1
-    settings.log_severity_level = 3
-    if profile is not None:
-        settings.enable_profiling, settings.profile_file_prefix = True, profile
-    return OnnxSession(module.InferenceSession(path, settings, providers=["CPUExecutionProvider"]))
+def open_session(module: ModuleType, path: str, settings: Settings) -> Session:
+    options = module.SessionOptions()
+    for key, value in settings.options.items():
+        options.add_session_config_entry(key, value)
+    options.intra_op_num_threads = settings.threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    if settings.profile is not None:
+        options.enable_profiling, options.profile_file_prefix = True, settings.profile
+    return OnnxSession(module.InferenceSession(path, options, providers=["CPUExecutionProvider"]))
 
 
 class OnnxSession:
