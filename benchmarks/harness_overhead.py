@@ -34,6 +34,7 @@ def job(runtime: Runtime, model: Path, seconds: float, seed: str) -> dict[str, A
     return {
         "mode": "latency",
         "runtime": runtime.name,
+        "module": runtime.module,
         "model": str(model),
         "threads": 1,
         "affinity": None,

@@ -45,10 +45,10 @@ class Network:
     family: str
     parameters: int
     macs: int
-    subjects: tuple[BenchCase, ...]
+    cases: tuple[BenchCase, ...]
 
 
-def subject(path: Path) -> BenchCase:
+def case(path: Path) -> BenchCase:
     return BenchCase(name=path.name, format=path.suffix[1:], path=path)
 
 
@@ -81,7 +81,7 @@ def write(family: str, folder: Path, *, side: int, threads: int) -> Network:
         family=family,
         parameters=count_parameters(model),
         macs=count_macs(model),
-        subjects=tuple(subject(path) for path in paths),
+        cases=tuple(case(path) for path in paths),
     )
 
 

@@ -31,7 +31,7 @@ PACKAGES = ("ai-edge-litert", "onnxruntime", "numpy", "tensorflow")
 
 def once(bench: Bench, network: Network) -> dict[str, dict[str, Any]]:
     """One measurement of all files: file name -> its headline, and what disturbed it."""
-    blocks = bench.latency(network.subjects, say=lambda text: None)
+    blocks = bench.latency(network.cases, say=lambda text: None)
     return {row.model: headline(row, blocks) for row in summarise_blocks(blocks)}
 
 
@@ -109,7 +109,7 @@ def main(*, family: str, times: int, as_json: bool, out: Path | None) -> None:
             runs = repeat(network, folder, times=times)
         except DeviceError as error:
             raise click.ClickException(str(error)) from error
-        result["files"] = {s.name: describe(s.path) for s in network.subjects}
+        result["files"] = {s.name: describe(s.path) for s in network.cases}
     result |= {"runs": runs, "spreads": spreads(runs)}
     fresh.publish(result, out=out, as_json=as_json, report=report)
 
