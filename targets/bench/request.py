@@ -69,7 +69,8 @@ def cases(
 
     `defaults`: by format, the runtime that the device can have.
     """
-    threads = [len(big_cores) if count == BIG else int(count) for count in request.threads]
+    asked = [len(big_cores) if count == BIG else int(count) for count in request.threads]
+    threads = tuple(dict.fromkeys(asked))
     found = [
         BenchCase(
             name=_name(path, request),
@@ -85,7 +86,7 @@ def cases(
         for path in request.files
         for exported in [request.exports.get(path)]
         for runtime in _runtimes(path, request, defaults or {})
-        for count in dict.fromkeys(threads)
+        for count in threads
     ]
     if (native := request.native) is not None:
         found += [replace(one, native=native) for one in found if one.format in native.formats]

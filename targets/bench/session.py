@@ -28,7 +28,7 @@ class DeviceResult:
     described: Mapping[str, object] = field(default_factory=dict)
     """The device, as the document describes it."""
     outputs: Mapping[str, Array] = field(default_factory=dict)
-    """By case: [samples, ...], of a model with an adapter its logits."""
+    """Of the files of a run, by case: [samples, ...], with an adapter the logits."""
     errors: Mapping[str, EdgeDistillError] = field(default_factory=dict)
     """By case, why it has no figures."""
     failure: DeviceError | None = None
@@ -93,7 +93,11 @@ def measure(
         path=path,
         document=document,
         described=there.device,
-        outputs={name: values for name, values in observed.outputs.items() if values is not None},
+        outputs={
+            name: values
+            for name, values in observed.outputs.items()
+            if values is not None and found[name].exported is not None
+        },
         errors=observed.errors,
     )
 

@@ -16,21 +16,15 @@ from targets.errors import DeviceError, InputError
 from targets.runtimes.native import NativeTimings
 
 NAME = "benchmark_model"
-MIB = 1024 * 1024
-# A shell of its own between us and the tool: its memory is a difference of `ru_maxrss`, which a
-# program inherits from the one that started it, and beside Python's that difference is zero. What
-# comes after the tool keeps the shell from being replaced by it. All it prints goes to one file,
-# for versions differ in what is stdout and what is stderr.
-LAUNCH = '"$@" >"$0" 2>&1; exit $?'
+# All it prints goes to one file, for versions differ in what is stdout and what is stderr.
+LAUNCH = '"$@" >"$0" 2>&1'
 
 NUMBER = r"([0-9][0-9.]*(?:e[+-]?[0-9]+)?)"
 # Not the two of an operator profile: "Timings (microseconds): count=50", "Memory (bytes): count=0".
 COUNT = re.compile(r"^(?!.*\((?:microseconds|bytes)\): ).*\bcount=(?P<values>[0-9].*)$")
 SUMMARY = re.compile(r"[Ii]nference timings in us: (?P<values>.*)$")
-MEMORY = re.compile(rf"emory footprint[^:]*: init={NUMBER} overall={NUMBER}")
 # Of the three forms: "Inference (avg)" now, "Inference" before, "no stats" at first.
 MEANS = ("Inference (avg)", "Inference", "no stats")
-WARMUPS = ("Warmup (avg)", "Warmup")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +112,7 @@ def timings(text: str, *, what: str = NAME) -> NativeTimings:
     lines = text.splitlines()
     at = next((i for i, line in enumerate(lines) if SUMMARY.search(line)), None)
     summary = {} if at is None else _summary(lines[at])
-    mean = _first(summary, MEANS)
+    mean = next((summary[name] for name in MEANS if name in summary), None)
     if mean is None:
         raise DeviceError(
             f"{what}: no timings in what it printed; the last line is: {_last_line(text)}"
@@ -127,9 +121,7 @@ def timings(text: str, *, what: str = NAME) -> NativeTimings:
         mean_ns=mean,
         init_ns=summary.get("Init"),
         first_inference_ns=summary.get("First inference"),
-        warmup_mean_ns=_first(summary, WARMUPS),
         **_counted(lines[:at]),
-        **_memory(lines),
     )
 
 
@@ -137,10 +129,6 @@ def _summary(line: str) -> dict[str, int]:
     found = SUMMARY.search(line)
     values = found["values"] if found else ""
     return {key.strip(): _ns(value) for key, value in re.findall(rf"([^:,]+): {NUMBER}", values)}
-
-
-def _first(summary: Mapping[str, int], names: Sequence[str]) -> int | None:
-    return next((summary[name] for name in names if name in summary), None)
 
 
 def _counted(lines: Sequence[str]) -> dict[str, int | None]:
@@ -158,17 +146,7 @@ def _counted(lines: Sequence[str]) -> dict[str, int | None]:
         "max_ns": values.get("max", alike),
         "std_ns": values.get("std"),
         "median_ns": values.get("median", alike),
-        "p95_ns": values.get("p95"),
     }
-
-
-def _memory(lines: Sequence[str]) -> dict[str, int]:
-    """The tool's MB are of 1,024 kB."""
-    for line in lines:
-        if found := MEMORY.search(line):
-            init, overall = (round(float(size) * MIB) for size in found.groups())
-            return {"memory_init_bytes": init, "memory_overall_bytes": overall}
-    return {}
 
 
 def _ns(microseconds: str) -> int:

@@ -20,14 +20,9 @@ class NativeTimings:
     max_ns: int | None = None
     std_ns: int | None = None
     median_ns: int | None = None
-    """The sample of rank floor(n / 2); `p95_ns` likewise."""
-    p95_ns: int | None = None
+    """The sample of rank floor(n / 2)."""
     init_ns: int | None = None
     first_inference_ns: int | None = None
-    warmup_mean_ns: int | None = None
-    memory_init_bytes: int | None = None
-    """Growth of the peak since the tool's start; `memory_overall_bytes` likewise."""
-    memory_overall_bytes: int | None = None
 
 
 class NativeTool(Protocol):
