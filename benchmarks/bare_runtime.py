@@ -17,11 +17,6 @@ import numpy as np
 
 CALLS = 50
 """Between two readings of the clock."""
-MODULES = {
-    "ai_edge_litert": "ai_edge_litert.interpreter",
-    "tflite_runtime": "tflite_runtime.interpreter",
-    "onnxruntime": "onnxruntime",
-}
 
 
 def tflite_calls(module: Any, job: dict[str, Any], array: Any) -> Callable[[], None]:
@@ -59,7 +54,7 @@ def onnx_calls(module: Any, job: dict[str, Any], array: Any) -> Callable[[], Non
 
 def measure(job: dict[str, Any]) -> list[int]:
     """ns of `CALLS` calls, as often as the job's times and minimum of queries ask for."""
-    module = importlib.import_module(MODULES[job["runtime"]])
+    module = importlib.import_module(job["module"])
     array = np.load(job["samples"])[:1]
     load = onnx_calls if job["runtime"] == "onnxruntime" else tflite_calls
     calls = load(module, job, array)

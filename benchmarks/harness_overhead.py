@@ -16,7 +16,7 @@ import click
 import empty_models
 import fresh
 
-from targets.bench.runner import AGENT
+from targets.bench.archive import packed
 from targets.devices.local.link import LocalLink
 from targets.errors import EdgeDistillError
 from targets.runtimes import RUNTIMES, Runtime
@@ -24,7 +24,7 @@ from targets.runtimes.environment import python_for
 
 AT_MOST_NS = 2000
 BARE = Path(__file__).with_name("bare_runtime.py")
-SIDES = {"agent": AGENT, "bare": BARE}
+SIDES = ("agent", "bare")
 TIMEOUT_S = 300
 
 
@@ -34,6 +34,7 @@ def job(runtime: Runtime, model: Path, seconds: float, seed: str) -> dict[str, A
     return {
         "mode": "latency",
         "runtime": runtime.name,
+        "module": runtime.module,
         "model": str(model),
         "threads": 1,
         "affinity": None,
@@ -77,7 +78,7 @@ def compare(runtime: Runtime, model: Path, *, rounds: int, seconds: float) -> di
     for number, side in fresh.in_turns(list(SIDES), rounds):
         given = job(runtime, model, seconds, f"0:{number}")
         with fresh.watch_others(others):
-            result = run(SIDES[side], runtime, python, given)
+            result = run(packed(runtime) if side == "agent" else BARE, runtime, python, given)
         seen[side].append(query_ns(side, result))
         if side == "agent":
             versions = {**result["runtime"], "python": result["python"]}

@@ -33,9 +33,9 @@ from int8_files import (
     write,
 )
 
-from targets.bench.plan import Bench, Protocol
+from targets.bench.plan import Bench, BenchPlan
 from targets.bench.record import Block
-from targets.bench.runner import local_host
+from targets.bench.runner import local_runner
 from targets.bench.statistics import compare
 from targets.devices.cpus import probe_local
 from targets.errors import DeviceError
@@ -108,19 +108,17 @@ class Seen:
 
 
 def measure(
-    networks: list[Network], folder: Path, protocol: Protocol, *, side: int, threads: int
+    networks: list[Network], folder: Path, plan: BenchPlan, *, side: int, threads: int
 ) -> Seen:
     samples = folder / "samples.npy"
     np.save(samples, images((side, side, 1), SAMPLES))
-    subjects = [
-        replace(subject, threads=threads) for network in networks for subject in network.subjects
-    ]
-    bench = Bench(host=local_host(folder), samples=samples, protocol=protocol)
+    cases = [replace(case, threads=threads) for network in networks for case in network.cases]
+    bench = Bench(runner=local_runner(folder), samples=samples, plan=plan)
     try:
-        blocks = bench.latency(subjects, say=lambda text: click.echo(text, err=True))
+        blocks = bench.latency(cases, say=lambda text: click.echo(text, err=True))
     except DeviceError as error:
         raise click.ClickException(str(error)) from error
-    return Seen(blocks=blocks, files={s.name: describe(s.path) for s in subjects})
+    return Seen(blocks=blocks, files={s.name: describe(s.path) for s in cases})
 
 
 def network_rows(network: Network, seen: Seen, accuracy: dict[str, Any]) -> list[dict[str, Any]]:
@@ -178,8 +176,8 @@ def has_vnni() -> bool:
     return bool(VNNI & set(int8_instructions() or ()))
 
 
-def about(protocol: Protocol, side: int) -> dict[str, Any]:
-    settings = {"side": side, "channels": 1, "classes": CLASSES, **asdict(protocol)}
+def about(plan: BenchPlan, side: int) -> dict[str, Any]:
+    settings = {"side": side, "channels": 1, "classes": CLASSES, **asdict(plan)}
     seen = fresh.describe("int8/1", PACKAGES, settings)
     machine = {"int8_instructions": int8_instructions(), "loadavg1": probe_local()["loadavg1"]}
     return {
@@ -280,16 +278,16 @@ def main(
     Example:
       python benchmarks/int8.py --processes 6 --out benchmarks/results/int8.json
     """
-    protocol = Protocol(
+    plan = BenchPlan(
         processes=processes, min_queries=64 * processes, min_duration_s=seconds * processes,
         max_duration_s=60.0 * processes, warmup_runs=20, warmup_s=0.2,
     )  # fmt: skip
     known = json.loads(accuracy.read_text(encoding="utf-8")) if accuracy else {}
-    result = about(protocol, side)
+    result = about(plan, side)
     with TemporaryDirectory() as name:
         folder = Path(name)
         networks = [write(f, folder, side=side, threads=1) for f in families or NETWORKS]
-        seen = measure(networks, folder, protocol, side=side, threads=threads)
+        seen = measure(networks, folder, plan, side=side, threads=threads)
     result["files"] = seen.files
     result["networks"] = [row for n in networks for row in network_rows(n, seen, known)]
     result["weights"] = [weight_rows(network, seen) for network in networks]

@@ -16,7 +16,7 @@ from pipeline.models.network import NetworkSpec, build, count_macs, count_parame
 from pipeline.quantization.qat import QuantizedNetwork
 from pipeline.training import session
 from pipeline.training.inference import normalise
-from targets.bench.plan import Subject
+from targets.bench.case import BenchCase
 from targets.formats.input_spec import InputSpec, image_input
 from targets.formats.onnx import qdq
 from targets.formats.onnx.canonical import OPSET
@@ -46,11 +46,11 @@ class Network:
     family: str
     parameters: int
     macs: int
-    subjects: tuple[Subject, ...]
+    cases: tuple[BenchCase, ...]
 
 
-def subject(path: Path) -> Subject:
-    return Subject(name=path.name, format=path.suffix[1:], path=path)
+def case(path: Path) -> BenchCase:
+    return BenchCase(name=path.name, format=path.suffix[1:], path=path)
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def write(family: str, folder: Path, *, side: int, threads: int) -> Network:
         family=family,
         parameters=count_parameters(model),
         macs=count_macs(model),
-        subjects=tuple(subject(path) for path in paths),
+        cases=tuple(case(path) for path in paths),
     )
 
 

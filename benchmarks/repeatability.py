@@ -16,22 +16,22 @@ import fresh
 import numpy as np
 from int8_files import DEFAULT, NETWORKS, Network, describe, images, write
 
-from targets.bench.plan import Bench, Protocol
+from targets.bench.plan import Bench, BenchPlan
 from targets.bench.record import Block
-from targets.bench.runner import local_host
+from targets.bench.runner import local_runner
 from targets.bench.summary import SummaryRow, summarise_blocks
 from targets.errors import DeviceError
 
 AT_MOST = 0.03
 SIDE, SAMPLES = 28, 64
-QUICK = Protocol.of_tier("quick")
+QUICK = BenchPlan.of_tier("quick")
 THREADS = 1
 PACKAGES = ("ai-edge-litert", "onnxruntime", "numpy", "tensorflow")
 
 
 def once(bench: Bench, network: Network) -> dict[str, dict[str, Any]]:
     """One measurement of all files: file name -> its headline, and what disturbed it."""
-    blocks = bench.latency(network.subjects, say=lambda text: None)
+    blocks = bench.latency(network.cases, say=lambda text: None)
     return {row.model: headline(row, blocks) for row in summarise_blocks(blocks)}
 
 
@@ -48,7 +48,7 @@ def headline(row: SummaryRow, blocks: list[Block]) -> dict[str, Any]:
 def repeat(network: Network, folder: Path, *, times: int) -> list[dict[str, Any]]:
     samples = folder / "samples.npy"
     np.save(samples, images((SIDE, SIDE, 1), SAMPLES))
-    bench = Bench(host=local_host(folder), samples=samples, protocol=QUICK)
+    bench = Bench(runner=local_runner(folder), samples=samples, plan=QUICK)
     others: list[float] = []
     seen = []
     for number in range(times):
@@ -109,7 +109,7 @@ def main(*, family: str, times: int, as_json: bool, out: Path | None) -> None:
             runs = repeat(network, folder, times=times)
         except DeviceError as error:
             raise click.ClickException(str(error)) from error
-        result["files"] = {s.name: describe(s.path) for s in network.subjects}
+        result["files"] = {s.name: describe(s.path) for s in network.cases}
     result |= {"runs": runs, "spreads": spreads(runs)}
     fresh.publish(result, out=out, as_json=as_json, report=report)
 

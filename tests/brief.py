@@ -3,15 +3,15 @@
 import pytest
 
 from targets.bench import tiers
-from targets.bench.plan import Protocol
+from targets.bench.plan import BenchPlan
 
 
 def brief(patch: pytest.MonkeyPatch, *, min_duration_s: float = 0.02) -> None:
     """Patch `--tier rapid` to two blocks of half `min_duration_s` seconds without warm-up."""
     tier = tiers.Tier(2, 4, min_duration_s, 60.0, repeats=0)
     patch.setitem(tiers.TIERS, "rapid", tier)
-    # A dataclass keeps its defaults in its constructor, not in its attributes.
-    defaults = Protocol.__init__.__kwdefaults__
+    # Not the attributes: a dataclass has its defaults in its constructor.
+    defaults = BenchPlan.__init__.__kwdefaults__
     assert defaults is not None
     patch.setitem(defaults, "warmup_runs", 1)
     patch.setitem(defaults, "warmup_s", 0.0)

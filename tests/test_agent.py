@@ -15,15 +15,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from targets.bench import agent
-from targets.bench.runner import AGENT
+from targets.bench.agent import conditions, kernel, latency
+from targets.bench.agent.conditions import Usage, used
+from targets.bench.agent.inputs import from_seed
+from targets.bench.agent.job import InputSpec, Job, finish
+from targets.bench.agent.measure import run
+from targets.bench.agent.memory import peak_memory
+from targets.bench.agent.session import Tensor
+from targets.bench.archive import packed
+from targets.runtimes import RUNTIMES
+from targets.runtimes.ai_edge_litert.session import distinct
 from tests.models import onnx_file, tflite_file
 
 TYPES = ["float32", "int8", "uint8", "int32", "int64", "bool"]
+AGENT = packed(RUNTIMES["onnxruntime"])
 BOTH = pytest.mark.parametrize("runtime", ["ai_edge_litert", "onnxruntime"])
 
 
-def random_input(dtype: str, shape: list[int], low: float = 0, high: float = 1) -> dict[str, Any]:
+def random_input(dtype: str, shape: list[int], low: float = 0, high: float = 1) -> InputSpec:
     return {"kind": "random", "dtype": dtype, "shape": shape, "low": low, "high": high}
 
 
@@ -47,7 +56,7 @@ class Device:
 
     def tiny(self, runtime: str) -> str:
         path = self.folder / f"tiny-{runtime}"
-        path.write_bytes(agent.tiny_model(runtime))
+        path.write_bytes(base64.b64decode(RUNTIMES[runtime].session.SELF_TEST_MODEL))
         return str(path)
 
     def saved(self, array: Any, name: str = "samples") -> str:
@@ -66,8 +75,8 @@ class Device:
 
     def run(self, *job: Any, **more: Any) -> dict[str, Any]:
         """The result, measured in this process."""
-        seen = json.loads(json.dumps(self.job(*job, **more)), object_hook=agent.Job)
-        return dict(json.loads(json.dumps(agent.run(seen))))
+        seen = json.loads(json.dumps(self.job(*job, **more)), object_hook=Job)
+        return dict(json.loads(json.dumps(run(seen))))
 
     def process(self, *job: Any, flags: tuple[str, ...] = ("-I",), **more: Any) -> Any:
         """(result, exit code, stderr) of a process of its own."""
@@ -78,7 +87,7 @@ class Device:
         return json.loads(Path(made["out"]).read_text()), done.returncode, done.stderr
 
     def fails(self, *job: Any, **more: Any) -> dict[str, Any]:
-        code = agent.finish(lambda: self.run(*job, **more), self.job(*job, **more)["out"])
+        code = finish(lambda: self.run(*job, **more), self.job(*job, **more)["out"])
         assert code == 1
         result = json.loads((self.folder / "out.json").read_text())
         assert set(result) == {"schema", "error"}
@@ -120,15 +129,15 @@ def test_an_output_that_is_not_of_a_batch_is_told(device: Device) -> None:
     )  # fmt: skip
 
 
+SELFTEST = "from targets.bench.agent import selftest"
+
+
 def selftest(*names: str, before: str = "") -> tuple[dict[str, Any], int]:
-    start = f"import runpy, sys; sys.argv = [{str(AGENT)!r}, '--selftest', *{list(names)}]; "
-    if before:
-        start += (
-            f"sys.path.insert(0, {str(AGENT.parent)!r}); import agent, os; {before}; "
-            "sys.exit(agent.main(sys.argv[1:]))"
-        )
-    else:
-        start += f"runpy.run_path({str(AGENT)!r}, run_name='__main__')"
+    start = (
+        f"import os, runpy, sys; sys.argv = [{str(AGENT)!r}, '--selftest', *{list(names)}]; "
+        f"sys.path.insert(0, sys.argv[0]); {before}\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
     done = subprocess.run([sys.executable, "-I", "-c", start], capture_output=True, text=True)
     return json.loads(done.stdout), done.returncode
 
@@ -139,7 +148,7 @@ def test_the_self_test_proves_every_runtime_that_is_here() -> None:
     assert seen["schema"] == "agent-selftest/1"
     assert seen["pointer_bits"] in (32, 64)
     assert seen["numpy"] == np.__version__
-    assert set(seen["runtimes"]) == set(agent.RUNTIMES)
+    assert set(seen["runtimes"]) == set(RUNTIMES)
     for name in ("ai_edge_litert", "onnxruntime"):
         assert seen["runtimes"][name]["ok"], seen["runtimes"][name]["error"]
         assert seen["runtimes"][name]["version"]
@@ -153,14 +162,18 @@ def test_the_self_test_fails_where_one_that_was_named_does_not_work() -> None:
 
 
 def test_the_self_test_survives_a_runtime_that_takes_its_process_with_it() -> None:
-    seen, code = selftest("onnxruntime", before="agent.double = lambda *_: os.abort()")
+    seen, code = selftest(
+        "onnxruntime", before=f"{SELFTEST}; selftest.double = lambda *_: os.abort()"
+    )
     assert code == 1
     assert seen["runtimes"]["onnxruntime"]["error"] == "ended by signal 6"
 
 
 def test_the_self_test_fails_on_a_wrong_answer() -> None:
-    model = base64.b64encode(agent.tiny_model("onnxruntime").replace(b"Add", b"Sub")).decode()
-    seen, code = selftest("onnxruntime", before=f"agent.TINY[agent.Onnx] = {model!r}")
+    right = base64.b64decode(RUNTIMES["onnxruntime"].session.SELF_TEST_MODEL)
+    model = base64.b64encode(right.replace(b"Add", b"Sub")).decode()
+    before = "from targets.runtimes.onnxruntime import session; session.SELF_TEST_MODEL = "
+    seen, code = selftest("onnxruntime", before=f"{before}{model!r}")
     assert code == 1
     assert "doubled is not" in seen["runtimes"]["onnxruntime"]["error"]
 
@@ -186,8 +199,11 @@ def test_a_description_tells_the_quantization(device: Device) -> None:
 
 
 def test_inputs_of_one_name_are_told_apart() -> None:
-    names = [{"name": name} for name in ("x", "", "x", "")]
-    assert [one["name"] for one in agent.distinct(names, "input")] == [
+    tensors: list[Tensor] = [
+        {"name": name, "shape": [], "dtype": "int8", "quantization": None}
+        for name in ("x", "", "x", "")
+    ]
+    assert [one["name"] for one in distinct(tensors, "input")] == [
         "x", "input#1", "x#2", "input#3",
     ]  # fmt: skip
 
@@ -201,7 +217,7 @@ def test_every_type_can_be_given_and_each_output_asked_for(device: Device, runti
     specs = {name: random_input(dtype, shape, 0, 100) for name, dtype, shape in inputs}
     for index, (name, _, shape) in enumerate(inputs):
         seen = device.run("accuracy", runtime, model, inputs=specs, output_index=index)
-        given = agent.from_seed(specs[name], f"7/{name}").astype(np.float32)
+        given = from_seed(specs[name], f"7/{name}").astype(np.float32)
         assert (seen["samples"], seen["output_shape"]) == (1, shape)
         np.testing.assert_array_equal(device.outputs().ravel(), given.ravel())
 
@@ -282,7 +298,7 @@ def test_a_block_tells_all_that_it_is_judged_by(device: Device, runtime: str) ->
     assert 0 < seen["cpu_ns"] <= 1.5 * seen["wall_ns"]  # the kernel counts in ticks
     assert seen["others_cpu"] >= 0
     assert all(phase > 0 for phase in seen["phases"].values() if phase != "unknown")
-    assert seen["runtime"]["env"]["ORT_DISABLE_TELEMETRY"] == "1"
+    assert RUNTIMES[runtime].env.items() <= seen["runtime"]["env"].items()
     for place in ("env_before", "env_after"):
         assert set(seen[place]) == {
             "loadavg1", "runnable", "temp_c", "freq_hz", "governor", "throttled_raw",
@@ -316,7 +332,7 @@ def test_the_longest_time_ends_a_warm_up_too(device: Device) -> None:
 def test_no_more_samples_are_held_than_memory_allows(
     device: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agent, "POOL_BYTES", 3 * 16)
+    monkeypatch.setattr(latency, "POOL_BYTES", 3 * 16)
     specs = {"x": sampled("float32", [1, 4])}
     samples = device.saved(np.zeros((50, 4), np.float32))
     tiny = device.tiny("onnxruntime")
@@ -341,7 +357,7 @@ def test_random_inputs_depend_on_the_run_and_the_name_and_not_on_the_process(
 @pytest.mark.parametrize("dtype", [*TYPES, "float16"])
 def test_random_values_stay_within_their_limits(dtype: str) -> None:
     low, high = (0.99, 1.0) if dtype.startswith("float") else (1, 3)
-    seen = agent.from_seed(random_input(dtype, [5000], low, high), "seed")
+    seen = from_seed(random_input(dtype, [5000], low, high), "seed")
     assert seen.dtype.name == dtype
     if dtype == "bool":
         assert set(seen.tolist()) == {True, False}
@@ -349,7 +365,7 @@ def test_random_values_stay_within_their_limits(dtype: str) -> None:
         assert low <= seen.min() < seen.max() < high
     else:
         assert set(seen.tolist()) == {1, 2, 3}  # both ends
-    assert agent.from_seed(random_input("int64", [], -(2**63), 2**63 - 1), "seed").shape == ()
+    assert from_seed(random_input("int64", [], -(2**63), 2**63 - 1), "seed").shape == ()
 
 
 def test_a_file_is_given_whatever_its_byte_order_and_layout(device: Device) -> None:
@@ -503,14 +519,14 @@ def test_a_wrong_job_says_what_is_wrong_with_it(device: Device) -> None:
         assert error["phase"] == "job"
         assert why in error["message"]
     with pytest.raises(ValueError, match="no key 'min_queries'"):
-        agent.Job()["min_queries"]
+        Job()["min_queries"]
 
 
 def test_the_cause_of_an_error_is_told_with_it(device: Device) -> None:
-    def broken() -> None:
+    def broken() -> dict[str, object]:
         raise SystemError("returned an error") from ImportError("numpy 1 is needed")
 
-    assert agent.finish(broken, str(device.folder / "out.json")) == 1
+    assert finish(broken, str(device.folder / "out.json")) == 1
     error = json.loads((device.folder / "out.json").read_text())["error"]
     assert error["message"] == "returned an error (ImportError: numpy 1 is needed)"
 
@@ -527,14 +543,14 @@ def test_memory_is_that_of_the_process_itself_and_holds_the_weights(device: Devi
     assert seen["method"] == "VmHWM"
     assert seen["baseline_bytes"] < seen["after_load_bytes"] <= seen["peak_bytes"]
     assert weights <= seen["peak_bytes"] - seen["baseline_bytes"] < 5 * weights
-    assert seen["baseline_bytes"] < agent.peak_memory()["VmHWM"]
+    assert seen["baseline_bytes"] < (peak_memory() or {})["VmHWM"]
     assert seen["rss_anon_bytes"] > 0
     assert seen["rss_file_bytes"] > 0
     assert fat.size
 
 
 def test_memory_is_unknown_without_proc(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agent, "PROC", str(device.folder))
+    monkeypatch.setattr(kernel, "PROC", str(device.folder))
     specs = {"x": random_input("float32", [1, 4])}
     tiny = device.tiny("onnxruntime")
     assert device.run("memory", "onnxruntime", tiny, inputs=specs)["memory"] is None
@@ -572,25 +588,25 @@ def test_affinity_is_applied_and_read_back(device: Device) -> None:
 def test_the_state_of_a_raspberry_pi_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kernel = {
+    files = {
         "proc/loadavg": "0.52 0.58 0.59 3/602 12345",
         "sys/class/thermal/thermal_zone0/temp": "48312",
         "sys/class/thermal/thermal_zone1/temp": "51000",
     }
     for core, khz in ((0, 600000), (2, 1500000), (10, 1800000)):
         folder = f"sys/devices/system/cpu/cpu{core}/cpufreq"
-        kernel[f"{folder}/scaling_cur_freq"] = str(khz)
-        kernel[f"{folder}/scaling_governor"] = "ondemand"
-    for name, content in kernel.items():
+        files[f"{folder}/scaling_cur_freq"] = str(khz)
+        files[f"{folder}/scaling_governor"] = "ondemand"
+    for name, content in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content + "\n")
     program = tmp_path / "vcgencmd"
     program.write_text('#!/bin/sh\n[ "$1" = get_throttled ] && echo "throttled=0x50000"\n')
     program.chmod(0o755)
-    monkeypatch.setattr(agent, "PROC", str(tmp_path / "proc"))
-    monkeypatch.setattr(agent, "SYS", str(tmp_path / "sys"))
+    monkeypatch.setattr(kernel, "PROC", str(tmp_path / "proc"))
+    monkeypatch.setattr(kernel, "SYS", str(tmp_path / "sys"))
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    seen = agent.environment()
+    seen = conditions.environment()
     assert (seen["loadavg1"], seen["runnable"], seen["temp_c"]) == (0.52, 3, 51.0)
     assert seen["freq_hz"] == [600_000_000, 1_500_000_000, 1_800_000_000]
     assert seen["governor"] == ["ondemand"] * 3
@@ -601,19 +617,20 @@ def test_what_a_device_does_not_tell_is_unknown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for where in ("PROC", "SYS"):
-        monkeypatch.setattr(agent, where, str(tmp_path))
+        monkeypatch.setattr(kernel, where, str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
-    seen = agent.environment()
-    assert seen.pop("sentinel_ns") > 0
+    seen = conditions.environment()
+    assert seen.pop("sentinel_ns")
     assert set(seen.values()) == {None}
-    assert agent.usage()[-1] is None
+    assert conditions.usage().busy_ns is None
 
 
 def test_the_cores_that_others_took_are_what_is_left_of_the_busy_time() -> None:
     second = 10**9
-    before = (0, 0, 10, 20, 5 * second)
-    seen = agent.used(before, (2 * second, second, 11, 25, 9 * second))
+    before = Usage(0, 0, 10, 20, 5 * second)
+    seen = used(before, Usage(2 * second, second, 11, 25, 9 * second))
     assert seen["others_cpu"] == pytest.approx(1.5)  # 4 s busy, 1 s of them ours, in 2 s
     assert seen["ctx_switches"] == {"voluntary": 1, "involuntary": 5}
-    assert agent.used(before, (second // 10, 0, 10, 20, 6 * second))["others_cpu"] is None
-    assert agent.used((*before[:4], None), (2 * second, 0, 10, 20, None))["others_cpu"] is None
+    assert used(before, Usage(second // 10, 0, 10, 20, 6 * second))["others_cpu"] is None
+    unknown = before._replace(busy_ns=None)
+    assert used(unknown, Usage(2 * second, 0, 10, 20, None))["others_cpu"] is None

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import subprocess
 import sys
 import time
@@ -9,22 +10,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
 
-from targets.bench.agent import RUNTIMES as AGENTS
-from targets.bench.plan import Bench, Protocol, Subject, counted, logits_of
+from targets.bench.archive import packed
+from targets.bench.case import BenchCase
+from targets.bench.plan import Bench, BenchPlan, counted, logits_of
 from targets.bench.record import Block
-from targets.bench.runner import AGENT, Host, local_host
+from targets.bench.runner import AgentRunner, local_runner
 from targets.bench.tiers import TIERS
 from targets.devices.link import Completed
 from targets.devices.local.link import LocalLink
 from targets.errors import DeviceError, EdgeDistillError, InputError
-from targets.runtimes import RUNTIMES, Runtime, runtime_for
+from targets.runtimes import RUNTIMES
 from tests.conftest import Lane
 
-QUICK = Protocol(
+QUICK = BenchPlan(
     processes=3,
     min_queries=9,
     min_duration_s=0.03,
@@ -35,23 +38,23 @@ QUICK = Protocol(
 
 
 @pytest.fixture
-def subject(finished: Lane) -> Subject:
+def subject(finished: Lane) -> BenchCase:
     path = finished.out / "tiny" / "models" / "student.int8.tflite"
-    return Subject(name=path.name, format="tflite", path=path)
+    return BenchCase(name=path.name, format="tflite", path=path)
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     samples = tmp_path / "samples.npy"
     np.save(samples, np.random.default_rng(0).integers(0, 256, (20, 12, 12, 1), np.uint8))
-    return Bench(host=local_host(tmp_path), samples=samples, protocol=QUICK)
+    return Bench(runner=local_runner(tmp_path), samples=samples, plan=QUICK)
 
 
-def blocks(bench: Bench, *subjects: Subject) -> list[Block]:
+def blocks(bench: Bench, *subjects: BenchCase) -> list[Block]:
     return bench.latency(subjects, say=lambda text: None)
 
 
-def test_both_minimums_are_met_by_all_processes_together(bench: Bench, subject: Subject) -> None:
+def test_both_minimums_are_met_by_all_processes_together(bench: Bench, subject: BenchCase) -> None:
     seen = blocks(bench, subject)
     assert len(seen) == 3
     for block in seen:  # a third of 30 ms each, of which the queries are nearly all
@@ -63,21 +66,21 @@ def test_both_minimums_are_met_by_all_processes_together(bench: Bench, subject: 
     assert {block.stop_reason for block in seen} == {"min_met"}
 
 
-def test_many_queries_are_made_where_they_are_asked_for(bench: Bench, subject: Subject) -> None:
-    many = replace(bench, protocol=replace(QUICK, processes=1, min_queries=500))
+def test_many_queries_are_made_where_they_are_asked_for(bench: Bench, subject: BenchCase) -> None:
+    many = replace(bench, plan=replace(QUICK, processes=1, min_queries=500))
     (block,) = blocks(many, subject)
     assert len(block.samples_ns or ()) == len(block.sample_index) >= 500
     assert len(set(block.sample_index)) == 20  # real samples, all of them in turn
 
 
-def test_the_longest_time_ends_a_block_and_is_said(bench: Bench, subject: Subject) -> None:
+def test_the_longest_time_ends_a_block_and_is_said(bench: Bench, subject: BenchCase) -> None:
     limits = replace(QUICK, processes=1, min_queries=10**9, max_duration_s=0.05)
-    (block,) = blocks(replace(bench, protocol=limits), subject)
+    (block,) = blocks(replace(bench, plan=limits), subject)
     assert block.stop_reason == "max_duration"
     assert not block.valid
 
 
-def test_the_same_seed_queries_the_same_samples(bench: Bench, subject: Subject) -> None:
+def test_the_same_seed_queries_the_same_samples(bench: Bench, subject: BenchCase) -> None:
     first, second = blocks(bench, subject), blocks(bench, subject)
     for a, b in zip(first, second, strict=True):
         shared = min(len(a.sample_index), len(b.sample_index))
@@ -85,7 +88,7 @@ def test_the_same_seed_queries_the_same_samples(bench: Bench, subject: Subject) 
 
 
 def test_accuracy_queries_every_sample_once_in_order(
-    bench: Bench, subject: Subject, finished: Lane
+    bench: Bench, subject: BenchCase, finished: Lane
 ) -> None:
     logits, record = bench.outputs(subject)
     assert logits is not None
@@ -93,7 +96,7 @@ def test_accuracy_queries_every_sample_once_in_order(
     assert record["samples"] == 20
     assert bench.samples is not None
     images = np.load(bench.samples)
-    backwards = logits_of(subject.path, "tflite", images[::-1], bench.host.folder)
+    backwards = logits_of(subject.path, "tflite", images[::-1], bench.runner.folder)
     np.testing.assert_array_equal(backwards[::-1], logits)
 
 
@@ -102,17 +105,17 @@ def test_accuracy_queries_every_sample_once_in_order(
 )
 @pytest.mark.parametrize("kind", ["tflite", "onnx"])
 def test_a_file_that_is_no_model_is_a_clear_error(bench: Bench, content: bytes, kind: str) -> None:
-    path = bench.host.folder / f"broken.{kind}"
+    path = bench.runner.folder / f"broken.{kind}"
     path.write_bytes(content)
     with pytest.raises(InputError, match=rf"broken\.{kind}: \w+ cannot load it: "):
-        blocks(bench, Subject(name="broken", format=kind, path=path))
+        blocks(bench, BenchCase(name="broken", format=kind, path=path))
 
 
-def test_a_process_that_does_not_end_is_ended(bench: Bench, subject: Subject) -> None:
+def test_a_process_that_does_not_end_is_ended(bench: Bench, subject: BenchCase) -> None:
     endless = replace(QUICK, min_queries=10**9, max_duration_s=1000)
-    host = replace(bench.host, timeout_s=3)
+    host = replace(bench.runner, timeout_s=3)
     with pytest.raises(DeviceError, match="not done after 3 s and ended"):
-        blocks(replace(bench, protocol=endless, host=host), subject)
+        blocks(replace(bench, plan=endless, runner=host), subject)
 
 
 def test_a_limit_ends_the_children_too(tmp_path: Path) -> None:
@@ -127,7 +130,7 @@ def test_a_limit_ends_the_children_too(tmp_path: Path) -> None:
 
 
 def test_a_runtime_that_is_not_installed_is_told_with_its_remedy(
-    bench: Bench, subject: Subject, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, subject: BenchCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Missing(LocalLink):
         """The agent under a Python without the runtime."""
@@ -136,24 +139,16 @@ def test_a_runtime_that_is_not_installed_is_told_with_its_remedy(
             bare = [argv[0], "-S", *argv[1:]]
             return super().run(bare, env=env, timeout_s=timeout_s)
 
-    host = replace(bench.host, link=Missing(bench.host.folder))
+    host = replace(bench.runner, link=Missing(bench.runner.folder))
     with pytest.raises(DeviceError, match=r"No module named .* Install it"):
-        blocks(replace(bench, host=host), subject)
+        blocks(replace(bench, runner=host), subject)
 
 
-def test_every_format_has_a_runtime_that_the_agent_knows() -> None:
-    from targets.formats import FORMATS
-
-    assert {runtime_for(name).name for name in FORMATS} <= set(AGENTS)
-    assert set(RUNTIMES) == set(AGENTS)
-    assert all(isinstance(runtime, Runtime) for runtime in RUNTIMES.values())
-
-
-def test_the_agent_needs_nothing_of_ours_and_parses_on_python_3_9() -> None:
-    tree = ast.parse(AGENT.read_text(), feature_version=(3, 9))
-    imported = {
-        name.split(".")[0]
-        for node in ast.walk(tree)
+def imported(source: str) -> set[str]:
+    """The modules that the source imports; it must parse on Python 3.9."""
+    return {
+        name
+        for node in ast.walk(ast.parse(source, feature_version=(3, 9)))
         for name in (
             [alias.name for alias in node.names]
             if isinstance(node, ast.Import)
@@ -162,14 +157,32 @@ def test_the_agent_needs_nothing_of_ours_and_parses_on_python_3_9() -> None:
             else []
         )
     }
-    assert imported - set(sys.stdlib_module_names) == {"numpy"}
+
+
+def test_the_agent_needs_numpy_and_what_is_packed_with_it() -> None:
+    with ZipFile(packed(RUNTIMES["onnxruntime"])) as archive:
+        names = [name for name in archive.namelist() if not name.endswith("/__init__.py")]
+        needed = set().union(*(imported(archive.read(name).decode()) for name in names))
+    outside = {name for name in needed if name.split(".")[0] not in sys.stdlib_module_names}
+    packages = {"targets.bench.agent", "numpy", "numpy.typing"}
+    assert outside <= {name.removesuffix(".py").replace("/", ".") for name in names} | packages
+
+
+def test_the_same_sources_are_packed_into_the_same_bytes(tmp_path: Path) -> None:
+    code = (
+        "from targets.bench.archive import packed; from targets.runtimes import RUNTIMES; "
+        f"import shutil; shutil.copy(packed(RUNTIMES['onnxruntime']), {str(tmp_path / 'other')!r})"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "TZ": "Asia/Tokyo"})
+    ours = packed(RUNTIMES["ai_edge_litert"])  # of every built-in runtime, whichever is asked for
+    assert ours.read_bytes() == (tmp_path / "other").read_bytes()
 
 
 def test_the_agent_runs_alone(tmp_path: Path) -> None:
-    """Copied into an empty folder, as on a device, it finds what works there without a file."""
-    alone = tmp_path / "device" / "agent.py"
+    """In an empty folder, as on a device, it finds the runtimes that work."""
+    alone = tmp_path / "device" / "agent.pyz"
     alone.parent.mkdir()
-    alone.write_bytes(AGENT.read_bytes())
+    alone.write_bytes(packed(RUNTIMES["onnxruntime"]).read_bytes())
     done = subprocess.run(
         [sys.executable, "-I", str(alone), "--selftest", "ai_edge_litert", "onnxruntime"],
         cwd=alone.parent,
@@ -181,12 +194,12 @@ def test_the_agent_runs_alone(tmp_path: Path) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scripted(Host):
-    """A host whose blocks are made up: what the protocol does with them is real."""
+class Scripted(AgentRunner):
+    """A runner whose blocks are made up: what the plan does with them is real."""
 
     disturbed: Iterator[bool]
 
-    def run(self, subject: Subject, job: Any, *, writes: str | None = None) -> dict[str, Any]:
+    def run(self, subject: BenchCase, job: Any) -> dict[str, Any]:
         if subject.name == "broken":
             raise DeviceError("broken")
         others = 1.5 if next(self.disturbed, False) else 0.0
@@ -209,9 +222,9 @@ def scripted(
     failed: dict[str, EdgeDistillError] = {}
     nowhere = Path("nowhere")
     host = Scripted(link=LocalLink(nowhere), folder=nowhere, disturbed=iter(disturbed))
-    bench = Bench(host=host, protocol=protocol)
+    bench = Bench(runner=host, plan=protocol)
     seen = bench.latency(
-        [Subject(name=name, format="tflite", path=Path(name)) for name in names.split()],
+        [BenchCase(name=name, format="tflite", path=Path(name)) for name in names.split()],
         say=lambda text: None,
         failed=lambda subject, error: failed.update({subject.name: error}),
     )
@@ -283,12 +296,12 @@ def test_the_tiers_are_those_of_mlperf_mobile() -> None:
     ],
 )
 def test_a_process_that_leaves_no_result_is_told_by_how_it_ended(
-    bench: Bench, subject: Subject, returncode: int, stderr: str, said: str
+    bench: Bench, subject: BenchCase, returncode: int, stderr: str, said: str
 ) -> None:
     class Ends(LocalLink):
         def run(self, argv: Any, *, env: Any, timeout_s: float) -> Any:
             return Completed(returncode=returncode, stderr=stderr)
 
-    host = replace(bench.host, link=Ends(bench.host.folder))
+    host = replace(bench.runner, link=Ends(bench.runner.folder))
     with pytest.raises(DeviceError, match=said):
-        blocks(replace(bench, host=host), subject)
+        blocks(replace(bench, runner=host), subject)

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 from pipeline.cli.app import main
+from pipeline.cli.bench import shape
 from pipeline.reporting.pages import bench as bench_page
 from pipeline.reporting.tables.bench import print_measured, rows
 from targets.bench.assemble import baselines
-from targets.bench.plan import Protocol
-from targets.bench.result import Document, read
-from targets.bench.session import Request, shape, subjects
+from targets.bench.plan import BenchPlan
+from targets.bench.request import BenchRequest, cases
+from targets.bench.result import BenchResult, read
 from targets.bench.summary import comparisons, summarise_blocks
 from targets.bench.validity import judged
 from targets.errors import EdgeDistillError, InputError
@@ -88,7 +89,7 @@ def bench(tmp_path: Path, *argv: object) -> Any:
     return click.testing.CliRunner().invoke(main, given, standalone_mode=False)
 
 
-def document(tmp_path: Path) -> Document:
+def document(tmp_path: Path) -> BenchResult:
     return read(tmp_path / "bench" / "local.json")
 
 
@@ -243,14 +244,14 @@ def test_a_mistake_is_told_before_anything_is_measured(
     assert not (tmp_path / "bench").exists()
 
 
-def request(*models: Path, **changes: Any) -> Request:
-    return replace(Request(models=models, protocol=Protocol.of_tier("rapid")), **changes)
+def request(*models: Path, **changes: Any) -> BenchRequest:
+    return replace(BenchRequest(models=models, plan=BenchPlan.of_tier("rapid")), **changes)
 
 
 def test_each_file_runtime_and_number_of_threads_is_a_row(models: Path) -> None:
     int8 = models / "student.int8.tflite"
     runtimes = (RUNTIMES["ai_edge_litert"], RUNTIMES["tflite_runtime"])
-    found = subjects(request(int8, runtimes=runtimes, threads=(1, 2)))
+    found = cases(request(int8, runtimes=runtimes, threads=(1, 2)))
     assert list(found) == [
         f"student.int8.tflite in {runtime} ({threads})"
         for runtime in ("ai_edge_litert", "tflite_runtime")
@@ -261,15 +262,13 @@ def test_each_file_runtime_and_number_of_threads_is_a_row(models: Path) -> None:
 def test_files_of_one_name_are_told_apart_by_their_folders(models: Path, tmp_path: Path) -> None:
     here, there = models / "student.int8.tflite", tmp_path / "student.int8.tflite"
     there.write_bytes(here.read_bytes())
-    assert list(subjects(request(here, there))) == [str(here), str(there)]
+    assert list(cases(request(here, there))) == [str(here), str(there)]
 
 
 def test_a_model_is_compared_with_the_baseline_on_as_many_threads(models: Path) -> None:
-    from targets.bench.session import Observed
-
     int8, other = models / "student.int8.tflite", models / "student.int8.onnx"
-    asked = request(int8, baseline=other, threads=(1, 2))
-    pairs = baselines(asked, Observed(subjects=subjects(asked)))
+    asked = request(int8, baselines={int8: other}, threads=(1, 2))
+    pairs = baselines(asked, cases(asked))
     assert pairs == {
         "student.int8.tflite (1 thread)": "student.int8.onnx (1 thread)",
         "student.int8.tflite (2 threads)": "student.int8.onnx (2 threads)",
@@ -310,7 +309,7 @@ def test_a_ratio_in_a_document_of_before_is_not_shown_beside_an_invalid_verdict(
     assert "invalid" in cells[1]
 
 
-def measured_document(others_cpu: float = 0.02) -> Document:
+def measured_document(others_cpu: float = 0.02) -> BenchResult:
     """Six rounds of two models, the second twice as fast, beside other work."""
     blocks = [
         judged(

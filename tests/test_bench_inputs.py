@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from targets.bench.agent import prepare
+from targets.bench.agent.preparation import prepare
 from targets.bench.inputs import Given, batch_of, doubt, require_known, resolve
 from targets.errors import InputError
 

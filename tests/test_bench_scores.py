@@ -11,7 +11,7 @@ import pytest
 from pipeline.cli.app import main
 from targets.bench import scores
 from targets.bench.record import AccuracyPass
-from targets.bench.result import Document, read
+from targets.bench.result import BenchResult, read
 from targets.errors import InputError
 from tests.brief import brief
 
@@ -79,7 +79,7 @@ def bench(tmp_path: Path, *argv: object) -> Any:
     return click.testing.CliRunner().invoke(main, given, standalone_mode=False)
 
 
-def document(tmp_path: Path) -> Document:
+def document(tmp_path: Path) -> BenchResult:
     return read(tmp_path / "bench" / "local.json")
 
 

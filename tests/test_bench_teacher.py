@@ -12,7 +12,7 @@ from pipeline.engine.artifacts import DatasetSummary, Exports
 from pipeline.engine.job import Job
 from pipeline.engine.progress import SilentConsole
 from pipeline.stages import bench as stage
-from targets.bench.agent import prepare
+from targets.bench.agent.preparation import prepare
 from targets.evaluation.metrics import NotFiniteError
 from targets.formats.input_spec import image_input
 from targets.formats.model_io import ModelIO

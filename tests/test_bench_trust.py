@@ -10,29 +10,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from targets.bench.plan import Bench, Protocol, Subject
-from targets.bench.runner import AGENT, local_host
+from targets.bench.case import BenchCase
+from targets.bench.plan import Bench, BenchPlan
+from targets.bench.runner import local_runner
 from targets.bench.summary import ComparisonRow, comparisons, summarise_blocks
 from targets.devices.cpus import available_cpus
 from targets.devices.local.link import LocalLink
 from tests.conftest import Lane
 
-PROTOCOL = Protocol(
+PROTOCOL = BenchPlan(
     processes=6, min_queries=6, min_duration_s=1.8, max_duration_s=30, warmup_s=0.05
 )
 
 
 @pytest.fixture
-def subject(finished: Lane) -> Subject:
+def subject(finished: Lane) -> BenchCase:
     path = finished.out / "tiny" / "models" / "student.int8.tflite"
-    return Subject(name="model", format="tflite", path=path)
+    return BenchCase(name="model", format="tflite", path=path)
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     samples = tmp_path / "samples.npy"
     np.save(samples, np.random.default_rng(0).integers(0, 256, (20, 12, 12, 1), np.uint8))
-    return Bench(host=local_host(tmp_path), samples=samples, protocol=PROTOCOL)
+    return Bench(runner=local_runner(tmp_path), samples=samples, plan=PROTOCOL)
 
 
 @contextmanager
@@ -48,9 +49,9 @@ def background_load() -> Iterator[None]:
             other.wait()
 
 
-def test_under_a_background_load_the_verdict_is_unstable(bench: Bench, subject: Subject) -> None:
+def test_under_a_background_load_the_verdict_is_unstable(bench: Bench, subject: BenchCase) -> None:
     with background_load():
-        blocks = replace(bench, protocol=replace(PROTOCOL, repeats=1)).latency(
+        blocks = replace(bench, plan=replace(PROTOCOL, repeats=1)).latency(
             [subject], say=lambda text: None
         )
     (row,) = summarise_blocks(blocks)
@@ -61,9 +62,9 @@ def test_under_a_background_load_the_verdict_is_unstable(bench: Bench, subject: 
 
 
 SLOWED = """
-import sys, time
-sys.path.insert(0, {folder!r})
-import agent
+import runpy, sys, time
+sys.path.insert(0, {agent!r})
+from targets.runtimes.ai_edge_litert.session import InterpreterSession
 
 def slower(build):
     def query(self, output_index):
@@ -77,8 +78,8 @@ def slower(build):
         return wrapped
     return query
 
-agent.Tflite.query = slower(agent.Tflite.query)
-sys.exit(agent.main(sys.argv[1:]))
+InterpreterSession.query = slower(InterpreterSession.query)
+runpy.run_path({agent!r}, run_name="__main__")
 """
 
 
@@ -90,21 +91,16 @@ class SlowLink(LocalLink):
     model: str
     extra_ns: int = 0
 
-    def put(self, path: Path) -> str:
-        if path != AGENT or not self.extra_ns:
-            return super().put(path)
-        return str(path)
-
     def run(self, argv, *, env, timeout_s):  # type: ignore[no-untyped-def]
-        job = Path(argv[-1])
-        if self.extra_ns and f'"{self.model}"' in job.read_text():
+        *python, agent, job = argv
+        if self.extra_ns and f'"{self.model}"' in Path(job).read_text():
             script = self.folder / "slowed.py"
-            script.write_text(SLOWED.format(folder=str(AGENT.parent), extra_ns=self.extra_ns))
-            argv = [*argv[:-2], str(script), argv[-1]]
+            script.write_text(SLOWED.format(agent=agent, extra_ns=self.extra_ns))
+            argv = [*python, str(script), job]
         return super().run(argv, env=env, timeout_s=timeout_s)
 
 
-def compared(bench: Bench, subject: Subject, other: Subject) -> ComparisonRow:
+def compared(bench: Bench, subject: BenchCase, other: BenchCase) -> ComparisonRow:
     blocks = bench.latency([subject, other], say=lambda text: None)
     # Whether the machine was quiet is another question than whether a difference is found.
     (row,) = comparisons(
@@ -115,14 +111,14 @@ def compared(bench: Bench, subject: Subject, other: Subject) -> ComparisonRow:
 
 @pytest.mark.slow
 def test_a_planted_difference_of_twice_the_detectable_one_is_found(
-    bench: Bench, subject: Subject, tmp_path: Path
+    bench: Bench, subject: BenchCase, tmp_path: Path
 ) -> None:
     """In at least 17 of 20 measurements; the models are the same file."""
     twin = tmp_path / "twin.tflite"
     twin.write_bytes(subject.path.read_bytes())
     other = replace(subject, name="other", path=twin)
     link = SlowLink(folder=tmp_path, model=str(twin))
-    planted = replace(bench, host=replace(bench.host, link=link))
+    planted = replace(bench, runner=replace(bench.runner, link=link))
     pilot = sorted(compared(planted, subject, other).mdd or 0 for _ in range(5))
     blocks = bench.latency([subject], say=lambda text: None)
     median_ns = summarise_blocks(blocks)[0].median_ns

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from targets.bench.case import BenchCase
 from targets.bench.failures import agent_error, shortened
-from targets.bench.plan import Subject
 
 SOURCE = (
     "[ONNXRuntimeError] : 1 : FAIL : Load model from /tmp/m.onnx failed:"
@@ -15,7 +15,7 @@ SOURCE = (
 
 
 def said(message: str, kind: str = "onnx") -> str:
-    subject = Subject(name="m", format=kind, path=Path(f"m.{kind}"))
+    subject = BenchCase(name="m", format=kind, path=Path(f"m.{kind}"))
     told = {"phase": "load", "type": "Fail", "message": message}
     return str(agent_error(told, subject, "here"))
 

@@ -1,5 +1,6 @@
 """Several devices at once: a dead one is told, a lost connection is waited for, Ctrl-C ends all."""
 
+import base64
 import json
 import shutil
 import threading
@@ -14,10 +15,14 @@ import pytest
 
 from pipeline.cli.app import main
 from targets.bench import runner as host_module
-from targets.bench.assemble import assemble
-from targets.bench.plan import Bench, Protocol, Subject
+from targets.bench.agent.job import InputSpec
+from targets.bench.assemble import document
+from targets.bench.case import BenchCase
+from targets.bench.observe import Observations
+from targets.bench.plan import Bench, BenchPlan
+from targets.bench.request import BenchRequest
 from targets.bench.result import read
-from targets.bench.runner import Host
+from targets.bench.runner import AgentRunner
 from targets.devices import connection, inventory
 from targets.devices.connection import Connected, Wish
 from targets.devices.cooling import Cooling
@@ -27,7 +32,7 @@ from targets.devices.link import Completed, LinkLost
 from targets.devices.local.link import LocalLink
 from targets.devices.parallel import at_once
 from targets.errors import DeviceError
-from targets.runtimes import runtime_for
+from targets.runtimes import RUNTIMES, runtime_for
 from tests.brief import brief
 from tests.conftest import Lane
 
@@ -63,7 +68,9 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         link.name = device.name
         described = {**probe_local(), "id": device.name, "emulated": device.name == "phone"}
         defaults = {kind: runtime_for(kind) for kind in ("tflite", "onnx")}
-        yield Connected(host=Host(link=link, folder=scratch), device=described, defaults=defaults)
+        yield Connected(
+            runner=AgentRunner(link=link, folder=scratch), device=described, defaults=defaults
+        )
 
     monkeypatch.setattr(connection, "connected", connected)
     return tmp_path
@@ -147,17 +154,15 @@ class Cable(LocalLink):
 
 
 def bench(link: LocalLink, *, retry_s: float) -> Bench:
-    protocol = Protocol(processes=2, min_queries=4, min_duration_s=0, max_duration_s=9)
-    return Bench(host=Host(link=link, folder=link.folder, retry_s=retry_s), protocol=protocol)
+    protocol = BenchPlan(processes=2, min_queries=4, min_duration_s=0, max_duration_s=9)
+    return Bench(runner=AgentRunner(link=link, folder=link.folder, retry_s=retry_s), plan=protocol)
 
 
-def tiny(tmp_path: Path) -> Subject:
-    from targets.bench.agent import tiny_model
-
+def tiny(tmp_path: Path) -> BenchCase:
     path = tmp_path / "x.tflite"
-    path.write_bytes(tiny_model("ai_edge_litert"))  # type: ignore[no-untyped-call]
-    entry = {"shape": [1, 4], "dtype": "float32", "kind": "random", "low": 0, "high": 1}
-    return Subject(name="x", format="tflite", path=path, inputs={"x": entry})
+    path.write_bytes(base64.b64decode(RUNTIMES["ai_edge_litert"].session.SELF_TEST_MODEL))
+    entry: InputSpec = {"shape": [1, 4], "dtype": "float32", "kind": "random", "low": 0, "high": 1}
+    return BenchCase(name="x", format="tflite", path=path, inputs={"x": entry})
 
 
 def test_a_connection_that_comes_back_goes_on_at_the_same_block(tmp_path: Path) -> None:
@@ -175,7 +180,7 @@ def test_a_connection_lost_between_two_blocks_is_waited_for_too(tmp_path: Path) 
             raise lost
 
     steady = bench(LocalLink(tmp_path), retry_s=60)
-    measured = replace(steady, host=replace(steady.host, cool=cool))
+    measured = replace(steady, runner=replace(steady.runner, cool=cool))
     blocks = measured.latency([tiny(tmp_path)], say=lambda text: None)
     assert [block.index for block in blocks] == [0, 1]
     assert next(losses, "all were had") == "all were had"
@@ -183,7 +188,7 @@ def test_a_connection_lost_between_two_blocks_is_waited_for_too(tmp_path: Path) 
 
 def test_a_connection_lost_at_the_very_end_costs_no_result(tmp_path: Path) -> None:
     said: list[str] = []
-    Host(link=Cable(tmp_path, times=1), folder=tmp_path, say=said.append).tidy()
+    AgentRunner(link=Cable(tmp_path, times=1), folder=tmp_path, say=said.append).tidy()
     assert said == ["device local: the connection is gone. What its jobs wrote is still there."]
 
 
@@ -246,9 +251,6 @@ def test_a_device_without_a_thermometer_is_not_waited_for() -> None:
 
 
 def test_the_document_of_an_emulated_device_is_stamped() -> None:
-    device = {**probe_local(), "emulated": True}
-    document = assemble(
-        device=device, protocol=Protocol.of_tier("rapid"), models=[], blocks=[], memory=[],
-        baselines={}, accuracy=[],
-    )  # fmt: skip
-    assert document.device.emulated
+    request = BenchRequest(models=(), plan=BenchPlan.of_tier("rapid"))
+    made = document(request, Observations(cases={}), {**probe_local(), "emulated": True})
+    assert made.device.emulated

@@ -28,9 +28,8 @@ HELD = [(name, precision) for name in FORMATS for precision in FORMATS[name].pre
 
 
 @pytest.fixture
-def toy(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setitem(RUNTIMES, "toy", toy_format.RUNTIME)
-    with FORMATS.added("toy", toy_format):
+def toy() -> Iterator[None]:
+    with FORMATS.added("toy", toy_format), RUNTIMES.added("toy", toy_format.RUNTIME):
         yield
 
 

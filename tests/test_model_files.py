@@ -11,12 +11,17 @@ import pytest
 from onnx import helper, numpy_helper
 
 from pipeline.cli.app import main
-from targets.bench.model_files import files_of
+from targets.bench import model_files
+from targets.bench.model_files import ModelFiles
 from targets.bench.result import read
 from targets.errors import InputError
 from tests.brief import brief
 
 WIDTH = 64
+
+
+def files_of(path: Path) -> ModelFiles:
+    return model_files.files_of(path)
 
 
 def outside(name: str, location: str) -> onnx.TensorProto:

@@ -12,8 +12,9 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 from onnx import TensorProto, helper, numpy_helper
 
-from targets.bench.plan import Bench, Protocol, Subject, logits_of
-from targets.bench.runner import local_host
+from targets.bench.case import BenchCase
+from targets.bench.plan import Bench, BenchPlan, logits_of
+from targets.bench.runner import local_runner
 from targets.errors import InputError, ProofError
 from targets.formats import FORMATS
 from targets.formats.calibration import MIN_CALIBRATION_SAMPLES
@@ -89,7 +90,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return folder
 
 
-ONCE = Protocol(
+ONCE = BenchPlan(
     processes=1, min_queries=1, min_duration_s=0, max_duration_s=0, warmup_runs=0, warmup_s=0,
 )  # fmt: skip
 
@@ -113,13 +114,13 @@ def test_every_file_loads_and_answers_in_every_runtime(
 ) -> None:
     samples = tmp_path / "samples.npy"
     np.save(samples, IMAGES[:16])
-    bench = Bench(host=local_host(tmp_path), samples=samples, protocol=ONCE)
+    bench = Bench(runner=local_runner(tmp_path), samples=samples, plan=ONCE)
     (kind,) = RUNTIMES[runtime].formats
     expected = logits_of(written(family) / f"student.float32.{kind}", kind, IMAGES[:16], tmp_path)
     for precision in FORMATS[kind].precisions:
         path = written(family) / f"student.{precision}.{kind}"
-        subject = Subject(name=path.name, format=kind, path=path, runtime=RUNTIMES[runtime])
-        actual, record = bench.outputs(subject)
+        case = BenchCase(name=path.name, format=kind, path=path, runtime=RUNTIMES[runtime])
+        actual, record = bench.outputs(case)
         assert actual is not None
         assert record["runtime"]["name"] == runtime
         assert not record["tensorflow_imported"]
@@ -398,8 +399,8 @@ def test_a_float_softmax_behind_integers_loads_in_every_runtime(
     if kind == "onnx":
         qdq.export_int8(path, path.with_suffix(".onnx"))
     np.save(tmp_path / "images.npy", IMAGES[:32])
-    bench = Bench(host=local_host(tmp_path), samples=tmp_path / "images.npy", protocol=ONCE)
-    subject = Subject(
+    bench = Bench(runner=local_runner(tmp_path), samples=tmp_path / "images.npy", plan=ONCE)
+    subject = BenchCase(
         name="x", format=kind, path=path.with_suffix(f".{kind}"), runtime=RUNTIMES[runtime]
     )
     actual, _ = bench.outputs(subject)

@@ -13,9 +13,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.cli.app import main
-from targets.bench.agent import cpu_features
-from targets.bench.assemble import saturation
-from targets.bench.plan import Subject, logits_of
+from targets.bench.agent.kernel import cpu_features
+from targets.bench.plan import logits_of
 from targets.bench.result import read
 from targets.errors import InputError, ProofError
 from targets.formats.onnx import qdq
@@ -23,6 +22,8 @@ from targets.formats.onnx.products import require_exact_products, saturating_pro
 from targets.processors import PROCESSORS, require_emulated, saturates
 from targets.processors.emulation import emulated
 from targets.processors.proof import prove
+from targets.runtimes import RUNTIMES
+from targets.runtimes.contract import Conditions
 from tests.brief import brief
 from tests.conftest import Lane
 from tests.devices import need
@@ -71,7 +72,7 @@ def test_int8_weights_are_shown_to_be_wrong_where_they_are(
     assert saturating_products(fast)
     exact = logits_of(student, "tflite", images, tmp_path)
     with emulated("x86-avx2", tmp_path) as host:
-        actual = logits_of(fast, "onnx", images, tmp_path, host=host)
+        actual = logits_of(fast, "onnx", images, tmp_path, runner=host)
     assert np.abs(actual - exact).max() > 0.1
     with pytest.raises(ProofError, match=r"multiply with int8 weights.*without VNNI"):
         require_exact_products(fast)
@@ -151,7 +152,7 @@ def test_a_file_is_known_to_saturate_where_it_does(name: str, tmp_path: Path) ->
     samples = np.full((1, *session.get_inputs()[0].shape[1:]), 255, np.uint8)
     exact = session.run(None, {"x": samples})[0]
     with emulated("x86-avx2", tmp_path) as host:
-        actual = logits_of(path, "onnx", samples, tmp_path, host=host)
+        actual = logits_of(path, "onnx", samples, tmp_path, runner=host)
     assert bool(saturating_products(path)) == expected
     assert bool(np.any(actual.ravel() != exact.ravel())) == expected
 
@@ -170,8 +171,8 @@ def test_a_file_that_saturates_on_a_device_has_a_note_beside_its_accuracy(
 ) -> None:
     path = tmp_path / "x.onnx"
     onnx.save(product("MatMul", weights(8, 4)), path)
-    subject = Subject(name="x.onnx", format="onnx", path=path, ort_options=options)
-    notes = list(saturation(subject, {"abi": "x86_64", "cpu_features": features}))
+    conditions = Conditions(abi="x86_64", cpu_features=features or (), options=options or {})
+    notes = list(RUNTIMES["onnxruntime"].accuracy_notes(path, conditions))
     assert len(notes) == message
     for note in notes:
         assert "1 operators multiply with int8 weights" in note

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from targets.bench import validity
 from targets.bench.record import Block, MemoryPass
-from targets.bench.result import Document, read
+from targets.bench.result import BenchResult, read
 from targets.bench.summary import comparisons, summarise_blocks
 from targets.errors import InputError
 from tests.blocks import agent, block, memory, replaced
@@ -46,9 +46,9 @@ def untold() -> MemoryPass:
     return MemoryPass.model_validate(replaced(memory("tool.tflite"), memory=None))
 
 
-def document(**changes: Any) -> Document:
+def document(**changes: Any) -> BenchResult:
     blocks, passes = measured(), [memory("slow.onnx"), memory("fast.onnx"), untold()]
-    return Document.model_validate(
+    return BenchResult.model_validate(
         {
             "run_id": "a", "created_utc": "2026-01-01T00:00:00+00:00",
             "tool": {"name": "edge-distill", "version": "1"},
@@ -308,7 +308,7 @@ def test_no_figure_is_infinite_or_not_a_number() -> None:
 
 
 def test_every_key_of_the_schema_says_what_it_means() -> None:
-    schema = Document.model_json_schema()
+    schema = BenchResult.model_json_schema()
     for name, section in {"Document": schema, **schema["$defs"]}.items():
         for key, value in section["properties"].items():
             assert value.get("description"), f"{name}.{key}"

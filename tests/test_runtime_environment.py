@@ -9,18 +9,27 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
+from typing import cast
 
 import pytest
 
-from targets.bench.runner import AGENT
+from targets.bench.agent.session import SessionModule
 from targets.errors import DeviceError, InputError
 from targets.runtimes import RUNTIMES, Runtime
 from targets.runtimes.environment import python_for, unmet
 
+
+def session(name: str) -> ModuleType:
+    """The device's side of a runtime that is nothing but a distribution with a module."""
+    made = ModuleType(name)
+    made.DISTRIBUTION, made.MODULE, made.ENV = f"edge-distill-{name}", f"edge_distill_{name}", {}  # type: ignore[attr-defined]
+    return made
+
+
 NEEDY = Runtime(
     name="needy",
-    distribution="edge-distill-needy",
-    module="edge_distill_needy",
+    session=cast("SessionModule", session("needy")),
     requirements=("edge-distill-needy>=2", "numpy<2"),
     formats=("tflite",),
 )
@@ -171,7 +180,7 @@ def test_without_a_network_the_last_line_is_told_and_nothing_is_left(
 def test_what_cannot_be_imported_is_not_published(made: tuple[Path, list[str]]) -> None:
     before = environments()
     needs = ("edge-distill-broken==1.0", "numpy<2")
-    broken = replace(NEEDY, module="edge_distill_broken", requirements=needs)
+    broken = replace(NEEDY, session=cast("SessionModule", session("broken")), requirements=needs)
     with pytest.raises(DeviceError, match="No module named 'not_there_at_all'"):
         python_for(broken)
     assert environments() == before
@@ -193,10 +202,3 @@ def test_a_python_that_only_seems_to_be_there_is_passed_over(
     program(tmp_path / "python3.9", f"echo '{answer}'")
     with pytest.raises(InputError, match=rf"{tmp_path}/python3\.9 -I -m venv .*-py3\.9-"):
         python_for(older, install=False)
-
-
-def test_the_command_of_every_runtime_ignores_the_users_python_path() -> None:
-    for runtime in RUNTIMES.values():
-        command = runtime.command(python="p", agent=str(AGENT), job="job.json")
-        assert command == ["p", "-I", str(AGENT), "job.json"]
-        assert runtime.requirements[0].startswith(runtime.distribution)

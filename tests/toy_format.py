@@ -12,8 +12,7 @@ distributions: tuple[str, ...] = ("tensorflow",)
 
 RUNTIME = Runtime(
     name="ai_edge_litert",
-    distribution="ai-edge-litert",
-    module="ai_edge_litert.interpreter",
+    session=RUNTIMES["ai_edge_litert"].session,
     requirements=RUNTIMES["ai_edge_litert"].requirements,
     formats=("toy",),
 )

@@ -5,27 +5,20 @@ click and what is shared here, and everything heavy inside the function, so that
 """
 
 import errno
-import json
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.cli.bench import bench
 from pipeline.cli.convert import convert
 from pipeline.cli.devices import devices, doctor
-from pipeline.cli.options import JSON
 from pipeline.cli.plan import plan
 from pipeline.cli.recipes import recipes
 from pipeline.cli.report import report
 from pipeline.cli.run import run
 from targets.errors import EdgeDistillError
-
-if TYPE_CHECKING:
-    from pipeline.cli.bench_command import Measured
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -40,81 +33,8 @@ def main() -> None:
     """
 
 
-for command in (run, plan, recipes, report, convert, devices, doctor):
+for command in (run, plan, recipes, report, convert, bench, devices, doctor):
     main.add_command(command)
-
-
-@main.command()
-@click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--baseline", type=click.Path(path_type=Path), help="Compare the others with it.")
-@click.option("--data", type=click.Path(path_type=Path), help=".npz, .npy or a folder of .npy.")
-@click.option("--device", "devices", multiple=True, help="local, ssh://…, adb://…, or a name.")
-@click.option("--threads", multiple=True, metavar="N|big", help="[default: 1]; big: all big cores.")
-@click.option(
-    "--tier",
-    type=click.Choice(["rapid", "quick", "normal"]),
-    default="quick",
-    show_default=True,
-    help="How long each model is measured: at least 6, 10 or 60 s.",
-)
-@click.option("--runtime", "runtimes", multiple=True, help="ai_edge_litert, tflite_runtime, …")
-@click.option(
-    "--ort-option",
-    "ort_options",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Option of ONNX Runtime's session, as session.x64quantprecision=1.",
-)
-@click.option("--native", type=click.Path(path_type=Path), help="Google's benchmark_model, too.")
-@click.option("--shape", "shapes", multiple=True, metavar="NAME=1,3,48,320", help="Of an input.")
-@click.option("--input", "inputs", multiple=True, metavar="NAME=FILE.npy", help="Its contents.")
-@click.option("--output", "outputs", multiple=True, metavar="NAME", help="Of the scores.")
-@click.option(
-    "--class-offset",
-    "class_offsets",
-    multiple=True,
-    metavar="[MODEL=]N",
-    help="Label k is the model's class k + N, as with a background class (1).",
-)
-@click.option("--scale", help="The network expects sample * SCALE + OFFSET; one, or per channel.")
-@click.option("--offset", help="[default: the samples as they are]")
-@click.option("--profile", is_flag=True, help="Also the time of each kind of operator.")
-@click.option("--install/--no-install", default=True, help="A runtime that is missing here.")
-@click.option("--timeout", type=float, default=600.0, show_default=True, help="Per process, in s.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of orders and made-up input.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("bench"), show_default=True)
-@JSON
-def bench(as_json: bool, **options: Any) -> int:
-    """Measure MODELS, any .tflite and .onnx files: latency, memory, and accuracy with --data.
-
-    Every figure comes with how far it can be trusted; raw samples are in OUT/<device>.json.
-
-    \b
-    Example:
-      pipeline bench a.tflite b.onnx --baseline a.tflite --data images.npz
-    """
-    from pipeline.cli.bench_command import Options, bench
-    from pipeline.engine.progress import console
-
-    measured = bench(Options(**options), console=console())
-    _show_measured(measured, as_json=as_json)
-    errors = [error for one in measured for error in one.errors.values()]
-    for error in errors:
-        click.echo(f"Error: {error}", err=True)
-    return max((error.exit_code for error in errors), default=0)
-
-
-def _show_measured(measured: "Sequence[Measured]", *, as_json: bool) -> None:
-    from pipeline.cli.bench_command import PAGE
-    from pipeline.reporting.tables.bench import print_measured
-
-    documents = {one.device: one.document for one in measured if one.document is not None}
-    if as_json:
-        shown = [one.model_dump(mode="json", by_alias=True) for one in documents.values()]
-        click.echo(json.dumps(shown[0] if len(measured) == len(shown) == 1 else shown))
-    elif documents:
-        print_measured(documents, details=PAGE)
-        click.echo(f"\n{measured[0].path.with_name(PAGE)}")
 
 
 class Terminated(BaseException):

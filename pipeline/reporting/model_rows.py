@@ -20,7 +20,7 @@ from pipeline.reporting.schema.model_row import (
     SpeedUp,
     Validity,
 )
-from targets.bench.result import Document
+from targets.bench.result import BenchResult
 from targets.bench.summary import Range
 from targets.evaluation import metrics, significance
 from targets.formats.record import ExportedModel
@@ -33,13 +33,31 @@ class Measured:
     """What was measured on one device."""
 
     device: str
-    document: Document
+    document: BenchResult
     logits: Mapping[str, Logits]
     """By model, [test samples, classes]."""
     labels: metrics.Labels
     """[test samples]."""
     teacher_logits: Logits | None
     """[test samples, classes], of a teacher that cannot be measured: they were computed before."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceRows:
+    """A row per model, and what a reader of the accuracies must know."""
+
+    rows: tuple[ModelRow, ...]
+    notes: tuple[str, ...] = ()
+
+
+def measured(measured: Measured, exports: Exports, *, seed: int) -> DeviceRows:
+    rows = measured_rows(measured, exports, seed=seed)
+    return DeviceRows(rows=rows, notes=notes(rows, exports, measured))
+
+
+def failed(exports: Exports, *, seed: int, device: str, reason: object) -> DeviceRows:
+    rows = unmeasured_rows(exports, seed=seed, device=device, reason=str(reason))
+    return DeviceRows(rows=rows)
 
 
 def measured_rows(measured: Measured, exports: Exports, *, seed: int) -> tuple[ModelRow, ...]:
@@ -198,7 +216,7 @@ def _latency(name: str, measured: Measured) -> tuple[Latency, Validity]:
     )
 
 
-def speed_up(name: str, document: Document) -> SpeedUp:
+def speed_up(name: str, document: BenchResult) -> SpeedUp:
     """Over the teacher's file in its runtime; empty where it has none."""
     row = next((row for row in document.comparison if row.candidate == name), None)
     if row is None:

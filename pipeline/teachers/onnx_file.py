@@ -17,9 +17,9 @@ from pipeline.teachers.matching import (
     is_raw,
     make_adapter,
 )
-from targets.bench.agent import ONNX_DTYPES, prepare
+from targets.bench.agent.preparation import prepare
 from targets.errors import InputError
-from targets.runtimes import runtime_for
+from targets.runtimes.onnxruntime.session import DTYPES, ENV
 from targets.untyped import OnnxGraph, OnnxNode, OnnxSession, OnnxTensor
 
 SUFFIXES = (".onnx",)
@@ -67,7 +67,7 @@ def open_file(path: Path, cfg: TeacherFileConfig, data: Dataset, *, threads: int
 
 
 def _session(path: Path, threads: int) -> OnnxSession:
-    os.environ.update(runtime_for("onnx").env)
+    os.environ.update(ENV)
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -88,7 +88,7 @@ def _failures() -> tuple[type[Exception], ...]:
 
 
 def _dtype(kind: str, cfg: TeacherFileConfig, path: Path) -> type[np.generic]:
-    dtype = ONNX_DTYPES.get(kind)
+    dtype = DTYPES.get(kind)
     if dtype not in TAKEN:
         raise InputError(
             f"teacher {path}: takes {kind}; an input of float or of raw uint8 pixels is needed."

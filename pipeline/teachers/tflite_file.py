@@ -16,7 +16,7 @@ from pipeline.teachers.matching import (
     is_raw,
     make_adapter,
 )
-from targets.bench.agent import prepare
+from targets.bench.agent.preparation import prepare
 from targets.errors import InputError
 from targets.formats.model_io import Quantization
 from targets.quiet import quiet_stderr

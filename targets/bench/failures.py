@@ -1,7 +1,7 @@
-"""What the agent or its runtime says about a failure, as one paragraph with the remedy.
+"""A failure of the agent or its runtime, as one paragraph with the remedy.
 
-What a file cannot be is the user's to mend (`InputError`, exit 2): not a model, an operator that
-the runtime does not have, an input that does not fit. The rest is the device's (`DeviceError`).
+The user can repair a file that is no model, that needs an operator which the runtime does not have,
+or whose input does not fit (`InputError`, exit 2). Everything else is the device's (`DeviceError`).
 """
 
 import re
@@ -12,83 +12,53 @@ from typing import TYPE_CHECKING
 from targets.errors import DeviceError, EdgeDistillError, InputError
 
 if TYPE_CHECKING:
-    from targets.bench.plan import Subject
+    from targets.bench.case import BenchCase
     from targets.runtimes import Runtime
 
 LONGEST = 400
-"""Characters of a runtime's own words."""
-FOREIGN_OPERATORS = re.compile(
-    r"unresolved custom op: (?P<custom>[\w.:-]+)"
-    r"|Select TensorFlow op.*?\((?P<flex>\w+)\)"
-    r"|Fatal error: (?P<onnx>[\w.:-]+?)\(-?\d+\) is not a registered function/op"
-    r"|Could not find an implementation for (?P<kernel>[\w.:]+)\(",
-    re.DOTALL,
-)
-"""LiteRT gives a reason and then the node: 'Node number 1 (FlexErf) failed to prepare.'"""
-NEWER = (
-    (re.compile(r"IR version: (\d+), max supported IR version: (\d+)"), "IR version", "ir_version"),
-    (
-        re.compile(r"Opset (\d+) is under development.*till opset (\d+)", re.DOTALL),
-        "opset",
-        "opset",
-    ),
-    (re.compile(r"builtin opcode '(\w+)' version '(\d+)'"), "operator", ""),
-)
-"""What a runtime says of a file that was made for a newer one."""
+"""Characters of a runtime's message."""
 SOURCE = re.compile(
     r"(?:/[^\s:]*/)?\w+\.(?:cc|cpp|h):\d+ "
     r"(?:(?:[\w:<>*&]+ ){0,3}(?:\w+::)+~?\w+(?:<[^()]*>)?\((?:[^()]|\([^()]*\))*\)(?: const)? ?)?"
-    r"|\[ONNXRuntimeError\] : \d+ : \w+ : "
+    r"|\[\w+Error\] : \d+ : \w+ : "
 )
-"""Where in the C++ source a message is from: path, line and signature."""
+"""The origin of a message in the runtime's C++ source: path, line and signature, or its code."""
 
 
-def agent_error(error: Mapping[str, str], subject: "Subject", place: str) -> EdgeDistillError:
+def agent_error(error: Mapping[str, str], case: "BenchCase", place: str) -> EdgeDistillError:
     """By the phase that the agent was in."""
-    said, runtime = shortened(error["message"]) or error["type"], subject.executed_by
+    message, runtime = shortened(error["message"]) or error["type"], case.executed_by
     if error["phase"] == "import":
         return DeviceError(
-            f"{place}: {said}. Install it: python -m pip install '{runtime.distribution}'."
+            f"{place}: {message}. Install it: python -m pip install '{runtime.distribution}'."
         )
     if error["phase"] == "load":
-        return InputError(f"{subject.path}: {_not_loaded(error['message'], said, runtime)}")
+        return InputError(f"{case.path}: {_not_loaded(error['message'], message, runtime)}")
     if error["phase"] == "input":
-        return InputError(f"{subject.path}: {said}.")
-    return DeviceError(f"{place}: {said}.")
+        return InputError(f"{case.path}: {message}.")
+    return DeviceError(f"{place}: {message}.")
 
 
 def shortened(message: str, longest: int = LONGEST) -> str:
-    """On one line without what only the runtime's authors can use; cut between words."""
+    """On one line, without the origin in the runtime's source; cut between words."""
     text = " ".join(SOURCE.sub(" ", message).split()).rstrip(".")
     cut = textwrap.shorten(text, longest, placeholder=" …")
     return cut if len(cut) > 2 or not text else f"{text[:longest]}…"
 
 
-def _not_loaded(message: str, said: str, runtime: "Runtime") -> str:
-    if foreign := FOREIGN_OPERATORS.search(message):
+def _not_loaded(message: str, short: str, runtime: "Runtime") -> str:
+    errors, update = runtime.load_errors, f"python -m pip install -U {runtime.distribution}"
+    if errors.foreign_operator and (foreign := errors.foreign_operator.search(message)):
         return (
             f"holds an operator that {runtime.name} does not have: "
-            f"{foreign[foreign.lastgroup or 0]}. Convert the network with the format's own "
+            f"{foreign[foreign.lastindex or 0]}. Convert the network with the format's own "
             "operators only."
         )
-    return _newer(message, runtime) or (
-        f"{runtime.name} cannot load it: {said}. It may be cut off, no model at all, or made for a "
-        "newer runtime."
+    for pattern, sentence in errors.newer:
+        if found := pattern.search(message):
+            shown = sentence.format(*found.groups(), update=f"Update it ({update})")
+            return f"made for a newer {runtime.name}: {shown}"
+    return (
+        f"{runtime.name} cannot load it: {short}. It may be cut off, no model at all, or made for "
+        "a newer runtime."
     )
-
-
-def _newer(message: str, runtime: "Runtime") -> str | None:
-    update = f"Update it (python -m pip install -U {runtime.distribution})"
-    for pattern, what, key in NEWER:
-        if (found := pattern.search(message)) is None:
-            continue
-        if not key:
-            return (
-                f"made for a newer {runtime.name}: {what} {found[1]} in version {found[2]}, which "
-                f"this one does not have. {update}, or convert the network with an older converter."
-            )
-        return (
-            f"made for a newer {runtime.name}: {what} {found[1]}; this one takes up to {found[2]}. "
-            f"{update}, or export it again with {key} {found[2]} or less."
-        )
-    return None

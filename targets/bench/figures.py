@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from targets.bench import scores
-from targets.bench.record import TensorDescription
+from targets.bench.agent.session import Tensor
 from targets.bench.samples import LabelledSamples
 from targets.bench.scores import Predictions
 from targets.errors import InputError
@@ -38,7 +38,7 @@ class Read:
     """The selected output of the model `name` and its classes."""
 
     name: str
-    outputs: Sequence[TensorDescription]
+    outputs: Sequence[Tensor]
     index: int
     """Index of the selected output."""
     offset: int
@@ -48,7 +48,7 @@ class Read:
     """Why there are no predictions."""
 
     @property
-    def output(self) -> TensorDescription:
+    def output(self) -> Tensor:
         return self.outputs[self.index]
 
     def top1(self, labels: Labels, offset: int) -> float:
@@ -60,7 +60,7 @@ class Read:
 def read(about: Read, values: scores.Outputs) -> Read:
     """`about` with the predictions of `values`, [samples, ...]. Raises `NotFiniteError`."""
     found = scores.predictions(values, about.output, model=about.name)
-    of_one: TensorDescription = {**about.output, "shape": values.shape[1:]}
+    of_one: Tensor = {**about.output, "shape": list(values.shape[1:])}
     missing = (
         f"its output is {scores.shown(of_one)} for a sample, and no class can be read from that"
     )

@@ -1,30 +1,28 @@
-"""What each input of a model is given: the samples, a file's contents, or seeded numbers.
+"""What each input of a model is given: the samples, a file's contents, or seeded random numbers.
 
-A network that nobody here made may have several inputs and open dimensions. A leading open one is
-the batch, 1; any other is said (`--shape`), or follows from what the input is given. A batch that
-is fixed in the file is one query of as many samples.
+A model file may have several inputs and open dimensions. A leading open dimension is the batch, 1;
+any other is given by `--shape`, or follows from the contents. A batch that is fixed in the file is
+one query of as many samples.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from targets.bench.agent.job import InputSpec
+from targets.bench.agent.session import Tensor
 from targets.errors import InputError, unknown
 from targets.formats.model_io import ModelIO
 
 Shape = tuple[int, ...]
 Factor = float | tuple[float, ...]
 """One number, or one per channel."""
-Described = Mapping[str, Any]
-"""An input as the agent's `describe` has it: name, shape (null: open), dtype, quantization."""
-
 TOKENS = (0, 1)
-"""What int32 and int64 inputs are seeded with: token ids, masks and segments hold both, whatever
-the vocabulary; larger numbers end many text networks with an index out of range."""
+"""Random values of int32 and int64 inputs: valid as token ids, masks and segments whatever the
+vocabulary; larger ones are an index out of range in many text networks."""
 RANDOM = {
     "float16": (0.0, 1.0),
     "float32": (0.0, 1.0),
@@ -39,25 +37,24 @@ RANDOM = {
     "uint64": TOKENS,
     "bool": (0, 1),
 }
-"""Type of an input -> the least and greatest number that it is seeded with; no other type can be
-given at all."""
+"""Type of an input -> the least and greatest of its random values; no other type can be given."""
 RAW_BYTES = {("uint8", "int8"): (1.0, -128), ("int8", "uint8"): (1.0, 128)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
-    """What the user said about the inputs of the models, by the inputs' names."""
+    """The user's options for the inputs of the models, by the inputs' names."""
 
     shapes: Mapping[str, Shape] = field(default_factory=dict)
     files: Mapping[str, Path] = field(default_factory=dict)
-    samples: tuple[Shape, np.dtype[Any]] | None = None
+    samples: tuple[Shape, np.dtype[np.generic]] | None = None
     """Shape of one sample, without the batch, and type of all."""
     scale: Factor | None = None
     offset: Factor | None = None
     """The network expects `sample * scale + offset`; None: the samples as they are."""
 
 
-def resolve(inputs: Sequence[Described], given: Given, path: Path) -> dict[str, dict[str, Any]]:
+def resolve(inputs: Sequence[Tensor], given: Given, path: Path) -> dict[str, InputSpec]:
     """For each input of the file in `path` its entry in the agent's job.
 
     Raises `InputError` with the input's name where its shape or its contents cannot be known.
@@ -67,9 +64,9 @@ def resolve(inputs: Sequence[Described], given: Given, path: Path) -> dict[str, 
     return {one["name"]: _entry(one, given, path, is_fed=one is fed) for one in inputs}
 
 
-def batch_of(entries: Mapping[str, Mapping[str, Any]], outputs: Sequence[Described]) -> int:
-    """Samples of one query: of the input that takes them, else the size that all inputs and outputs
-    lead with, one of them at least with more dimensions than that.
+def batch_of(entries: Mapping[str, InputSpec], outputs: Sequence[Tensor]) -> int:
+    """Samples of one query: of the input that takes them, else the first size of all inputs and
+    outputs, where it is the same and one of them has more dimensions.
     """
     fed = [entry["batch"] for entry in entries.values() if "batch" in entry]
     if fed:
@@ -81,16 +78,16 @@ def batch_of(entries: Mapping[str, Mapping[str, Any]], outputs: Sequence[Describ
     return int(leading.pop()) if is_batch else 1
 
 
-def require_known(all_inputs: Sequence[Sequence[Described]], given: Given) -> None:
+def require_known(all_inputs: Sequence[Sequence[Tensor]], given: Given) -> None:
     """`InputError` for a name in `--shape` or `--input` that no model's input has."""
     names = {one["name"] for inputs in all_inputs for one in inputs}
-    for option, said in (("--shape", given.shapes), ("--input", given.files)):
-        for name in said:
+    for option, named in (("--shape", given.shapes), ("--input", given.files)):
+        for name in named:
             if name not in names:
                 raise unknown("input", name, names, place=option)
 
 
-def _fed_by_samples(inputs: Sequence[Described], given: Given, path: Path) -> Described | None:
+def _fed_by_samples(inputs: Sequence[Tensor], given: Given, path: Path) -> Tensor | None:
     """The input that the samples go to: the only one that is left, or that they fit."""
     if given.samples is None:
         return None
@@ -108,7 +105,7 @@ def _fed_by_samples(inputs: Sequence[Described], given: Given, path: Path) -> De
     return fitting[0]
 
 
-def _entry(one: Described, given: Given, path: Path, *, is_fed: bool) -> dict[str, Any]:
+def _entry(one: Tensor, given: Given, path: Path, *, is_fed: bool) -> InputSpec:
     name, dtype = one["name"], one["dtype"]
     if dtype not in RANDOM:
         raise InputError(
@@ -116,9 +113,9 @@ def _entry(one: Described, given: Given, path: Path, *, is_fed: bool) -> dict[st
             "given. Export the part of the network behind it, and measure that."
         )
     if is_fed:
-        return {"dtype": dtype, "kind": "samples", **_sample_entry(one, given, path)}
+        return _sample_entry(one, given, path)
     if name in given.files:
-        return {"dtype": dtype, "kind": "file", **_file_entry(one, given, path)}
+        return _file_entry(one, given, path)
     low, high = RANDOM[dtype]
     shape = _closed(one, given, path)
     return {"dtype": dtype, "kind": "random", "shape": shape, "low": low, "high": high}
@@ -128,11 +125,11 @@ PIXEL_STEPS = (1.0, 1 / 255, 1 / 256, 1 / 127.5, 1 / 128)
 """The scales of an integer input that takes raw pixels: as they are, as 0 to 1, as -1 to 1."""
 
 
-def doubt(inputs: Sequence[Described], entries: Mapping[str, Any], given: Given) -> str | None:
-    """Why the bytes that an input is given may not be what its network was trained on."""
+def doubt(inputs: Sequence[Tensor], entries: Mapping[str, InputSpec], given: Given) -> str | None:
+    """Why the values that an input is given may differ from those of its network's training."""
     fed = [one for one in inputs if entries[one["name"]]["kind"] == "samples"]
-    is_said = given.scale is not None or given.offset is not None
-    if not fed or is_said or given.samples is None:
+    is_scaled = given.scale is not None or given.offset is not None
+    if not fed or is_scaled or given.samples is None:
         return None
     one, (_, dtype) = fed[0], given.samples
     if not np.issubdtype(dtype, np.integer):
@@ -155,14 +152,14 @@ def _is_of_pixels(step: float) -> bool:
     return any(math.isclose(step, known, rel_tol=0.01) for known in PIXEL_STEPS)
 
 
-def _sample_entry(one: Described, given: Given, path: Path) -> dict[str, Any]:
+def _sample_entry(one: Tensor, given: Given, path: Path) -> InputSpec:
     assert given.samples is not None
     shape, dtype = given.samples
     layout = _layout(one, given)
     if layout is None:
         raise InputError(
             f"--data: a sample is {list(shape)}, and {path} takes {_shown(one)}. Give samples of "
-            "that shape, or say an open dimension with --shape."
+            "that shape, or give an open dimension with --shape."
         )
     channels_first, laid_out = layout
     batch = _declared(one, given)[0] or 1
@@ -173,15 +170,21 @@ def _sample_entry(one: Described, given: Given, path: Path) -> dict[str, Any]:
         shape=laid_out,
         input_quantization=_quantization(one, dtype, given, path),
     )
-    return {"shape": [batch, *laid_out], "batch": batch, "adapter": adapter.model_dump()}
+    return {
+        "kind": "samples",
+        "dtype": one["dtype"],
+        "shape": [batch, *laid_out],
+        "batch": batch,
+        "adapter": adapter.model_dump(),
+    }
 
 
 def _quantization(
-    one: Described, dtype: "np.dtype[Any]", given: Given, path: Path
+    one: Tensor, dtype: "np.dtype[np.generic]", given: Given, path: Path
 ) -> tuple[float, int] | None:
     """How the samples become the integers that the input takes; None: they are cast.
 
-    Real numbers are quantized as the file says. Raw bytes stay what they are, and an int8 input
+    Real numbers are quantized with the file's scale. Raw bytes stay unchanged, and an int8 input
     takes them less 128: the same pixels.
     """
     wanted = np.dtype(one["dtype"])
@@ -198,7 +201,7 @@ def _quantization(
     return RAW_BYTES.get((dtype.name, wanted.name))
 
 
-def _layout(one: Described, given: Given) -> tuple[bool, Shape] | None:
+def _layout(one: Tensor, given: Given) -> tuple[bool, Shape] | None:
     """(channels moved first, shape of one sample as the input takes it), or None."""
     assert given.samples is not None
     sample, _ = given.samples
@@ -217,7 +220,7 @@ def _layout(one: Described, given: Given) -> tuple[bool, Shape] | None:
     return None
 
 
-def _declared(one: Described, given: Given) -> Sequence[int | None]:
+def _declared(one: Tensor, given: Given) -> Sequence[int | None]:
     declared: Sequence[int | None] = given.shapes.get(one["name"], one["shape"])
     return declared
 
@@ -228,7 +231,7 @@ def _fits(shape: Shape, wanted: Sequence[int | None]) -> bool:
     )
 
 
-def _file_entry(one: Described, given: Given, path: Path) -> dict[str, Any]:
+def _file_entry(one: Tensor, given: Given, path: Path) -> InputSpec:
     name, file = one["name"], given.files[one["name"]]
     try:
         content = np.load(file, mmap_mode="r", allow_pickle=False)
@@ -244,21 +247,22 @@ def _file_entry(one: Described, given: Given, path: Path) -> dict[str, Any]:
             f"--input {name}={file}: is {content.dtype} {list(content.shape)}, and {path} takes "
             f"{_shown(one)}. Write it in that type and shape, the batch of 1 included."
         )
-    return {"shape": list(content.shape), "path": str(file)}
+    shape = list(content.shape)
+    return {"kind": "file", "dtype": one["dtype"], "shape": shape, "path": str(file)}
 
 
-def _closed(one: Described, given: Given, path: Path) -> list[int]:
+def _closed(one: Tensor, given: Given, path: Path) -> list[int]:
     """The declared shape with every open dimension known."""
     name = one["name"]
     declared = list(one["shape"])
     if name in given.shapes:
-        said = given.shapes[name]
-        if not _fits(said, declared):
+        shape = given.shapes[name]
+        if not _fits(shape, declared):
             raise InputError(
-                f"--shape {name}={','.join(map(str, said))}: {path} takes {_shown(one)}. Only open "
-                "dimensions (?) can be said."
+                f"--shape {name}={','.join(map(str, shape))}: {path} takes {_shown(one)}. Only "
+                "open dimensions (?) can be given."
             )
-        return list(said)
+        return list(shape)
     return [size for size in _with_batch(declared) if size is not None]
 
 
@@ -266,8 +270,8 @@ def _with_batch(declared: Sequence[int | None]) -> list[int | None]:
     return [1 if i == 0 and size is None else size for i, size in enumerate(declared)]
 
 
-def _require_closed(inputs: Sequence[Described], given: Given, path: Path) -> None:
-    """`InputError` that names every input whose size nobody can know."""
+def _require_closed(inputs: Sequence[Tensor], given: Given, path: Path) -> None:
+    """`InputError` that names every input with a dimension that is not known."""
     known = {*given.shapes, *given.files}
     left = [one for one in inputs if one["name"] not in known and None in _with_batch(one["shape"])]
     if not left:
@@ -278,10 +282,10 @@ def _require_closed(inputs: Sequence[Described], given: Given, path: Path) -> No
     ]
     raise InputError(
         f"{path}: leaves dimensions open that are not the batch: {'; '.join(map(_shown, left))}. "
-        f"Say them: {' '.join(options)}."
+        f"Give them: {' '.join(options)}."
     )
 
 
-def _shown(one: Described) -> str:
+def _shown(one: Tensor) -> str:
     dims = ", ".join("?" if size is None else str(size) for size in one["shape"])
     return f"'{one['name']}' {one['dtype']} [{dims}]"

@@ -1,7 +1,4 @@
-"""A model is all of its files: ONNX may keep its weights in files beside the one that is named.
-
-`torch.onnx.export` writes it so by default since 2.9, and every exporter must above 2 GB.
-"""
+"""A model is all of its files: a format may keep weights in files beside the one that is named."""
 
 import hashlib
 import tempfile
@@ -51,13 +48,13 @@ def files_of(path: Path) -> ModelFiles:
         if not (path.parent / name).is_file():
             raise InputError(
                 f"{path}: keeps its weights in {path.parent / name}, and there is no such file. "
-                "Put it there: an ONNX file and its weights are moved together."
+                "Put it there: a model file and its weights are moved together."
             )
     return ModelFiles(path=path, beside=tuple(names))
 
 
 def put(link: Link, model: ModelFiles) -> str:
-    """Bring all files of the model to a device, in one folder; where `model.path` is there."""
+    """Copy all files of the model to a device, into one folder; the path of `model.path` there."""
     if not model.beside:
         return link.put(model.path)
     with tempfile.TemporaryDirectory() as scratch:

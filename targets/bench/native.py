@@ -1,64 +1,46 @@
-"""What Google's `benchmark_model` tells of one process of it, as a block of `bench-result/1`."""
+"""What a native tool reports about one process of it, as a block of `bench-result/1`."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from targets.bench.agent.job import AgentJob
+from targets.bench.case import BenchCase
+from targets.bench.record import Reported
 from targets.errors import DeviceError
-from targets.runtimes.benchmark_model import BenchmarkModel, NativeLimits, NativeTimings
+from targets.runtimes.native import NativeTool
 
 if TYPE_CHECKING:
-    from targets.bench.plan import Subject
-    from targets.bench.runner import Host
+    from targets.bench.runner import AgentRunner
 
 
 def native_block(
-    tool: BenchmarkModel, subject: "Subject", job: Mapping[str, Any], host: "Host"
-) -> dict[str, Any]:
-    """Measured as the agent's `job` says; what the tool does not tell is null."""
-    limits = NativeLimits(
-        threads=subject.threads,
-        warmup_runs=job["warmup_runs"],
-        warmup_s=job["warmup_ns"] / 1e9,
-        min_queries=job["min_queries"],
-        min_duration_s=job["min_duration_ns"] / 1e9,
-        max_duration_s=job["max_duration_ns"] / 1e9,
+    tool: NativeTool, case: BenchCase, job: AgentJob, runner: "AgentRunner"
+) -> Mapping[str, object]:
+    """Measured within the limits of the agent's `job`; null for what the tool does not report."""
+    timings = tool.measure(
+        link=runner.link,
+        model=case.path,
+        out=runner.folder / f"{tool.name}.txt",
+        limits={**job, "threads": case.threads},
+        timeout_s=runner.timeout_s,
+        shapes={name: one["shape"] for name, one in (case.inputs or {}).items()},
     )
-    told = tool.measure(
-        link=host.link,
-        model=subject.path,
-        out=host.folder / "benchmark_model.txt",
-        limits=limits,
-        timeout_s=host.timeout_s,
-        shapes={name: one["shape"] for name, one in (subject.inputs or {}).items()},
-    )
-    if told.count is None or told.min_ns is None or told.max_ns is None:
+    if timings.count is None or timings.min_ns is None or timings.max_ns is None:
         raise DeviceError(
-            f"device {host.link.name}: {subject.path.name} in {tool.name}: its text does not say "
+            f"device {runner.link.name}: {case.path.name} in {tool.name}: its text does not say "
             "how many queries it timed. Give a release that prints count=, min= and max=."
         )
     return {
-        "schema": "benchmark_model",
+        "schema": tool.name,
         "pid": None,
-        "runtime": {"name": tool.name, "version": None, "threads": subject.threads},
+        "runtime": {"name": tool.name, "version": None, "threads": case.threads},
         "phases": {
             "import_ns": None,
-            "load_ns": told.init_ns,
-            "first_inference_ns": told.first_inference_ns,
+            "load_ns": timings.init_ns,
+            "first_inference_ns": timings.first_inference_ns,
         },
         "warmup_ns": None,
         "samples_ns": None,
-        "stop_reason": _stop_reason(told, limits),
-        "reported": {
-            "count": told.count,
-            "min_ns": told.min_ns,
-            "max_ns": told.max_ns,
-            "mean_ns": told.mean_ns,
-            "median_ns": told.median_ns,
-            "std_ns": told.std_ns,
-        },
+        "stop_reason": "max_duration" if timings.count < job["min_queries"] else "min_met",
+        "reported": {key: getattr(timings, key) for key in Reported.model_fields},
     }
-
-
-def _stop_reason(told: NativeTimings, limits: NativeLimits) -> str:
-    assert told.count is not None
-    return "max_duration" if told.count < limits.min_queries else "min_met"

@@ -16,30 +16,29 @@ import numpy as np
 import numpy.typing as npt
 
 from targets.bench import validity
+from targets.bench.agent.job import AgentJob
+from targets.bench.case import BenchCase
 from targets.bench.native import native_block
 from targets.bench.record import Block
-from targets.bench.runner import Host, local_host
+from targets.bench.runner import AgentResult, AgentRunner, Array, local_runner
 from targets.bench.tiers import TIERS
 from targets.devices.cpus import available_cpus
 from targets.devices.link import LinkLost
 from targets.errors import EdgeDistillError
 from targets.formats.model_io import ModelIO
-from targets.runtimes import Runtime, runtime_for
-from targets.runtimes.benchmark_model import BenchmarkModel
 
-# Named as a module too: its code decides what `logits_of` gives, and a fingerprint finds it here.
-AGENT_MODULE = "targets.bench.agent"
+# A name of the module too: its code decides the result of `logits_of`; a fingerprint reads it here.
+AGENT_MODULE = "targets.bench.agent.__main__"
 Say = Callable[[str], None]
-STORED_AT_ONCE = 1024
-"""Samples."""
+SAMPLES_PER_WRITE = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class Protocol:
+class BenchPlan:
     """When to stop; the three limits are for all processes of one model together."""
 
     tier: str | None = None
-    """Null where the numbers below are nobody's tier."""
+    """The name of the tier that has these numbers; None: another choice."""
     processes: int
     min_queries: int
     min_duration_s: float
@@ -50,44 +49,14 @@ class Protocol:
     seed: int = 0
 
     @classmethod
-    def of_tier(cls, name: str, *, seed: int = 0) -> "Protocol":
+    def of_tier(cls, name: str, *, seed: int = 0) -> "BenchPlan":
         return cls(tier=name, seed=seed, **TIERS[name]._asdict())
 
 
-@dataclass(frozen=True, kw_only=True)
-class Subject:
-    """A file to measure, and what it is measured in."""
-
-    name: str
-    format: str
-    path: Path
-    runtime: Runtime | None = None
-    """None: the first that takes the format."""
-    threads: int = 1
-    affinity: tuple[int, ...] | None = None
-    """The CPUs that it may use; None: those that the system gives."""
-    adapter: ModelIO | None = None
-    """Of a file that somebody else made."""
-    batch: int = 1
-    """Samples of one query."""
-    inputs: Mapping[str, Any] | None = None
-    """What each input is given (`targets.bench.inputs`); None: the samples, to the only input."""
-    output_index: int = 0
-    ort_options: Mapping[str, str] | None = None
-    """Entries of an ONNX Runtime session's configuration."""
-    native: BenchmarkModel | None = None
-    """Google's own tool in place of a runtime: it times itself, and gives neither its samples nor
-    what the model says."""
-
-    @property
-    def executed_by(self) -> Runtime:
-        return self.runtime or runtime_for(self.format)
+Failed = Callable[[BenchCase, EdgeDistillError], None]
 
 
-Failed = Callable[[Subject, EdgeDistillError], None]
-
-
-def _raise(subject: Subject, error: EdgeDistillError) -> None:
+def _raise(case: BenchCase, error: EdgeDistillError) -> None:
     raise error
 
 
@@ -95,140 +64,141 @@ def _raise(subject: Subject, error: EdgeDistillError) -> None:
 class Bench:
     """One device, one set of samples."""
 
-    host: Host
-    protocol: Protocol
+    runner: AgentRunner
+    plan: BenchPlan
     samples: Path | None = None
     """.npy [samples, ...] of raw values."""
     cpus: int = field(default_factory=lambda: len(available_cpus()))
 
     def latency(
-        self, subjects: Sequence[Subject], *, say: Say, failed: Failed = _raise
+        self, cases: Sequence[BenchCase], *, say: Say, failed: Failed = _raise
     ) -> list[Block]:
         """Every block, in the order measured: one fresh process of one model each.
 
-        A block that the machine disturbed is measured again, as often as the protocol says, and
-        stays in the list marked; `counted` is true for one block of each model and round. A model
-        that fails is told to `failed` and takes part no more.
+        A block that was disturbed is measured again, up to `plan.repeats` times, and stays in the
+        list marked; `counted` is true for one block of each model and round. A model that fails
+        goes to `failed` and is not measured again.
         """
         blocks: list[Block] = []
-        left = list(subjects)
-        for index in range(self.protocol.processes):
+        left = list(cases)
+        for index in range(self.plan.processes):
             pending = left
-            for attempt in range(1 + self.protocol.repeats):
+            for attempt in range(1 + self.plan.repeats):
                 self._say_block(say, index, attempt, pending)
-                for subject in self._round(blocks, pending, index, attempt, failed):
-                    left = [one for one in left if one is not subject]
+                for case in self._round(blocks, pending, index, attempt, failed):
+                    left = [one for one in left if one is not case]
                 blocks = self._judged(blocks)
                 again = {
                     b.model
                     for b in blocks
                     if (b.index, b.attempt) == (index, attempt) and validity.worth_repeating(b)
                 }
-                pending = [subject for subject in left if subject.name in again]
+                pending = [case for case in left if case.name in again]
                 if not pending:
                     break
         return counted(blocks)
 
-    def _say_block(self, say: Say, index: int, attempt: int, pending: Sequence[Subject]) -> None:
-        again = f", disturbed and again ({attempt}/{self.protocol.repeats})" if attempt else ""
+    def _say_block(self, say: Say, index: int, attempt: int, pending: Sequence[BenchCase]) -> None:
+        again = f", disturbed and again ({attempt}/{self.plan.repeats})" if attempt else ""
         names = f"{len(pending)} model{'s' if len(pending) != 1 else ''}"
-        say(f"bench     block {index + 1}/{self.protocol.processes}: {names}{again}")
+        say(f"bench     block {index + 1}/{self.plan.processes}: {names}{again}")
 
     def _round(
         self,
         blocks: list[Block],
-        pending: Sequence[Subject],
+        pending: Sequence[BenchCase],
         index: int,
         attempt: int,
         failed: Failed,
-    ) -> list[Subject]:
-        """Measure each once, adding to `blocks`; those that failed."""
-        order = random.Random(f"{self.protocol.seed}:{index}:{attempt}")
+    ) -> list[BenchCase]:
+        """Measure each case once and add to `blocks`; returns the cases that failed."""
+        order = random.Random(f"{self.plan.seed}:{index}:{attempt}")
         broken = []
-        for place, subject in enumerate(order.sample(list(pending), len(pending))):
+        for place, case in enumerate(order.sample(list(pending), len(pending))):
             try:
-                seen = self.host.waited(subject, partial(self._block, subject, index))
+                measured = self.runner.waited(case, partial(self._block, case, index))
             except LinkLost:  # of the device, not of one model
                 raise
             except EdgeDistillError as error:
-                failed(subject, error)
-                broken.append(subject)
+                failed(case, error)
+                broken.append(case)
                 continue
-            where = {"index": index, "order": place, "attempt": attempt, "model": subject.name}
-            blocks.append(Block.model_validate({**where, **seen}))
+            where = {"index": index, "order": place, "attempt": attempt, "model": case.name}
+            blocks.append(Block.model_validate({**where, **measured}))
         return broken
 
-    def _block(self, subject: Subject, index: int) -> Mapping[str, Any]:
-        job = self._latency_job(subject, index)
-        self.host.cool()
-        before = self.host.conditions()
-        if subject.native is None:
-            seen = self.host.run(subject, job)
+    def _block(self, case: BenchCase, index: int) -> Mapping[str, object]:
+        job = self._latency_job(index)
+        self.runner.cool()
+        before = self.runner.conditions()
+        if case.native is None:
+            block: Mapping[str, object] = self.runner.run(case, job)
         else:
-            seen = native_block(subject.native, subject, job, self.host)
-        after = self.host.conditions()
+            block = native_block(case.native, case, job, self.runner)
+        after = self.runner.conditions()
         return {
-            **seen,
-            "env_before": _with(seen.get("env_before"), before),
-            "env_after": _with(seen.get("env_after"), after),
+            **block,
+            "env_before": _merged(block.get("env_before"), before),
+            "env_after": _merged(block.get("env_after"), after),
         }
 
     def _judged(self, blocks: Sequence[Block]) -> list[Block]:
-        """Each with its verdict; the sentinel's baseline is of all that were seen so far."""
+        """Each with its verdict; the sentinel's baseline is of all blocks so far."""
         baseline = validity.sentinel_baseline(blocks)
         return [
             validity.judged(block, sentinel_baseline_ns=baseline, cpus=self.cpus)
             for block in blocks
         ]
 
-    def _latency_job(self, subject: Subject, index: int) -> dict[str, Any]:
-        protocol = self.protocol
-        share = 1 / protocol.processes
+    def _latency_job(self, index: int) -> AgentJob:
+        plan = self.plan
+        share = 1 / plan.processes
         return {
-            **self._job(subject, "latency"),
-            "seed": f"{protocol.seed}:{index}",
-            "warmup_runs": protocol.warmup_runs,
-            "warmup_ns": int(protocol.warmup_s * 1e9),
-            "min_queries": -(-protocol.min_queries // protocol.processes),
-            "min_duration_ns": int(protocol.min_duration_s * share * 1e9),
-            "max_duration_ns": int(protocol.max_duration_s * share * 1e9),
+            **self._job("latency"),
+            "seed": f"{plan.seed}:{index}",
+            "warmup_runs": plan.warmup_runs,
+            "warmup_ns": int(plan.warmup_s * 1e9),
+            "min_queries": -(-plan.min_queries // plan.processes),
+            "min_duration_ns": int(plan.min_duration_s * share * 1e9),
+            "max_duration_ns": int(plan.max_duration_s * share * 1e9),
         }
 
-    def _job(self, subject: Subject, mode: str) -> dict[str, Any]:
+    def _job(self, mode: str) -> AgentJob:
         return {
             "mode": mode,
-            "seed": str(self.protocol.seed),
-            "samples": None if self.samples is None else self.host.link.put(self.samples),
+            "seed": str(self.plan.seed),
+            "samples": None if self.samples is None else self.runner.link.put(self.samples),
         }
 
-    def once(self, subject: Subject, mode: str) -> dict[str, Any]:
-        """What a pass of its own saw: `describe`, `memory` or `profile`."""
-        return self.host.waited(subject, lambda: self.host.run(subject, self._job(subject, mode)))
+    def once(self, case: BenchCase, mode: str) -> AgentResult:
+        """The result of a process of its own: `describe`, `memory` or `profile`."""
+        return self.runner.waited(case, lambda: self.runner.run(case, self._job(mode)))
 
-    def outputs(self, subject: Subject) -> tuple[npt.NDArray[Any] | None, dict[str, Any]]:
-        """What the model gives for every sample, each queried exactly once, and the record of it.
+    def outputs(self, case: BenchCase) -> tuple[Array | None, AgentResult]:
+        """The output for every sample, each queried exactly once, and the record of the pass.
 
         [samples, ...], of a model with an adapter its logits; None where the outputs of the samples
         have different shapes.
         """
-        record = self.host.waited(
-            subject,
-            lambda: self.host.run(subject, self._job(subject, "accuracy"), writes="outputs"),
-        )
-        given = record.pop("outputs")
-        if given is None or subject.adapter is None:
-            return given, record
-        return subject.adapter.logits(given), record
+        outputs, record = self.runner.waited(case, lambda: self._outputs(case))
+        if outputs is None or case.adapter is None:
+            return outputs, record
+        return case.adapter.logits(outputs), record
+
+    def _outputs(self, case: BenchCase) -> tuple[Array | None, AgentResult]:
+        record = self.runner.run(case, self._job("accuracy"))
+        there = record.pop("outputs")
+        return None if there is None else self.runner.array(there), record
 
 
-def _with(env: Mapping[str, Any] | None, more: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What the agent read, and what only the host can ask of the device."""
+def _merged(env: object, more: Mapping[str, object]) -> Mapping[str, object] | None:
+    """The conditions that the agent read, and those that only the host can ask the device for."""
     known = {key: value for key, value in more.items() if value is not None}
-    return {**(env or {}), **known} or None
+    return {**(env if isinstance(env, dict) else {}), **known} or None
 
 
 def counted(blocks: Sequence[Block]) -> list[Block]:
-    """Each block with `counted`: of a round's attempts the valid one, else the last."""
+    """Each block with `counted` set: of a round's attempts the valid one, else the last."""
     chosen: dict[tuple[int, str], int] = {}
     for place, block in enumerate(blocks):
         before = chosen.get((block.index, block.model))
@@ -240,34 +210,34 @@ def counted(blocks: Sequence[Block]) -> list[Block]:
     ]
 
 
-def store(samples: npt.NDArray[Any], path: Path) -> None:
-    """What the agent queries, as `.npy`; mapped samples are never in memory as a whole."""
-    numpy_format: Any = np.lib.format
-    file = numpy_format.open_memmap(path, "w+", samples.dtype, samples.shape)
-    for start in range(0, len(samples), STORED_AT_ONCE):
-        file[start : start + STORED_AT_ONCE] = samples[start : start + STORED_AT_ONCE]
+def store(samples: Array, path: Path) -> None:
+    """Write the samples that the agent queries, as `.npy`, and never hold them all in memory."""
+    npy: Any = np.lib.format
+    file = npy.open_memmap(path, "w+", samples.dtype, samples.shape)
+    for start in range(0, len(samples), SAMPLES_PER_WRITE):
+        file[start : start + SAMPLES_PER_WRITE] = samples[start : start + SAMPLES_PER_WRITE]
     file.flush()
 
 
 def logits_of(
     path: Path,
     format_name: str,
-    samples: npt.NDArray[Any],
+    samples: Array,
     scratch: Path,
     *,
     adapter: ModelIO | None = None,
-    host: Host | None = None,
+    runner: AgentRunner | None = None,
 ) -> npt.NDArray[np.float32]:
     """The logits of a model file for raw `samples`, by the same agent that measures it.
 
-    On this machine, or on `host`.
+    On this machine, or by `runner`.
     """
     stored = scratch / "samples.npy"
     store(samples, stored)
-    once = Protocol(processes=1, min_queries=1, min_duration_s=0, max_duration_s=0)
-    host = host or local_host(scratch, timeout_s=3600)
-    bench = Bench(host=host, samples=stored, protocol=once)
-    subject = Subject(name=path.name, format=format_name, path=path, adapter=adapter)
-    logits, _ = bench.outputs(subject)
+    once = BenchPlan(processes=1, min_queries=1, min_duration_s=0, max_duration_s=0)
+    runner = runner or local_runner(scratch, timeout_s=3600)
+    bench = Bench(runner=runner, samples=stored, plan=once)
+    case = BenchCase(name=path.name, format=format_name, path=path, adapter=adapter)
+    logits, _ = bench.outputs(case)
     assert logits is not None  # a classifier's
     return logits

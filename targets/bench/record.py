@@ -1,11 +1,10 @@
 """The records of `bench-result/1`, one per measuring process.
 
 Times are integer nanoseconds, memory is bytes, temperature degrees C, frequency Hz. A missing value
-is null, never 0. The docstrings below are the descriptions in `Document.model_json_schema()`.
+is null, never 0. The docstrings below are the descriptions in `BenchResult.model_json_schema()`.
 """
 
-from collections.abc import Sequence
-from typing import Annotated, Literal, Self, TypedDict
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -17,18 +16,6 @@ class Section(BaseModel):
         allow_inf_nan=False,
         use_attribute_docstrings=True,
     )
-
-
-class TensorDescription(TypedDict):
-    """An input or output of a model, as the agent describes it."""
-
-    name: str
-    shape: Sequence[int | None]
-    """None for an open dimension."""
-    dtype: str
-    """As numpy calls it."""
-    quantization: tuple[float, int] | None
-    """(scale, zero point)."""
 
 
 class RuntimeUsed(Section):

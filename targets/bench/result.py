@@ -147,7 +147,7 @@ class Model(Section):
     """Why there are no figures; null if the model was measured."""
 
 
-class Document(Section):
+class BenchResult(Section):
     schema_: Literal["bench-result/1"] = Field(default=SCHEMA, alias="schema")
     """Version of the schema. Readers refuse other versions and unknown keys."""
     run_id: str
@@ -190,7 +190,7 @@ class Document(Section):
         return self.model_dump_json(by_alias=True) + "\n"
 
 
-def read(path: Path) -> Document:
+def read(path: Path) -> BenchResult:
     """The document in `path`.
 
     Raises `InputError` if it cannot be read, is not JSON, is not a bench result or one of another
@@ -199,7 +199,7 @@ def read(path: Path) -> Document:
     raw = _bytes(path)
     raw = _current(raw, path)
     try:
-        return Document.model_validate_json(raw, strict=True)
+        return BenchResult.model_validate_json(raw, strict=True)
     except ValidationError as error:
         raise InputError(f"bench result {path}: {_explain(error)}") from error
 
@@ -263,7 +263,7 @@ def _explain(error: ValidationError) -> str:
 
 
 def _nearest(key: str) -> str:
-    schema = Document.model_json_schema()
+    schema = BenchResult.model_json_schema()
     sections = [schema, *schema["$defs"].values()]
     known = sorted({name for section in sections for name in section["properties"]})
     return did_you_mean(key, known).rstrip(".")

@@ -1,4 +1,4 @@
-"""The host's side of one measuring process: the job goes there, the result or an error comes."""
+"""The host's side of one measuring process: it sends the job and reads the result or the error."""
 
 import json
 import signal
@@ -8,24 +8,29 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 import numpy as np
+import numpy.typing as npt
 
 from targets.bench import model_files
+from targets.bench.agent.job import AgentJob, InputSpec
+from targets.bench.archive import packed
 from targets.bench.failures import agent_error, shortened
 from targets.devices.link import Completed, Link, LinkLost
 from targets.devices.local.link import LocalLink
 from targets.errors import DeviceError
 
 if TYPE_CHECKING:
-    from targets.bench.plan import Subject
+    from targets.bench.case import BenchCase
     from targets.runtimes import Runtime
 
 T = TypeVar("T")
-AGENT = Path(__file__).with_name("agent.py")
+Array = npt.NDArray[Any]
+AgentResult = dict[str, Any]
+"""As the agent writes it; the models of `targets.bench.record` validate it."""
 RETRY_EVERY_S = 5.0
 TIDY_S = 60.0
 
@@ -35,40 +40,40 @@ def this_python(runtime: "Runtime") -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Host:
-    """Runs the agent over a link, and keeps the files in between in `folder`."""
+class AgentRunner:
+    """Runs the agent over a link; `folder` holds the files in between."""
 
     link: Link
     folder: Path
     timeout_s: float = 600.0
     python: Callable[["Runtime"], str] = this_python
-    """The interpreter there that has the runtime."""
+    """The device's interpreter that has the runtime."""
     env: Mapping[str, str] = field(default_factory=dict)
     retry_s: float = 0.0
     """How long a lost connection is waited for."""
     say: Callable[[str], None] = lambda text: None
     cool: Callable[[], None] = lambda: None
     """Called before a block; may wait for the device to cool down."""
-    conditions: Callable[[], Mapping[str, Any]] = dict
-    """What the agent cannot read itself, for before and after a block."""
+    conditions: Callable[[], Mapping[str, object]] = dict
+    """State of the device that the agent cannot read, before and after a block."""
     stop: threading.Event = field(default_factory=threading.Event, repr=False)
-    """Set by whoever wants no further job to begin."""
+    """Once it is set, no further job begins."""
     _numbers: "count[int]" = field(default_factory=count, repr=False)
     _token: str = field(default_factory=lambda: f"job-{uuid4().hex[:12]}", repr=False)
-    """Of no other measurement: a result that an earlier one left is never taken for ours."""
+    """Unique: a file that an earlier measurement left is never taken for a result of this one."""
     _places: dict[Path, str] = field(default_factory=dict, repr=False)
-    """Of the models that were brought there."""
+    """Model file -> its path on the device."""
 
-    def waited(self, subject: "Subject", act: Callable[[], T]) -> T:
-        """`act`, a block or a pass of `subject`: measured as a whole or not.
+    def waited(self, case: "BenchCase", act: Callable[[], T]) -> T:
+        """`act`, a block or a pass of `case`: measured as a whole or not.
 
-        Where the connection is lost (a device that starts again, a pulled cable), it is begun anew
-        until `retry_s` have passed without it.
+        Where the connection is lost (a device that restarts, a pulled cable), it begins anew
+        until `retry_s` have passed without a connection.
         """
         deadline: float | None = None
         while True:
             if self.stop.is_set():
-                raise DeviceError(f"device {self.link.name}: stopped before {subject.name}.")
+                raise DeviceError(f"device {self.link.name}: stopped before {case.name}.")
             try:
                 return act()
             except LinkLost as error:
@@ -80,75 +85,72 @@ class Host:
                 self.say(f"{error} Trying again for {deadline - now:.0f} s.")
                 self.stop.wait(RETRY_EVERY_S)
 
-    def run(
-        self, subject: "Subject", job: Mapping[str, Any], *, writes: str | None = None
-    ) -> dict[str, Any]:
-        """The agent's result for `job`; the array that it `writes`, if any, is loaded into it."""
+    def run(self, case: "BenchCase", job: AgentJob) -> AgentResult:
+        """The agent's result for `job`; `outputs` is a path on the device, for `array`."""
         stem = f"{self._token}-{next(self._numbers)}"
-        out, array = self.link.place(f"{stem}.out.json"), self.link.place(f"{stem}.npy")
+        out, outputs = self.link.place(f"{stem}.out.json"), self.link.place(f"{stem}.npy")
         sent = self.folder / f"{stem}.json"
-        sent.write_text(json.dumps({**self._model(subject), **job, "out": out, "outputs": array}))
-        argv = subject.executed_by.command(
-            python=self.python(subject.executed_by),
-            agent=self.link.put(AGENT),
+        sent.write_text(json.dumps({**self._model(case), **job, "out": out, "outputs": outputs}))
+        runtime = case.executed_by
+        argv = runtime.command(
+            python=self.python(runtime),
+            agent=self.link.put(packed(runtime)),
             job=self.link.put(sent),
         )
-        done = self.link.run(
-            argv, env={**subject.executed_by.env, **self.env}, timeout_s=self.timeout_s
-        )
-        result = self._result(done, out, subject)
-        if writes and result.get(writes):
-            result[writes] = self._array(array, stem)
+        done = self.link.run(argv, env={**runtime.env, **self.env}, timeout_s=self.timeout_s)
+        result = self._result(done, out, case)
         sent.unlink()
         return result
 
+    def array(self, there: str) -> Array:
+        """The .npy file that a job wrote."""
+        here = self.folder / PurePosixPath(there).name
+        self.link.fetch(there, here)
+        values: Array = np.load(here, allow_pickle=False)
+        return values
+
     def tidy(self) -> None:
-        """Remove what the jobs wrote there; a device that is gone by now keeps it."""
+        """Remove the files of the jobs; a device that is gone by now keeps them."""
         script = 'rm -f -- "$1"-*'
         try:
             argv = ["sh", "-c", script, "sh", self.link.place(self._token)]
             self.link.run(argv, env={}, timeout_s=TIDY_S)
-        except LinkLost as error:  # what was measured is here and stands
+        except LinkLost as error:  # the results are here and stand
             self.say(f"{error} What its jobs wrote is still there.")
 
-    def _inputs(self, subject: "Subject") -> dict[str, Any] | None:
-        """With the files among them brought there."""
-        if subject.inputs is None:
+    def _inputs(self, case: "BenchCase") -> Mapping[str, InputSpec] | None:
+        """With the device's paths of the files among them."""
+        if case.inputs is None:
             return None
         return {
             name: {**one, "path": self.link.put(Path(one["path"]))} if "path" in one else one
-            for name, one in subject.inputs.items()
+            for name, one in case.inputs.items()
         }
 
-    def _model(self, subject: "Subject") -> dict[str, Any]:
+    def _model(self, case: "BenchCase") -> AgentJob:
+        adapter = case.adapter
         return {
-            "runtime": subject.executed_by.name,
-            "model": self._placed(subject.path),
-            "threads": subject.threads,
-            "affinity": subject.affinity,
-            "ort_options": None if subject.ort_options is None else dict(subject.ort_options),
-            "inputs": self._inputs(subject),
-            "adapter": None if subject.adapter is None else subject.adapter.model_dump(),
-            "output_index": subject.output_index
-            if subject.adapter is None
-            else subject.adapter.output_index,
+            "runtime": case.executed_by.name,
+            "model": self._placed(case),
+            "threads": case.threads,
+            "affinity": case.affinity,
+            "options": case.options,
+            "inputs": self._inputs(case),
+            "adapter": None if adapter is None else adapter.model_dump(),
+            "output_index": case.output_index if adapter is None else adapter.output_index,
         }
 
-    def _placed(self, path: Path) -> str:
-        """Where the model is there, with all of its files; brought once a connection."""
+    def _placed(self, case: "BenchCase") -> str:
+        """The model's path on the device, with all of its files; copied once a connection."""
         if isinstance(self.link, LocalLink):
-            return self.link.put(path)
-        if path not in self._places:
-            self._places[path] = model_files.put(self.link, model_files.files_of(path))
-        return self._places[path]
+            return self.link.put(case.path)
+        if case.path not in self._places:
+            files = model_files.files_of(case.path)
+            self._places[case.path] = model_files.put(self.link, files)
+        return self._places[case.path]
 
-    def _array(self, there: str, stem: str) -> Any:
-        here = self.folder / f"{stem}.npy"
-        self.link.fetch(there, here)
-        return np.load(here, allow_pickle=False)
-
-    def _result(self, done: Completed, out: str, subject: "Subject") -> dict[str, Any]:
-        what = f"{subject.path.name} in {subject.executed_by.name}"
+    def _result(self, done: Completed, out: str, case: "BenchCase") -> AgentResult:
+        what = f"{case.path.name} in {case.executed_by.name}"
         place = f"device {self.link.name}: {what}"
         if done.timed_out:
             raise DeviceError(
@@ -157,14 +159,14 @@ class Host:
             )
         result = self._fetched(out, done, place)
         if "error" in result:
-            raise agent_error(result["error"], subject, place)
+            raise agent_error(result["error"], case, place)
         return result
 
-    def _fetched(self, out: str, done: Completed, place: str) -> dict[str, Any]:
+    def _fetched(self, out: str, done: Completed, place: str) -> AgentResult:
         here = self.folder / f"{Path(out).name}.fetched"
         try:
             self.link.fetch(out, here)
-            result: dict[str, Any] = json.loads(here.read_text(encoding="utf-8"))
+            result: AgentResult = json.loads(here.read_text(encoding="utf-8"))
         except LinkLost:
             raise
         except (DeviceError, ValueError) as error:
@@ -172,24 +174,24 @@ class Host:
         return result
 
 
-def local_host(folder: Path, *, timeout_s: float = 600.0) -> Host:
+def local_runner(folder: Path, *, timeout_s: float = 600.0) -> AgentRunner:
     """This machine, by the Python that runs now."""
-    return Host(link=LocalLink(folder), folder=folder, timeout_s=timeout_s)
+    return AgentRunner(link=LocalLink(folder), folder=folder, timeout_s=timeout_s)
 
 
 def _ended(done: Completed) -> str:
-    """Why a process that wrote no result is gone."""
-    last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-    # A shell there says 128 + signal, a child of ours the signal's negative.
+    """Why a process ended without a result."""
+    last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
+    # A shell reports 128 + signal, a child of this process the signal's negative.
     number = -done.returncode if done.returncode < 0 else done.returncode - 128
     if number == signal.SIGKILL:
         return (
-            "the measuring process was killed, most likely because memory ran out. Close what else "
-            "runs there, or measure a smaller model."
+            "the measuring process was killed, most likely because memory ran out. Close other "
+            "programs on the device, or measure a smaller model."
         )
     if number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE):
         return (
             f"the runtime crashed ({signal.Signals(number).name}): {shortened(last, 300)}. The "
-            "file may be damaged, or made for a newer runtime: look whether it loads elsewhere."
+            "file may be damaged, or need a newer runtime: check whether it loads elsewhere."
         )
     return f"the measuring process failed: {shortened(last, 300)}"

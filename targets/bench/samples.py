@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from targets.errors import InputError
 
+Array = npt.NDArray[np.generic]
 NAMES = ("images", "samples", "inputs", "x")
 """Of the array in an archive, or of the .npy file in a folder, that holds the samples."""
 EMPTY = "holds no sample"
@@ -23,7 +23,7 @@ class LabelledSamples:
     """.npy [samples, ...] that the measuring process maps."""
     shape: tuple[int, ...]
     """Of one sample."""
-    dtype: "np.dtype[Any]"
+    dtype: "np.dtype[np.generic]"
     count: int
     labels: npt.NDArray[np.int64] | None
     source: str
@@ -38,7 +38,7 @@ def read(path: Path, scratch: Path) -> LabelledSamples:
     """
     with _readable(path):
         if path.is_dir():
-            arrays: Mapping[str, Any] = {
+            arrays: Mapping[str, Array] = {
                 file.stem: np.load(file, mmap_mode="r", allow_pickle=False)
                 for file in sorted(path.glob("*.npy"))
             }
@@ -73,7 +73,7 @@ def _readable(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _name(arrays: Mapping[str, Any], path: Path) -> str:
+def _name(arrays: Mapping[str, Array], path: Path) -> str:
     for name in NAMES:
         if name in arrays:
             return name
@@ -83,14 +83,11 @@ def _name(arrays: Mapping[str, Any], path: Path) -> str:
     )
 
 
-def _samples(arrays: Mapping[str, Any], path: Path) -> npt.NDArray[Any]:
-    samples: npt.NDArray[Any] = arrays[_name(arrays, path)]
-    return samples
+def _samples(arrays: Mapping[str, Array], path: Path) -> Array:
+    return arrays[_name(arrays, path)]
 
 
-def _checked(
-    samples: npt.NDArray[Any], labels: npt.NDArray[Any] | None, stored: Path, path: Path
-) -> LabelledSamples:
+def _checked(samples: Array, labels: Array | None, stored: Path, path: Path) -> LabelledSamples:
     if samples.ndim == 0 or len(samples) == 0:
         raise InputError(f"--data {path}: {EMPTY}; give at least one.")
     if samples.dtype.kind not in "fiub":
@@ -110,8 +107,8 @@ def _checked(
     )
 
 
-def _mended(labels: npt.NDArray[Any], count: int) -> str:
-    """The line that makes them what they must be; nothing where that cannot be known."""
+def _mended(labels: Array, count: int) -> str:
+    """The line of Python that repairs them; "" where it is not known."""
     line = None
     if labels.shape == (count,):
         line = _whole(labels)
@@ -122,7 +119,7 @@ def _mended(labels: npt.NDArray[Any], count: int) -> str:
     return "" if line is None else f": labels = {line}"
 
 
-def _whole(labels: npt.NDArray[Any]) -> str | None:
+def _whole(labels: Array) -> str | None:
     if labels.dtype.kind in "SU":
         return "np.unique(labels, return_inverse=True)[1], where the model's classes are sorted"
     is_whole = labels.dtype.kind == "b" or (

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from targets.bench.record import TensorDescription
+from targets.bench.agent.session import Tensor
 from targets.errors import unknown
 from targets.evaluation import metrics
 
@@ -46,7 +46,7 @@ class Predictions:
 
 
 def choose(
-    outputs: Sequence[TensorDescription],
+    outputs: Sequence[Tensor],
     *,
     named: Sequence[str] = (),
     classes: int | None = None,
@@ -80,7 +80,7 @@ def choose(
     )
 
 
-def width(output: TensorDescription, batch: int = 1) -> int | None:
+def width(output: Tensor, batch: int = 1) -> int | None:
     """Number of classes of the output; None if it is not known before the model runs."""
     if kind_of(_rest(output, batch), output) == "single":
         return 2
@@ -88,13 +88,13 @@ def width(output: TensorDescription, batch: int = 1) -> int | None:
     return longer[0] if len(longer) == 1 else None
 
 
-def _rest(output: TensorDescription, batch: int) -> list[int | None]:
+def _rest(output: Tensor, batch: int) -> list[int | None]:
     """Shape of one sample; a leading size other than the batch's belongs to the sample."""
     shape = list(output["shape"])
     return shape[1:] if shape and shape[0] in (None, 1, batch) else shape
 
 
-def kind_of(rest: Sequence[int | None], output: TensorDescription) -> Kind | None:
+def kind_of(rest: Sequence[int | None], output: Tensor) -> Kind | None:
     """Kind of an output of shape `rest` for one sample; None if it has no class."""
     longer = [size for size in rest if size != 1]
     if not is_number(output["dtype"]) or len(longer) > 1 or 0 in longer:
@@ -109,7 +109,7 @@ def is_number(dtype: str) -> bool:
     return dtype.startswith(("float", "int", "uint", "bool"))
 
 
-def predictions(outputs: Outputs, output: TensorDescription, *, model: str) -> Predictions | None:
+def predictions(outputs: Outputs, output: Tensor, *, model: str) -> Predictions | None:
     """Classes of `outputs`, [samples, ...]; None if they have none.
 
     Raises `metrics.NotFiniteError`.
@@ -128,7 +128,7 @@ def predictions(outputs: Outputs, output: TensorDescription, *, model: str) -> P
     return _single(values, output)
 
 
-def _single(values: Outputs, output: TensorDescription) -> Predictions:
+def _single(values: Outputs, output: Tensor) -> Predictions:
     if output["quantization"] is not None:
         step, zero = output["quantization"]
         values = (values.astype(np.float64) - zero) * step
@@ -140,7 +140,7 @@ def _single(values: Outputs, output: TensorDescription) -> Predictions:
     )
 
 
-def require_named(all_outputs: Sequence[Sequence[TensorDescription]], named: Sequence[str]) -> None:
+def require_named(all_outputs: Sequence[Sequence[Tensor]], named: Sequence[str]) -> None:
     """`InputError` for a name in `--output` that no model's output has."""
     known = {one["name"] for outputs in all_outputs for one in outputs}
     for name in named:
@@ -148,6 +148,6 @@ def require_named(all_outputs: Sequence[Sequence[TensorDescription]], named: Seq
             raise unknown("output", name, known, place="--output")
 
 
-def shown(output: TensorDescription) -> str:
+def shown(output: Tensor) -> str:
     sizes = ", ".join("?" if size is None else str(size) for size in output["shape"])
     return f"'{output['name']}' {output['dtype']} [{sizes}]"

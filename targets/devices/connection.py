@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from targets.bench import result
-from targets.bench.runner import Host
+from targets.bench.runner import AgentRunner
 from targets.devices.adb import bundle, settings
 from targets.devices.adb import probe as android_probe
 from targets.devices.addresses import Adb, Local
@@ -28,7 +28,7 @@ RETRY_S = 180.0
 
 @dataclass(frozen=True, kw_only=True)
 class Connected:
-    host: Host
+    runner: AgentRunner
     device: dict[str, Any]
     """As `bench-result/1` describes it."""
     defaults: Mapping[str, Runtime]
@@ -71,9 +71,9 @@ def connected(
         try:
             with _steady(device, link):
                 looked = _looked(device, link)
-                host, defaults = _ready(device, link, looked, wish, scratch, say, stop)
-                yield Connected(host=host, device=_described(device, looked), defaults=defaults)
-                host.tidy()
+                runner, defaults = _ready(device, link, looked, wish, scratch, say, stop)
+                yield Connected(runner=runner, device=_described(device, looked), defaults=defaults)
+                runner.tidy()
         finally:
             link.close()
 
@@ -100,7 +100,7 @@ def _ready(
     scratch: Path,
     say: Callable[[str], None],
     stop: threading.Event | None,
-) -> tuple[Host, dict[str, Runtime]]:
+) -> tuple[AgentRunner, dict[str, Runtime]]:
     from platformdirs import user_cache_path
 
     stop = stop or threading.Event()
@@ -121,7 +121,7 @@ def _ready(
         )
         provisioned[found.runtime] = found
         defaults.setdefault(kind, RUNTIMES[found.runtime])
-    host = Host(
+    runner = AgentRunner(
         link=link,
         folder=scratch,
         timeout_s=wish.timeout_s,
@@ -132,7 +132,7 @@ def _ready(
         cool=_cooling(device, link, say, stop),
         conditions=lambda: android_probe.conditions(link) if is_android else {},
     )
-    return host, defaults
+    return runner, defaults
 
 
 def _cooling(

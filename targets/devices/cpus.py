@@ -28,7 +28,7 @@ def probe_local() -> dict[str, Any]:
     """This machine as `bench-result/1` describes a device; what cannot be read is null."""
     import psutil
 
-    from targets.bench.agent import cpu_features
+    from targets.bench.agent.kernel import cpu_features
 
     return {
         "adapter": "local",

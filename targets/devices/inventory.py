@@ -60,6 +60,11 @@ class Device:
     """Where `acquire` and `release` run: beside the file."""
 
     @property
+    def lacks_python(self) -> bool:
+        """Whether the device has no Python of its own, so that a native tool alone is measured."""
+        return isinstance(self.address, Adb)
+
+    @property
     def file_stem(self) -> str:
         """The name as that of a file, and of no other device's: a URL holds slashes."""
         stem = re.sub(r"[^A-Za-z0-9._-]+", "-", self.name)

@@ -4,7 +4,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from targets.bench.agent import cpu_features
+from targets.bench.agent.kernel import cpu_features
 from targets.devices.link import Link
 from targets.errors import DeviceError
 

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from targets.bench.archive import packed
 from targets.bench.failures import shortened
-from targets.bench.runner import AGENT
 from targets.devices.install_options import Candidate, candidates, nothing_fits
 from targets.devices.link import Completed, Link
 from targets.devices.local.link import LocalLink
@@ -158,7 +158,7 @@ def mark(link: Link, candidate: Candidate, made: Provisioned, to: str) -> None:
 def self_tested(link: Link, runtime: Runtime, python: str) -> Provisioned | str:
     """What the agent's own test says of the runtime there: loaded, run and right; or why not."""
     name = runtime.name
-    argv = [python, "-I", link.put(AGENT), "--selftest", name]
+    argv = [python, "-I", link.put(packed(runtime)), "--selftest", name]
     done = link.run(argv, env=runtime.env, timeout_s=LIMIT_S)
     try:
         said = json.loads(done.stdout)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from targets.bench.runner import Host
+from targets.bench.runner import AgentRunner
 from targets.devices.local.link import LocalLink
 from targets.errors import InputError
 from targets.formats import FORMATS
@@ -41,11 +41,11 @@ def prepare(names: Sequence[str]) -> None:
 
 
 @contextmanager
-def emulated(name: str, scratch: Path) -> Iterator[Host]:
-    """A host whose measuring processes run as on the processor `name` of `PROCESSORS`."""
+def emulated(name: str, scratch: Path) -> Iterator[AgentRunner]:
+    """A runner whose measuring processes run as on the processor `name` of `PROCESSORS`."""
     with TemporaryDirectory(dir=scratch, prefix=f"{name}-") as folder:
         python = launcher(PROCESSORS[name], Path(folder))
-        yield Host(
+        yield AgentRunner(
             link=LocalLink(Path(folder)),
             folder=Path(folder),
             timeout_s=TIMEOUT_S,

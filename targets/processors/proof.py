@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from targets.bench.agent import cpu_features
+from targets.bench.agent.kernel import cpu_features
 from targets.bench.plan import logits_of
 from targets.errors import ProofError
 from targets.evaluation import metrics
@@ -36,9 +36,9 @@ def prove(
     """
     expected = logits_of(source, _format(source), samples, scratch)
     for name in (None, *on):
-        with nullcontext() if name is None else emulated(name, scratch) as host:
+        with nullcontext() if name is None else emulated(name, scratch) as runner:
             outputs = [
-                logits_of(file, _format(file), samples, scratch, host=host)
+                logits_of(file, _format(file), samples, scratch, runner=runner)
                 for file in (source, path)
             ]
         row = ProcessorProof(

@@ -1,7 +1,7 @@
-"""Google's native `benchmark_model` of TFLite as a runtime: how it is run, and what its text says.
+"""TFLite's native `benchmark_model`: how it is started, and how its text is read.
 
-It times itself: random inputs, one process, no samples and no outputs. What a version of it does
-not print is None here: older ones print no median, and none prints a 90th percentile.
+It times itself: random inputs, one process, no samples and no outputs. Older versions print no
+median, and no version prints a 90th percentile.
 """
 
 import os
@@ -10,57 +10,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from targets.bench.agent.job import AgentJob
 from targets.devices.link import Link
 from targets.errors import DeviceError, InputError
+from targets.runtimes.native import NativeTimings
 
 NAME = "benchmark_model"
-MIB = 1024 * 1024
-# A shell of its own between us and the tool: its memory is a difference of `ru_maxrss`, which a
-# program inherits from the one that started it, and beside Python's that difference is zero. What
-# comes after the tool keeps the shell from being replaced by it. All it prints goes to one file,
-# for versions differ in what is stdout and what is stderr.
-LAUNCH = '"$@" >"$0" 2>&1; exit $?'
+# All it prints goes to one file, for versions differ in what is stdout and what is stderr.
+LAUNCH = '"$@" >"$0" 2>&1'
 
 NUMBER = r"([0-9][0-9.]*(?:e[+-]?[0-9]+)?)"
 # Not the two of an operator profile: "Timings (microseconds): count=50", "Memory (bytes): count=0".
-COUNT = re.compile(r"^(?!.*\((?:microseconds|bytes)\): ).*\bcount=(?P<told>[0-9].*)$")
-SUMMARY = re.compile(r"[Ii]nference timings in us: (?P<told>.*)$")
-MEMORY = re.compile(rf"emory footprint[^:]*: init={NUMBER} overall={NUMBER}")
+COUNT = re.compile(r"^(?!.*\((?:microseconds|bytes)\): ).*\bcount=(?P<values>[0-9].*)$")
+SUMMARY = re.compile(r"[Ii]nference timings in us: (?P<values>.*)$")
 # Of the three forms: "Inference (avg)" now, "Inference" before, "no stats" at first.
 MEANS = ("Inference (avg)", "Inference", "no stats")
-WARMUPS = ("Warmup (avg)", "Warmup")
-
-
-@dataclass(frozen=True, kw_only=True)
-class NativeLimits:
-    """When the tool stops; for one process of it."""
-
-    threads: int
-    warmup_runs: int
-    warmup_s: float
-    min_queries: int
-    min_duration_s: float
-    max_duration_s: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class NativeTimings:
-    """What the tool told; `mean_ns` has six digits at most, as printed."""
-
-    mean_ns: int
-    count: int | None = None
-    min_ns: int | None = None
-    max_ns: int | None = None
-    std_ns: int | None = None
-    median_ns: int | None = None
-    """The sample of rank floor(n / 2), and so for the next."""
-    p95_ns: int | None = None
-    init_ns: int | None = None
-    first_inference_ns: int | None = None
-    warmup_mean_ns: int | None = None
-    memory_init_bytes: int | None = None
-    """Growth of the peak since the tool's start, as the next."""
-    memory_overall_bytes: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,26 +41,26 @@ class BenchmarkModel:
         tool: str,
         model: str,
         out: str,
-        limits: NativeLimits,
+        limits: AgentJob,
         shapes: Mapping[str, Sequence[int]] | None = None,
     ) -> list[str]:
-        """What runs the tool with its text in the file `out`, all of them paths there.
+        """The command that writes the tool's text to `out`; all paths are those on the device.
 
         `shapes` names every input of the model in its order, or none: the tool takes no fewer.
         """
         flags = {
             "graph": model,
-            "num_threads": limits.threads,
-            "warmup_runs": limits.warmup_runs,
-            "warmup_min_secs": f"{limits.warmup_s:g}",
-            "num_runs": limits.min_queries,
-            "min_secs": f"{limits.min_duration_s:g}",
-            "max_secs": f"{limits.max_duration_s:g}",
+            "num_threads": limits["threads"],
+            "warmup_runs": limits["warmup_runs"],
+            "warmup_min_secs": f"{limits['warmup_ns'] / 1e9:g}",
+            "num_runs": limits["min_queries"],
+            "min_secs": f"{limits['min_duration_ns'] / 1e9:g}",
+            "max_secs": f"{limits['max_duration_ns'] / 1e9:g}",
             "enable_op_profiling": "false",
             **_shape_flags(shapes or {}),
         }
-        told = [f"--{name}={value}" for name, value in flags.items()]
-        return ["sh", "-c", LAUNCH, out, tool, *told]
+        given = [f"--{name}={value}" for name, value in flags.items()]
+        return ["sh", "-c", LAUNCH, out, tool, *given]
 
     def measure(
         self,
@@ -104,11 +68,10 @@ class BenchmarkModel:
         link: Link,
         model: Path,
         out: Path,
-        limits: NativeLimits,
+        limits: AgentJob,
         timeout_s: float,
         shapes: Mapping[str, Sequence[int]] | None = None,
     ) -> NativeTimings:
-        """One process of the tool; its text stays in `out` here. Raises `DeviceError`."""
         what = f"device {link.name}: {model.name} in {NAME}"
         there = link.place(out.name)
         tool = link.put(self.tool)
@@ -133,23 +96,23 @@ class BenchmarkModel:
 def native_tool(path: Path) -> BenchmarkModel:
     """The tool on this machine. Raises `InputError` where `path` is no program."""
     if not path.is_file() or not os.access(path, os.X_OK):
-        seen = "is not there" if not path.exists() else "is not a program that may be run"
+        problem = "is not there" if not path.exists() else "is not a program that may be run"
         raise InputError(
-            f"{NAME}: {path} {seen}. Give the path of TFLite's {NAME} for this machine; "
+            f"{NAME}: {path} {problem}. Give the path of TFLite's {NAME} for this machine; "
             f"a downloaded one needs chmod +x."
         )
     return BenchmarkModel(tool=path.resolve())
 
 
 def timings(text: str, *, what: str = NAME) -> NativeTimings:
-    """What the tool's text says, in any of its forms and behind any log's prefix.
+    """The timings in the tool's text, in any of its forms and behind any log's prefix.
 
-    Raises `DeviceError` with the last line where it holds no timings.
+    Raises `DeviceError` with the last line where there are none.
     """
     lines = text.splitlines()
     at = next((i for i, line in enumerate(lines) if SUMMARY.search(line)), None)
     summary = {} if at is None else _summary(lines[at])
-    mean = _first(summary, MEANS)
+    mean = next((summary[name] for name in MEANS if name in summary), None)
     if mean is None:
         raise DeviceError(
             f"{what}: no timings in what it printed; the last line is: {_last_line(text)}"
@@ -158,29 +121,23 @@ def timings(text: str, *, what: str = NAME) -> NativeTimings:
         mean_ns=mean,
         init_ns=summary.get("Init"),
         first_inference_ns=summary.get("First inference"),
-        warmup_mean_ns=_first(summary, WARMUPS),
         **_counted(lines[:at]),
-        **_memory(lines),
     )
 
 
 def _summary(line: str) -> dict[str, int]:
     found = SUMMARY.search(line)
-    told = found["told"] if found else ""
-    return {key.strip(): _ns(value) for key, value in re.findall(rf"([^:,]+): {NUMBER}", told)}
-
-
-def _first(summary: Mapping[str, int], names: Sequence[str]) -> int | None:
-    return next((summary[name] for name in names if name in summary), None)
+    values = found["values"] if found else ""
+    return {key.strip(): _ns(value) for key, value in re.findall(rf"([^:,]+): {NUMBER}", values)}
 
 
 def _counted(lines: Sequence[str]) -> dict[str, int | None]:
     """Of the last line of counts: the one before it is the warm-up's."""
-    told = [found["told"] for line in lines if (found := COUNT.search(line.rstrip()))]
-    if len(told) < 2:
+    counts = [found["values"] for line in lines if (found := COUNT.search(line.rstrip()))]
+    if len(counts) < 2:
         return {}  # the only one may be the warm-up's
-    count = int(re.split(r"\D", told[-1])[0])
-    values = {key: _ns(value) for key, value in re.findall(rf"(\w+)={NUMBER}", told[-1])}
+    count = int(re.split(r"\D", counts[-1])[0])
+    values = {key: _ns(value) for key, value in re.findall(rf"(\w+)={NUMBER}", counts[-1])}
     # One query, or all of one duration: "count=1 curr=5", "count=9 curr=5(all same)".
     alike = values["curr"] if "min" not in values and "curr" in values else None
     return {
@@ -189,17 +146,7 @@ def _counted(lines: Sequence[str]) -> dict[str, int | None]:
         "max_ns": values.get("max", alike),
         "std_ns": values.get("std"),
         "median_ns": values.get("median", alike),
-        "p95_ns": values.get("p95"),
     }
-
-
-def _memory(lines: Sequence[str]) -> dict[str, int]:
-    """The tool's MB are of 1,024 kB."""
-    for line in lines:
-        if found := MEMORY.search(line):
-            init, overall = (round(float(told) * MIB) for told in found.groups())
-            return {"memory_init_bytes": init, "memory_overall_bytes": overall}
-    return {}
 
 
 def _ns(microseconds: str) -> int:

@@ -80,7 +80,7 @@ def unmet(requirements: Sequence[str], *, path: Sequence[str]) -> list[str]:
 
 
 def _isolated_path() -> list[str]:
-    """`sys.path` as a process of this Python sees it under -I, in which the agent runs."""
+    """`sys.path` of a process of this Python under -I, in which the agent runs."""
     given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     hidden = {str(Path(entry).absolute()) for entry in filter(None, given)}
     if site.ENABLE_USER_SITE:
@@ -130,8 +130,8 @@ def _probe(python: str) -> Interpreter | None:
 def _folder(runtime: Runtime, base: Interpreter) -> Path:
     from platformdirs import user_cache_path
 
-    told = json.dumps([runtime.requirements, base.version, base.identity])
-    digest = hashlib.sha256(told.encode()).hexdigest()[:12]
+    key = json.dumps([runtime.requirements, base.version, base.identity])
+    digest = hashlib.sha256(key.encode()).hexdigest()[:12]
     version = re.sub(r"[^\w.]+", "-", runtime.requirements[0])
     name = f"{version}-py{base.version[0]}.{base.version[1]}-{digest}"
     return user_cache_path("edge-distill") / "environments" / name
@@ -188,7 +188,7 @@ def _install(folder: Path, runtime: Runtime, base: Interpreter) -> None:
             alone = " The package index did not answer." if "Retrying (" in done.stderr else ""
             raise InputError(
                 f"{runtime.name}: {shlex.join(argv)} failed: {_last_line(done)}{alone} It needs a "
-                "network or a folder of wheels that pip is told of (PIP_FIND_LINKS), and room on "
+                "network or a folder of wheels in PIP_FIND_LINKS, and room on "
                 "the disk."
             )
 
@@ -220,8 +220,8 @@ def _run(argv: Sequence[str], **env: str) -> "subprocess.CompletedProcess[str]":
             timeout=INSTALL_TIMEOUT_S,
         )
     except subprocess.TimeoutExpired:
-        said = f"not done after {INSTALL_TIMEOUT_S} s"
-        return subprocess.CompletedProcess(argv, returncode=124, stdout="", stderr=said)
+        problem = f"not done after {INSTALL_TIMEOUT_S} s"
+        return subprocess.CompletedProcess(argv, returncode=124, stdout="", stderr=problem)
 
 
 def _last_line(done: "subprocess.CompletedProcess[str]") -> str:

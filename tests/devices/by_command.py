@@ -13,9 +13,10 @@ import numpy as np
 
 from pipeline.cli.app import main
 from pipeline.engine.progress import SilentConsole
-from targets.bench.plan import Bench, Protocol, Subject
-from targets.bench.result import Document, read
-from targets.bench.runner import Host
+from targets.bench.case import BenchCase
+from targets.bench.plan import Bench, BenchPlan
+from targets.bench.result import BenchResult, read
+from targets.bench.runner import AgentRunner
 from targets.devices.local.link import LocalLink
 from targets.devices.provisioning import provision
 from targets.runtimes import RUNTIMES
@@ -23,7 +24,7 @@ from tests.conftest import Lane, stripes
 
 SAMPLES = 100
 HOSTILE = 'it\'s "a" $(touch oops) `id`\nmodel.tflite'
-ONCE = Protocol(processes=1, min_queries=1, min_duration_s=0, max_duration_s=0)
+ONCE = BenchPlan(processes=1, min_queries=1, min_duration_s=0, max_duration_s=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +46,9 @@ class Given:
         np.save(samples, stripes(SAMPLES, seed=5)["images"][..., None])
         link = LocalLink(folder)
         mine = provision(link, {}, "tflite", cache=folder, say=print, runtime=runtime)
-        host = Host(link=link, folder=folder, python=lambda _: mine.python)
-        subject = Subject(name="x", format="tflite", path=model, runtime=RUNTIMES[runtime])
-        outputs, _ = Bench(host=host, protocol=ONCE, samples=samples).outputs(subject)
+        host = AgentRunner(link=link, folder=folder, python=lambda _: mine.python)
+        subject = BenchCase(name="x", format="tflite", path=model, runtime=RUNTIMES[runtime])
+        outputs, _ = Bench(runner=host, plan=ONCE, samples=samples).outputs(subject)
         assert outputs is not None
         labels = outputs.argmax(1)
         assert len(set(labels)) == 3  # else the same label everywhere would say nothing
@@ -62,7 +63,7 @@ def invoke(*argv: object) -> Any:
     return click.testing.CliRunner().invoke(main, [*map(str, argv)], standalone_mode=False)
 
 
-def whole_way(device: str, given: Given) -> Document:
+def whole_way(device: str, given: Given) -> BenchResult:
     """Looked at, provisioned, measured, fetched and cleaned; its results, in this folder too."""
     done = invoke(
         "bench", given.model, "--baseline", given.baseline, "--data", given.data, "--device",
@@ -85,7 +86,7 @@ def whole_way(device: str, given: Given) -> Document:
     return document
 
 
-def no_speed_up(document: Document) -> bool:
+def no_speed_up(document: BenchResult) -> bool:
     """It says of itself that its times mean nothing, and compares none."""
     (row,) = document.comparison
     told = bool(row.invalid_reasons) and "emulated" in row.invalid_reasons[0]

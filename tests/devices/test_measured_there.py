@@ -12,8 +12,9 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from targets.bench.plan import Bench, Protocol, Subject
-from targets.bench.runner import Host
+from targets.bench.case import BenchCase
+from targets.bench.plan import Bench, BenchPlan
+from targets.bench.runner import AgentRunner
 from targets.devices.link import Completed, Link, LinkLost
 from targets.devices.local.link import LocalLink
 from targets.devices.probe import probe
@@ -53,14 +54,14 @@ def pi_link(pi: Pi) -> Iterator[SshLink]:
     link.close()
 
 
-SHORT = Protocol(
+SHORT = BenchPlan(
     processes=1, min_queries=4, min_duration_s=0, max_duration_s=60, warmup_runs=1, warmup_s=0
 )
 
 
 def bench(link: Link, made: Provisioned, samples: Path, scratch: Path) -> Bench:
-    host = Host(link=link, folder=scratch, timeout_s=100, python=lambda runtime: made.python)
-    return Bench(host=host, protocol=SHORT, samples=samples)
+    host = AgentRunner(link=link, folder=scratch, timeout_s=100, python=lambda runtime: made.python)
+    return Bench(runner=host, plan=SHORT, samples=samples)
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def test_a_pi_gives_the_labels_of_the_same_runtime_here(
     again = provision(pi_link, seen, kind, cache=tmp_path, say=said.append, runtime=runtime)
     assert (again.python, again.reused, len(said)) == (made.python, True, 1)
 
-    subject = Subject(name="int8", format=kind, path=model, runtime=RUNTIMES[runtime])
+    subject = BenchCase(name="int8", format=kind, path=model, runtime=RUNTIMES[runtime])
     on_device = bench(pi_link, made, samples, tmp_path)
     there, record = on_device.outputs(subject)
     (block,) = on_device.latency([subject], say=said.append)
@@ -207,13 +208,13 @@ def test_an_agent_that_is_killed_is_told(
     killer = tmp_path / "python"
     killer.write_text(f'#!/bin/sh\n{mine.python} "$@" & sleep 1; kill -KILL $!; wait $!\n')
     killer.chmod(0o755)
-    subject = Subject(
+    subject = BenchCase(
         name="int8",
         format="tflite",
         path=finished.out / "tiny" / "models" / "student.int8.tflite",
     )
     made = replace(mine, python=str(killer))
     endless = replace(SHORT, min_duration_s=1000, max_duration_s=1000)
-    killed = replace(bench(link, made, samples, tmp_path), protocol=endless)
+    killed = replace(bench(link, made, samples, tmp_path), plan=endless)
     with pytest.raises(DeviceError, match=r"device hostpi: .* was killed, most likely because"):
         killed.latency([subject], say=print)

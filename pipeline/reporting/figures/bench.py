@@ -16,7 +16,7 @@ from pipeline.reporting.figures.drawing import (
 )
 from pipeline.reporting.findings.disturbances import note_of
 from pipeline.reporting.schema.model_row import reliable
-from targets.bench.result import Document
+from targets.bench.result import BenchResult
 from targets.bench.summary import SummaryRow
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def processes(documents: Mapping[str, Document]) -> str | None:
+def processes(documents: Mapping[str, BenchResult]) -> str | None:
     """The median of every process, hollow where it was disturbed, and the interval of the headline.
 
     `documents` by device. None without any median.
@@ -46,7 +46,7 @@ def processes(documents: Mapping[str, Document]) -> str | None:
     return drawn.svg
 
 
-def _row(axes: "Axes", place: int, row: SummaryRow, document: Document) -> None:
+def _row(axes: "Axes", place: int, row: SummaryRow, document: BenchResult) -> None:
     assert row.median_ns is not None
     is_reliable = reliable(note_of(row, emulated=document.device.emulated))
     if row.median_ci and is_reliable:

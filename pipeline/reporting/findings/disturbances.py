@@ -7,7 +7,7 @@ from typing import NamedTuple
 from pipeline.reporting.schema.model_row import LatencyNote
 from pipeline.reporting.schema.report import Report
 from targets.bench.record import Kind
-from targets.bench.result import Document
+from targets.bench.result import BenchResult
 from targets.bench.statistics import LEAST_BLOCKS
 from targets.bench.summary import SummaryRow
 from targets.bench.validity import LESS_IS_WORSE, SPREAD, DisturbanceRow
@@ -93,7 +93,7 @@ def of_report(report: Report) -> dict[str, list[Timing]]:
     return timings
 
 
-def of_document(document: Document) -> list[Timing]:
+def of_document(document: BenchResult) -> list[Timing]:
     verdicts = {row.candidate: row.verdict for row in document.comparison}
     return [
         Timing(

@@ -15,10 +15,10 @@ from pipeline.reporting.formatting import (
 from pipeline.reporting.schema.model_row import LatencyNote, reliable
 from pipeline.reporting.tables.cells import Cells, Table, print_rows, tabulate
 from targets.bench.record import AccuracyPass
-from targets.bench.result import Document
+from targets.bench.result import BenchResult
 from targets.bench.summary import ComparisonRow, SummaryRow
 
-Documents = Mapping[str, Document]
+Documents = Mapping[str, BenchResult]
 """By the names of the devices."""
 MOST = 8
 """Kinds of operators that are shown; the document has all."""
@@ -44,7 +44,7 @@ def rows(documents: Documents) -> Table:
     )
 
 
-def _cells(document: Document) -> list[Cells]:
+def _cells(document: BenchResult) -> list[Cells]:
     compared = {row.candidate: row for row in document.comparison}
     accuracy = {row.model: row for row in document.accuracy}
     batches = _batches(document)
@@ -102,7 +102,7 @@ def notes(documents: Documents, details: str = IN_THE_FILE) -> list[str]:
     ]
 
 
-def _notes(document: Document, details: str) -> list[str]:
+def _notes(document: BenchResult, details: str) -> list[str]:
     limits = disturbances.limits(disturbances.of_document(document), details)
     detectable = (
         f"{row.candidate} against {row.baseline}: a difference of {100 * row.mdd:.1f} % "
@@ -120,11 +120,11 @@ def _notes(document: Document, details: str) -> list[str]:
     return [*limits, *accuracy, *refused, *detectable, *operators(document)]
 
 
-def _batches(document: Document) -> dict[str, int]:
+def _batches(document: BenchResult) -> dict[str, int]:
     return {model.name: model.samples_per_query or 1 for model in document.models}
 
 
-def operators(document: Document) -> Iterator[str]:
+def operators(document: BenchResult) -> Iterator[str]:
     """The time of each kind of operator; their number where the runtime does not time them."""
     listed = {model.name: model.operators for model in document.models}
     for profile in document.op_profile:

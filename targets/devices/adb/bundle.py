@@ -81,10 +81,10 @@ def _kept(
     runtime: str | None,
 ) -> provisioning.Provisioned:
     """Of what is on the device, without making anything here."""
-    for name, each in RUNTIMES.items():
-        if format_name in each.formats and runtime in (None, name):
+    for each in RUNTIMES.values():
+        if format_name in each.formats and runtime in (None, each.name):
             for found in there.values():
-                if found.runtime == name:
+                if found.runtime == each.name:
                     return found
     raise DeviceError(
         f"device {link.name}: no Python bundle there. Leave out --no-install, or measure with "

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from targets.bench.archive import packed
 from targets.bench.failures import shortened
-from targets.bench.runner import AGENT
 from targets.devices.addresses import Adb, Local, Ssh
 from targets.devices.doctor import FORMATS, Check, cannot_measure
 from targets.devices.install_options import Candidate, candidates, nothing_fits
@@ -178,7 +178,7 @@ def throttling(raw: str | None) -> Check:
 def self_test(link: Link, kind: str) -> Check:
     """The runtime that this Python measures `kind` with: loaded, run and right."""
     runtime = next(each for each in RUNTIMES.values() if kind in each.formats)
-    argv = [sys.executable, "-I", link.put(AGENT), "--selftest", runtime.name]
+    argv = [sys.executable, "-I", link.put(packed(runtime)), "--selftest", runtime.name]
     done = link.run(argv, env=runtime.env, timeout_s=SELF_TEST_S)
     try:
         seen = json.loads(done.stdout)["runtimes"][runtime.name]
