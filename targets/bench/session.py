@@ -85,6 +85,8 @@ def measure(
             native_only=native_only,
         )
         observed = observe(request, found, there.runner, cpus=there.cpus, say=say)
+        if request.exports and observed.errors:  # a run is delivered whole
+            raise next(iter(observed.errors.values()))
         document = assemble.document(request, observed, there.device)
     path = _path(out, device)
     _write(document, path)
