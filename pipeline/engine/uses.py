@@ -90,7 +90,7 @@ def distributions(keys: tuple[str, ...], recipe: Recipe) -> Iterator[tuple[str, 
 
 
 def _names(key: str, recipe: Recipe) -> tuple[str, ...]:
-    """None for a plug-in that the recipe does not use."""
+    """The names of the plug-ins of which the recipe uses code."""
     file = recipe.teacher.file
     if key == "teacher.file":
         return () if file is None else (kind_of(file),)
@@ -98,6 +98,14 @@ def _names(key: str, recipe: Recipe) -> tuple[str, ...]:
         return ()
     if key == "distill.features" and recipe.distill.features == "none":
         return ()
+    if key == "convert.targets":
+        return _with_earlier(recipe.convert.targets)
     table, field = key.split(".")
-    value: str | tuple[str, ...] = getattr(getattr(recipe, table), field)
-    return (value,) if isinstance(value, str) else value
+    return (str(getattr(getattr(recipe, table), field)),)
+
+
+def _with_earlier(targets: tuple[str, ...]) -> tuple[str, ...]:
+    """The formats and those before them in the registry, which a file may be made from."""
+    known = list(FORMATS)
+    ends = [known.index(name) + 1 if name in known else len(known) for name in targets]
+    return tuple(dict.fromkeys((*known[: max(ends)], *targets)))
