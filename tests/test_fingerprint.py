@@ -202,6 +202,11 @@ def test_a_change_of_code_changes_the_keys_of_what_uses_it(
     assert changed_by(copy, file) == stages
 
 
+def test_an_onnx_file_is_made_from_a_tflite_file(copy: Copy) -> None:
+    only_onnx = 'convert.targets=["onnx"]'
+    assert changed_by(copy, "targets/formats/tflite/export.py", only_onnx) == {"convert"}
+
+
 def test_a_named_feature_loss_decides_the_distillation_alone(copy: Copy) -> None:
     file = "pipeline/losses/features.py"
     assert changed_by(copy, file, "distill.features=rkd") == {"distill"}
@@ -214,6 +219,15 @@ def test_a_named_loss_decides_the_trainings_with_a_teacher_alone(copy: Copy) -> 
     file = f"{module.replace('.', '/')}.py"
     assert changed_by(copy, file, "distill.loss=dkd") == {"distill", "quantize"}
     assert changed_by(copy, file) == set()
+
+
+def test_other_fields_of_an_artifact_are_another_result(copy: Copy) -> None:
+    before = digests(copy)
+    artifacts = copy / "pipeline" / "engine" / "artifacts.py"
+    field = "    quantized: bool = False\n"
+    artifacts.write_text(artifacts.read_text().replace(field, f"{field}    folded: bool = False\n"))
+    after = digests(copy)
+    assert {stage for stage in STORED if before[stage] != after[stage]} == {"distill", "quantize"}
 
 
 def test_words_about_the_code_do_not_count(copy: Copy) -> None:

@@ -10,8 +10,7 @@ from pipeline.engine.progress import PlainConsole, TerminalConsole, clock
 
 def test_a_terminal_shows_the_epoch_that_runs_its_figures_and_the_time_left() -> None:
     screen = io.StringIO()
-    console = TerminalConsole()
-    console._rich = Rich(file=screen, force_terminal=True, width=120)
+    console = TerminalConsole(Rich(file=screen, force_terminal=True, width=120))
     with console.epochs("teacher", first=3, total=5) as epochs:
         epochs.step(4, 4)
         epochs.epoch(3, loss=0.25, accuracy=0.5)

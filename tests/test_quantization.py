@@ -104,7 +104,7 @@ def test_batch_norm_statistics_stay_as_trained(
 
 
 def test_a_range_is_the_mean_of_the_batches(
-    quantized: QuantizedNetwork, stripes_data: Dataset, monkeypatch: pytest.MonkeyPatch
+    quantized: QuantizedNetwork, stripes_data: Dataset
 ) -> None:
     """The stem's, in front of which nothing is calibrated: three batches, one of them dark."""
     images = stripes_data[Split.TRAIN].images[:144]
@@ -117,8 +117,7 @@ def test_a_range_is_the_mean_of_the_batches(
     for batch in batches:
         quantized.calibrate(batch.astype(np.uint8))
         alone.append(highest())
-    monkeypatch.setattr("pipeline.quantization.qat.CALIBRATION_BATCH", 48)
-    quantized.calibrate(np.concatenate(batches).astype(np.uint8))
+    quantized.calibrate(np.concatenate(batches).astype(np.uint8), batch_size=48)
     assert len(set(alone)) == 3
     assert highest() == pytest.approx(np.mean(alone), rel=1e-5)
 

@@ -28,7 +28,7 @@ OUTSIDE = (
 )
 """Modules, and packages with all that is in them, that decide no byte of a stored result."""
 
-REGISTRIES = ("pipeline.teachers",)
+LOOKUPS = ("pipeline.teachers",)
 """Packages whose `__init__` only finds a plug-in: which one that is, is in the key itself."""
 
 HARMLESS = ("platformdirs", "pooch", "pydantic", "pydantic_core", "scipy", "typing_extensions")
@@ -78,7 +78,7 @@ def _inside(imported: Iterable[str]) -> Iterator[str]:
 
 def is_outside(module: str) -> bool:
     stops = any(module == stop or module.startswith(f"{stop}.") for stop in OUTSIDE)
-    return stops or module in REGISTRIES
+    return stops or module in LOOKUPS
 
 
 def _imports(tree: ast.Module) -> Iterator[str]:

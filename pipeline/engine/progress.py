@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from rich.console import Console as Rich
     from rich.progress import Progress
 
 
@@ -69,10 +70,10 @@ class PlainEpochs:
 class TerminalConsole:
     """Bars by rich."""
 
-    def __init__(self) -> None:
+    def __init__(self, rich: "Rich | None" = None) -> None:
         from rich.console import Console as Rich
 
-        self._rich = Rich(stderr=True, highlight=False)
+        self._rich = rich or Rich(stderr=True, highlight=False)
 
     def say(self, text: str) -> None:
         self._rich.print(text, markup=False)

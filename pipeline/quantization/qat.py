@@ -18,8 +18,6 @@ from targets.untyped import KerasModel, Quantizer
 LEARNING, FROZEN = 0.99, 1.0
 """Decay of the moving average of an activation range while training."""
 
-CALIBRATION_BATCH = 256
-
 
 class QuantizedNetwork:
     """A tf_keras model with fake quantization, and the decay of its activation ranges."""
@@ -37,13 +35,13 @@ class QuantizedNetwork:
         self._replace_quantizers(ActivationRange)
         self._freeze_batch_norm()
 
-    def calibrate(self, images: Images) -> None:
+    def calibrate(self, images: Images, *, batch_size: int = 256) -> None:
         """Set every activation range from `images`, raw [n, height, width, channels].
 
         A range is the mean of the batches' ranges. The batches have nearly equal sizes, because
         a small one would weigh as much as a large one.
         """
-        batches = np.array_split(images, max(1, round(len(images) / CALIBRATION_BATCH)))
+        batches = np.array_split(images, max(1, round(len(images) / batch_size)))
         for number, batch in enumerate(batches):
             self._decay.assign(number / (number + 1))
             self._observe(batch)
