@@ -37,7 +37,7 @@ def run(job: AgentJob) -> dict[str, object]:
     session = session_module(job["runtime"])
     start = clock()
     module, version = import_runtime(session)
-    phases: dict[str, object] = {"import_ns": clock() - start, "load_cache": "unknown"}
+    phases: dict[str, object] = {"import_ns": clock() - start}
     floor = peak_memory(reset=True) if job["mode"] == "memory" else None
     options = job.get("options") or {}
     with tempfile.TemporaryDirectory() as folder:
