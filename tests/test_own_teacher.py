@@ -179,7 +179,7 @@ def test_a_keras_teacher_gives_its_trained_logits_and_is_exported_to_every_targe
         ("convert.targets", ("tflite", "onnx")),
     )
     trained = kept(finished, "teacher", Teacher)
-    assert (mine.teacher.kind, mine.teacher.file) == ("keras", "teacher.keras")
+    assert (mine.teacher.kind, mine.teacher.file) == ("tensorflow", "teacher.keras")
     assert mine.teacher.parameters == trained.parameters
     here, there = np.load(mine.logits.path), np.load(kept(finished, "logits", TeacherLogits).path)
     np.testing.assert_allclose(here, there, rtol=2e-3, atol=1e-3)
