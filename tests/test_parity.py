@@ -9,7 +9,12 @@ import pytest
 
 from targets.errors import ProofError
 from targets.evaluation.metrics import NotFiniteError
-from targets.evaluation.parity import CORRELATION, require_parity, require_same_labels
+from targets.evaluation.parity import (
+    CORRELATION,
+    TooFewEqualError,
+    require_parity,
+    require_same_labels,
+)
 
 Outputs = npt.NDArray[np.float32]
 RANDOM = np.random.default_rng(0)
@@ -26,8 +31,8 @@ def sigmoid(logits: npt.NDArray[np.floating[Any]]) -> Outputs:
 
 
 LOGITS = RANDOM.normal(0, 10, (400, 4)).astype(np.float32)
-ROUNDED = LOGITS * np.float32(1 + 3e-5) + np.float32(3e-4)
-"""Within 1e-4 of the largest logit, but not all within 1e-4."""
+ROUNDED = LOGITS + RANDOM.uniform(-1.2e-3, 1.2e-3, LOGITS.shape).astype(np.float32)
+"""Within 1e-4 of the largest logit; of probabilities near 0.5 not within 1e-4."""
 
 
 @pytest.mark.parametrize("precision", ["float32", *QUANTIZED])
@@ -55,7 +60,9 @@ def test_two_int8_files_that_are_not_finite_do_not_agree() -> None:
 def test_a_final_softmax_or_sigmoid_leaves_the_tolerance_of_what_it_is_given(
     final: Callable[[Outputs], Outputs],
 ) -> None:
-    require_parity("x", "float32", expected=final(LOGITS), actual=final(ROUNDED))
+    expected, rounded = final(LOGITS), final(ROUNDED)
+    assert np.abs(expected - rounded).max() > 1e-4
+    require_parity("x", "float32", expected=expected, actual=rounded)
     with pytest.raises(ProofError, match="differs from the network"):
         require_parity("x", "float32", expected=final(LOGITS), actual=final(LOGITS * 1.01))
 
@@ -83,6 +90,23 @@ def test_one_output_that_never_crosses_its_threshold_is_not_the_network(precisio
     assert require_parity("x", precision, expected=scores, actual=scores + 1e-3)[0] > 0.99
 
 
+def test_only_a_quantized_file_fails_with_the_error_that_another_precision_can_mend() -> None:
+    with pytest.raises(TooFewEqualError):
+        require_parity("x", "int8", expected=LOGITS, actual=-LOGITS)
+    with pytest.raises(ProofError) as error:
+        require_parity("x", "float32", expected=LOGITS, actual=-LOGITS)
+    assert error.type is ProofError
+
+
+def test_two_files_of_one_graph_have_the_same_labels() -> None:
+    same = require_same_labels("x", "y", expected=LOGITS, actual=LOGITS + 1)
+    assert same == pytest.approx((1, 1), abs=1e-5)
+    with pytest.raises(
+        ProofError, match=r"x: gives the labels of y for 0\.00 % of 400 samples only"
+    ):
+        require_same_labels("x", "y", expected=LOGITS, actual=-LOGITS)
+
+
 @pytest.mark.parametrize("columns", [1, 3])
 @pytest.mark.parametrize("precision", QUANTIZED)
 def test_where_all_samples_are_of_one_class_the_outputs_must_follow(
@@ -107,6 +131,25 @@ def test_a_file_of_a_network_that_hardly_reacts_may_be_constant() -> None:
     assert require_parity("x", "int8", expected=expected, actual=constant)[0] == 1.0
     with pytest.raises(ProofError, match="one class"):
         require_parity("x", "int8", expected=expected, actual=constant * 0.9)
+
+
+def test_a_single_score_that_hardly_varies_is_measured_from_its_threshold() -> None:
+    """Not from 0: probabilities of 0.9 lie 0.4 from 0.5."""
+    draw = np.random.default_rng(2)
+    expected = (0.9 + draw.normal(0, 0.006, (400, 1))).astype(np.float32)
+    constant = np.full_like(expected, 0.9)
+    assert require_parity("x", "int8", expected=expected, actual=constant)[0] == 1.0
+    with pytest.raises(ProofError, match="one class"):
+        require_parity("x", "int8", expected=expected, actual=constant + 0.05)
+
+
+def test_few_samples_do_not_show_that_the_outputs_do_not_follow() -> None:
+    draw = np.random.default_rng(1)
+    expected = draw.normal(-5, 1, (2000, 1))
+    lost = expected + draw.normal(0, 0.2, expected.shape)  # a correlation of 0.98
+    assert require_parity("x", "int8", expected=expected[:8], actual=lost[:8])[0] == 1.0
+    with pytest.raises(ProofError, match=r"correlation of 0\.98"):
+        require_parity("x", "int8", expected=expected, actual=lost)
 
 
 def test_a_file_that_agrees_by_always_naming_the_most_frequent_class_is_not_taken() -> None:

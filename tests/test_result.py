@@ -238,6 +238,12 @@ def test_phases_and_memory_are_told_apart_from_the_steady_state() -> None:
     assert fast.invoke_only_median_ns == pytest.approx(fast.median_ns - 3_000)
 
 
+def test_a_row_names_the_runtime_with_its_version_where_it_has_one() -> None:
+    tool = agent()["runtime"] | {"name": "benchmark_model", "version": None}
+    rows = summarise_blocks([block("a"), block("b", runtime=tool)])
+    assert [row.runtime for row in rows] == ["onnxruntime 1.32.0", "benchmark_model"]
+
+
 def test_a_model_that_was_never_measured_has_no_row_and_is_no_baseline() -> None:
     assert summarise_blocks(measured(), names=["broken.onnx"]) == ()
     assert comparisons(measured(), "broken.onnx", NAMES) == ()

@@ -83,6 +83,13 @@ def test_each_thread_may_be_interrupted() -> None:
     assert not reasons(block(ctx_switches=often, runtime=agent()["runtime"] | {"threads": 2}))
 
 
+def test_interruptions_are_counted_by_the_second() -> None:
+    often = {"voluntary": 0, "involuntary": 60}
+    assert not reasons(block(ctx_switches=often, wall_ns=2_000_000_000))
+    (reason,) = reasons(block(ctx_switches=often, wall_ns=500_000_000))
+    assert "taken away 120 times a second" in reason
+
+
 def test_the_baseline_is_the_fastest_the_sentinel_was_seen() -> None:
     seen = [block(), block(before={"sentinel_ns": 14_000_000}), block(env_before=None)]
     assert sentinel_baseline(seen) == 14_000_000
@@ -121,6 +128,7 @@ def measured(medians: list[int], **changes: Any) -> str | None:
 
 def test_processes_that_agree_are_stable() -> None:
     assert measured([1000, 1020, 990, 1050, 1010, 1089]) == "stable"
+    assert measured([1000, 1010]) == "stable"
 
 
 def test_processes_that_differ_by_more_than_a_tenth_are_unstable() -> None:
