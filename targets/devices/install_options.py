@@ -30,7 +30,8 @@ class Candidate:
     @property
     def key(self) -> str:
         """Names the environment: the same device and the same wish give the same one."""
-        asked = json.dumps(asdict(self), sort_keys=True, default=str)
+        platform = asdict(self.platform)
+        asked = json.dumps([self.requirements, platform, self.base, self.own_numpy], default=str)
         return f"{self.runtime.name}-{hashlib.sha256(asked.encode()).hexdigest()[:12]}"
 
 
