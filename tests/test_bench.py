@@ -18,7 +18,7 @@ from targets.bench.plan import Bench, Protocol, Subject, counted, logits_of
 from targets.bench.record import Block
 from targets.bench.runner import AGENT, Host, local_host
 from targets.bench.tiers import TIERS
-from targets.devices.link import Completed
+from targets.devices.contract import Completed
 from targets.devices.local.link import LocalLink
 from targets.errors import DeviceError, EdgeDistillError, InputError
 from targets.runtimes import RUNTIMES, Runtime, runtime_for

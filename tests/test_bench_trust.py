@@ -90,9 +90,9 @@ class SlowLink(LocalLink):
     model: str
     extra_ns: int = 0
 
-    def put(self, path: Path) -> str:
+    def push(self, path: Path) -> str:
         if path != AGENT or not self.extra_ns:
-            return super().put(path)
+            return super().push(path)
         return str(path)
 
     def run(self, argv, *, env, timeout_s):  # type: ignore[no-untyped-def]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.devices import devices, doctor
+from pipeline.cli.devices import devices
+from pipeline.cli.doctor import doctor
 from pipeline.cli.options import JSON
 from targets.errors import DeviceError, EdgeDistillError, ProofError
 

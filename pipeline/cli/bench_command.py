@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 from pipeline.engine.progress import Console
 from pipeline.reporting import bench_page
 from targets.devices import inventory
-from targets.devices.addresses import Adb
-from targets.devices.inventory import Device
-from targets.devices.parallel import at_once
+from targets.devices.contract import Device
+from targets.devices.parallel import on_each_device
 from targets.errors import DeviceError, EdgeDistillError, InputError, unknown
 from targets.runtimes import RUNTIMES
 
@@ -70,7 +69,7 @@ def bench(options: Options, *, console: Console) -> list[Measured]:
     devices = [inventory.device(name) for name in dict.fromkeys(options.devices or ("local",))]
     with TemporaryDirectory(prefix="pipeline-bench-") as scratch:
         request = _request(options, Path(scratch))
-        measured = at_once(
+        measured = on_each_device(
             devices,
             lambda device, stop: _measure(device, request, options, console, Path(scratch), stop),
         )
@@ -122,18 +121,17 @@ def _seen(
 ) -> Measured:
     from targets.bench import assemble
     from targets.bench.session import format_of, observe
-    from targets.devices.connection import Wish, connected
+    from targets.devices.connection import Requirements, connected
 
     models = (*request.models, *filter(None, [request.baseline]))
-    native_only = request.native is not None and isinstance(device.address, Adb)
-    wish = Wish(
+    requirements = Requirements(
         formats=[format_of(model) for model in models],
         runtimes=request.runtimes,
         install=options.install,
-        native_only=native_only,
+        native=options.native,
         timeout_s=options.timeout,
     )
-    with connected(device, wish, scratch=folder, say=say, stop=stop) as there:
+    with connected(device, requirements, scratch=folder, say=say, stop=stop) as there:
         big = there.big_cores
         threads = [len(big) if text == BIG else int(text) for text in options.threads or ("1",)]
         asked = replace(
@@ -141,7 +139,7 @@ def _seen(
             defaults=there.defaults,
             threads=tuple(dict.fromkeys(threads)),
             affinity=big or None,
-            native_only=native_only,
+            native_only=there.native_only,
         )
         seen = observe(asked, there.host, cpus=there.cpus, say=say)
         document = assemble.document(asked, seen, there.device)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from targets.bench.plan import Bench, Protocol, Subject
     from targets.bench.result import Document
     from targets.bench.summary import ComparisonRow, Range, SummaryRow
-    from targets.devices.connection import Connected
-    from targets.devices.inventory import Device
+    from targets.devices.connection import ReadyDevice
+    from targets.devices.contract import Device
 
 
 def run(cfg: BenchConfig, out: Path, *, job: Job, convert: Exports) -> Measurements:
@@ -31,7 +31,7 @@ def run(cfg: BenchConfig, out: Path, *, job: Job, convert: Exports) -> Measureme
     from pipeline.datasets.splits import Split
     from targets.bench.plan import store
     from targets.devices import inventory
-    from targets.devices.parallel import at_once
+    from targets.devices.parallel import on_each_device
     from targets.evaluation import metrics
 
     test = job.dataset()[Split.TEST]
@@ -40,7 +40,7 @@ def run(cfg: BenchConfig, out: Path, *, job: Job, convert: Exports) -> Measureme
     (out / "bench").mkdir(exist_ok=True)
     work = Work(cfg=cfg, out=out, job=job, exports=convert, samples=samples, labels=test.labels)
     devices = [inventory.device(name) for name in dict.fromkeys(cfg.devices)]
-    seen = at_once(devices, lambda device, stop: _tried(device, work, stop))
+    seen = on_each_device(devices, lambda device, stop: _tried(device, work, stop))
     errors = {one.device: one.error for one in seen if one.error is not None}
     if len(errors) == len(seen):
         raise next(iter(errors.values()))
@@ -94,7 +94,7 @@ def _tried(device: "Device", work: Work, stop: Event) -> OneDevice:
 def _measured(device: "Device", work: Work, stop: Event) -> OneDevice:
     """The file of everything that was seen there, and a row per model."""
     from targets.bench.plan import Bench
-    from targets.devices.connection import Wish, connected
+    from targets.devices.connection import Requirements, connected
 
     cfg, exports = work.cfg, work.exports
     scratch = work.job.scratch / device.file_stem
@@ -104,8 +104,10 @@ def _measured(device: "Device", work: Work, stop: Event) -> OneDevice:
     def say(text: str) -> None:
         work.job.console.say(f"{device.name}: {text}" if several else text)
 
-    wish = Wish(formats=[model.format for model in exports.models], timeout_s=cfg.timeout_s)
-    with connected(device, wish, scratch=scratch, say=say, stop=stop) as there:
+    needed = Requirements(
+        formats=[model.format for model in exports.models], timeout_s=cfg.timeout_s
+    )
+    with connected(device, needed, scratch=scratch, say=say, stop=stop) as there:
         bench = Bench(
             host=there.host,
             samples=work.samples,
@@ -142,7 +144,7 @@ def _notes(rows: tuple[Measured, ...], exports: Exports, seen: "Seen") -> tuple[
     return tuple(filter(None, found))
 
 
-def _subjects(work: Work, there: "Connected") -> "list[Subject]":
+def _subjects(work: Work, there: "ReadyDevice") -> "list[Subject]":
     from targets.bench.plan import Subject
 
     return [
@@ -162,7 +164,7 @@ def _subjects(work: Work, there: "Connected") -> "list[Subject]":
 def _seen(
     bench: "Bench",
     subjects: "list[Subject]",
-    there: "Connected",
+    there: "ReadyDevice",
     work: Work,
     say: Callable[[str], None],
 ) -> "Seen":

@@ -20,8 +20,8 @@ from targets.bench.native import native_block
 from targets.bench.record import Block
 from targets.bench.runner import Host, local_host
 from targets.bench.tiers import TIERS
+from targets.devices.contract import LinkLost
 from targets.devices.cpus import available_cpus
-from targets.devices.link import LinkLost
 from targets.errors import EdgeDistillError
 from targets.formats.model_io import Adapter
 from targets.runtimes import Runtime, runtime_for
@@ -198,7 +198,7 @@ class Bench:
         return {
             "mode": mode,
             "seed": str(self.protocol.seed),
-            "samples": None if self.samples is None else self.host.link.put(self.samples),
+            "samples": None if self.samples is None else self.host.link.push(self.samples),
         }
 
     def once(self, subject: Subject, mode: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from targets.bench import model_files
 from targets.bench.failures import agent_error, shortened
-from targets.devices.link import Completed, Link, LinkLost
+from targets.devices.contract import Completed, Link, LinkLost
 from targets.devices.local.link import LocalLink
 from targets.errors import DeviceError
 
@@ -85,13 +85,13 @@ class Host:
     ) -> dict[str, Any]:
         """The agent's result for `job`; the array that it `writes`, if any, is loaded into it."""
         stem = f"{self._token}-{next(self._numbers)}"
-        out, array = self.link.place(f"{stem}.out.json"), self.link.place(f"{stem}.npy")
+        out, array = self.link.remote_path(f"{stem}.out.json"), self.link.remote_path(f"{stem}.npy")
         sent = self.folder / f"{stem}.json"
         sent.write_text(json.dumps({**self._model(subject), **job, "out": out, "outputs": array}))
         argv = subject.executed_by.command(
             python=self.python(subject.executed_by),
-            agent=self.link.put(AGENT),
-            job=self.link.put(sent),
+            agent=self.link.push(AGENT),
+            job=self.link.push(sent),
         )
         done = self.link.run(
             argv, env={**subject.executed_by.env, **self.env}, timeout_s=self.timeout_s
@@ -106,7 +106,7 @@ class Host:
         """Remove what the jobs wrote there; a device that is gone by now keeps it."""
         script = 'rm -f -- "$1"-*'
         try:
-            argv = ["sh", "-c", script, "sh", self.link.place(self._token)]
+            argv = ["sh", "-c", script, "sh", self.link.remote_path(self._token)]
             self.link.run(argv, env={}, timeout_s=TIDY_S)
         except LinkLost as error:  # what was measured is here and stands
             self.say(f"{error} What its jobs wrote is still there.")
@@ -116,7 +116,7 @@ class Host:
         if subject.inputs is None:
             return None
         return {
-            name: {**one, "path": self.link.put(Path(one["path"]))} if "path" in one else one
+            name: {**one, "path": self.link.push(Path(one["path"]))} if "path" in one else one
             for name, one in subject.inputs.items()
         }
 
@@ -136,15 +136,15 @@ class Host:
 
     def _placed(self, path: Path) -> str:
         """Where the model is there, with all of its files; brought once a connection."""
-        if isinstance(self.link, LocalLink):
-            return self.link.put(path)
+        if self.link.shares_files:
+            return self.link.push(path)
         if path not in self._places:
-            self._places[path] = model_files.put(self.link, model_files.files_of(path))
+            self._places[path] = model_files.push(self.link, model_files.files_of(path))
         return self._places[path]
 
     def _array(self, there: str, stem: str) -> Any:
         here = self.folder / f"{stem}.npy"
-        self.link.fetch(there, here)
+        self.link.pull(there, here)
         return np.load(here, allow_pickle=False)
 
     def _result(self, done: Completed, out: str, subject: "Subject") -> dict[str, Any]:
@@ -163,7 +163,7 @@ class Host:
     def _fetched(self, out: str, done: Completed, place: str) -> dict[str, Any]:
         here = self.folder / f"{Path(out).name}.fetched"
         try:
-            self.link.fetch(out, here)
+            self.link.pull(out, here)
             result: dict[str, Any] = json.loads(here.read_text(encoding="utf-8"))
         except LinkLost:
             raise

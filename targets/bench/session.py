@@ -15,7 +15,7 @@ from targets.bench.plan import Bench, Protocol, Say, Subject
 from targets.bench.record import Block
 from targets.bench.runner import Host
 from targets.bench.samples import LabelledSamples
-from targets.devices.link import LinkLost
+from targets.devices.contract import LinkLost
 from targets.errors import EdgeDistillError, InputError
 from targets.formats import FORMATS
 from targets.runtimes import RUNTIMES, Runtime, runtime_for

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from targets.devices.link import Link
+from targets.devices.contract import Link
 from targets.errors import DeviceError, InputError
 
 NAME = "benchmark_model"
@@ -110,12 +110,12 @@ class BenchmarkModel:
     ) -> NativeTimings:
         """One process of the tool; its text stays in `out` here. Raises `DeviceError`."""
         what = f"device {link.name}: {model.name} in {NAME}"
-        there = link.place(out.name)
-        tool = link.put(self.tool)
+        there = link.remote_path(out.name)
+        tool = link.push(self.tool)
         if tool != str(self.tool):  # what was copied there may not be executable
             link.run(["chmod", "755", tool], env={}, timeout_s=timeout_s)
         command = self.command(
-            tool=tool, model=link.put(model), out=there, limits=limits, shapes=shapes
+            tool=tool, model=link.push(model), out=there, limits=limits, shapes=shapes
         )
         done = link.run(command, env={}, timeout_s=timeout_s)
         if done.timed_out:
@@ -123,7 +123,7 @@ class BenchmarkModel:
                 f"{what}: not done after {timeout_s:g} s and ended. Raise bench.timeout_s or lower "
                 "bench.max_duration_s."
             )
-        link.fetch(there, out)
+        link.pull(there, out)
         text = out.read_text(encoding="utf-8", errors="replace")
         if done.returncode:
             raise DeviceError(f"{what}: it ended with {done.returncode}: {_last_line(text)}")
