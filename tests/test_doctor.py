@@ -13,7 +13,7 @@ from pipeline.reporting.devices_table import print_diagnosis
 from targets.devices import DEVICE_KINDS, inventory
 from targets.devices.adb import checks as android
 from targets.devices.adb.probe import parsed_conditions
-from targets.devices.contract import Completed, Device, Provisioned
+from targets.devices.contract import Completed, Device, DeviceSession, Provisioned
 from targets.devices.doctor import Check, conditions, in_order, runtimes
 from targets.devices.doctor import host as hosts
 from targets.devices.doctor.diagnosis import Diagnosis, device_checks
@@ -21,7 +21,6 @@ from targets.devices.facts import DeviceFacts
 from targets.devices.fake.kind import FakeKind
 from targets.devices.fake.link import FakeLink
 from targets.devices.install_options import InstallOption, install_options
-from targets.devices.posix import PosixSession
 from targets.devices.probe import facts as facts_of
 from targets.devices.probe import parsed
 from targets.devices.ssh.kind import client
@@ -77,7 +76,7 @@ def examined(
     link = scripted(tmp_path, answers)
     wheels = tmp_path if has_wheels else None
     monkeypatch.setattr(InstallOption, "wheels", lambda *_: wheels)
-    session = PosixSession(link=link, reached="ssh://pi@pi4.invalid, its host key is known")
+    session = DeviceSession(link=link, reached="ssh://pi@pi4.invalid, its host key is known")
     return by_name(list(session.checks(install=install))), link
 
 
@@ -163,7 +162,7 @@ def test_a_device_that_is_away_is_a_check_with_its_remedy(tmp_path: Path) -> Non
         raise DeviceError("device fake://pi: its host key is not known yet. Connect once.")
 
     with DEVICE_KINDS.added("fake", FakeKind(handler=refuse)):
-        (check,) = device_checks(inventory.device("fake://pi"), scratch=tmp_path)
+        (check,) = device_checks(inventory.device("fake://pi"), say=print)
     assert (check.ok, check.found) == (False, "no")
     assert check.remedy == "Its host key is not known yet. Connect once."
 

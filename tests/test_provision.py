@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from targets.devices import wheels
-from targets.devices.contract import Completed
+from targets.devices.contract import Completed, WantedRuntime
 from targets.devices.facts import DeviceFacts, Interpreter
 from targets.devices.fake.link import FakeLink
 from targets.devices.install_options import InstallOption, install_options
@@ -155,14 +155,16 @@ def test_a_device_that_no_wheel_fits_is_an_error(
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     link = empty(tmp_path / "pi")
     with pytest.raises(DeviceError, match=r"no wheel of onnxruntime fits it \(riscv64, glibc 2.36"):
-        provision(link, device(abi="riscv64"), "onnx", cache=tmp_path, say=print)
+        provision(
+            link, device(abi="riscv64"), WantedRuntime(format="onnx"), cache=tmp_path, say=print
+        )
     assert not list(link.folder.iterdir())
 
 
 def test_a_32_bit_device_without_numpy_needs_its_own(tmp_path: Path) -> None:
     bare = device(pythons=(python("3.11.2"),))
     with pytest.raises(DeviceError, match="sudo apt install python3-numpy"):
-        provision(empty(tmp_path), bare, "onnx", cache=tmp_path, say=print)
+        provision(empty(tmp_path), bare, WantedRuntime(format="onnx"), cache=tmp_path, say=print)
 
 
 def test_an_index_that_is_out_of_reach_is_not_one_without_the_wheel(
@@ -197,7 +199,7 @@ def test_wheels_that_were_fetched_are_not_fetched_again(
 
 def test_this_machine_needs_nothing_installed(tmp_path: Path) -> None:
     here = LocalSession(link=LocalLink(tmp_path), reached="local")
-    made = here.provision(here.probe(), "onnx", runtime=None, install=True, say=print)
+    made = here.provision(here.probe(), WantedRuntime(format="onnx"), say=print)
     assert (made.runtime, made.reused) == ("onnxruntime", True)
 
 

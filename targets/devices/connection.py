@@ -8,7 +8,7 @@ from pathlib import Path
 
 from targets.bench import result
 from targets.bench.runner import Host
-from targets.devices.contract import Device, DeviceSession, Provisioned, Say
+from targets.devices.contract import Device, DeviceSession, Provisioned, Say, WantedRuntime
 from targets.devices.cooling import Cooling
 from targets.devices.cpus import big_cores
 from targets.devices.elf import require_runs_on
@@ -83,12 +83,10 @@ def _prepare(
     native_only = requirements.native is not None and not device.kind.has_python
     provisioned: dict[str, Provisioned] = {}
     defaults: dict[str, Runtime] = {}
-    for name, format_name in () if native_only else _needed(requirements):
-        made = session.provision(
-            facts, format_name, runtime=name, install=requirements.install, say=say
-        )
+    for wanted in () if native_only else _wanted(requirements):
+        made = session.provision(facts, wanted, say=say)
         provisioned[made.runtime] = made
-        defaults.setdefault(format_name, RUNTIMES[made.runtime])
+        defaults.setdefault(wanted.format, RUNTIMES[made.runtime])
     cooling = Cooling(read=session.temperature, limit_c=device.entry.cooldown_c, say=say, stop=stop)
     host = Host(
         link=session.link,
@@ -122,10 +120,8 @@ def described(device: Device, facts: DeviceFacts) -> dict[str, object]:
     return {**known, "adapter": device.scheme, "id": facts.id or device.name}
 
 
-def _needed(requirements: Requirements) -> Iterator[tuple[str | None, str]]:
-    """(runtime or None, format) of everything that must be installed."""
-    for format_name in dict.fromkeys(requirements.formats):
-        fitting = [one for one in requirements.runtimes if format_name in one.formats]
-        yield from ((one.name, format_name) for one in fitting)
-        if not fitting:
-            yield None, format_name
+def _wanted(requirements: Requirements) -> Iterator[WantedRuntime]:
+    for name in dict.fromkeys(requirements.formats):
+        fitting = tuple(one.name for one in requirements.runtimes if name in one.formats)
+        for runtime in fitting or (None,):
+            yield WantedRuntime(format=name, runtime=runtime, install=requirements.install)

@@ -8,7 +8,7 @@ line in `targets.devices._built_in`.
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Protocol, Self, runtime_checkable
@@ -22,6 +22,8 @@ from targets.errors import DeviceError
 Say = Callable[[str], None]
 Text = Annotated[str, StringConstraints(min_length=1)]
 Command = Annotated[list[Text], Field(min_length=1)]
+RETRY_S = 180.0
+"""A Raspberry Pi boots in a minute or two."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +134,16 @@ class Device:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WantedRuntime:
+    format: str
+    """Of the files that it must run."""
+    runtime: str | None = None
+    """None: the best that the device can have."""
+    install: bool = True
+    """False: it must be on the device already."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Provisioned:
     """A runtime that is ready on a device."""
 
@@ -144,38 +156,58 @@ class Provisioned:
     """Nothing had to be installed."""
 
 
-class DeviceSession(Protocol):
-    """An open device. `targets.devices.posix.PosixSession` has a default for every method."""
+@dataclass(frozen=True, kw_only=True)
+class DeviceSession:
+    """An open device. By default it has a POSIX shell, Linux's /sys and a Python; a kind of device
+    overrides what differs.
+    """
 
-    @property
-    def link(self) -> Link: ...
-
-    @property
-    def retry_s(self) -> float:
-        """For how long a lost connection is tried again."""
+    link: Link
+    reached: str
+    """How the device was reached, for the doctor."""
+    retry_s: float = RETRY_S
+    """For how long a lost connection is tried again."""
 
     def probe(self) -> DeviceFacts:
         """What the device is; `DeviceError` if it does not answer."""
+        from targets.devices.probe import probe
 
-    def provision(
-        self, facts: DeviceFacts, format_name: str, *, runtime: str | None, install: bool, say: Say
-    ) -> Provisioned:
-        """The best runtime for files of `format_name`, or `runtime`.
+        return probe(self.link)
 
-        `DeviceError` if the device cannot have it, or has none and `install` is False.
-        """
+    def provision(self, facts: DeviceFacts, wanted: WantedRuntime, *, say: Say) -> Provisioned:
+        """Install a runtime if needed; `DeviceError` if the device cannot have it."""
+        from targets.devices.provisioning import provision
+
+        return provision(self.link, facts, wanted, say=say)
 
     def steady(self) -> AbstractContextManager[None]:
         """Settings that hold during a measurement and are restored afterwards."""
+        return nullcontext()
 
     def conditions(self) -> Mapping[str, object]:
-        """Values of `targets.bench.record.Conditions` that the agent cannot read itself."""
+        """Values of `targets.bench.record.Environment` that the agent cannot read itself."""
+        return {}
 
     def temperature(self) -> float | None:
-        """In degrees C, to wait for before a block; None: do not wait."""
+        """In degrees C; a block waits until it has fallen. None: do not wait."""
+        from targets.devices.cooling import temperature
+
+        return temperature(self.link)
 
     def checks(self, *, install: bool) -> Iterator[Check]:
         """What `pipeline doctor` reports about the device; nothing is installed on it."""
+        from targets.devices.doctor.conditions import conditions, equipment, reachable
+        from targets.devices.doctor.runtimes import runtimes
+        from targets.devices.provisioning import installed
+
+        facts = self.probe()
+        yield reachable(self.reached)
+        yield from conditions(facts)
+        there = installed(self.link)
+        yield from equipment(facts, has_runtime=bool(there))
+        our_folder = self.link.remote_path("").rstrip("/")
+        yield Check(name="our folder", ok=True, found=our_folder)
+        yield from runtimes(self.link, facts, there, install=install)
 
 
 @runtime_checkable

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from targets.bench.failures import shortened
 from targets.bench.runner import AGENT
-from targets.devices.contract import Completed, Link, Provisioned, Say
+from targets.devices.contract import Completed, Link, Provisioned, Say, WantedRuntime
 from targets.devices.facts import DeviceFacts
 from targets.devices.install_options import InstallOption, install_options, nothing_fits
 from targets.errors import DeviceError
@@ -42,32 +42,28 @@ rm -rf -- "$5"
 def provision(
     link: Link,
     facts: DeviceFacts,
-    format_name: str,
+    wanted: WantedRuntime,
     *,
-    runtime: str | None = None,
-    install: bool = True,
     say: Say,
     cache: Path | None = None,
 ) -> Provisioned:
-    """The first runtime for files of `format_name` that the device can have, or `runtime`.
-
-    What an earlier call installed is used again. Without `install`, the device's own Python must
-    have it. Raises `DeviceError`.
+    """The first runtime that fits. What an earlier call installed is used again; where nothing may
+    be installed, the device's own Python must have it. Raises `DeviceError`.
     """
-    every = install_options(facts, format_name, name=link.name)
-    wanted = [each for each in every if runtime in (None, each.runtime.name)]
+    every = install_options(facts, wanted.format, name=link.name)
+    options = [each for each in every if wanted.runtime in (None, each.runtime.name)]
     there = installed(link)
-    for option in wanted:
+    for option in options:
         if option.key in there:
             return there[option.key]
-    if not install:
-        return _owners(link, wanted)
-    for option in wanted:
+    if not wanted.install:
+        return _owners(link, options)
+    for option in options:
         wheels = option.wheels(cache)
         if wheels is not None:
             say(f"device    {link.name}: installing {option.requirements[0]}")
             return _install(link, option, wheels)
-    raise DeviceError(nothing_fits(link.name, facts, wanted))
+    raise DeviceError(nothing_fits(link.name, facts, options))
 
 
 def installed(link: Link) -> dict[str, Provisioned]:

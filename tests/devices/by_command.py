@@ -16,7 +16,7 @@ from pipeline.engine.progress import SilentConsole
 from targets.bench.plan import Bench, Protocol, Subject
 from targets.bench.result import Document, read
 from targets.bench.runner import Host
-from targets.devices.contract import Provisioned
+from targets.devices.contract import Provisioned, WantedRuntime
 from targets.devices.local.kind import LocalSession
 from targets.devices.local.link import LocalLink
 from targets.runtimes import RUNTIMES
@@ -61,7 +61,8 @@ class Given:
 def local_runtime(folder: Path, format_name: str, runtime: str | None = None) -> Provisioned:
     """The same runtime on this machine."""
     here = LocalSession(link=LocalLink(folder), reached="local")
-    return here.provision(here.probe(), format_name, runtime=runtime, install=True, say=print)
+    wanted = WantedRuntime(format=format_name, runtime=runtime)
+    return here.provision(here.probe(), wanted, say=print)
 
 
 def invoke(*argv: object) -> Any:

@@ -9,7 +9,7 @@ import pytest
 
 from targets.bench import runner as host_module
 from targets.bench.result import read
-from targets.devices import posix
+from targets.devices.contract import DeviceSession
 from tests.brief import brief
 from tests.conftest import Lane
 from tests.devices.by_command import Given, Watcher, invoke, no_speed_up, whole_way
@@ -108,7 +108,7 @@ def test_a_device_that_starts_again_goes_on_at_the_block_that_it_was_in(
 def test_a_cable_that_stays_out_is_an_error_and_nothing_is_published(
     host: Host, given: Given, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(posix.PosixSession, "retry_s", 1.0)
+    monkeypatch.setattr(DeviceSession, "retry_s", 1.0)
     try:
         watcher = Watcher(at="block 1/2", act=host.stop)
         done = measured_while(watcher, host.name, given, monkeypatch)

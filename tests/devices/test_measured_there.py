@@ -14,7 +14,7 @@ import pytest
 
 from targets.bench.plan import Bench, Protocol, Subject
 from targets.bench.runner import Host
-from targets.devices.contract import Completed, Link, LinkLost, Provisioned
+from targets.devices.contract import Completed, Link, LinkLost, Provisioned, WantedRuntime
 from targets.devices.facts import Cpu, DeviceFacts, Interpreter
 from targets.devices.local.link import LocalLink
 from targets.devices.probe import probe
@@ -29,6 +29,7 @@ from tests.devices.pi import Pi
 pytestmark = pytest.mark.device
 
 SAMPLES = 100
+INSTALLED_ONNX = WantedRuntime(format="onnx", install=False)
 
 
 @pytest.fixture(scope="module")
@@ -86,11 +87,12 @@ def test_a_pi_gives_the_labels_of_the_same_runtime_here(
     kind = "onnx" if runtime == "onnxruntime" else "tflite"
     model = finished.out / "tiny" / "models" / f"student.int8.{kind}"
     lines: list[str] = []
-    made = provision(pi_link, facts, kind, cache=wheels, say=lines.append, runtime=runtime)
+    wanted = WantedRuntime(format=kind, runtime=runtime)
+    made = provision(pi_link, facts, wanted, cache=wheels, say=lines.append)
     assert (made.runtime, made.reused, len(lines)) == (runtime, False, 1)
 
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    again = provision(pi_link, facts, kind, cache=tmp_path, say=lines.append, runtime=runtime)
+    again = provision(pi_link, facts, wanted, cache=tmp_path, say=lines.append)
     assert (again.python, again.reused, len(lines)) == (made.python, True, 1)
 
     subject = Subject(name="int8", format=kind, path=model, runtime=RUNTIMES[runtime])
@@ -168,7 +170,7 @@ def test_an_environment_that_does_not_fit_on_the_disk_is_an_error(
 ) -> None:
     link = pi.link(folder="small/ours")
     with pytest.raises(DeviceError, match=r"its disk is full\..* pipeline devices clean pi"):
-        provision(link, facts, "tflite", cache=wheels, say=print)
+        provision(link, facts, WantedRuntime(format="tflite"), cache=wheels, say=print)
     link.clean()
     link.close()
 
@@ -180,13 +182,13 @@ def test_wheels_of_another_architecture_are_an_error_and_leave_nothing(
     with pytest.raises(
         DeviceError, match=r"device hostpi: ai-edge-litert.* could not be installed"
     ):
-        provision(link, mistaken, "tflite", cache=wheels, say=print)
+        provision(link, mistaken, WantedRuntime(format="tflite"), cache=wheels, say=print)
     assert link.run(["ls", link.remote_path("")], timeout_s=10).stdout == ""
 
 
 def test_nothing_is_installed_where_that_is_forbidden(link: SshLink, tmp_path: Path) -> None:
     with pytest.raises(DeviceError, match=r"is installed there\. Leave out --no-install"):
-        provision(link, probe(link), "onnx", cache=tmp_path, say=print, install=False)
+        provision(link, probe(link), INSTALLED_ONNX, cache=tmp_path, say=print)
     assert link.run(["ls", link.remote_path("")], timeout_s=10).stdout == ""
     assert not list(tmp_path.iterdir())
 
@@ -196,7 +198,7 @@ def test_a_runtime_that_the_owner_installed_is_used_where_nothing_may_be(
 ) -> None:
     ours = Interpreter(path=sys.executable, version=platform.python_version())
     known = replace(probe(link), pythons=(ours,))
-    made = provision(link, known, "onnx", cache=tmp_path, say=print, install=False)
+    made = provision(link, known, INSTALLED_ONNX, cache=tmp_path, say=print)
     assert (made.runtime, made.reused) == ("onnxruntime", True)
 
 

@@ -11,10 +11,16 @@ from pydantic import field_validator
 from targets.devices.adb import probe, settings
 from targets.devices.adb.link import FOLDER, AdbLink
 from targets.devices.adb.server import AdbServer, choose
-from targets.devices.contract import Device, Entry, Provisioned, Say
+from targets.devices.contract import (
+    Device,
+    DeviceSession,
+    Entry,
+    Provisioned,
+    Say,
+    WantedRuntime,
+)
 from targets.devices.doctor import Check
 from targets.devices.facts import DeviceFacts
-from targets.devices.posix import PosixSession
 
 URL = re.compile(r"adb://([^/\s-][^/\s]*)?")
 
@@ -67,18 +73,14 @@ def _serial(device: Device) -> str | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdbSession(PosixSession):
+class AdbSession(DeviceSession):
     def probe(self) -> DeviceFacts:
         return probe.probe(self.link)
 
-    def provision(
-        self, facts: DeviceFacts, format_name: str, *, runtime: str | None, install: bool, say: Say
-    ) -> Provisioned:
+    def provision(self, facts: DeviceFacts, wanted: WantedRuntime, *, say: Say) -> Provisioned:
         from targets.devices.adb.provisioning import provision
 
-        return provision(
-            self.link, facts.abi, format_name, runtime=runtime, install=install, say=say
-        )
+        return provision(self.link, facts.abi, wanted, say=say)
 
     def steady(self) -> AbstractContextManager[None]:
         return settings.steady(self.link)

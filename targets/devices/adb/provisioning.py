@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from targets.devices.arm_python import bundle
-from targets.devices.contract import Link, Provisioned, Say
+from targets.devices.contract import Link, Provisioned, Say, WantedRuntime
 from targets.devices.install_options import InstallOption, install_options, nothing_fits
 from targets.devices.provisioning import LIMIT_S, installed, mark_installed, self_test
 from targets.errors import DeviceError
@@ -18,14 +18,7 @@ ABI = "arm64-v8a"
 
 
 def provision(
-    link: Link,
-    abi: str,
-    format_name: str,
-    *,
-    runtime: str | None = None,
-    install: bool = True,
-    say: Say,
-    cache: Path | None = None,
+    link: Link, abi: str, wanted: WantedRuntime, *, say: Say, cache: Path | None = None
 ) -> Provisioned:
     """As `targets.devices.provisioning.provision`; `cache` [default: in the user's cache folder]
     holds the bundles and their wheels.
@@ -38,15 +31,15 @@ def provision(
             "Measure its latency with a native tool: --native."
         )
     there = installed(link)
-    if not install:
-        return _kept(link, there, format_name, runtime)
+    if not wanted.install:
+        return _kept(link, there, wanted)
     cache = cache or user_cache_path("edge-distill") / "android"
     python = bundle.interpreter(cache)
     facts = bundle.facts(python)
     options = [
         each
-        for each in install_options(facts, format_name, name=link.name)
-        if runtime in (None, each.runtime.name)
+        for each in install_options(facts, wanted.format, name=link.name)
+        if wanted.runtime in (None, each.runtime.name)
     ]
     for option in options:
         if option.key in there:
@@ -60,12 +53,10 @@ def provision(
     raise DeviceError(nothing_fits(link.name, facts, options))
 
 
-def _kept(
-    link: Link, there: Mapping[str, Provisioned], format_name: str, runtime: str | None
-) -> Provisioned:
+def _kept(link: Link, there: Mapping[str, Provisioned], wanted: WantedRuntime) -> Provisioned:
     """The best runtime of those that are installed; nothing is made on this machine."""
     for name, each in RUNTIMES.items():
-        if format_name in each.formats and runtime in (None, name):
+        if wanted.format in each.formats and wanted.runtime in (None, name):
             for found in there.values():
                 if found.runtime == name:
                     return found

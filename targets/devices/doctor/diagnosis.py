@@ -39,29 +39,23 @@ class Diagnosis:
 def diagnose(devices: Sequence[Device], *, install: bool, say: Say) -> Diagnosis:
     """This machine, then each device in turn. Nothing is installed on a device."""
     host = tuple(host_checks(devices, cwd=Path.cwd()))
-    with TemporaryDirectory(prefix="pipeline-doctor-") as scratch:
-        examined = {
-            device.name: _examined(device, scratch=Path(scratch), install=install, say=say)
+    return Diagnosis(
+        host=host,
+        devices={
+            device.name: tuple(device_checks(device, install=install, say=say))
             for device in devices
-        }
-    return Diagnosis(host=host, devices=examined)
+        },
+    )
 
 
-def _examined(device: Device, *, scratch: Path, install: bool, say: Say) -> tuple[Check, ...]:
+def device_checks(device: Device, *, install: bool = True, say: Say) -> Iterator[Check]:
+    """Every check of one device; a failure is the last one."""
     say(f"device    {device.name}: checking it")
     try:
-        with exclusive(device, say=say):
-            return tuple(device_checks(device, scratch=scratch, install=install))
-    except EdgeDistillError as error:  # of the lock
-        return (cannot_measure(device.name, error),)
-
-
-def device_checks(device: Device, *, scratch: Path, install: bool = True) -> Iterator[Check]:
-    """Every check of one device; a failure is the last one."""
-    try:
-        session = device.kind.open(device, scratch=scratch)
-        with closing(session.link):
-            yield from session.checks(install=install)
+        with exclusive(device, say=say), TemporaryDirectory() as scratch:
+            session = device.kind.open(device, scratch=Path(scratch))
+            with closing(session.link):
+                yield from session.checks(install=install)
     except ImportError as error:  # numpy, for example: a check of this machine has the remedy
         broken = InputError(f"a library of this machine is missing or broken: {error}.")
         yield cannot_measure(device.name, broken)

@@ -6,11 +6,17 @@ from pathlib import Path
 
 from pydantic import field_validator
 
-from targets.devices.contract import Device, Entry, Provisioned, Say
+from targets.devices.contract import (
+    Device,
+    DeviceSession,
+    Entry,
+    Provisioned,
+    Say,
+    WantedRuntime,
+)
 from targets.devices.doctor import Check
 from targets.devices.facts import DeviceFacts
 from targets.devices.local.link import LocalLink
-from targets.devices.posix import PosixSession
 from targets.errors import DeviceError
 
 
@@ -45,7 +51,7 @@ class LocalKind:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LocalSession(PosixSession):
+class LocalSession(DeviceSession):
     retry_s: float = 0.0
 
     def probe(self) -> DeviceFacts:
@@ -53,16 +59,14 @@ class LocalSession(PosixSession):
 
         return probe_local()
 
-    def provision(
-        self, facts: DeviceFacts, format_name: str, *, runtime: str | None, install: bool, say: Say
-    ) -> Provisioned:
+    def provision(self, facts: DeviceFacts, wanted: WantedRuntime, *, say: Say) -> Provisioned:
         """This Python if it imports the runtime, else an environment of the runtime's own."""
         from targets.devices.provisioning import self_test
         from targets.runtimes import RUNTIMES, runtime_for
         from targets.runtimes.environment import python_for
 
-        chosen = runtime_for(format_name) if runtime is None else RUNTIMES[runtime]
-        python = str(python_for(chosen, install=install, say=say))
+        chosen = RUNTIMES[wanted.runtime] if wanted.runtime else runtime_for(wanted.format)
+        python = str(python_for(chosen, install=wanted.install, say=say))
         tested = self_test(self.link, chosen, python)
         if isinstance(tested, str):
             raise DeviceError(f"device {self.link.name}: {chosen.name}: {tested}")

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from targets.devices.contract import Command, Device, Entry
+from targets.devices.contract import Command, Device, DeviceSession, Entry
 from targets.devices.doctor import Check
-from targets.devices.posix import PosixSession
 from targets.devices.ssh.failures import NO_CLIENT
 from targets.devices.ssh.link import FOLDER, SshLink
 from targets.errors import DeviceError
@@ -95,7 +94,7 @@ class SshKind:
             raise DeviceError(f"device {device.name}: your ssh configuration is refused: {last}.")
         return f"ssh {settings['hostname'].lower()} {settings.get('port', '22')}"
 
-    def open(self, device: Device, *, scratch: Path) -> PosixSession:
+    def open(self, device: Device, *, scratch: Path) -> DeviceSession:
         entry = _entry(device)
         user, host, port = entry.address
         link = SshLink(
@@ -106,7 +105,7 @@ class SshKind:
             options=entry.ssh_options,
             folder=entry.folder or FOLDER,
         )
-        return PosixSession(link=link, reached=f"{device.url}, its host key is known")
+        return DeviceSession(link=link, reached=f"{device.url}, its host key is known")
 
     def host_checks(self, *, needed: bool) -> Iterator[Check]:
         yield client(_version(), needed=needed)

@@ -13,7 +13,7 @@ from targets.devices.adb.link import AdbLink
 from targets.devices.adb.probe import conditions, parsed_conditions, probe
 from targets.devices.adb.provisioning import provision
 from targets.devices.adb.settings import STAY_ON, steady
-from targets.devices.contract import LinkLost
+from targets.devices.contract import LinkLost, WantedRuntime
 from targets.devices.cpus import big_cores
 from targets.devices.doctor.diagnosis import device_checks
 from targets.devices.elf import require_runs_on
@@ -60,7 +60,7 @@ def test_the_doctor_checks_a_phone(
     found = device("phone", files=[tmp_path / "devices.toml"])
     named = replace(found, entry=found.entry.model_copy(update={"folder": folder}))
     android.set("thermal", "3")
-    checks = {check.name: check for check in device_checks(named, scratch=tmp_path)}
+    checks = {check.name: check for check in device_checks(named, say=print)}
     assert checks["reachable"].found == f"adb://{phone.serial}"
     assert checks["system"].found == "Pixel 7, gs201, arm64-v8a, Android 14"
     assert checks["speed"].found == "emulated: its times mean nothing"
@@ -186,6 +186,7 @@ def test_a_tool_for_another_processor_is_refused(tmp_path: Path) -> None:
 def test_nothing_is_installed_on_a_phone_where_that_is_forbidden(
     link: AdbLink, tmp_path: Path
 ) -> None:
+    wanted = WantedRuntime(format="tflite", install=False)
     with pytest.raises(DeviceError, match=r"no Python bundle there\. Leave out --no-install"):
-        provision(link, "arm64-v8a", "tflite", cache=tmp_path / "cache", say=print, install=False)
+        provision(link, "arm64-v8a", wanted, cache=tmp_path / "cache", say=print)
     assert not (tmp_path / "cache").exists()

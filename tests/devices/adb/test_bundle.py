@@ -5,13 +5,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from targets.devices.adb.link import AdbLink
 from targets.devices.adb.provisioning import provision
-from targets.devices.contract import Provisioned
+from targets.devices.contract import Provisioned, WantedRuntime
 from targets.errors import DeviceError
 from tests.conftest import Lane
 from tests.devices import need
@@ -22,6 +23,7 @@ from tests.devices.by_command import Given, no_speed_up, whole_way
 pytestmark = pytest.mark.device
 RUNTIME = "tflite_runtime"
 """Emulated, the quickest to start of the two."""
+WANTED = WantedRuntime(format="tflite", runtime=RUNTIME)
 
 
 def quiet(_: str) -> None: ...
@@ -57,7 +59,7 @@ def link(own_server: int, android: Android) -> Iterator[AdbLink]:
 
 @pytest.fixture(scope="module")
 def made(link: AdbLink) -> Provisioned:
-    return provision(link, "arm64-v8a", "tflite", say=quiet, runtime=RUNTIME)
+    return provision(link, "arm64-v8a", WANTED, say=quiet)
 
 
 def test_the_shell_is_androids_on_arm(link: AdbLink) -> None:
@@ -94,14 +96,14 @@ def test_the_bundle_takes_no_library_from_the_phone(link: AdbLink, made: Provisi
 
 
 def test_the_second_time_it_is_there(link: AdbLink, made: Provisioned) -> None:
-    again = provision(link, "arm64-v8a", "tflite", say=quiet, install=False, runtime=RUNTIME)
+    again = provision(link, "arm64-v8a", replace(WANTED, install=False), say=quiet)
     assert again.reused
     assert again.python == made.python
 
 
 def test_a_phone_of_another_kind_is_refused(link: AdbLink) -> None:
     with pytest.raises(DeviceError, match="the device is armeabi-v7a"):
-        provision(link, "armeabi-v7a", "tflite", say=quiet)
+        provision(link, "armeabi-v7a", WANTED, say=quiet)
 
 
 @pytest.mark.usefixtures("project", "made")
