@@ -307,7 +307,7 @@ def test_a_remedy_is_printed_whole(capsys: pytest.CaptureFixture[str]) -> None:
     print_diagnosis(Diagnosis(host=(FINE,), devices={"pi4": (Check(**long),)}))
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "this machine"
-    assert [line.split() for line in lines[1:4]] == [["ok", "a", "x"], ["pi4"], ["mend", "b", "y"]]
+    assert [line.split() for line in lines[1:4]] == [["ok", "a", "x"], ["pi4"], ["fix", "b", "y"]]
     assert lines[4].strip() == f"-> {long['remedy']}"
 
 

@@ -9,7 +9,7 @@ from targets.devices.doctor import Check
 from targets.devices.doctor.diagnosis import Diagnosis
 from targets.devices.inventory import HOW
 
-WORDS = {True: "ok", None: "note", False: "mend"}
+WORDS = {True: "ok", None: "note", False: "fix"}
 
 
 def print_devices(devices: Mapping[str, Device]) -> None:

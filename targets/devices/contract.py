@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Protocol, Self, runtime_checkable
+from typing import Annotated, Protocol, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from targets.devices.doctor import Check
 from targets.devices.facts import DeviceFacts
@@ -93,13 +93,6 @@ class Entry(BaseModel):
     """Run on this machine after the device was used."""
     cooldown_c: Annotated[float, Field(gt=0, lt=120)] | None = None
     """A block begins at this temperature or below."""
-
-    @model_validator(mode="after")
-    def _acquire_and_release(self) -> Self:
-        if bool(self.acquire) != bool(self.release):
-            missing = "release" if self.acquire else "acquire"
-            raise ValueError(f"{missing}: is missing: what is acquired must be released.")
-        return self
 
 
 @dataclass(frozen=True, kw_only=True)

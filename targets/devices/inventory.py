@@ -83,6 +83,9 @@ def _device(name: str, table: dict[str, object], *, place: str, file: Path | Non
     except ValidationError as error:
         raise InputError(" ".join(_explain(one, place, file) for one in error.errors())) from error
     assert kind is not None  # else `url` was missing or no text
+    if bool(entry.acquire) != bool(entry.release):
+        missing = "release" if entry.acquire else "acquire"
+        raise InputError(f"{place}.{missing}: is missing: what is acquired must be released.")
     return Device(name=name, kind=kind, entry=entry, file=file)
 
 
@@ -103,9 +106,9 @@ def _kind(url: object, place: str) -> DeviceKind | None:
 def _explain(item: ErrorDetails, place: str, file: Path | None) -> str:
     key = ".".join(str(part) for part in item["loc"])
     if item["type"] == "value_error":  # of a validator: a whole sentence
+        at = place if file is None else f"{place}.{key}"
         value = f"{item['input']}: " if key == "url" else ""
-        where = place if file is None else f"{place}.{key}: " if key else f"{place}."
-        return f"{where}{': ' if file is None else ''}{value}{item['ctx']['error']}"
+        return f"{at}: {value}{item['ctx']['error']}"
     if item["type"] == "extra_forbidden":
         return f"{place}.{key}: {_unknown_key(key)}"
     if item["type"] == "missing":

@@ -1,11 +1,9 @@
 """A link for tests: the device is a folder of this machine, or a function that answers."""
 
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from targets.devices.archive import archived
 from targets.devices.contract import Completed
 from targets.devices.local.link import LocalLink
 from targets.digest import file_sha256
@@ -34,9 +32,7 @@ class FakeLink(LocalLink):
         return answer or super().run(argv, env=env, timeout_s=timeout_s)
 
     def push(self, path: Path) -> str:
-        with tempfile.TemporaryDirectory() as scratch:
-            digest = file_sha256(archived(path, Path(scratch)) if path.is_dir() else path)
-        target = self.folder / digest[:16] / path.name
+        target = self.folder / file_sha256(path)[:16] / path.name
         if not target.exists():
             target.parent.mkdir(parents=True)
             shutil.copytree(path, target) if path.is_dir() else shutil.copy(path, target)

@@ -1,4 +1,4 @@
-"""Scripts for a remote shell, and how their output is told apart from other output.
+"""Scripts for a remote shell, and how their output is separated from other output.
 
 A login shell prints the output of its start-up files, and an exit code can be the connection's own
 (255 of ssh). So a script prints a line before and after its output, the last one with the exit

@@ -70,7 +70,7 @@ esac""",
 class Android:
     """The programs below `folder`/bin, and their state below `folder`/state.
 
-    A device that sees the folder elsewhere, and has other shells and tools, names them.
+    `seen_as` is the folder's path on the device, if it has another one there.
     """
 
     def __init__(self, folder: Path, *, seen_as: str | None = None, shell: str = "/bin/sh") -> None:
