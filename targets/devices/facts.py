@@ -50,8 +50,6 @@ class DeviceFacts:
     """How processes are started, where that decides how they are scheduled."""
     loadavg1: float | None = None
     """1-minute load average."""
-    temp_c: float | None = None
-    """Of the hottest thermal zone."""
     throttled_raw: str | None = None
     """Raspberry Pi's `vcgencmd get_throttled`, in hexadecimal."""
     missing_tools: tuple[str, ...] = ()

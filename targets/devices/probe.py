@@ -50,7 +50,6 @@ def facts(name: str, printed: Mapping[str, list[str]]) -> DeviceFacts:
     pythons = tuple(_python(line) for line in printed.get("python", []) if line.count("|") == 3)
     bits = _integer(one("long_bit")) or (pythons[0].pointer_bits if pythons else None)
     arch = one("arch") or "unknown"
-    zones = [int(value) for value in printed.get("zone", []) if _integer(value) is not None]
     load = one("loadavg")
     return DeviceFacts(
         id=one("node") or name,
@@ -74,7 +73,6 @@ def facts(name: str, printed: Mapping[str, list[str]]) -> DeviceFacts:
         mem_total_bytes=_times(1024, one("mem_kb")),
         disk_free_bytes=_times(1024, one("disk_free_kb")),
         loadavg1=float(load.split()[0]) if load else None,
-        temp_c=max(zones) / 1000 if zones else None,
         throttled_raw=one("throttled"),
         missing_tools=tuple(printed.get("missing", [])),
         emulated=one("emulated") == "1",

@@ -117,7 +117,7 @@ def test_the_facts_of_a_pi_are_read(facts: DeviceFacts) -> None:
     assert (facts.libc or "").startswith("glibc 2.")
     assert facts.cpus[0] == Cpu(id=0, max_hz=1_500_000_000, governor="ondemand")
     assert len(facts.cpus) == 4
-    assert (facts.throttled_raw, facts.temp_c) == ("0x0", 48.2)
+    assert facts.throttled_raw == "0x0"
     assert facts.pythons[0].pointer_bits == 64
     assert facts.disk_free_bytes
     assert facts.mem_total_bytes
