@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from targets.devices.cpus import probe_local
+from targets.devices.local.probe import probe_local
 
 QUIET_CORES = 0.1
 """What others may take before a measurement counts as disturbed."""
@@ -119,7 +119,7 @@ def describe(schema: str, packages: Sequence[str], settings: dict[str, Any]) -> 
         "schema": schema,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {"python": platform.python_version(), **versions},
-        "cpu": {"model": machine["model"], "abi": machine["abi"], "count": len(machine["cpus"])},
+        "cpu": {"model": machine.model, "abi": machine.abi, "count": len(machine.cpus)},
         "settings": settings,
     }
 

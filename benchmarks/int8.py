@@ -37,7 +37,7 @@ from targets.bench.plan import Bench, BenchPlan
 from targets.bench.record import Block
 from targets.bench.runner import local_runner
 from targets.bench.statistics import compare
-from targets.devices.cpus import probe_local
+from targets.devices.local.probe import probe_local
 from targets.errors import DeviceError
 
 SAMPLES = 64
@@ -179,7 +179,7 @@ def has_vnni() -> bool:
 def about(plan: BenchPlan, side: int) -> dict[str, Any]:
     settings = {"side": side, "channels": 1, "classes": CLASSES, **asdict(plan)}
     seen = fresh.describe("int8/1", PACKAGES, settings)
-    machine = {"int8_instructions": int8_instructions(), "loadavg1": probe_local()["loadavg1"]}
+    machine = {"int8_instructions": int8_instructions(), "loadavg1": probe_local().loadavg1}
     return {
         **seen,
         "command": shlex.join(["python", "benchmarks/int8.py", *sys.argv[1:]]),

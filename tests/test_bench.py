@@ -21,7 +21,7 @@ from targets.bench.plan import Bench, BenchPlan, counted, logits_of
 from targets.bench.record import Block
 from targets.bench.runner import AgentRunner, local_runner
 from targets.bench.tiers import TIERS
-from targets.devices.link import Completed
+from targets.devices.contract import Completed
 from targets.devices.local.link import LocalLink
 from targets.errors import DeviceError, EdgeDistillError, InputError
 from targets.runtimes import RUNTIMES

@@ -1,11 +1,10 @@
-"""Several devices at once: a dead one is told, a lost connection is waited for, Ctrl-C ends all."""
+"""Several devices at once: one that fails, a lost connection, Ctrl-C, and cooling down."""
 
 import base64
 import json
 import shutil
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,26 +22,27 @@ from targets.bench.plan import Bench, BenchPlan
 from targets.bench.request import BenchRequest
 from targets.bench.result import read
 from targets.bench.runner import AgentRunner
-from targets.devices import connection, inventory
-from targets.devices.connection import Connected, Wish
+from targets.devices import DEVICE_KINDS, inventory
+from targets.devices.connection import described
+from targets.devices.contract import Completed, Device, LinkLost
 from targets.devices.cooling import Cooling
-from targets.devices.cpus import probe_local
-from targets.devices.inventory import Device
-from targets.devices.link import Completed, LinkLost
-from targets.devices.local.link import LocalLink
-from targets.devices.parallel import at_once
+from targets.devices.facts import DeviceFacts
+from targets.devices.fake.kind import FakeKind
+from targets.devices.fake.link import FakeLink
+from targets.devices.local.probe import probe_local
+from targets.devices.parallel import on_each_device
 from targets.errors import DeviceError
-from targets.runtimes import RUNTIMES, runtime_for
+from targets.runtimes import RUNTIMES
 from tests.brief import brief
 from tests.conftest import Lane
 
 FLEET = """
 [pi4]
-url = "ssh://pi@four.invalid"
+url = "fake://four"
 [pi5]
-url = "ssh://pi@five.invalid"
+url = "dead://five"
 [phone]
-url = "adb://ABC"
+url = "emulated://phone"
 """
 
 
@@ -52,35 +52,29 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host_module, "RETRY_EVERY_S", 0.01)
 
 
+def dead(argv: list[str]) -> Completed:
+    raise DeviceError("device pi5: no answer. Is it switched on?")
+
+
 @pytest.fixture
-def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Three devices of which one is this machine in disguise, one is gone and one is emulated."""
+def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Three devices: one is this machine, one is dead and one is emulated."""
     (tmp_path / "devices.toml").write_text(FLEET)
     monkeypatch.chdir(tmp_path)
-
-    @contextmanager
-    def connected(
-        device: Device, wish: Wish, *, scratch: Path, say: Any, stop: Any = None
-    ) -> Iterator[Connected]:
-        if device.name == "pi5":
-            raise DeviceError("device pi5: no answer. Is it switched on?")
-        link = LocalLink(scratch)
-        link.name = device.name
-        described = {**probe_local(), "id": device.name, "emulated": device.name == "phone"}
-        defaults = {kind: runtime_for(kind) for kind in ("tflite", "onnx")}
-        yield Connected(
-            runner=AgentRunner(link=link, folder=scratch), device=described, defaults=defaults
-        )
-
-    monkeypatch.setattr(connection, "connected", connected)
-    return tmp_path
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    with (
+        DEVICE_KINDS.added("fake", FakeKind()),
+        DEVICE_KINDS.added("dead", FakeKind(handler=dead)),
+        DEVICE_KINDS.added("emulated", FakeKind(facts={"emulated": True})),
+    ):
+        yield tmp_path
 
 
 def invoke(*argv: object) -> Any:
     return click.testing.CliRunner().invoke(main, [*map(str, argv)], standalone_mode=False)
 
 
-def test_one_dead_device_is_told_and_the_others_finish(fleet: Path, finished: Lane) -> None:
+def test_one_dead_device_is_an_error_and_the_others_finish(fleet: Path, finished: Lane) -> None:
     models = finished.out / "tiny" / "models"
     int8, other = models / "student.int8.tflite", models / "student.int8.onnx"
     given = ["--device", "pi4", "--device", "pi5", "--device", "phone", "--tier", "rapid"]
@@ -137,23 +131,18 @@ def test_where_every_device_fails_nothing_is_published(
     assert not (fleet / "out" / "tiny").exists()
 
 
-class Cable(LocalLink):
-    """Comes loose a number of times."""
+def loose(folder: Path, times: int) -> FakeLink:
+    """A link whose cable comes loose a number of times."""
+    left = iter(range(times))
 
-    def __init__(self, folder: Path, times: int) -> None:
-        super().__init__(folder)
-        self.left = times
-        self.runs = 0
+    def handler(argv: list[str]) -> None:
+        if next(left, None) is not None:
+            raise LinkLost("device fake: the connection is gone.")
 
-    def run(self, argv: Sequence[str], *, env: Mapping[str, str], timeout_s: float) -> Completed:
-        self.runs += 1
-        if self.left:
-            self.left -= 1
-            raise LinkLost("device local: the connection is gone.")
-        return super().run(argv, env=env, timeout_s=timeout_s)
+    return FakeLink(folder, handler=handler)
 
 
-def bench(link: LocalLink, *, retry_s: float) -> Bench:
+def bench(link: FakeLink, *, retry_s: float) -> Bench:
     protocol = BenchPlan(processes=2, min_queries=4, min_duration_s=0, max_duration_s=9)
     return Bench(runner=AgentRunner(link=link, folder=link.folder, retry_s=retry_s), plan=protocol)
 
@@ -166,10 +155,10 @@ def tiny(tmp_path: Path) -> BenchCase:
 
 
 def test_a_connection_that_comes_back_goes_on_at_the_same_block(tmp_path: Path) -> None:
-    link = Cable(tmp_path, times=2)
+    link = loose(tmp_path, times=2)
     blocks = bench(link, retry_s=60).latency([tiny(tmp_path)], say=lambda text: None)
     assert [block.index for block in blocks] == [0, 1]
-    assert link.runs == 4
+    assert len(link.commands) == 4
 
 
 def test_a_connection_lost_between_two_blocks_is_waited_for_too(tmp_path: Path) -> None:
@@ -179,22 +168,22 @@ def test_a_connection_lost_between_two_blocks_is_waited_for_too(tmp_path: Path) 
         if (lost := next(losses, None)) is not None:
             raise lost
 
-    steady = bench(LocalLink(tmp_path), retry_s=60)
+    steady = bench(FakeLink(tmp_path), retry_s=60)
     measured = replace(steady, runner=replace(steady.runner, cool=cool))
     blocks = measured.latency([tiny(tmp_path)], say=lambda text: None)
     assert [block.index for block in blocks] == [0, 1]
-    assert next(losses, "all were had") == "all were had"
+    assert next(losses, "none is left") == "none is left"
 
 
 def test_a_connection_lost_at_the_very_end_costs_no_result(tmp_path: Path) -> None:
-    said: list[str] = []
-    AgentRunner(link=Cable(tmp_path, times=1), folder=tmp_path, say=said.append).tidy()
-    assert said == ["device local: the connection is gone. What its jobs wrote is still there."]
+    lines: list[str] = []
+    AgentRunner(link=loose(tmp_path, times=1), folder=tmp_path, say=lines.append).tidy()
+    assert lines == ["device fake: the connection is gone. What its jobs wrote is still there."]
 
 
 def test_a_connection_that_stays_away_is_a_failure_after_the_window(tmp_path: Path) -> None:
     with pytest.raises(LinkLost):
-        bench(Cable(tmp_path, times=10**6), retry_s=0.2).latency(
+        bench(loose(tmp_path, times=10**6), retry_s=0.2).latency(
             [tiny(tmp_path)], say=lambda text: None
         )
 
@@ -207,7 +196,7 @@ def test_devices_are_measured_at_the_same_time() -> None:
         both.wait()  # one after the other would wait for ever
         return device.name
 
-    assert at_once(devices, measure) == ["ssh://a", "ssh://b"]
+    assert on_each_device(devices, measure) == ["ssh://a", "ssh://b"]
 
 
 def test_what_ends_one_measurement_stops_the_others() -> None:
@@ -219,20 +208,20 @@ def test_what_ends_one_measurement_stops_the_others() -> None:
         assert stop.wait(20)
 
     with pytest.raises(KeyboardInterrupt):
-        at_once(devices, measure)
+        on_each_device(devices, measure)
 
 
-def test_a_block_waits_until_the_device_is_as_cool_as_before(
+def test_a_block_waits_until_the_device_has_cooled_down(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("targets.devices.cooling.EVERY_S", 0.001)
-    said: list[str] = []
+    lines: list[str] = []
     readings = iter([50.0, 56.0, 54.0, 51.9, 60.0])
-    cool = Cooling(read=lambda: next(readings), say=said.append)
+    cool = Cooling(read=lambda: next(readings), say=lines.append)
     cool()  # the first block's
-    assert (cool.limit_c, said) == (52.0, [])
+    assert (cool.limit_c, lines) == (52.0, [])
     cool()
-    assert said == ["bench     cooling down from 56 to 52 degrees C"]
+    assert lines == ["bench     cooling down from 56 to 52 degrees C"]
     assert next(readings) == 60.0
 
 
@@ -250,7 +239,14 @@ def test_a_device_without_a_thermometer_is_not_waited_for() -> None:
     Cooling(read=lambda: None, say=lambda text: None)()
 
 
-def test_the_document_of_an_emulated_device_is_stamped() -> None:
+def test_the_document_of_an_emulated_device_is_marked() -> None:
     request = BenchRequest(models=(), plan=BenchPlan.of_tier("rapid"))
-    made = document(request, Observations(cases={}), {**probe_local(), "emulated": True})
-    assert made.device.emulated
+    device = described(inventory.device("ssh://a"), replace(probe_local(), emulated=True))
+    made = document(request, Observations(cases={}), device)
+    assert (made.device.emulated, made.device.adapter) == (True, "ssh")
+
+
+def test_an_unknown_fact_is_null_or_left_out() -> None:
+    found = described(inventory.device("adb://A"), DeviceFacts(abi="arm64-v8a"))
+    assert (found["id"], found["adapter"], found["libc"]) == ("adb://A", "adb", None)
+    assert "loadavg1" not in found

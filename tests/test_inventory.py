@@ -1,4 +1,4 @@
-"""A device is named in one of few ways, a mistake is told, and nobody measures beside another."""
+"""A device has an address or an entry, and is used by one measurement at a time."""
 
 import re
 import subprocess
@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from targets.devices import inventory
-from targets.devices.addresses import Adb, Local, Ssh, parsed
-from targets.devices.inventory import Device, device, open_link, open_remote
-from targets.devices.local.link import LocalLink
-from targets.devices.lock import alone, identity
+from targets.devices import DEVICE_KINDS, inventory
+from targets.devices.contract import Device
+from targets.devices.inventory import device
+from targets.devices.lock import exclusive
+from targets.devices.ssh.kind import SshEntry
 from targets.devices.ssh.link import SshLink
 from targets.errors import DeviceError, InputError
 
@@ -21,40 +21,53 @@ from targets.errors import DeviceError, InputError
 @pytest.mark.parametrize(
     ("url", "address"),
     [
-        ("local", Local()),
-        ("ssh://raspberrypi.local", Ssh(host="raspberrypi.local")),
-        ("ssh://pi@10.0.0.7:2222", Ssh(host="10.0.0.7", user="pi", port=2222)),
-        ("ssh://pi@My_Alias/", Ssh(host="My_Alias", user="pi")),
-        ("ssh://[fe80::1%eth0]:22", Ssh(host="fe80::1%eth0", port=22)),
-        ("adb://R58M12ABCDE", Adb(serial="R58M12ABCDE")),
-        ("adb://192.168.1.5:5555", Adb(serial="192.168.1.5:5555")),
-        ("adb://", Adb(serial=None)),
+        ("ssh://raspberrypi.local", ("", "raspberrypi.local", None)),
+        ("ssh://pi@10.0.0.7:2222", ("pi", "10.0.0.7", 2222)),
+        ("ssh://pi@My_Alias/", ("pi", "My_Alias", None)),
+        ("ssh://[fe80::1%eth0]:22", ("", "fe80::1%eth0", 22)),
     ],
 )
-def test_an_address_says_how_a_device_is_reached(url: str, address: object) -> None:
-    assert parsed(url, place="--device") == address
+def test_an_ssh_address_has_user_host_and_port(url: str, address: object) -> None:
+    entry = device(url).entry
+    assert isinstance(entry, SshEntry)
+    assert entry.address == address
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "scheme"),
     [
-        ("ssh://", "no address of a device"),
-        ("ssh://pi@", "no address of a device"),
-        ("ssh://-oProxyCommand=touch", "no address of a device"),
-        ("ssh://-lroot@host", "no address of a device"),
-        ("ssh://host:0", "no address of a device"),
-        ("ssh://host:70000", "no address of a device"),
-        ("ssh://a b", "no address of a device"),
-        ("ssh://pi:secret@host", "a password cannot be part of it"),
-        ("ssh://pi@host/bench", "the key 'folder' of an entry in devices.toml"),
-        ("adb://a b", "no address of a device"),
-        ("usb://1", "no address of a device"),
+        ("local", "local"),
+        ("ssh://pi@host", "ssh"),
+        ("adb://R58M12ABCDE", "adb"),
+        ("adb://192.168.1.5:5555", "adb"),
+        ("adb://", "adb"),
     ],
 )
-def test_what_is_no_address_is_told(url: str, said: str) -> None:
-    with pytest.raises(InputError, match=r"^--device: ") as caught:
+def test_the_scheme_of_an_address_is_its_kind(url: str, scheme: str) -> None:
+    assert device(url).kind is DEVICE_KINDS[scheme]
+
+
+@pytest.mark.parametrize(
+    ("url", "error"),
+    [
+        ("ssh://", "is not the address of a device"),
+        ("ssh://pi@", "is not the address of a device"),
+        ("ssh://-oProxyCommand=touch", "is not the address of a device"),
+        ("ssh://-lroot@host", "is not the address of a device"),
+        ("ssh://host:0", "is not the address of a device"),
+        ("ssh://host:70000", "is not the address of a device"),
+        ("ssh://a b", "is not the address of a device"),
+        ("ssh://pi:secret@host", "a password cannot be part of it"),
+        ("ssh://pi@host/bench", "the key 'folder' of an entry in devices.toml"),
+        ("adb://a b", "is not the address of a device"),
+        ("local://x", "is not the address of a device"),
+        ("usb://1", "Write it as one of: local, ssh://[user@]host[:port], adb://[SERIAL]"),
+    ],
+)
+def test_a_wrong_address_is_an_error_with_its_place(url: str, error: str) -> None:
+    with pytest.raises(InputError, match=rf"^--device: {re.escape(url)}: ") as caught:
         device(url, files=[])
-    assert said in str(caught.value)
+    assert error in str(caught.value)
 
 
 PI = """
@@ -74,20 +87,18 @@ def written(path: Path, text: str) -> Path:
     return path
 
 
-def test_an_entry_says_all_of_a_device(tmp_path: Path) -> None:
+def test_an_entry_has_all_settings_of_a_device(tmp_path: Path) -> None:
     path = written(tmp_path / "devices.toml", PI)
-    assert device("pi4", files=[path]) == Device(
-        name="pi4",
-        url="ssh://pi@raspberrypi.local",
-        address=Ssh(host="raspberrypi.local", user="pi"),
-        place=path,
-        folder="bench",
-        ssh_options=("-F", str(tmp_path / "lab.config"), "-v"),
-        acquire=("lab-lock", "acquire", "pi4"),
-        release=("lab-lock", "release", "pi4"),
-        cooldown_c=55,
-        home=tmp_path,
-    )
+    found = device("pi4", files=[path])
+    assert (found.name, found.file, found.home) == ("pi4", path, tmp_path)
+    assert found.entry.model_dump() == {
+        "url": "ssh://pi@raspberrypi.local",
+        "folder": "bench",
+        "ssh_options": ["-F", str(tmp_path / "lab.config"), "-v"],
+        "acquire": ["lab-lock", "acquire", "pi4"],
+        "release": ["lab-lock", "release", "pi4"],
+        "cooldown_c": 55,
+    }
 
 
 def test_the_entry_of_the_project_goes_before_that_of_the_user(tmp_path: Path) -> None:
@@ -98,18 +109,19 @@ def test_the_entry_of_the_project_goes_before_that_of_the_user(tmp_path: Path) -
     assert {name: one.url for name, one in found.items()} == {
         "pi": "ssh://here", "phone": "adb://A",
     }  # fmt: skip
-    assert found["pi"].folder is None  # an entry is not mixed from two
+    assert found["pi"].entry.folder is None  # an entry is not mixed from two
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "error"),
     [
         ("[pi]\nurl = 'ssh://x'\nfoldr = 'y'", "pi.foldr: unknown key; did you mean 'folder'?"),
         ("[pi]\nfolder = 'y'", 'pi.url: is missing, as in url = "ssh://pi@raspberrypi.local".'),
-        ("[pi]\nurl = 'shh://x'", "pi.url: shh://x: no address of a device."),
+        ("[pi]\nurl = 'shh://x'", "pi.url: shh://x: is not the address of a device."),
+        ("[pi]\nurl = 'ssh://x/y'", "pi.url: ssh://x/y: a path cannot be part of it."),
         ("[pi]\nurl = 3", "pi.url: Input should be a valid string, not 3."),
         ("[pi]\nurl = 'ssh://x'\nssh_options = '-v'", "pi.ssh_options: Input should be a valid"),
-        ("[pi]\nurl = 'adb://x'\nssh_options = ['-v']", "only an ssh:// device has them"),
+        ("[pi]\nurl = 'adb://x'\nssh_options = ['-v']", "pi.ssh_options: only a device at ssh://"),
         ("[pi]\nurl = 'adb://x'\nfolder = 'y'", "is not below /data"),
         ("[pi]\nurl = 'local'\nfolder = 'y'", "nothing is kept on this machine"),
         ("[pi]\nurl = 'ssh://x'\nacquire = ['a']", "pi.release: is missing"),
@@ -121,15 +133,17 @@ def test_the_entry_of_the_project_goes_before_that_of_the_user(tmp_path: Path) -
         ("[pi", "cannot be read"),
     ],
 )
-def test_a_mistake_in_the_file_is_told_with_its_place(tmp_path: Path, text: str, said: str) -> None:
+def test_a_mistake_in_the_file_is_an_error_with_its_place(
+    tmp_path: Path, text: str, error: str
+) -> None:
     path = written(tmp_path / "devices.toml", text)
     with pytest.raises(InputError) as caught:
         inventory.configured([path])
     assert str(caught.value).startswith(f"{path}: ")
-    assert said in str(caught.value)
+    assert error in str(caught.value)
 
 
-def test_an_unknown_name_is_told_with_the_nearest_and_how_to_write_one(tmp_path: Path) -> None:
+def test_an_unknown_name_is_an_error_with_the_nearest_one(tmp_path: Path) -> None:
     path = written(tmp_path / "devices.toml", PI)
     with pytest.raises(InputError) as caught:
         device("pi5", files=[path])
@@ -141,18 +155,11 @@ def test_an_unknown_name_is_told_with_the_nearest_and_how_to_write_one(tmp_path:
     )
 
 
-def test_a_link_leads_to_what_was_named(tmp_path: Path) -> None:
-    here = open_link(device("local"), tmp_path)
-    assert isinstance(here, LocalLink)
-    assert here.place("x") == str(tmp_path / "x")
-    there = open_link(device("ssh://pi@nowhere.invalid:2222"), tmp_path)
-    assert isinstance(there, SshLink)
-    assert (there.name, there.host) == ("ssh://pi@nowhere.invalid:2222", "nowhere.invalid")
-
-
-def test_this_machine_has_no_folder_to_clean() -> None:
-    with pytest.raises(InputError, match="device local: is this machine"):
-        open_remote(device("local"))
+def test_a_link_leads_to_the_named_device(tmp_path: Path) -> None:
+    named = device("ssh://pi@nowhere.invalid:2222")
+    link = named.kind.open(named, scratch=tmp_path).link
+    assert isinstance(link, SshLink)
+    assert (link.name, link.host) == ("ssh://pi@nowhere.invalid:2222", "nowhere.invalid")
 
 
 def test_a_device_of_any_name_has_a_file(tmp_path: Path) -> None:
@@ -162,7 +169,11 @@ def test_a_device_of_any_name_has_a_file(tmp_path: Path) -> None:
     assert device("local").file_stem == "local"
 
 
-def test_one_device_by_two_names_is_one(tmp_path: Path) -> None:
+def identity(named: Device) -> str:
+    return named.kind.identity(named)
+
+
+def test_two_names_of_one_device_have_one_lock(tmp_path: Path) -> None:
     config = written(tmp_path / "config", "Host bench\n  HostName 127.0.0.9\n  Port 2222\n")
     text = f'[pi]\nurl = "ssh://bench"\nssh_options = ["-F", "{config}"]\n'
     named = device("pi", files=[written(tmp_path / "devices.toml", text)])
@@ -176,14 +187,14 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from targets.devices.inventory import device
-from targets.devices.lock import alone
-with alone(device("local"), say=print, locks=Path(sys.argv[1])):
+from targets.devices.lock import exclusive
+with exclusive(device("local"), say=print, locks=Path(sys.argv[1])):
     Path(sys.argv[2]).touch()
     time.sleep(100)
 """
 
 
-def test_two_processes_never_have_one_device_and_the_second_says_that_it_waits(
+def test_two_processes_never_use_one_device_and_the_second_reports_that_it_waits(
     tmp_path: Path,
 ) -> None:
     holder = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path), str(tmp_path / "held")])
@@ -192,19 +203,19 @@ def test_two_processes_never_have_one_device_and_the_second_says_that_it_waits(
         while not (tmp_path / "held").exists():
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        said, killed = list[str](), threading.Event()
+        lines, killed = list[str](), threading.Event()
 
         def kill() -> None:
             killed.set()
-            holder.kill()  # also of one that was killed the lock is gone
+            holder.kill()  # the lock of a killed process is free
 
         def say(text: str) -> None:
-            said.append(text)
+            lines.append(text)
             threading.Timer(0.5, kill).start()
 
-        with alone(device("local"), say=say, locks=tmp_path):
+        with exclusive(device("local"), say=say, locks=tmp_path):
             assert killed.is_set()
-            assert said == ["device    local: in use by another measurement; waiting for its end"]
+            assert lines == ["device    local: in use by another measurement; waiting for its end"]
     finally:
         holder.kill()
         holder.wait()
@@ -212,8 +223,8 @@ def test_two_processes_never_have_one_device_and_the_second_says_that_it_waits(
 
 def test_two_devices_are_used_at_once(tmp_path: Path) -> None:
     with (
-        alone(device("local"), say=pytest.fail, locks=tmp_path),
-        alone(device("adb://A"), say=pytest.fail, locks=tmp_path),
+        exclusive(device("local"), say=pytest.fail, locks=tmp_path),
+        exclusive(device("adb://A"), say=pytest.fail, locks=tmp_path),
     ):
         pass
 
@@ -224,42 +235,45 @@ def queued(tmp_path: Path, *, acquire: str, release: str = "echo released >> log
     return device("lab", files=[written(tmp_path / "devices.toml", text)])
 
 
-def test_a_lab_s_queue_is_asked_before_and_told_after_a_failure_too(tmp_path: Path) -> None:
-    lab, said = queued(tmp_path, acquire="echo acquired >> log"), list[str]()
-    with pytest.raises(DeviceError, match="acquired"), alone(lab, say=said.append, locks=tmp_path):
+def test_a_labs_queue_is_acquired_before_and_released_after_a_failure_too(tmp_path: Path) -> None:
+    lab, lines = queued(tmp_path, acquire="echo acquired >> log"), list[str]()
+    with (
+        pytest.raises(DeviceError, match="acquired"),
+        exclusive(lab, say=lines.append, locks=tmp_path),
+    ):
         raise DeviceError((tmp_path / "log").read_text())
     assert (tmp_path / "log").read_text() == "acquired\nreleased\n"
-    assert said == ["device    lab: sh -c 'echo acquired >> log'"]
+    assert lines == ["device    lab: sh -c 'echo acquired >> log'"]
 
 
 def test_what_was_not_acquired_is_not_used_nor_released(tmp_path: Path) -> None:
     lab = queued(tmp_path, acquire="echo booked by Ann; exit 4")
     with (
         pytest.raises(DeviceError, match=r"device lab: its acquire .* code 4: booked by Ann\."),
-        alone(lab, say=print, locks=tmp_path),
+        exclusive(lab, say=print, locks=tmp_path),
     ):
         pytest.fail("used")
     assert not (tmp_path / "log").exists()
 
 
-def test_a_failed_release_is_told_and_hides_no_other_failure(tmp_path: Path) -> None:
+def test_a_failed_release_is_an_error_and_hides_no_other_failure(tmp_path: Path) -> None:
     lab = queued(tmp_path, acquire="true", release="echo stuck; exit 1")
-    with pytest.raises(DeviceError, match="its release"), alone(lab, say=print, locks=tmp_path):
+    with pytest.raises(DeviceError, match="its release"), exclusive(lab, say=print, locks=tmp_path):
         pass
-    said: list[str] = []
+    lines: list[str] = []
     with (
         pytest.raises(DeviceError, match="planted"),
-        alone(lab, say=said.append, locks=tmp_path),
+        exclusive(lab, say=lines.append, locks=tmp_path),
     ):
         raise DeviceError("planted")
-    assert said[-1].endswith("ended with code 1: stuck.")
+    assert lines[-1].endswith("ended with code 1: stuck.")
 
 
-def test_a_queue_s_program_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_program_of_the_queue_is_an_error(tmp_path: Path) -> None:
     text = '[lab]\nurl = "local"\nacquire = ["lab-lokc"]\nrelease = ["x"]\n'
     path = written(tmp_path / "devices.toml", text)
     with (
         pytest.raises(InputError, match=r"\(lab-lokc\) cannot be started: No such file"),
-        alone(device("lab", files=[path]), say=print, locks=tmp_path),
+        exclusive(device("lab", files=[path]), say=print, locks=tmp_path),
     ):
         pytest.fail("used")

@@ -13,7 +13,8 @@ import click
 
 from pipeline.cli.bench import bench
 from pipeline.cli.convert import convert
-from pipeline.cli.devices import devices, doctor
+from pipeline.cli.devices import devices
+from pipeline.cli.doctor import doctor
 from pipeline.cli.plan import plan
 from pipeline.cli.recipes import recipes
 from pipeline.cli.report import report

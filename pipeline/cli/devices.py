@@ -1,10 +1,16 @@
-"""The commands about devices; heavy imports when used, as in `pipeline.cli.app`."""
+"""`pipeline devices`: list the configured devices, and clean one."""
 
 import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.cli.options import JSON
+
+if TYPE_CHECKING:
+    from targets.devices.contract import Device
 
 
 @click.group(invoke_without_command=True)
@@ -19,14 +25,26 @@ def devices(context: click.Context, as_json: bool) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    from pipeline.cli.devices_command import listed
     from pipeline.reporting.devices_table import print_devices
+    from targets.devices.inventory import configured
 
-    found = listed()
+    found = dict(sorted(configured().items()))
     if as_json:
-        click.echo(json.dumps(found, indent=1))
+        click.echo(json.dumps(_entries(found), indent=1))
     else:
         print_devices(found)
+
+
+def _entries(found: "Mapping[str, Device]") -> dict[str, dict[str, object]]:
+    """Name -> file and entry of each device, with every key that a device of any kind can have."""
+    from targets.devices import DEVICE_KINDS
+
+    fields = {k: v for kind in DEVICE_KINDS.values() for k, v in kind.entry.model_fields.items()}
+    unset = {key: field.default for key, field in fields.items()}
+    return {
+        name: {**unset, **device.entry.model_dump(), "file": str(device.file)}
+        for name, device in found.items()
+    }
 
 
 @devices.command()
@@ -39,43 +57,19 @@ def clean(name: str, as_json: bool) -> None:
     Example:
       pipeline devices clean pi4
     """
-    from pipeline.cli.devices_command import clean
-    from pipeline.engine.progress import console
+    from contextlib import closing
+    from tempfile import TemporaryDirectory
 
-    clean(name, console=console())
+    from pipeline.engine.progress import console
+    from targets.devices import inventory
+    from targets.devices.lock import exclusive
+
+    device = inventory.device(name, place="NAME")
+    with exclusive(device, say=console().say), TemporaryDirectory() as scratch:
+        session = device.kind.open(device, scratch=Path(scratch))
+        with closing(session.link) as link:
+            link.clean()
     if as_json:
         click.echo(json.dumps({"device": name, "cleaned": True}))
     else:
         click.echo(f"{name}: our folder there is removed")
-
-
-@click.command()
-@click.option(
-    "--device",
-    "names",
-    multiple=True,
-    default=("local",),
-    show_default=True,
-    help="local, ssh://[user@]host[:port], adb://SERIAL or a name of devices.toml.",
-)
-@click.option("--install/--no-install", default=True, help="As in `pipeline bench`.")
-@JSON
-def doctor(names: tuple[str, ...], install: bool, as_json: bool) -> int:
-    """Say what is there to measure with, what is missing, and the command that mends it.
-
-    Nothing is installed; the wheels that a device needs are fetched to the cache of this machine.
-
-    \b
-    Example:
-      pipeline doctor --device ssh://pi@raspberrypi.local
-    """
-    from pipeline.cli.devices_command import doctor
-    from pipeline.engine.progress import console
-    from pipeline.reporting.devices_table import print_diagnosis
-
-    diagnosis = doctor(names, install=install, console=console())
-    if as_json:
-        click.echo(json.dumps(diagnosis.document(), indent=1))
-    else:
-        print_diagnosis(diagnosis)
-    return diagnosis.exit_code

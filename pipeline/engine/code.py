@@ -150,6 +150,4 @@ def _decides(statement: ast.stmt, tables: set[str]) -> bool:
             return False
         case ast.FunctionDef(name=name):
             return name not in tables
-        case ast.Assign(value=ast.Dict(values=[ast.Constant(value=str(first)), *_])):
-            return _source(first) is None  # a table of module names
     return True

@@ -19,6 +19,7 @@ from pipeline.engine.artifacts import FILE as ARTIFACT
 from pipeline.engine.manifest import Manifest
 from pipeline.engine.progress import Console
 from targets.digest import file_sha256
+from targets.file_lock import waiting_lock
 
 MANIFEST = "manifest.json"
 
@@ -70,22 +71,15 @@ class Store:
 
     @contextmanager
     def scratch(self, stage: str, key: str, console: Console) -> Iterator[Path]:
-        """An exclusive work folder. An interruption leaves it there, for the next run to resume."""
-        from filelock import FileLock, Timeout
-
+        """An exclusive work folder, kept when the work is interrupted, so that it can go on."""
         folder = self.root / "work" / f"{stage}-{key[:16]}"
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder.with_name(f"{folder.name}.lock"))
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
+
+        def on_wait() -> None:
             console.say(f"{stage:<9} another run is making this; waiting for it")
-            lock.acquire()
-        try:
-            folder.mkdir(parents=True, exist_ok=True)  # the previous owner may have removed it
+
+        with waiting_lock(folder.with_name(f"{folder.name}.lock"), on_wait=on_wait):
+            folder.mkdir(parents=True, exist_ok=True)
             yield folder
-        finally:
-            lock.release()
 
     def publish(self, out: Path, *, stage: str, key: str, manifest: Manifest) -> Stored:
         """Make the folder `out` the result by one rename; others may be reading the old one."""

@@ -1,27 +1,27 @@
-"""What `pipeline devices` and `pipeline doctor` print."""
+"""The output of `pipeline devices` and `pipeline doctor`."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import click
 
-from pipeline.cli.devices_command import Diagnosis
+from targets.devices.contract import Device
 from targets.devices.doctor import Check
+from targets.devices.doctor.diagnosis import Diagnosis
 from targets.devices.inventory import HOW
 
-WORDS = {True: "ok", None: "note", False: "mend"}
+WORDS = {True: "ok", None: "note", False: "fix"}
 
 
-def print_devices(devices: Mapping[str, Mapping[str, Any]]) -> None:
+def print_devices(devices: Mapping[str, Device]) -> None:
     if not devices:
         click.echo(f"No device is configured. {HOW} Or name one by its address.")
     width = max(map(len, devices), default=0)
-    for name, said in devices.items():
-        click.echo(f"{name:<{width}}  {said['url']}  ({said['file']})")
+    for name, device in devices.items():
+        click.echo(f"{name:<{width}}  {device.url}  ({device.file})")
 
 
 def print_diagnosis(diagnosis: Diagnosis) -> None:
-    """A table each; a remedy stands on a line of its own, to be copied."""
+    """A table for each machine; a remedy has a line of its own, to be copied."""
     sections = {"this machine": diagnosis.host, **diagnosis.devices}
     checks = [check for section in sections.values() for check in section]
     width = max(len(check.name) for check in checks)

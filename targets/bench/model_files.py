@@ -5,7 +5,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from targets.devices.link import Link
+from targets.devices.contract import Link
 from targets.digest import file_sha256
 from targets.errors import InputError
 from targets.formats import FORMATS
@@ -53,13 +53,13 @@ def files_of(path: Path) -> ModelFiles:
     return ModelFiles(path=path, beside=tuple(names))
 
 
-def put(link: Link, model: ModelFiles) -> str:
+def push(link: Link, model: ModelFiles) -> str:
     """Copy all files of the model to a device, into one folder; the path of `model.path` there."""
     if not model.beside:
-        return link.put(model.path)
+        return link.push(model.path)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "model"
         for name, path in zip((model.path.name, *model.beside), model.all, strict=True):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).symlink_to(path.absolute())
-        return f"{link.put(folder)}/{model.path.name}"
+        return f"{link.push(folder)}/{model.path.name}"

@@ -12,7 +12,7 @@ from targets.bench.plan import Bench, Say
 from targets.bench.record import Block, MemoryPass, ProfilePass
 from targets.bench.request import BenchRequest
 from targets.bench.runner import AgentResult, AgentRunner, Array
-from targets.devices.link import LinkLost
+from targets.devices.contract import LinkLost
 from targets.errors import EdgeDistillError, InputError
 from targets.evaluation import metrics
 

@@ -22,8 +22,8 @@ from targets.bench.native import native_block
 from targets.bench.record import Block
 from targets.bench.runner import AgentResult, AgentRunner, Array, local_runner
 from targets.bench.tiers import TIERS
+from targets.devices.contract import LinkLost
 from targets.devices.cpus import available_cpus
-from targets.devices.link import LinkLost
 from targets.errors import EdgeDistillError
 from targets.formats.model_io import ModelIO
 
@@ -167,7 +167,7 @@ class Bench:
         return {
             "mode": mode,
             "seed": str(self.plan.seed),
-            "samples": None if self.samples is None else self.runner.link.put(self.samples),
+            "samples": None if self.samples is None else self.runner.link.push(self.samples),
         }
 
     def once(self, case: BenchCase, mode: str) -> AgentResult:

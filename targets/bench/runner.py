@@ -19,7 +19,7 @@ from targets.bench import model_files
 from targets.bench.agent.job import AgentJob, InputSpec
 from targets.bench.archive import packed
 from targets.bench.failures import agent_error, shortened
-from targets.devices.link import Completed, Link, LinkLost
+from targets.devices.contract import Completed, Link, LinkLost
 from targets.devices.local.link import LocalLink
 from targets.errors import DeviceError
 
@@ -88,14 +88,17 @@ class AgentRunner:
     def run(self, case: "BenchCase", job: AgentJob) -> AgentResult:
         """The agent's result for `job`; `outputs` is a path on the device, for `array`."""
         stem = f"{self._token}-{next(self._numbers)}"
-        out, outputs = self.link.place(f"{stem}.out.json"), self.link.place(f"{stem}.npy")
+        out, outputs = (
+            self.link.remote_path(f"{stem}.out.json"),
+            self.link.remote_path(f"{stem}.npy"),
+        )
         sent = self.folder / f"{stem}.json"
         sent.write_text(json.dumps({**self._model(case), **job, "out": out, "outputs": outputs}))
         runtime = case.executed_by
         argv = runtime.command(
             python=self.python(runtime),
-            agent=self.link.put(packed(runtime)),
-            job=self.link.put(sent),
+            agent=self.link.push(packed(runtime)),
+            job=self.link.push(sent),
         )
         done = self.link.run(argv, env={**runtime.env, **self.env}, timeout_s=self.timeout_s)
         result = self._result(done, out, case)
@@ -105,7 +108,7 @@ class AgentRunner:
     def array(self, there: str) -> Array:
         """The .npy file that a job wrote."""
         here = self.folder / PurePosixPath(there).name
-        self.link.fetch(there, here)
+        self.link.pull(there, here)
         values: Array = np.load(here, allow_pickle=False)
         return values
 
@@ -113,7 +116,7 @@ class AgentRunner:
         """Remove the files of the jobs; a device that is gone by now keeps them."""
         script = 'rm -f -- "$1"-*'
         try:
-            argv = ["sh", "-c", script, "sh", self.link.place(self._token)]
+            argv = ["sh", "-c", script, "sh", self.link.remote_path(self._token)]
             self.link.run(argv, env={}, timeout_s=TIDY_S)
         except LinkLost as error:  # the results are here and stand
             self.say(f"{error} What its jobs wrote is still there.")
@@ -123,7 +126,7 @@ class AgentRunner:
         if case.inputs is None:
             return None
         return {
-            name: {**one, "path": self.link.put(Path(one["path"]))} if "path" in one else one
+            name: {**one, "path": self.link.push(Path(one["path"]))} if "path" in one else one
             for name, one in case.inputs.items()
         }
 
@@ -142,11 +145,11 @@ class AgentRunner:
 
     def _placed(self, case: "BenchCase") -> str:
         """The model's path on the device, with all of its files; copied once a connection."""
-        if isinstance(self.link, LocalLink):
-            return self.link.put(case.path)
+        if self.link.shares_files:
+            return self.link.push(case.path)
         if case.path not in self._places:
             files = model_files.files_of(case.path)
-            self._places[case.path] = model_files.put(self.link, files)
+            self._places[case.path] = model_files.push(self.link, files)
         return self._places[case.path]
 
     def _result(self, done: Completed, out: str, case: "BenchCase") -> AgentResult:
@@ -165,7 +168,7 @@ class AgentRunner:
     def _fetched(self, out: str, done: Completed, place: str) -> AgentResult:
         here = self.folder / f"{Path(out).name}.fetched"
         try:
-            self.link.fetch(out, here)
+            self.link.pull(out, here)
             result: AgentResult = json.loads(here.read_text(encoding="utf-8"))
         except LinkLost:
             raise

@@ -12,8 +12,8 @@ from targets.bench.request import BenchRequest, cases, formats
 from targets.bench.result import BenchResult
 from targets.bench.runner import Array
 from targets.devices import connection
-from targets.devices.inventory import Device
-from targets.devices.parallel import at_once
+from targets.devices.contract import Device
+from targets.devices.parallel import on_each_device
 from targets.errors import DeviceError, EdgeDistillError
 
 
@@ -52,7 +52,7 @@ def measure_all(
         except DeviceError as error:
             return DeviceResult(device=device.name, path=_path(out, device), failure=error)
 
-    return at_once(devices, tried)
+    return on_each_device(devices, tried)
 
 
 def measure(
@@ -69,32 +69,31 @@ def measure(
     Raises `DeviceError` where the device cannot be reached or cannot measure, and `InputError` for
     options that no model fits.
     """
-    native_only = request.native is not None and device.lacks_python
-    wish = connection.Wish(
+    requirements = connection.Requirements(
         formats=formats(request),
         runtimes=request.runtimes,
         install=request.install,
-        native_only=native_only,
+        native=None if request.native is None else request.native.tool,
         timeout_s=request.timeout_s,
     )
-    with connection.connected(device, wish, scratch=scratch, say=say, stop=stop) as there:
+    with connection.connected(device, requirements, scratch=scratch, say=say, stop=stop) as ready:
         found = cases(
             request,
-            defaults=there.defaults,
-            big_cores=there.big_cores,
-            native_only=native_only,
+            defaults=ready.defaults,
+            big_cores=ready.big_cores,
+            native_only=ready.native_only,
         )
-        observed = observe(request, found, there.runner, cpus=there.cpus, say=say)
+        observed = observe(request, found, ready.runner, cpus=ready.cpus, say=say)
         if request.exports and observed.errors:  # a run is delivered whole
             raise next(iter(observed.errors.values()))
-        document = assemble.document(request, observed, there.device)
+        document = assemble.document(request, observed, ready.device)
     path = _path(out, device)
     _write(document, path)
     return DeviceResult(
         device=device.name,
         path=path,
         document=document,
-        described=there.device,
+        described=ready.device,
         outputs={
             name: values
             for name, values in observed.outputs.items()

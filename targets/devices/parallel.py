@@ -1,19 +1,20 @@
-"""Several devices at the same time, each by itself."""
+"""Several devices at the same time, one thread for each."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import TypeVar
 
-from targets.devices.inventory import Device
+from targets.devices.contract import Device
 
 T = TypeVar("T")
 
 
-def at_once(devices: Sequence[Device], measure: Callable[[Device, Event], T]) -> list[T]:
-    """`measure` for every device in a thread of its own; one alone in this one.
+def on_each_device(devices: Sequence[Device], measure: Callable[[Device, Event], T]) -> list[T]:
+    """`measure` for every device in a thread of its own; for a single device in this thread.
 
-    Ctrl-C ends the jobs that run and begins no other.
+    If one raises (also Ctrl-C), the event that `measure` is given is set: running jobs end, and no
+    other job begins.
     """
     stop = Event()
     if len(devices) == 1:

@@ -1,5 +1,5 @@
 # What a device is, as lines "key<TAB>value"; for any POSIX shell (dash, bash, mksh with toybox).
-# An absent thing has no line. Read by targets/probe.py.
+# An absent thing has no line. Read by targets/devices/probe.py.
 
 say() { [ -n "$2" ] && printf '%s\t%s\n' "$1" "$2"; }
 flat() { tr -d '\000' | tr '\n\t' '  '; }
@@ -48,12 +48,8 @@ for cpu in /sys/devices/system/cpu/cpu[0-9]*; do
   file "governor.$id" "$cpu/cpufreq/scaling_governor"
   file "max_khz.$id" "$cpu/cpufreq/cpuinfo_max_freq"
 done
-for zone in /sys/class/thermal/thermal_zone*; do
-  [ -d "$zone" ] && file zone "$zone/temp"
-done
 if command -v vcgencmd >/dev/null 2>&1; then
   say throttled "$(vcgencmd get_throttled 2>/dev/null | sed -n 's/^throttled=//p')"
-  say gpu_temp "$(vcgencmd measure_temp 2>/dev/null | sed -n "s/^temp=\([0-9.]*\).*/\1/p")"
 fi
 
 for tool in timeout sha256sum tar; do

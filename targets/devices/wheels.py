@@ -1,4 +1,9 @@
-"""Wheels for another machine, fetched on this one: the device may have no network and no pip."""
+"""Wheels for another machine, downloaded on this one: the device may have no network and no pip.
+
+Not by `uv pip install --python-platform` (tried with 0.13): it knows no 32-bit ARM and no glibc
+above 2.40, and would replace only the command in `_download`, for a binary of 38 MB. Choosing among
+the device's Pythons, its own numpy, unpacking and the self-test stay.
+"""
 
 import hashlib
 import subprocess
@@ -12,8 +17,8 @@ from targets.errors import DeviceError
 
 LIMIT_S = 900
 OLDEST_GLIBC = 17
-ASKED = "requirements.txt"
-"""Written last into a folder of wheels: it is whole."""
+COMPLETE = "requirements.txt"
+"""Written last into a folder of wheels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,16 +42,27 @@ class Platform:
         return [*tags, f"manylinux2014_{self.abi}", f"linux_{self.abi}"]
 
 
-def fetched(
-    requirements: Sequence[str], platform: Platform, *, cache: Path, dependencies: bool = True
-) -> Path | None:
-    """A folder of wheels for `requirements` and what they need; None where the registry has none.
+def default_cache() -> Path:
+    from platformdirs import user_cache_path
 
-    Kept in `cache` by what was asked for: a second call needs no network.
+    return user_cache_path("edge-distill") / "wheels"
+
+
+def fetched(
+    requirements: Sequence[str],
+    platform: Platform,
+    *,
+    cache: Path | None = None,
+    dependencies: bool = True,
+) -> Path | None:
+    """A folder of wheels for `requirements` and their dependencies; None if the index has none.
+
+    Kept in `cache` [default: in the user's cache folder]: a second call needs no network.
     """
-    asked = "\n".join([*requirements, str(platform), str(dependencies)])
-    folder = cache / hashlib.sha256(asked.encode()).hexdigest()[:16]
-    if (folder / ASKED).exists():
+    cache = cache or default_cache()
+    wanted = "\n".join([*requirements, str(platform), str(dependencies)])
+    folder = cache / hashlib.sha256(wanted.encode()).hexdigest()[:16]
+    if (folder / COMPLETE).exists():
         return folder
     cache.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=cache) as scratch:
@@ -54,7 +70,7 @@ def fetched(
         more = [] if dependencies else ["--no-deps"]
         if not _download([*more, *requirements], platform, part):
             return None
-        (part / ASKED).write_text(f"{asked}\n")
+        (part / COMPLETE).write_text(f"{wanted}\n")
         if not folder.exists():
             part.rename(folder)
     return folder
@@ -79,11 +95,11 @@ def _download(arguments: Sequence[str], platform: Platform, to: Path) -> bool:
     last = (done.stderr.strip().splitlines() or ["no message"])[-1]
     raise DeviceError(
         f"wheels for {platform.abi}, Python {major}.{minor}: pip could not fetch them: {last}. "
-        "Look at this machine's network and pip's configuration (python -m pip config list)."
+        "Check this machine's network and pip's configuration (python -m pip config list)."
     )
 
 
-def _unavailable(said: str) -> bool:
-    """The registry has no such wheel; without network pip ends in the same words."""
-    none = "No matching distribution found" in said or "ResolutionImpossible" in said
-    return none and "Retrying (" not in said
+def _unavailable(stderr: str) -> bool:
+    """The index has no such wheel; without a network pip ends with the same message."""
+    none = "No matching distribution found" in stderr or "ResolutionImpossible" in stderr
+    return none and "Retrying (" not in stderr

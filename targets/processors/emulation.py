@@ -85,7 +85,7 @@ def _this_python(folder: Path) -> list[str]:
 
 def _debian_python(folder: Path) -> list[str]:
     """Debian's interpreter for 64-bit ARM, with this machine's versions of the runtimes."""
-    from targets.devices.adb.bundle import LOADER
+    from targets.devices.arm_python.bundle import LOADER
 
     for name, text in SYSTEM.items():
         (folder / "system" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -100,14 +100,14 @@ def _arm_bundle() -> Path:
     """Kept in the user's cache folder; made of Debian's packages and of wheels otherwise."""
     from platformdirs import user_cache_path
 
-    from targets.devices.adb import bundle
-    from targets.devices.install_options import candidates
+    from targets.devices.arm_python import bundle
+    from targets.devices.install_options import install_options
     from targets.devices.wheels import fetched
 
     cache = user_cache_path("edge-distill") / "processors"
     python = bundle.interpreter(cache)
     facts = bundle.facts(python)
-    wanted = [next(candidates(facts, each, name="aarch64")) for each in FORMATS]
+    wanted = [next(install_options(facts, each, name="aarch64")) for each in FORMATS]
     requirements = tuple(dict.fromkeys(r for one in wanted for r in one.requirements))
     wheels = fetched(requirements, wanted[0].platform, cache=cache / "wheels")
     if wheels is None:
@@ -116,4 +116,4 @@ def _arm_bundle() -> Path:
             "Leave it out of convert.prove_on."
         )
     key = "-".join(one.runtime.name for one in wanted)
-    return bundle.bundle(python, wheels, cache=cache, key=f"{key}-{wheels.name}")
+    return bundle.with_wheels(python, wheels, cache=cache, key=f"{key}-{wheels.name}")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from targets.bench.agent.job import AgentJob
-from targets.devices.link import Link
+from targets.devices.contract import Link
 from targets.errors import DeviceError, InputError
 from targets.runtimes.native import NativeTimings
 
@@ -73,12 +73,12 @@ class BenchmarkModel:
         shapes: Mapping[str, Sequence[int]] | None = None,
     ) -> NativeTimings:
         what = f"device {link.name}: {model.name} in {NAME}"
-        there = link.place(out.name)
-        tool = link.put(self.tool)
+        there = link.remote_path(out.name)
+        tool = link.push(self.tool)
         if tool != str(self.tool):  # what was copied there may not be executable
             link.run(["chmod", "755", tool], env={}, timeout_s=timeout_s)
         command = self.command(
-            tool=tool, model=link.put(model), out=there, limits=limits, shapes=shapes
+            tool=tool, model=link.push(model), out=there, limits=limits, shapes=shapes
         )
         done = link.run(command, env={}, timeout_s=timeout_s)
         if done.timed_out:
@@ -86,7 +86,7 @@ class BenchmarkModel:
                 f"{what}: not done after {timeout_s:g} s and ended. Raise bench.timeout_s or lower "
                 "bench.max_duration_s."
             )
-        link.fetch(there, out)
+        link.pull(there, out)
         text = out.read_text(encoding="utf-8", errors="replace")
         if done.returncode:
             raise DeviceError(f"{what}: it ended with {done.returncode}: {_last_line(text)}")

@@ -13,13 +13,13 @@ import shutil
 import site
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from targets.errors import DeviceError, InputError
+from targets.file_lock import waiting_lock
 from targets.runtimes import OLDEST_PYTHON, Runtime
 
 Say = Callable[[str], None]
@@ -59,7 +59,11 @@ def python_for(runtime: Runtime, *, install: bool = True, say: Say = lambda text
     if not _is_ready(folder, runtime):
         if not install:
             raise InputError(_forbidden(runtime, here, base=base, folder=folder))
-        with _alone(folder, runtime, say):
+
+        def on_wait() -> None:
+            say(f"another process is installing {runtime.distribution}; waiting for it")
+
+        with waiting_lock(folder.with_name(f"{folder.name}.lock"), on_wait=on_wait):
             if not _is_ready(folder, runtime):
                 _make(folder, runtime, base, say)
     return _python_in(folder)
@@ -145,23 +149,6 @@ def _is_ready(folder: Path, runtime: Runtime) -> bool:
     """Whether the environment still holds what is needed, and its Python is still there."""
     packages = [str(path) for path in folder.glob("lib/python*/site-packages")]
     return _python_in(folder).exists() and not unmet(runtime.requirements, path=packages)
-
-
-@contextmanager
-def _alone(folder: Path, runtime: Runtime, say: Say) -> Iterator[None]:
-    from filelock import FileLock, Timeout
-
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.with_name(f"{folder.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        say(f"another process is installing {runtime.distribution}; waiting for it")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _make(folder: Path, runtime: Runtime, base: Interpreter, say: Say) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from targets.bench.agent.job import AgentJob
-from targets.devices.link import Link
+from targets.devices.contract import Link
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +28,10 @@ class NativeTimings:
 class NativeTool(Protocol):
     @property
     def name(self) -> str: ...
+
+    @property
+    def tool(self) -> Path:
+        """The program, on this machine."""
 
     @property
     def formats(self) -> tuple[str, ...]:

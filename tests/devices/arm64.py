@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from targets.devices.adb import debian
+from targets.devices.arm_python import debian
 from targets.errors import InputError
 from tests.devices import need
 
@@ -84,7 +84,7 @@ def _built(scratch: Path) -> Path:
 
 
 def unpacked(names: Sequence[str], *, scratch: Path) -> Path:
-    """As `targets.devices.adb.debian` does it; where it cannot, the stand-in is missing."""
+    """As `targets.devices.arm_python.debian`; if it cannot, the stand-in is missing."""
     try:
         return debian.unpacked(names, scratch=scratch)
     except InputError as error:

@@ -1,4 +1,4 @@
-"""What a user types to measure on a stand-in, and what this machine says of the same samples."""
+"""The commands that measure on a stand-in, and this machine's outputs for the same samples."""
 
 import shutil
 import threading
@@ -17,8 +17,9 @@ from targets.bench.case import BenchCase
 from targets.bench.plan import Bench, BenchPlan
 from targets.bench.result import BenchResult, read
 from targets.bench.runner import AgentRunner
+from targets.devices.contract import Provisioned, WantedRuntime
+from targets.devices.local.kind import LocalSession
 from targets.devices.local.link import LocalLink
-from targets.devices.provisioning import provision
 from targets.runtimes import RUNTIMES
 from tests.conftest import Lane, stripes
 
@@ -33,8 +34,8 @@ class Given:
     """The int8 student, in a file of a hostile name."""
     baseline: Path
     data: Path
-    """Samples, and for labels what `runtime` says of the model's on this machine: accuracy on a
-    device is the share of samples where it says the same."""
+    """Samples, and as labels the classes that `runtime` gives on this machine: accuracy on a device
+    is the share of samples with the same class."""
     runtime: str
     version: str
 
@@ -44,14 +45,13 @@ class Given:
         model, samples, data = folder / HOSTILE, folder / "samples.npy", folder / "data.npz"
         shutil.copyfile(models / "student.int8.tflite", model)
         np.save(samples, stripes(SAMPLES, seed=5)["images"][..., None])
-        link = LocalLink(folder)
-        mine = provision(link, {}, "tflite", cache=folder, say=print, runtime=runtime)
-        host = AgentRunner(link=link, folder=folder, python=lambda _: mine.python)
+        mine = local_runtime(folder, "tflite", runtime)
+        host = AgentRunner(link=LocalLink(folder), folder=folder, python=lambda _: mine.python)
         subject = BenchCase(name="x", format="tflite", path=model, runtime=RUNTIMES[runtime])
         outputs, _ = Bench(runner=host, plan=ONCE, samples=samples).outputs(subject)
         assert outputs is not None
         labels = outputs.argmax(1)
-        assert len(set(labels)) == 3  # else the same label everywhere would say nothing
+        assert len(set(labels)) == 3  # else the same label everywhere would prove nothing
         np.savez(data, images=np.load(samples), labels=labels)
         return cls(
             model=model, baseline=models / "student.float32.tflite", data=data, runtime=runtime,
@@ -59,12 +59,19 @@ class Given:
         )  # fmt: skip
 
 
+def local_runtime(folder: Path, format_name: str, runtime: str | None = None) -> Provisioned:
+    """The same runtime on this machine."""
+    here = LocalSession(link=LocalLink(folder), reached="local")
+    wanted = WantedRuntime(format=format_name, runtime=runtime)
+    return here.provision(here.probe(), wanted, say=print)
+
+
 def invoke(*argv: object) -> Any:
     return click.testing.CliRunner().invoke(main, [*map(str, argv)], standalone_mode=False)
 
 
 def whole_way(device: str, given: Given) -> BenchResult:
-    """Looked at, provisioned, measured, fetched and cleaned; its results, in this folder too."""
+    """Probed, provisioned, measured and cleaned; its results, which are in this folder too."""
     done = invoke(
         "bench", given.model, "--baseline", given.baseline, "--data", given.data, "--device",
         device, "--runtime", given.runtime, "--tier", "rapid", "--out", "out",
@@ -87,15 +94,15 @@ def whole_way(device: str, given: Given) -> BenchResult:
 
 
 def no_speed_up(document: BenchResult) -> bool:
-    """It says of itself that its times mean nothing, and compares none."""
+    """The document states that its times mean nothing, and compares none."""
     (row,) = document.comparison
-    told = bool(row.invalid_reasons) and "emulated" in row.invalid_reasons[0]
-    return document.device.emulated and told and (row.ratio, row.verdict) == (None, "invalid")
+    stated = bool(row.invalid_reasons) and "emulated" in row.invalid_reasons[0]
+    return document.device.emulated and stated and (row.ratio, row.verdict) == (None, "invalid")
 
 
 @dataclass(kw_only=True)
 class Watcher(SilentConsole):
-    """Hears what a measurement says, and a moment after it says `at` does something to it."""
+    """Calls `act` a moment after the measurement prints `at`."""
 
     at: str
     act: Callable[[], None]

@@ -1,5 +1,6 @@
 """The stand-ins, one of each for all tests."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from targets.devices.ssh.link import SshLink
 from tests.brief import brief
 from tests.devices.pi import Pi
-from tests.devices.sshd import Host
+from tests.devices.sshd import Host, free_port
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +30,24 @@ def pi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pi]:
     device.start()
     yield device
     device.remove()
+
+
+@pytest.fixture(scope="session")
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The stock adb server on a port of its own, never the user's; it ends with the tests."""
+    try:
+        from adbutils import AdbClient
+    except ModuleNotFoundError:
+        why = "no adbutils: python -m pip install 'edge-distill[adb]'"
+        pytest.fail(why) if os.environ.get("CI") == "true" else pytest.skip(why)
+    port = free_port()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("ANDROID_ADB_SERVER_PORT", str(port))
+        environment.setenv("ANDROID_USER_HOME", str(tmp_path_factory.mktemp("keys")))
+        environment.delenv("ANDROID_ADB_SERVER_ADDRESS", raising=False)
+        environment.delenv("ANDROID_SERIAL", raising=False)
+        yield port
+        AdbClient(port=port).server_kill()
 
 
 @pytest.fixture

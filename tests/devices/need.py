@@ -1,4 +1,4 @@
-"""What a stand-in needs of this machine; without it a test is skipped, but not where CI is root."""
+"""What a stand-in needs of this machine; without it a test is skipped, or fails if CI is root."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ import pytest
 
 
 def program(name: str, *, package: str) -> str:
-    """The path of a program, also of one that lies where only root looks."""
+    """The path of a program, also in the folders of root."""
     found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
     return found or missing(f"no {name}: apt-get install {package}")
 

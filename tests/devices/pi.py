@@ -1,6 +1,6 @@
 """A Raspberry Pi stand-in: a real ARM system with its own SSH server, emulated.
 
-What runs there is real (programs, wheels, SSH); how fast it runs means nothing, and it says so.
+What runs there is real (programs, wheels, SSH). Its speed means nothing, and it declares that.
 """
 
 import shutil

@@ -77,9 +77,9 @@ class Keys:
     def wait(self, server: "subprocess.Popen[bytes]", log: Path, *, limit_s: float) -> None:
         deadline = time.monotonic() + limit_s
         while not self.listening():
-            said = log.read_text(errors="replace")
-            assert server.poll() is None, f"the SSH server ended: {said}"
-            assert time.monotonic() < deadline, f"the SSH server does not listen: {said}"
+            printed = log.read_text(errors="replace")
+            assert server.poll() is None, f"the SSH server ended: {printed}"
+            assert time.monotonic() < deadline, f"the SSH server does not listen: {printed}"
             time.sleep(0.05)
 
 
@@ -117,7 +117,7 @@ class Host:
         self.keys.wait(self.server, log, limit_s=20)
 
     def drop(self) -> None:
-        """Cut every connection: what ran in them is told nothing but that."""
+        """Cut every connection; what ran in them gets no other signal."""
         assert self.server is not None
         for child in psutil.Process(self.server.pid).children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):

@@ -1,4 +1,4 @@
-"""`pipeline bench --device` over SSH, from the first look to an empty folder; and with faults."""
+"""`pipeline bench --device` over SSH, from the probe to an empty folder, and with faults."""
 
 import time
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import pytest
 
 from targets.bench import runner as host_module
 from targets.bench.result import read
-from targets.devices import connection
+from targets.devices.contract import DeviceSession
 from tests.brief import brief
 from tests.conftest import Lane
 from tests.devices.by_command import Given, Watcher, invoke, no_speed_up, whole_way
@@ -105,17 +105,17 @@ def test_a_device_that_starts_again_goes_on_at_the_block_that_it_was_in(
 
 
 @pytest.mark.usefixtures("long_blocks")
-def test_a_cable_that_stays_out_is_told_and_nothing_is_published(
+def test_a_cable_that_stays_out_is_an_error_and_nothing_is_published(
     host: Host, given: Given, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "RETRY_S", 1.0)
+    monkeypatch.setattr(DeviceSession, "retry_s", 1.0)
     try:
         watcher = Watcher(at="block 1/2", act=host.stop)
         done = measured_while(watcher, host.name, given, monkeypatch)
     finally:
         host.start()
     assert done.return_value == 3
-    assert f"Error: device {host.name}: it is there but takes no ssh connection" in done.stderr
+    assert f"Error: device {host.name}: it refuses ssh connections" in done.stderr
     assert not Path("out").exists()
 
 

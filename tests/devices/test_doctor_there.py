@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from targets.devices.contract import Device
 from targets.devices.doctor import in_order
-from targets.devices.doctor.device import device_checks
-from targets.devices.inventory import Device, device
+from targets.devices.doctor.diagnosis import device_checks
+from targets.devices.inventory import device
 from tests.conftest import Command
 from tests.devices.pi import Pi
 from tests.devices.sshd import Host
@@ -41,19 +42,17 @@ def test_a_device_without_a_runtime_cannot_measure_where_none_may_be_installed(
     assert not (host.home / ".edge-distill").exists()
 
 
-def test_an_emulated_pi_can_measure_and_its_times_mean_nothing(
-    pi: Pi, tmp_path: Path, wheels: Path
-) -> None:
+def test_an_emulated_pi_can_measure_and_its_times_mean_nothing(pi: Pi, tmp_path: Path) -> None:
     there = entry(pi, tmp_path)
-    seen = list(device_checks(there, scratch=tmp_path, wheels=wheels))
-    checks = {check.name: check for check in seen}
-    assert in_order(seen), seen
+    found = list(device_checks(there, say=print))
+    checks = {check.name: check for check in found}
+    assert in_order(found), found
     assert checks["system"].found.startswith("Raspberry Pi 4 Model B Rev 1.4, aarch64")
     assert checks["speed"].found == "emulated: its times mean nothing"
     assert checks["throttling"].ok
     assert checks["tflite"].found.startswith("ai-edge-litert")
     assert checks["onnx"].found.startswith("onnxruntime")
     link = pi.link()
-    assert link.run(["ls", link.place("")], timeout_s=30).stdout == ""  # nothing was installed
+    assert link.run(["ls", link.remote_path("")], timeout_s=30).stdout == ""
     link.clean()
     link.close()

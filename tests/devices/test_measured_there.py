@@ -1,4 +1,4 @@
-"""On a device a model gives what it gives here, and the device is left as it was."""
+"""A model has the same outputs on a device as here, and the device is left as it was."""
 
 import platform
 import sys
@@ -15,20 +15,22 @@ import pytest
 from targets.bench.case import BenchCase
 from targets.bench.plan import Bench, BenchPlan
 from targets.bench.runner import AgentRunner
-from targets.devices.link import Completed, Link, LinkLost
+from targets.devices.contract import Completed, Link, LinkLost, Provisioned, WantedRuntime
+from targets.devices.facts import Cpu, DeviceFacts, Interpreter
 from targets.devices.local.link import LocalLink
 from targets.devices.probe import probe
-from targets.devices.provisioning import Provisioned, provision
+from targets.devices.provisioning import provision
 from targets.devices.ssh.link import SshLink
 from targets.errors import DeviceError
 from targets.runtimes import RUNTIMES
 from tests.conftest import Lane, stripes
+from tests.devices.by_command import local_runtime
 from tests.devices.pi import Pi
 
 pytestmark = pytest.mark.device
 
 SAMPLES = 100
-Said = list[str]
+INSTALLED_ONNX = WantedRuntime(format="onnx", install=False)
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +41,11 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def seen(pi: Pi) -> dict[str, Any]:
+def facts(pi: Pi) -> DeviceFacts:
     link = pi.link()
-    facts = probe(link)
+    found = probe(link)
     link.close()
-    return facts
+    return found
 
 
 @pytest.fixture
@@ -66,7 +68,7 @@ def bench(link: Link, made: Provisioned, samples: Path, scratch: Path) -> Bench:
 
 @dataclass(frozen=True)
 class Undeclared:
-    """A device without the word of its maker that it is emulated."""
+    """An emulated device whose environment does not declare it."""
 
     link: SshLink
     name: str = "undeclared"
@@ -75,32 +77,33 @@ class Undeclared:
         return self.link.run(argv, env={"EDGE_DISTILL_EMULATED": ""}, timeout_s=timeout_s)
 
 
-# LiteRT goes the whole way in test_by_command.
+# LiteRT is measured in test_by_command.
 @pytest.mark.parametrize("runtime", ["tflite_runtime", "onnxruntime"])
 def test_a_pi_gives_the_labels_of_the_same_runtime_here(
-    pi_link: SshLink, seen: dict[str, Any], runtime: str, finished: Lane, samples: Path,
+    pi_link: SshLink, facts: DeviceFacts, runtime: str, finished: Lane, samples: Path,
     tmp_path: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     if runtime == "tflite_runtime":
         pytest.importorskip("tflite_runtime", reason="ends at CPython 3.11")
     kind = "onnx" if runtime == "onnxruntime" else "tflite"
     model = finished.out / "tiny" / "models" / f"student.int8.{kind}"
-    said: Said = []
-    made = provision(pi_link, seen, kind, cache=wheels, say=said.append, runtime=runtime)
-    assert (made.runtime, made.reused, len(said)) == (runtime, False, 1)
+    lines: list[str] = []
+    wanted = WantedRuntime(format=kind, runtime=runtime)
+    made = provision(pi_link, facts, wanted, cache=wheels, say=lines.append)
+    assert (made.runtime, made.reused, len(lines)) == (runtime, False, 1)
 
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    again = provision(pi_link, seen, kind, cache=tmp_path, say=said.append, runtime=runtime)
-    assert (again.python, again.reused, len(said)) == (made.python, True, 1)
+    again = provision(pi_link, facts, wanted, cache=tmp_path, say=lines.append)
+    assert (again.python, again.reused, len(lines)) == (made.python, True, 1)
 
     subject = BenchCase(name="int8", format=kind, path=model, runtime=RUNTIMES[runtime])
     on_device = bench(pi_link, made, samples, tmp_path)
     there, record = on_device.outputs(subject)
-    (block,) = on_device.latency([subject], say=said.append)
+    (block,) = on_device.latency([subject], say=lines.append)
     assert block.samples_ns
 
     local = LocalLink(tmp_path)
-    mine = provision(local, {}, kind, cache=wheels, say=said.append, runtime=runtime)
+    mine = local_runtime(tmp_path, kind, runtime)
     here, _ = bench(local, mine, samples, tmp_path).outputs(subject)
     assert record["runtime"]["version"] == made.version == mine.version
     assert there is not None
@@ -109,31 +112,30 @@ def test_a_pi_gives_the_labels_of_the_same_runtime_here(
     assert (there.argmax(1) == here.argmax(1)).mean() >= 0.995
 
 
-def test_a_pi_is_seen_as_what_it_is(seen: dict[str, Any]) -> None:
-    assert seen["model"] == "Raspberry Pi 4 Model B Rev 1.4"
-    assert (seen["arch"], seen["abi"], seen["userland_bits"]) == ("aarch64", "aarch64", 64)
-    assert seen["libc"].startswith("glibc 2.")
-    assert seen["cpus"][0] == {"id": 0, "max_hz": 1_500_000_000, "governor": "ondemand"}
-    assert len(seen["cpus"]) == 4
-    assert (seen["throttled_raw"], seen["temp_c"]) == ("0x0", 48.2)
-    assert seen["pythons"][0]["pointer_bits"] == 64
-    assert seen["disk_free_bytes"] > 0
-    assert seen["mem_total_bytes"] > 0
-    assert seen["missing_tools"] == []
+def test_the_facts_of_a_pi_are_read(facts: DeviceFacts) -> None:
+    assert facts.model == "Raspberry Pi 4 Model B Rev 1.4"
+    assert (facts.arch, facts.abi, facts.userland_bits) == ("aarch64", "aarch64", 64)
+    assert (facts.libc or "").startswith("glibc 2.")
+    assert facts.cpus[0] == Cpu(id=0, max_hz=1_500_000_000, governor="ondemand")
+    assert len(facts.cpus) == 4
+    assert facts.throttled_raw == "0x0"
+    assert facts.pythons[0].pointer_bits == 64
+    assert facts.disk_free_bytes
+    assert facts.mem_total_bytes
+    assert facts.missing_tools == ()
 
 
-def test_an_emulated_device_says_so_and_a_real_one_does_not(
-    pi_link: SshLink, link: SshLink, seen: dict[str, Any]
+def test_an_emulated_device_is_recognized(
+    pi_link: SshLink, link: SshLink, facts: DeviceFacts
 ) -> None:
-    assert seen["emulated"]
-    assert not probe(link)["emulated"]
-    # Also where nobody declared it.
-    assert probe(cast(Link, Undeclared(pi_link)))["emulated"]
+    assert facts.emulated
+    assert not probe(link).emulated
+    assert probe(cast(Link, Undeclared(pi_link))).emulated
 
 
 def test_a_rebooted_device_keeps_what_it_has(pi: Pi, pi_link: SshLink, tmp_path: Path) -> None:
     (tmp_path / "model").write_bytes(b"weights")
-    there = pi_link.put(tmp_path / "model")
+    there = pi_link.push(tmp_path / "model")
 
     def off() -> None:
         time.sleep(2)
@@ -145,66 +147,66 @@ def test_a_rebooted_device_keeps_what_it_has(pi: Pi, pi_link: SshLink, tmp_path:
         pi_link.run(["sleep", "60"], timeout_s=90)
     pulled.join()
     try:
-        with pytest.raises(LinkLost, match="device pi: it is there but takes no ssh connection"):
+        with pytest.raises(LinkLost, match="device pi: it refuses ssh connections"):
             pi_link.run(["true"], timeout_s=10)
     finally:
         pi.start()
-    pi_link.fetch(there, tmp_path / "back")
+    pi_link.pull(there, tmp_path / "back")
     assert (tmp_path / "back").read_bytes() == b"weights"
 
 
-def test_a_full_disk_is_told_and_leaves_no_half_file(pi: Pi, tmp_path: Path) -> None:
+def test_a_full_disk_is_an_error_and_leaves_no_half_file(pi: Pi, tmp_path: Path) -> None:
     (tmp_path / "model.tflite").write_bytes(bytes(200_000))
     link = pi.link(folder="small/ours")
-    with pytest.raises(DeviceError, match=r"could not bring model\.tflite .*its disk is full"):
-        link.put(tmp_path / "model.tflite")
+    with pytest.raises(DeviceError, match=r"could not push model\.tflite .*its disk is full"):
+        link.push(tmp_path / "model.tflite")
     assert link.run(["find", link.root(), "-size", "+1"], timeout_s=10).stdout.count("/") < 20
     assert "model" not in link.run(["find", link.root()], timeout_s=10).stdout
     link.clean()
     link.close()
 
 
-def test_an_environment_that_does_not_fit_on_the_disk_is_told(
-    pi: Pi, seen: dict[str, Any], wheels: Path
+def test_an_environment_that_does_not_fit_on_the_disk_is_an_error(
+    pi: Pi, facts: DeviceFacts, wheels: Path
 ) -> None:
     link = pi.link(folder="small/ours")
     with pytest.raises(DeviceError, match=r"its disk is full\..* pipeline devices clean pi"):
-        provision(link, seen, "tflite", cache=wheels, say=print)
+        provision(link, facts, WantedRuntime(format="tflite"), cache=wheels, say=print)
     link.clean()
     link.close()
 
 
-def test_wheels_of_another_architecture_are_told_and_leave_nothing(
-    link: SshLink, seen: dict[str, Any], wheels: Path
+def test_wheels_of_another_architecture_are_an_error_and_leave_nothing(
+    link: SshLink, facts: DeviceFacts, wheels: Path
 ) -> None:
-    mistaken = {**probe(link), "abi": seen["abi"]}
+    mistaken = replace(probe(link), abi=facts.abi)
     with pytest.raises(
         DeviceError, match=r"device hostpi: ai-edge-litert.* could not be installed"
     ):
-        provision(link, mistaken, "tflite", cache=wheels, say=print)
-    assert link.run(["ls", link.place("")], timeout_s=10).stdout == ""
+        provision(link, mistaken, WantedRuntime(format="tflite"), cache=wheels, say=print)
+    assert link.run(["ls", link.remote_path("")], timeout_s=10).stdout == ""
 
 
 def test_nothing_is_installed_where_that_is_forbidden(link: SshLink, tmp_path: Path) -> None:
     with pytest.raises(DeviceError, match=r"is installed there\. Leave out --no-install"):
-        provision(link, probe(link), "onnx", cache=tmp_path, say=print, install=False)
-    assert link.run(["ls", link.place("")], timeout_s=10).stdout == ""
+        provision(link, probe(link), INSTALLED_ONNX, cache=tmp_path, say=print)
+    assert link.run(["ls", link.remote_path("")], timeout_s=10).stdout == ""
     assert not list(tmp_path.iterdir())
 
 
 def test_a_runtime_that_the_owner_installed_is_used_where_nothing_may_be(
     link: SshLink, tmp_path: Path
 ) -> None:
-    ours = {"path": sys.executable, "version": platform.python_version(), "numpy": None}
-    facts = {**probe(link), "pythons": [ours]}
-    made = provision(link, facts, "onnx", cache=tmp_path, say=print, install=False)
+    ours = Interpreter(path=sys.executable, version=platform.python_version())
+    known = replace(probe(link), pythons=(ours,))
+    made = provision(link, known, INSTALLED_ONNX, cache=tmp_path, say=print)
     assert (made.runtime, made.reused) == ("onnxruntime", True)
 
 
-def test_an_agent_that_is_killed_is_told(
+def test_an_agent_that_is_killed_is_an_error(
     link: SshLink, finished: Lane, samples: Path, tmp_path: Path
 ) -> None:
-    mine = provision(LocalLink(tmp_path), {}, "tflite", cache=tmp_path, say=print)
+    mine = local_runtime(tmp_path, "tflite")
     killer = tmp_path / "python"
     killer.write_text(f'#!/bin/sh\n{mine.python} "$@" & sleep 1; kill -KILL $!; wait $!\n')
     killer.chmod(0o755)

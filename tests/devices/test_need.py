@@ -1,4 +1,4 @@
-"""A stand-in that cannot be built is said so, and never passed over in CI."""
+"""A stand-in that cannot be built is a skipped test, and a failure in CI."""
 
 import os
 

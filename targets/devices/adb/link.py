@@ -1,4 +1,4 @@
-"""An Android device over adb (USB or network); nothing but one folder there is written."""
+"""An Android device over adb (USB or network); only one folder there is written to."""
 
 import secrets
 import shlex
@@ -12,21 +12,23 @@ from pathlib import Path
 from targets.devices.adb import shell_script, sync
 from targets.devices.adb.server import READY, AdbServer, choose
 from targets.devices.archive import archived
-from targets.devices.link import Completed, LinkLost
+from targets.devices.contract import Completed, LinkLost
 from targets.digest import file_sha256
 from targets.errors import DeviceError, InputError
 
 FOLDER = "/data/local/tmp/edge-distill"
-"""In the one place that the shell's user may write to and execute from (/sdcard is noexec)."""
+"""In the only place that the shell's user may write to and execute from (/sdcard is noexec)."""
 GRACE_S = 15.0
-"""Beyond a command's own limit, which the device holds: for the way to it and back."""
+"""Beyond a command's own limit, which the device enforces: for the transfer."""
 FILE_S = 600.0
 """Without a byte moving, after which a copy has failed."""
 PROGRAMS = ("setsid", "sha256sum", "tar")
 
 
 class AdbLink:
-    """One device of the user's adb server. `serial` None: ANDROID_SERIAL, or the only one."""
+    """One device of the user's adb server. `serial` None: ANDROID_SERIAL, or the only device."""
+
+    shares_files = False
 
     def __init__(
         self, serial: str | None = None, *, name: str | None = None, folder: str = FOLDER
@@ -41,12 +43,10 @@ class AdbLink:
         self._prepare()
 
     def run(self, argv: Sequence[str], *, env: Mapping[str, str], timeout_s: float) -> Completed:
-        """As `Link.run`; the limit is held by the device itself, connected or not."""
+        """The device itself enforces the limit, also without a connection."""
         self._end_left()
         token = secrets.token_hex(8)
-        text = shell_script.wrap(
-            argv, env=env, folder=self.folder, token=token, limit_s=timeout_s
-        )  # fmt: skip
+        text = shell_script.wrap(argv, env=env, folder=self.folder, token=token, limit_s=timeout_s)
         self._left.append(token)  # until it has reported: also through Ctrl-C
         try:
             output = self._output(text, token, limit_s=timeout_s + GRACE_S)
@@ -60,54 +60,54 @@ class AdbLink:
             raise DeviceError(f"device {self.name}: {done.stderr.strip()}. {self._room()}")
         return done
 
-    def put(self, path: Path) -> str:
-        """As `Link.put`. A path there holds the SHA-256 of the content, so it never changes."""
+    def push(self, path: Path) -> str:
+        """The path on the device holds the SHA-256 of the content: what it names never changes."""
         if path.is_dir():
-            return self._put_folder(path)
+            return self._push_folder(path)
         digest = file_sha256(path)
-        there = f"{self.folder}/{digest[:16]}/{path.name}"
-        if self._sha256(there) != digest:
-            self._send(path, there, digest)
-        return there
+        remote = f"{self.folder}/{digest[:16]}/{path.name}"
+        if self._sha256(remote) != digest:
+            self._send(path, remote, digest)
+        return remote
 
-    def place(self, name: str) -> str:
+    def remote_path(self, name: str) -> str:
         if Path(name).name != name:
-            raise InputError(f"'{name}': a file name is wanted, without a folder.")
+            raise InputError(f"'{name}': must be a file name without a folder.")
         return f"{self.folder}/{name}"
 
-    def fetch(self, there: str, to: Path) -> None:
-        digest = self._sha256(there)
+    def pull(self, remote: str, to: Path) -> None:
+        digest = self._sha256(remote)
         if digest is None:
-            raise DeviceError(f"device {self.name}: {there} was not written there.")
+            raise DeviceError(f"device {self.name}: {remote} does not exist there.")
         part = to.with_name(f"{to.name}.part")
-        with self._sync(there) as stream:
-            sync.receive(stream, there, part)
+        with self._sync(remote) as stream:
+            sync.receive(stream, remote, part)
         if file_sha256(part) != digest:
             raise DeviceError(
-                f"device {self.name}: {there} came back altered. Try another cable or port."
+                f"device {self.name}: {remote} was altered on its way. Try another cable or port."
             )
         part.replace(to)
 
     def clean(self) -> None:
-        """Remove our folder there, and end what a lost connection left running in it."""
+        """Remove our folder, and kill what a lost connection left running in it."""
         self._end_left()
         self._plain(f"rm -rf {shlex.quote(self.folder)}")
 
     def close(self) -> None:
-        """Nothing stays open: every command has a stream of its own."""
+        """Nothing stays open: each command has a stream of its own."""
 
     def _prepare(self) -> None:
         here = shlex.quote(self.folder)
-        said = self._plain(
+        printed = self._plain(
             f"mkdir -p {here} && chmod 700 {here} && echo made\n"
             f"for p in {' '.join(PROGRAMS)}; do command -v $p >/dev/null || echo without $p; done"
         )
-        if "made" not in said.split():
+        if "made" not in printed.split():
             raise DeviceError(
-                f"device {self.name}: {self.folder} cannot be made there: {said}. Remove what is "
-                f"in its place: adb -s {self.serial} shell rm -rf {here}."
+                f"device {self.name}: {self.folder} cannot be made there: {printed}. Remove "
+                f"what is in its place: adb -s {self.serial} shell rm -rf {here}."
             )
-        missing = [line.split()[-1] for line in said.splitlines() if line.startswith("without")]
+        missing = [line.split()[-1] for line in printed.splitlines() if line.startswith("without")]
         if missing:
             raise DeviceError(
                 f"device {self.name}: its shell has no {', '.join(missing)}. Android 8 or newer "
@@ -115,7 +115,7 @@ class AdbLink:
             )
 
     def _reconnect(self, serial: str) -> None:
-        """Of a device in the network, once; what came of it shows in its state."""
+        """Of a device in the network, once; its state then shows the result."""
         with suppress(DeviceError):
             state = self._server.devices().get(serial)
             if state == "offline":  # else "already connected": adb tries again every 10 s only
@@ -124,7 +124,7 @@ class AdbLink:
                 self._server.connect(serial)
 
     def _output(self, text: bytes, token: str, *, limit_s: float) -> bytes:
-        """All that the shell writes until it has reported."""
+        """The output of the shell up to its report."""
         output, end = bytearray(), time.monotonic() + limit_s
         try:
             with self._stream(b"exec:" + text, timeout_s=limit_s) as stream:
@@ -141,12 +141,12 @@ class AdbLink:
         return bytes(output)
 
     def _plain(self, text: str) -> str:
-        """What a few commands print, without a folder of ours being there."""
+        """The output of a few commands; our folder need not exist."""
         token = secrets.token_hex(8)
         script = f"m={shell_script.apart(token)}; echo $m:; {{ {text}\n}} 2>&1 </dev/null; echo $m."
         output = self._output(script.encode("utf-8", "surrogateescape"), token, limit_s=60)
-        said = output.decode(errors="replace").partition(f"{token}:\n")[2]
-        return said.removesuffix(f"{token}.\n").strip()
+        printed = output.decode(errors="replace").partition(f"{token}:\n")[2]
+        return printed.removesuffix(f"{token}.\n").strip()
 
     def _end_left(self) -> None:
         while self._left:
@@ -167,46 +167,46 @@ class AdbLink:
             yield stream
 
     @contextmanager
-    def _sync(self, there: str) -> Iterator[socket.socket]:
+    def _sync(self, remote: str) -> Iterator[socket.socket]:
         try:
             with self._stream(b"sync:", timeout_s=FILE_S) as stream:
                 yield stream
         except sync.SyncRefused as refused:
-            raise DeviceError(f"device {self.name}: {there}: {refused}. {self._room()}") from None
+            raise DeviceError(f"device {self.name}: {remote}: {refused}. {self._room()}") from None
         except (EOFError, OSError) as error:
             raise LinkLost(f"device {self.name}: the connection broke. {REPLUG}") from error
 
-    def _sha256(self, there: str) -> str | None:
-        """Of the file there, or None where there is none."""
+    def _sha256(self, remote: str) -> str | None:
+        """Of a file on the device; None if it does not exist."""
         # From standard input: GNU's sha256sum marks an escaped name with a backslash.
-        done = self._sh('[ -f "$1" ] && sha256sum <"$1"', there)
+        done = self._sh('[ -f "$1" ] && sha256sum <"$1"', remote)
         return done.stdout.split()[0] if done.returncode == 0 else None
 
-    def _send(self, path: Path, there: str, digest: str) -> None:
-        part = f"{there.rpartition('/')[0]}/.part"
-        with path.open("rb") as file, self._sync(there) as stream:
+    def _send(self, path: Path, remote: str, digest: str) -> None:
+        part = f"{remote.rpartition('/')[0]}/.part"
+        with path.open("rb") as file, self._sync(remote) as stream:
             sync.send(stream, file, part, mode=0o755 if path.stat().st_mode & 0o100 else 0o644)
         check = 'h=$(sha256sum <"$1") && [ "${h%% *}" = "$2" ] || exit 9; mv "$1" "$3"'
-        if self._checked(check, part, digest, there, unless=9) == 9:
+        if self._checked(check, part, digest, remote, unless=9) == 9:
             raise DeviceError(
-                f"device {self.name}: {there} arrived altered. Try another cable or port."
+                f"device {self.name}: {remote} was altered on its way. Try another cable or port."
             )
 
-    def _put_folder(self, path: Path) -> str:
+    def _push_folder(self, path: Path) -> str:
         with tempfile.TemporaryDirectory() as scratch:
             packed = archived(path, Path(scratch))
             digest = file_sha256(packed)
-            there = f"{self.folder}/{digest[:16]}.folder"
-            if self._sh('[ -d "$1" ]', there).returncode != 0:
-                sent = f"{there}.tar"
+            remote = f"{self.folder}/{digest[:16]}.folder"
+            if self._sh('[ -d "$1" ]', remote).returncode != 0:
+                sent = f"{remote}.tar"
                 self._send(packed, sent, digest)
                 self._checked(
                     'rm -rf "$2.new" && mkdir "$2.new" && tar -xf "$1" -C "$2.new" && '
                     'rm "$1" && mv "$2.new" "$2"',
                     sent,
-                    there,
+                    remote,
                 )
-        return there
+        return remote
 
     def _sh(self, script: str, *arguments: str, timeout_s: float = FILE_S) -> Completed:
         return self.run(["sh", "-c", script, "sh", *arguments], env={}, timeout_s=timeout_s)
@@ -224,4 +224,4 @@ class AdbLink:
         )
 
 
-REPLUG = "Look at the cable and at 'adb devices'."
+REPLUG = "Check the cable and 'adb devices'."

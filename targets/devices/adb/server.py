@@ -1,6 +1,6 @@
-"""The user's adb server: which devices it knows, in which state, and a way to one of them.
+"""The user's adb server: its devices, their states, and streams to one of them.
 
-Spoken to over its socket and never through the `adb` command: a command of another version than
+This module uses the server's socket and never the `adb` command: a command of another version than
 the running server ends that server, and every other program's connections with it.
 """
 
@@ -9,36 +9,40 @@ import socket
 import subprocess
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
-from targets.devices.link import LinkLost
+from targets.devices.contract import LinkLost
 from targets.errors import DeviceError, InputError
 
+if TYPE_CHECKING:
+    from adbutils import AdbClient
+    from adbutils._adb import AdbConnection
+
 ANSWER_S = 20.0
-"""How long the server may take to answer a question of its own."""
+"""How long the server may take to answer a request that it handles itself."""
 READY = "device"
 _starting = threading.Lock()  # two devices at once must not start two servers
 
 REMEDIES = {
-    "unauthorized": "Unlock its screen and accept the question 'Allow USB debugging?'. Where "
-    "none is shown: developer options, 'Revoke USB debugging authorizations', and plug it in anew.",
+    "unauthorized": "Unlock its screen and accept the question 'Allow USB debugging?'. If none "
+    "is shown: developer options, 'Revoke USB debugging authorizations', and plug it in again.",
     "authorizing": "Accept the question 'Allow USB debugging?' on its screen and try again.",
-    "offline": "It does not answer. Plug it in anew, or: adb reconnect offline.",
+    "offline": "It does not answer. Plug it in again, or: adb reconnect offline.",
     "connecting": "The connection is not made yet: try again in a few seconds.",
     "no permissions": "This user may not open the USB device. Install the udev rules (Debian: "
     "apt install android-sdk-platform-tools-common), join the group plugdev, log in again and "
-    "plug it in anew.",
+    "plug it in again.",
     "bootloader": "It is in its bootloader, without a shell. Start Android: fastboot reboot.",
     "recovery": "It is in recovery. Start Android: adb reboot.",
     "sideload": "It waits for an update. Start Android from its menu.",
 }
-"""State, as the server says it (or how that begins) -> what mends it."""
+"""State as the server reports it, or its beginning -> the remedy."""
 
 
 class AdbServer:
-    """Reused where one runs, started where none does, never ended.
+    """Reused if one runs, started if none does, never ended.
 
-    ANDROID_ADB_SERVER_PORT and ANDROID_ADB_SERVER_ADDRESS say where, as for `adb` itself.
+    ANDROID_ADB_SERVER_PORT and ANDROID_ADB_SERVER_ADDRESS select it, as for `adb` itself.
     """
 
     def __init__(self) -> None:
@@ -51,7 +55,7 @@ class AdbServer:
         return {serial: state.strip() for serial, state in rows}
 
     def connect(self, serial: str) -> str:
-        """Ask for a device in the network; what the server says to that."""
+        """Connect to a device in the network; returns the server's answer."""
         return self._ask(f"host:connect:{serial}")
 
     def disconnect(self, serial: str) -> str:
@@ -59,7 +63,7 @@ class AdbServer:
         return self._ask(f"host:disconnect:{serial}")
 
     def open(self, serial: str, service: bytes, *, timeout_s: float) -> socket.socket:
-        """A stream to a service of the device. `LinkLost` where there is no way to it (now)."""
+        """A stream to a service of the device. `LinkLost` if the device cannot be reached."""
         from adbutils import AdbError
 
         if len(service) > 0xFFFF:
@@ -92,7 +96,7 @@ class AdbServer:
                     "adb kill-server, adb start-server."
                 ) from error
 
-    def _connection(self, timeout_s: float) -> Any:
+    def _connection(self, timeout_s: float) -> "AdbConnection":
         from adbutils import AdbError
 
         try:
@@ -103,7 +107,7 @@ class AdbServer:
         except (AdbError, OSError, subprocess.SubprocessError) as error:
             raise DeviceError(
                 f"adb: no server on port {self._client.port} and none could be started: {error}. "
-                "Look at what this says: adb start-server."
+                "Read the output of: adb start-server."
             ) from error
 
     def _runs(self) -> bool:
@@ -114,14 +118,14 @@ class AdbServer:
         return True
 
     def _start(self) -> None:
-        """Not left to adbutils, which leaks the socket of its failed attempt and prints."""
+        """Not by adbutils, which leaks the socket of its failed attempt and prints."""
         from adbutils import adb_path
 
         command = [adb_path(), "start-server"]
         subprocess.run(command, check=True, capture_output=True, timeout=ANSWER_S)
 
 
-def _client() -> Any:
+def _client() -> "AdbClient":
     try:
         from adbutils import AdbClient
     except ModuleNotFoundError as error:
@@ -131,14 +135,16 @@ def _client() -> Any:
         ) from error
     port = os.environ.get("ANDROID_ADB_SERVER_PORT", "5037")
     if not port.isdigit():
-        raise InputError(f"ANDROID_ADB_SERVER_PORT={port}: not a port. Set a number or unset it.")
+        raise InputError(
+            f"ANDROID_ADB_SERVER_PORT={port}: is not a port. Set a number or unset it."
+        )
     return AdbClient(host=os.environ.get("ANDROID_ADB_SERVER_ADDRESS"), port=int(port))
 
 
 def choose(devices: Mapping[str, str], serial: str | None) -> str:
-    """The serial of the device that is meant and ready; else a `DeviceError` with its remedy.
+    """The serial of a device that is ready; a `DeviceError` with the remedy if it is not.
 
-    Without one, ANDROID_SERIAL, or the only device there is.
+    `serial` None: ANDROID_SERIAL, or the only device.
     """
     wanted = serial or os.environ.get("ANDROID_SERIAL") or _only(devices)
     if wanted not in devices:

@@ -1,9 +1,9 @@
-"""One command as text for a device's shell, and what the shell reports about it.
+"""One command as text for a device's shell, and the shell's report about it.
 
 The shell is mksh with toybox on a device, and any POSIX one in tests. The service `exec` carries
 the text: it has neither a terminal (CRLF) nor an exit code, on any version of adbd, so the shell
-itself reports the code, behind a token that no program can print by chance. Thereby a device
-without shell_v2, where every exit code is 0 and stderr is mixed in, is no special case.
+itself reports the code, behind a token that no program can print by chance. So a device without
+shell_v2, where every exit code is 0 and stderr is mixed in, needs no special case.
 """
 
 import math
@@ -11,7 +11,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 
-from targets.devices.link import Completed
+from targets.devices.contract import Completed
 from targets.errors import InputError
 
 NO_FOLDER = 125
@@ -22,14 +22,14 @@ def wrap(
 ) -> bytes:
     """Shell text that runs `argv` in `folder`, in a session of its own that ends at the limit.
 
-    The limit is held by a second process there, so that it holds without a connection too. That
-    one looks for the process file first: the number may be another process's by then.
+    A second process there enforces the limit, so that it holds without a connection too. It checks
+    for the process file first: the process number may belong to another process by then.
     """
     here, quoted = shlex.quote(folder), shlex.join(argv)
     exports = "".join(f"export {_name(key)}={shlex.quote(env[key])}; " for key in env)
     seconds = max(1, math.ceil(limit_s))
     text = (
-        "exec 2>/dev/null\n"  # the shell's own words ("Killed") are nobody's output
+        "exec 2>/dev/null\n"  # drops the shell's own messages ("Killed")
         f"m={apart(token)}; echo $m:\n"
         f"cd {here} && (: >{token}.err) || {{ echo; echo $m {NO_FOLDER} 0; "
         f"echo cannot write in {here}; echo $m.; exit; }}\n"
@@ -48,9 +48,10 @@ def wrap(
 
 
 def end(*, folder: str, token: str) -> bytes:
-    """Shell text that ends what `wrap` with this token left running, and its files.
+    """Shell text that kills what `wrap` with this token left running, and removes its files.
 
-    After a reboot the number is another process's: only one with our token in its environment.
+    After a reboot the process number may belong to another process: only one with our token in its
+    environment is killed.
     """
     here = shlex.quote(folder)
     return _bytes(
@@ -64,31 +65,29 @@ def finished(output: bytes, token: str) -> bool:
 
 
 def report(output: bytes, token: str) -> Completed:
-    """What `wrap`'s shell said, taken apart."""
+    """The output of `wrap`'s shell, parsed."""
     text = output.decode(errors="replace").removesuffix(f"{token}.\n")
-    _, _, text = text.partition(f"{token}:\n")  # before it: what the shell says at its start
+    _, _, text = text.partition(f"{token}:\n")  # before it: output of the shell's start-up files
     stdout, _, rest = text.rpartition(f"\n{token} ")
     head, _, stderr = rest.partition("\n")
     code, late = head.split()
-    return Completed(
-        returncode=int(code), stdout=stdout, stderr=stderr, timed_out=late == "1"
-    )  # fmt: skip
+    return Completed(returncode=int(code), stdout=stdout, stderr=stderr, timed_out=late == "1")
 
 
 def apart(token: str) -> str:
-    """The token as a shell's word that does not hold it: `ps` prints this very text, and its end
-    would be taken for the report's."""
+    """The token as a shell's word that does not contain it: `ps` prints this text, and its end
+    must not be mistaken for the report's."""
     return f"{token[:8]}''{token[8:]}"
 
 
 def _name(key: str) -> str:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
-        raise InputError(f"environment variable '{key}': not a name that a shell can set.")
+        raise InputError(f"environment variable '{key}': is not a name that a shell can set.")
     return key
 
 
 def _bytes(text: str) -> bytes:
-    """Python's own file names back as the bytes they were."""
+    """Undecodable file names become their original bytes again."""
     if "\0" in text:
-        raise InputError("a command with a NUL character: no shell can take it.")
+        raise InputError("a command with a NUL character: a shell cannot run it.")
     return text.encode("utf-8", "surrogateescape")

@@ -1,6 +1,6 @@
 """Files over adb: the sync service's SEND and RECV.
 
-Not adbutils' own `Sync`: that one has no time limit, and drops what the device says went wrong.
+Not adbutils' own `Sync`, which has no time limit and drops the device's error messages.
 Source: docs of AOSP's adb, `docs/dev/sync.md`.
 """
 
@@ -14,13 +14,13 @@ CHUNK = 64 * 1024  # the protocol's limit
 
 
 class SyncRefused(Exception):
-    """The device said no; what it said."""
+    """The device's error message."""
 
 
-def send(stream: socket.socket, source: BinaryIO, there: str, *, mode: int) -> None:
-    """Write `source` to the file `there`; EOFError or OSError where the connection breaks."""
+def send(stream: socket.socket, source: BinaryIO, remote: str, *, mode: int) -> None:
+    """Write `source` to the file `remote`; EOFError or OSError if the connection breaks."""
     try:
-        name = f"{there},{0o100000 | mode}".encode("utf-8", "surrogateescape")
+        name = f"{remote},{0o100000 | mode}".encode("utf-8", "surrogateescape")
         _request(stream, b"SEND", name)
         while chunk := source.read(CHUNK):
             _request(stream, b"DATA", chunk)
@@ -31,9 +31,9 @@ def send(stream: socket.socket, source: BinaryIO, there: str, *, mode: int) -> N
         return
 
 
-def receive(stream: socket.socket, there: str, to: Path) -> None:
-    """Copy the file `there` to `to`; as `send` about failures."""
-    _request(stream, b"RECV", there.encode("utf-8", "surrogateescape"))
+def receive(stream: socket.socket, remote: str, to: Path) -> None:
+    """Copy the file `remote` to `to`; fails as `send` does."""
+    _request(stream, b"RECV", remote.encode("utf-8", "surrogateescape"))
     with to.open("wb") as file:
         for chunk in _answers(stream):
             file.write(chunk)
@@ -44,7 +44,7 @@ def _request(stream: socket.socket, kind: bytes, payload: bytes) -> None:
 
 
 def _answers(stream: socket.socket) -> Iterator[bytes]:
-    """The payload of every DATA until DONE; once nothing for OKAY."""
+    """The payload of each DATA until DONE or OKAY."""
     while True:
         kind, length = struct.unpack("<4sI", _exactly(stream, 8))
         if kind == b"FAIL":

@@ -1,18 +1,16 @@
-"""What is there to measure with, what is missing, and the exact command that mends each thing."""
+"""What there is to measure with, what is missing, and the exact command that fixes each thing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from targets.errors import EdgeDistillError
 
-FORMATS = ("tflite", "onnx")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
     name: str
     ok: bool | None
-    """False: what was asked for cannot be done. None: worth knowing, and in nobody's way."""
+    """False: a measurement is not possible. None: a note that prevents nothing."""
     found: str
     remedy: str = ""
 
@@ -22,6 +20,6 @@ def in_order(checks: Sequence[Check]) -> bool:
 
 
 def cannot_measure(device: str, error: EdgeDistillError) -> Check:
-    """An error's paragraph is the remedy: it says what mends it."""
-    said = str(error).removeprefix(f"device {device}: ")
-    return Check(name="measurable", ok=False, found="no", remedy=f"{said[:1].upper()}{said[1:]}")
+    """The check of a device that failed; the error's paragraph holds the remedy."""
+    text = str(error).removeprefix(f"device {device}: ")
+    return Check(name="measurable", ok=False, found="no", remedy=f"{text[:1].upper()}{text[1:]}")

@@ -1,39 +1,40 @@
-"""This machine: Python, libraries, room on its disks, and the programs that reach devices."""
+"""Checks of this machine: Python, libraries, room on its disks, and what reaches each device."""
 
 import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from targets.devices.addresses import Adb, Address, Ssh
+from targets.devices import DEVICE_KINDS
+from targets.devices.contract import Device
 from targets.devices.doctor import Check
-from targets.devices.inventory import FILE, configured, places
+from targets.devices.inventory import FILE, LOCAL, configured, places
 from targets.errors import InputError
+from targets.runtimes import RUNTIMES
 
 OURS = "edge-distill"
-SHOWN = ("tensorflow", "ai-edge-litert", "onnxruntime", "numpy")
-"""Their versions decide what a result means."""
 ROOM_BYTES = 500_000_000
 """For the files of a run, or for the wheels of two devices."""
-LIMIT_S = 30
 Versions = Mapping[str, str]
 
 
-def host_checks(addresses: Sequence[Address], *, cwd: Path, cache: Path) -> Iterator[Check]:
-    """`addresses`: of the devices that are to be measured; what reaches them is needed."""
+def host_checks(devices: Sequence[Device], *, cwd: Path) -> Iterator[Check]:
+    """`devices`: those that are to be measured."""
+    from platformdirs import user_cache_path
+
+    versions, cache = installed(), user_cache_path("edge-distill")
     yield python(sys.version_info[:3], requires=_requires_python())
-    yield from libraries(requirements(OURS), installed())
-    yield numpy(installed(), wanted_numpy(installed()))
+    yield from libraries(requirements(OURS), versions)
+    yield numpy(versions, wanted_numpy(versions))
     yield room("disk of this folder", cwd, free_bytes=_free_bytes(cwd))
     yield room("disk of the cache", cache, free_bytes=_free_bytes(cache))
-    yield pip(needed=any(isinstance(each, Ssh) for each in addresses))
-    yield ssh(_ssh_version(), needed=any(isinstance(each, Ssh) for each in addresses))
-    yield adb(installed(), needed=any(isinstance(each, Adb) for each in addresses))
-    yield _inventory()
+    yield pip(needed=any(device.scheme != LOCAL for device in devices))
+    for kind in DEVICE_KINDS.values():
+        yield from kind.host_checks(needed=any(device.kind is kind for device in devices))
+    yield inventory(configured, places())
 
 
 def python(version: Sequence[int], *, requires: str | None) -> Check:
@@ -50,7 +51,7 @@ def python(version: Sequence[int], *, requires: str | None) -> Check:
 
 
 def libraries(needed: Sequence[str] | None, versions: Versions) -> Iterator[Check]:
-    """One for all that is in order, and one for each that is not."""
+    """One check for all that are in order, and one for each that is not."""
     from packaging.requirements import Requirement
 
     if needed is None:
@@ -70,9 +71,9 @@ def libraries(needed: Sequence[str] | None, versions: Versions) -> Iterator[Chec
                 name=requirement.name,
                 ok=False,
                 found=f"{version or 'not installed'}; {requirement.specifier} is needed",
-                remedy=f"{_pip()} install '{requirement.name}{requirement.specifier}'",
+                remedy=f"{pip_command()} install '{requirement.name}{requirement.specifier}'",
             )
-    shown = [f"{name} {versions[name]}" for name in SHOWN if name in versions]
+    shown = [f"{name} {versions[name]}" for name in (*_deciding(), "numpy") if name in versions]
     yield Check(
         name="libraries",
         ok=True if not unmet else None,
@@ -81,40 +82,34 @@ def libraries(needed: Sequence[str] | None, versions: Versions) -> Iterator[Chec
 
 
 def numpy(versions: Versions, wanted: Mapping[str, str]) -> Check:
-    """`wanted`: the numpy that a distribution needs, by its name.
-
-    tflite-runtime was built for numpy 1 and does not say so: with numpy 2 it can be imported and
-    fails when it loads a model.
-    """
+    """`wanted`: distribution -> the numpy that it needs."""
     from packaging.specifiers import SpecifierSet
 
     version = versions.get("numpy")
     if version is None:
-        return Check(
-            name="numpy", ok=False, found="not installed", remedy=f"{_pip()} install numpy"
-        )
-    told = {**wanted, **({"tflite-runtime": "<2"} if "tflite-runtime" in versions else {})}
+        found, remedy = "not installed", f"{pip_command()} install numpy"
+        return Check(name="numpy", ok=False, found=found, remedy=remedy)
     clash = {
         name: specifier
-        for name, specifier in told.items()
+        for name, specifier in wanted.items()
         if not SpecifierSet(specifier).contains(version, prereleases=True)
     }
     if not clash:
         return Check(name="numpy", ok=True, found=f"{version}, which every runtime here takes")
-    if clash.keys() == {"tflite-runtime"}:
+    needs = ", ".join(f"{name} needs numpy{specifier}" for name, specifier in clash.items())
+    if clash.keys() <= _numpy_of_runtimes().keys():
         return Check(
             name="numpy",
             ok=None,
-            found=f"{version}, and tflite-runtime needs numpy 1: it gets an environment of its own",
-            remedy=f"{_pip()} uninstall tflite-runtime",
+            found=f"{version}, and {needs}: it gets an environment of its own",
+            remedy=f"{pip_command()} uninstall {' '.join(clash)}",
         )
-    needs = ", ".join(f"{name} needs {specifier}" for name, specifier in clash.items())
     bounds = ",".join(dict.fromkeys(clash.values()))
     return Check(
         name="numpy",
         ok=False,
         found=f"{version}, and {needs}",
-        remedy=f"{_pip()} install 'numpy{bounds}'",
+        remedy=f"{pip_command()} install 'numpy{bounds}'",
     )
 
 
@@ -141,26 +136,6 @@ def pip(*, needed: bool) -> Check:
     )
 
 
-def ssh(version: str | None, *, needed: bool) -> Check:
-    return Check(
-        name="ssh",
-        ok=True if version else (False if needed else None),
-        found=version or "no client; ssh:// devices need it",
-        remedy="" if version else "sudo apt install openssh-client",
-    )
-
-
-def adb(versions: Versions, *, needed: bool) -> Check:
-    """The package brings the program; one of the user's own alone is not enough."""
-    version = versions.get("adbutils")
-    return Check(
-        name="adb",
-        ok=True if version else (False if needed else None),
-        found=f"adbutils {version}" if version else "no adbutils; adb:// devices need it",
-        remedy="" if version else f"{_pip()} install '{OURS}[adb]'",
-    )
-
-
 def inventory(read: Callable[[], Mapping[str, object]], files: Sequence[Path]) -> Check:
     try:
         names = sorted(read())
@@ -173,23 +148,22 @@ def inventory(read: Callable[[], Mapping[str, object]], files: Sequence[Path]) -
 
 
 def requirements(distribution: str) -> list[str] | None:
-    """What it needs on this Python, without its extras; None where it is not installed."""
+    """What it needs on this Python, without its extras; None if it is not installed."""
     from packaging.requirements import Requirement
 
     try:
-        told = metadata.requires(distribution) or []
+        listed = metadata.requires(distribution) or []
     except metadata.PackageNotFoundError:
         return None
-    parsed = [Requirement(text) for text in told]
     return [
         f"{each.name}{each.specifier}"
-        for each in parsed
+        for each in map(Requirement, listed)
         if each.marker is None or each.marker.evaluate({"extra": ""})
     ]
 
 
 def installed() -> dict[str, str]:
-    """Every distribution that this Python finds, the first of a name as imports do."""
+    """Version of every distribution that this Python imports, the first of a name as imports do."""
     found: dict[str, str] = {}
     for each in metadata.distributions():
         if each.name:  # a half-removed one has none
@@ -198,15 +172,29 @@ def installed() -> dict[str, str]:
 
 
 def wanted_numpy(versions: Versions) -> dict[str, str]:
+    """Of the installed libraries that decide a result: distribution -> the numpy that it needs."""
+    found = {name: _numpy_in(requirements(name) or []) for name in _deciding() if name in versions}
+    found |= {name: bound for name, bound in _numpy_of_runtimes().items() if name in versions}
+    return {name: bound for name, bound in found.items() if bound}
+
+
+def _deciding() -> tuple[str, ...]:
+    return ("tensorflow", *(runtime.distribution for runtime in RUNTIMES.values()))
+
+
+def _numpy_of_runtimes() -> dict[str, str]:
+    """Of the runtimes whose own metadata does not state the numpy that they were built for: with
+    another one they can be imported and fail when they load a model.
+    """
+    bounds = {each.distribution: _numpy_in(each.requirements) for each in RUNTIMES.values()}
+    return {name: bound for name, bound in bounds.items() if bound}
+
+
+def _numpy_in(needed: Sequence[str]) -> str:
     from packaging.requirements import Requirement
 
-    found = {}
-    for name in ("tensorflow", "ai-edge-litert", "onnxruntime", "tflite-runtime"):
-        told = requirements(name) or [] if name in versions else []
-        for requirement in map(Requirement, told):
-            if requirement.name == "numpy" and requirement.specifier:
-                found[name] = str(requirement.specifier)
-    return found
+    parsed = map(Requirement, needed)
+    return next((str(each.specifier) for each in parsed if each.name == "numpy"), "")
 
 
 def _requires_python() -> str | None:
@@ -214,18 +202,6 @@ def _requires_python() -> str | None:
         return str(metadata.metadata(OURS)["Requires-Python"])
     except metadata.PackageNotFoundError:
         return None
-
-
-def _ssh_version() -> str | None:
-    program = shutil.which("ssh")
-    if program is None:
-        return None
-    done = subprocess.run([program, "-V"], capture_output=True, text=True, timeout=LIMIT_S)
-    return (done.stderr or done.stdout).strip() or program
-
-
-def _inventory() -> Check:
-    return inventory(configured, places())
 
 
 def _free_bytes(folder: Path) -> int:
@@ -238,5 +214,5 @@ def _normal(name: str) -> str:
     return name.lower().replace("_", "-").replace(".", "-")
 
 
-def _pip() -> str:
+def pip_command() -> str:
     return f"{shlex.quote(sys.executable)} -m pip"

@@ -1,4 +1,4 @@
-"""This machine as a device: run a command, with a limit that ends all of it."""
+"""Commands on this machine, with a time limit that also ends their children."""
 
 import os
 import shutil
@@ -7,20 +7,21 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from targets.devices.link import Completed
-from targets.errors import DeviceError
+from targets.devices.contract import Completed
+from targets.errors import DeviceError, InputError
 
 
 class LocalLink:
     """Files are used where they are; what is written goes to `folder`."""
 
     name = "local"
+    shares_files = True
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, name: str = name) -> None:
         self.folder = folder
+        self.name = name
 
     def run(self, argv: Sequence[str], *, env: Mapping[str, str], timeout_s: float) -> Completed:
-        """Run `argv` with `env` added to this process's; ends it and its children at the limit."""
         process = subprocess.Popen(
             list(argv),
             env={**os.environ, **env},
@@ -34,29 +35,35 @@ class LocalLink:
         try:
             stdout, stderr = process.communicate(timeout=timeout_s)
         except subprocess.TimeoutExpired:
-            return Completed(returncode=_end(process), timed_out=True)
+            return Completed(returncode=_kill(process), timed_out=True)
         except BaseException:  # Ctrl-C reaches only us: the child has a session of its own
-            _end(process)
+            _kill(process)
             raise
         return Completed(returncode=process.returncode, stdout=stdout, stderr=stderr)
 
-    def put(self, path: Path) -> str:
+    def push(self, path: Path) -> str:
         return str(path.absolute())
 
-    def place(self, name: str) -> str:
+    def remote_path(self, name: str) -> str:
         return str(self.folder / name)
 
-    def fetch(self, there: str, to: Path) -> None:
-        if not Path(there).is_file():
-            raise DeviceError(f"device {self.name}: {there} was not written there.")
-        if Path(there) != to:
-            shutil.copyfile(there, to)
+    def pull(self, remote: str, to: Path) -> None:
+        if not Path(remote).is_file():
+            raise DeviceError(f"device {self.name}: {remote} does not exist there.")
+        if Path(remote) != to:
+            shutil.copyfile(remote, to)
+
+    def clean(self) -> None:
+        raise InputError(
+            f"device {self.name}: is this machine, where models are used where they are: there is "
+            "no folder of ours. Name another device."
+        )
 
     def close(self) -> None:
         """Nothing stays open."""
 
 
-def _end(process: "subprocess.Popen[str]") -> int:
+def _kill(process: "subprocess.Popen[str]") -> int:
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     return process.returncode

@@ -1,4 +1,4 @@
-"""One SSH connection that every command takes (ControlMaster), by the user's own OpenSSH client."""
+"""One SSH connection that all commands share (ControlMaster), by the user's own OpenSSH client."""
 
 import shlex
 import shutil
@@ -7,18 +7,18 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from targets.devices.link import LinkLost
+from targets.devices.contract import LinkLost
 from targets.devices.ssh import failures
 from targets.errors import DeviceError
 
 CONNECT_S = 60
 OPTIONS = {
-    "BatchMode": "yes",  # nobody is there to answer
+    "BatchMode": "yes",  # no question can be answered
     "ConnectTimeout": "10",
     "ServerAliveInterval": "5",
     "ServerAliveCountMax": "4",
     "LogLevel": "ERROR",
-    # What the user's configuration may have for their own sessions only.
+    # What the user's configuration may have for interactive sessions only.
     "ClearAllForwardings": "yes",
     "RemoteCommand": "none",
     "RequestTTY": "no",
@@ -26,7 +26,7 @@ OPTIONS = {
 
 
 class SshConnection:
-    """To `host`, with `options` as more arguments of ssh; `name` is what errors call the device."""
+    """To `host`, with `options` as more arguments of ssh; `name` is the device's, for errors."""
 
     def __init__(self, host: str, *, name: str, options: Sequence[str]) -> None:
         self.name = name
@@ -35,11 +35,11 @@ class SshConnection:
         self._socket: Path | None = None
 
     def ensure(self) -> bool:
-        """See that it is there; whether it had to be made."""
+        """Connect unless there is a connection; returns whether a new one was made."""
         if self._socket is None:
             # A folder of our own, and short: a socket's path ends at 104 bytes.
             self._socket = Path(tempfile.mkdtemp(prefix="ed-", dir="/tmp")) / "%C"
-        if self._ask("check"):
+        if self._control("check"):
             return False
         for left in self._socket.parent.iterdir():
             left.unlink()
@@ -47,7 +47,7 @@ class SshConnection:
         return True
 
     def command(self, script: str) -> list[str]:
-        """The local command that runs `script` in a POSIX shell there.
+        """The local command that runs `script` in a POSIX shell on the device.
 
         The login shell there parses it once more: one string, quoted once, here.
         """
@@ -58,7 +58,7 @@ class SshConnection:
     def close(self) -> None:
         if self._socket is not None:
             if any(self._socket.parent.iterdir()):
-                self._ask("exit")
+                self._control("exit")
             shutil.rmtree(self._socket.parent)
             self._socket = None
 
@@ -73,17 +73,17 @@ class SshConnection:
                     stdout=subprocess.DEVNULL,
                     stderr=errors,
                     timeout=CONNECT_S,
-                    start_new_session=True,  # it outlives a Ctrl-C, to carry the end of a command
+                    start_new_session=True,  # outlives Ctrl-C, to carry the end of a command
                 )
             except subprocess.TimeoutExpired:
                 raise LinkLost(failures.silent(self.name, CONNECT_S)) from None
             errors.seek(0)
             if done.returncode != 0:
-                said = errors.read().decode(errors="replace")
-                raise failures.lost(self.name, self.host, said)
+                stderr = errors.read().decode(errors="replace")
+                raise failures.lost(self.name, self.host, stderr)
 
-    def _ask(self, command: str) -> bool:
-        """`check` or `exit`, of the connection itself."""
+    def _control(self, command: str) -> bool:
+        """`check` or `exit`, a request to the shared connection itself."""
         argv = self._ssh("-O", command, "--", self.host)
         try:
             return subprocess.run(argv, capture_output=True, timeout=CONNECT_S).returncode == 0

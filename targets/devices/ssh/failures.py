@@ -1,24 +1,24 @@
-"""What ssh or a device said when something failed, as one paragraph with the remedy."""
+"""Messages of ssh or of a device as one paragraph with the remedy."""
 
-from targets.devices.link import LinkLost
+from targets.devices.contract import LinkLost
 from targets.errors import DeviceError
 
 NO_CLIENT = (
-    "device {name}: the program ssh is not there. Install OpenSSH's client "
+    "device {name}: the program ssh is not installed. Install OpenSSH's client "
     "(Debian: apt-get install openssh-client)."
 )
-# In ssh's words (LogLevel ERROR), the first that is found -> what it means and what mends it.
+# Text of ssh (LogLevel ERROR), the first that is found -> what it means and the remedy.
 REFUSED = {
     "REMOTE HOST IDENTIFICATION HAS CHANGED": (
-        "it shows another host key than the one in known_hosts: it was installed anew, or it is "
-        "another machine. Where you know why: ssh-keygen -R {host}, then once: ssh {host}."
+        "its host key differs from the one in known_hosts: it was installed anew, or it is "
+        "another machine. If you know why: ssh-keygen -R {host}, then once: ssh {host}."
     ),
     "Host key verification failed": (
         "its host key is not known yet. Connect once by hand and compare the fingerprint: "
         "ssh {host} (or: ssh-keyscan {host} >> ~/.ssh/known_hosts)."
     ),
     "Permission denied": (
-        "it does not let you in by key, and nobody is there to type a password: "
+        "it does not accept your key, and a password cannot be typed here: "
         "ssh-copy-id {host} ({last})."
     ),
     "Too many authentication failures": (
@@ -30,10 +30,10 @@ REFUSED = {
 }
 AWAY = {
     "Could not resolve hostname": "no such name in your network ({last}). Is it switched on?",
-    "Connection refused": "it is there but takes no ssh connection. Switch SSH on (raspi-config).",
-    "timed out": "no answer from it. Is it switched on, and in this network?",
-    "No route to host": "no way to it. Is it switched on, and in this network?",
-    "Network is unreachable": "no way to it: this machine has no such network.",
+    "Connection refused": "it refuses ssh connections. Switch SSH on (raspi-config).",
+    "timed out": "it does not answer. Is it switched on, and in this network?",
+    "No route to host": "no route to it. Is it switched on, and in this network?",
+    "Network is unreachable": "no route to it: this machine is not in its network.",
 }
 
 
@@ -42,7 +42,7 @@ def lost(name: str, host: str, stderr: str, *, began: bool = False) -> DeviceErr
     last = (stderr.strip().splitlines() or ["no message"])[-1].strip()
     if began:
         return LinkLost(
-            f"device {name}: the connection was lost while a command ran there. Look at its cable, "
+            f"device {name}: the connection was lost while a command ran there. Check its cable, "
             "its power and its network, then run again."
         )
     for kind, meanings in ((DeviceError, REFUSED), (LinkLost, AWAY)):
@@ -58,8 +58,8 @@ def silent(name: str, limit_s: float) -> str:
     return f"device {name}: no connection after {limit_s:g} s. Is it switched on?"
 
 
-def told(name: str, folder: str, what: str, stderr: str, *, code: int) -> DeviceError:
-    """The failure to do `what` in our folder there, which ended with `code`."""
+def failed(name: str, folder: str, what: str, stderr: str, *, code: int) -> DeviceError:
+    """The failure to do `what` in our folder there; its script ended with `code`."""
     last = (stderr.strip().splitlines() or [f"exit code {code}"])[-1].strip()
     if code == FOREIGN:
         return DeviceError(
@@ -75,4 +75,4 @@ def told(name: str, folder: str, what: str, stderr: str, *, code: int) -> Device
 
 
 FOREIGN = 9
-"""Exit code of the script that makes our folder, where something else is in it."""
+"""Exit code of the script that makes our folder, if other files are in it."""

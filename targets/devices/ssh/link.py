@@ -1,4 +1,4 @@
-"""A device over SSH: commands that end there too, and files that are known by their content."""
+"""A device over SSH: commands that are killed there too, and files named by their content."""
 
 import contextlib
 import shlex
@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from targets.devices import remote_shell
 from targets.devices.archive import archived
-from targets.devices.link import Completed, LinkLost
-from targets.devices.ssh import failures
+from targets.devices.contract import Completed, LinkLost
+from targets.devices.ssh import failures, remote_shell
 from targets.devices.ssh.connection import SshConnection
 from targets.digest import file_sha256
 from targets.errors import DeviceError
@@ -41,7 +40,7 @@ tar -x -C {target}.part -f {packed} && mv -- {target}.part {target} && rm -f -- 
 
 @dataclass(frozen=True, kw_only=True)
 class Printed:
-    """What a finished session printed; open only while it is looked at."""
+    """The output of a finished session; its files are open only inside the session's block."""
 
     stdout: IO[bytes]
     stderr: str
@@ -60,9 +59,11 @@ class Printed:
 class SshLink:
     """By the user's own client, with their keys, jump hosts and known hosts.
 
-    `options` are more arguments of ssh, such as ("-F", "my_config"); `folder` is ours there,
-    relative to the home folder or absolute.
+    `options` are more arguments of ssh, such as ("-F", "my_config"); `folder` is our folder on the
+    device, relative to the home folder or absolute.
     """
+
+    shares_files = False
 
     def __init__(
         self,
@@ -81,14 +82,14 @@ class SshLink:
         more += [] if port is None else ["-p", str(port)]
         self._connection = SshConnection(host, name=self.name, options=more)
         self._root = ""
-        self._brought: dict[tuple[str, int, int], str] = {}
+        self._pushed: dict[tuple[str, int, int], str] = {}
 
     def run(
         self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, timeout_s: float
     ) -> Completed:
-        asked = remote_shell.limited(argv, env=env or {}, timeout_s=timeout_s)
+        script = remote_shell.limited(argv, env=env or {}, timeout_s=timeout_s)
         begun = time.monotonic()
-        with self._session(asked, limit_s=timeout_s + remote_shell.KILL_AFTER_S) as done:
+        with self._session(script, limit_s=timeout_s + remote_shell.KILL_AFTER_S) as done:
             ended = done.returncode in (124, 137) and time.monotonic() - begun >= timeout_s
             return Completed(
                 returncode=done.returncode,
@@ -97,64 +98,64 @@ class SshLink:
                 timed_out=ended,
             )
 
-    def put(self, path: Path) -> str:
-        """Known by its content: a damaged or older file of the same name is never used. A file is
-        looked at there once a connection.
+    def push(self, path: Path) -> str:
+        """Named by its content: a damaged or older file of the same name is never used. The device
+        verifies a file once per connection.
         """
         if path.is_dir():
-            return self._put_folder(path)
-        seen = (str(path.absolute()), path.stat().st_mtime_ns, path.stat().st_size)
+            return self._push_folder(path)
+        version = (str(path.absolute()), path.stat().st_mtime_ns, path.stat().st_size)
         self._connect()
-        if seen not in self._brought:
-            self._brought[seen] = self._put_file(path)
-        return self._brought[seen]
+        if version not in self._pushed:
+            self._pushed[version] = self._push_file(path)
+        return self._pushed[version]
 
-    def _put_file(self, path: Path) -> str:
+    def _push_file(self, path: Path) -> str:
         sha256, size = file_sha256(path), path.stat().st_size
         folder = f"{self.root()}/files/{sha256[:32]}"
         target = f"{folder}/{path.name}"
-        if self._script(f"sha256sum < {shlex.quote(target)}", f"look at {target}")[:64] == sha256:
+        if self._script(f"sha256sum < {shlex.quote(target)}", f"read {target}")[:64] == sha256:
             return target
         script = ACCEPT.format(
             folder=shlex.quote(folder), sha256=sha256, target=shlex.quote(target)
         )
         with path.open("rb") as content:
             self._script(
-                script, f"bring {path.name} ({size} bytes)", stdin=content, size=size, check=True
+                script, f"push {path.name} ({size} bytes)", stdin=content, size=size, check=True
             )
         return target
 
-    def _put_folder(self, path: Path) -> str:
+    def _push_folder(self, path: Path) -> str:
         with tempfile.TemporaryDirectory() as scratch:
             packed = archived(path, Path(scratch))
             target = f"{self.root()}/files/{file_sha256(packed)[:32]}-{path.name}"
-            if self._script(f"[ -d {shlex.quote(target)} ] && echo yes", f"look at {target}"):
+            if self._script(f"[ -d {shlex.quote(target)} ] && echo yes", f"read {target}"):
                 return target
-            there, size = self._put_file(packed), packed.stat().st_size
-        script = UNPACK.format(target=shlex.quote(target), packed=shlex.quote(there))
+            pushed, size = self._push_file(packed), packed.stat().st_size
+        script = UNPACK.format(target=shlex.quote(target), packed=shlex.quote(pushed))
         self._script(script, f"unpack {path.name}", check=True, size=size)
         return target
 
-    def fetch(self, there: str, to: Path) -> None:
-        quoted = shlex.quote(there)
-        asked = remote_shell.simple(f"sha256sum < {quoted} && cat < {quoted}")
+    def pull(self, remote: str, to: Path) -> None:
+        quoted = shlex.quote(remote)
+        script = remote_shell.simple(f"sha256sum < {quoted} && cat < {quoted}")
         part = to.with_name(f".{to.name}.part")
-        with self._session(asked, limit_s=24 * 3600) as done:
+        with self._session(script, limit_s=24 * 3600) as done:
             if done.returncode != 0:
-                raise self._failed(f"fetch {there}", done.stderr)
+                raise self._failed(f"pull {remote}", done.stderr)
             done.stdout.seek(done.answer.start)
             wanted = done.stdout.readline()[:64].decode()
             _copy(done.stdout, part, size=done.answer.stop - done.stdout.tell())
         if file_sha256(part) != wanted:
             part.unlink()
-            raise LinkLost(f"device {self.name}: {there} came damaged. Try again.")
+            raise LinkLost(f"device {self.name}: {remote} was damaged on its way. Try again.")
         part.replace(to)
 
-    def place(self, name: str) -> str:
+    def remote_path(self, name: str) -> str:
         return f"{self.root()}/made/{name}"
 
     def root(self) -> str:
-        """Our folder there, made when it is first needed; its absolute path."""
+        """The absolute path of our folder on the device, which is made when it is first needed."""
         if not self._root:
             script = OUR_FOLDER.format(
                 folder=shlex.quote(self.folder), mine=MINE, foreign=failures.FOREIGN
@@ -163,44 +164,44 @@ class SshLink:
         return self._root
 
     def clean(self) -> None:
-        """Remove our folder there, and nothing that we did not make."""
+        """Remove our folder, and nothing that we did not make."""
         script = f"rm -rf -- {shlex.quote(self.root())}"
         self._script(script, f"remove {self.root()}", check=True, size=10**8)
         self._root = ""
-        self._brought.clear()
+        self._pushed.clear()
 
     def close(self) -> None:
         self._connection.close()
 
     def _script(
         self,
-        script: str,
+        text: str,
         what: str,
         *,
         stdin: IO[bytes] | None = None,
         size: int = 0,
         check: bool = False,
     ) -> str:
-        """What `script` prints. With `check`, anything but exit code 0 is a failure to `what`."""
-        asked = remote_shell.simple(f"export LC_ALL=C\n{script}")
+        """The output of `text`. With `check`, an exit code other than 0 is a failure to `what`."""
+        script = remote_shell.simple(f"export LC_ALL=C\n{text}")
         limit_s = PATIENCE_S + size / SLOWEST_BYTES_PER_S
-        with self._session(asked, limit_s=limit_s, stdin=stdin) as done:
+        with self._session(script, limit_s=limit_s, stdin=stdin) as done:
             if check and done.returncode != 0:
                 raise self._failed(what, done.stderr, code=done.returncode)
             return done.text()
 
     def _failed(self, what: str, stderr: str, *, code: int = 1) -> DeviceError:
-        return failures.told(self.name, self.folder, what, stderr, code=code)
+        return failures.failed(self.name, self.folder, what, stderr, code=code)
 
     @contextlib.contextmanager
     def _session(
-        self, asked: remote_shell.Asked, *, limit_s: float, stdin: IO[bytes] | None = None
+        self, script: remote_shell.Script, *, limit_s: float, stdin: IO[bytes] | None = None
     ) -> Iterator[Printed]:
-        """Run a script there and look at what it printed; LinkLost when its end was not heard."""
+        """Run a script on the device; `LinkLost` if its output is incomplete."""
         self._connect()
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             process = subprocess.Popen(
-                self._connection.command(asked.text),
+                self._connection.command(script.text),
                 stdin=subprocess.PIPE if stdin is None else stdin,
                 stdout=out,
                 stderr=err,
@@ -209,22 +210,23 @@ class SshLink:
             _wait(process, limit_s + PATIENCE_S)
             err.seek(0)
             errors = err.read().decode(errors="replace")
-            answer = remote_shell.answer(out, asked.word)
+            answer = remote_shell.answer(out, script.word)
             if answer is None:
-                raise failures.lost(self.name, self.host, errors, began=asked.word in errors)
-            yield Printed(stdout=out, stderr=remote_shell.told(errors, asked.word), answer=answer)
+                raise failures.lost(self.name, self.host, errors, began=script.word in errors)
+            own = remote_shell.own_errors(errors, script.word)
+            yield Printed(stdout=out, stderr=own, answer=answer)
 
     def _connect(self) -> None:
         if self._connection.ensure():
-            self._brought.clear()  # the device may be another one by now
+            self._pushed.clear()  # the device may be another one by now
 
 
 def _wait(process: "subprocess.Popen[bytes]", limit_s: float) -> None:
-    """Until it ends or the limit is over; then, or at Ctrl-C, the other end is told to end too."""
+    """Until it ends or the limit is over; then, or at Ctrl-C, end the command on the device too."""
     try:
         process.wait(timeout=limit_s)
     except subprocess.TimeoutExpired:
-        pass  # what it printed tells what happened
+        pass  # its output shows what happened
     finally:
         if process.stdin is not None:
             process.stdin.close()

@@ -38,7 +38,7 @@ class Phone:
     env: Mapping[str, str] = field(default_factory=dict)
     features: Sequence[str] = MODERN
     locked: bool = False
-    """Nobody has accepted the debugging question: adb says `unauthorized`."""
+    """The debugging question is not accepted: adb reports `unauthorized`."""
     port: int = 0
     model: str = "Stand_In"
     services: list[str] = field(default_factory=list)
@@ -113,7 +113,7 @@ class Stream:
         return taken
 
     def ended(self) -> None:
-        """The other side, or the connection, is gone: nobody may go on waiting."""
+        """The other side, or the connection, is gone: end every wait."""
         self.open = False
         self.arrived.put(None)
         self.may_write.release(1000)
@@ -167,7 +167,7 @@ class Connection:
         if command == CNXN:
             self.largest = min(second, LARGEST)
             self._greet()
-        elif command == AUTH:  # a signature or a key: nobody accepts it here
+        elif command == AUTH:  # a signature or a key: it is not accepted here
             self.send(AUTH, 1, 0, os.urandom(20))
         elif command == OPEN:
             self._open(remote=first, service=data.rstrip(b"\0"))

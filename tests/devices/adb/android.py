@@ -3,7 +3,6 @@
 They print what Android 14 prints (recorded format, shortened), and note every call.
 """
 
-import shutil
 from pathlib import Path
 
 PROPERTIES = {
@@ -43,11 +42,6 @@ BATTERY = """Current Battery Service state:
   temperature: 312
 """
 
-# toybox's: hexadecimal without 0x, no list.
-TASKSET = """case $1 in 0x*|-*) echo "taskset: bad mask '$1'" >&2; exit 1;; esac
-exec REAL "$@"
-"""
-
 SCRIPTS = {
     "getprop": 'cat "$S/prop/$1" 2>/dev/null',
     "dumpsys": f"""case $1 in
@@ -70,31 +64,23 @@ esac""",
 223) echo Asleep >"$S/wakefulness";;
 esac""",
     "wm": ":",
-    "cmd": """if [ -e "$S/without-fixed-performance" ]; then
-echo "Failed to set FIXED_PERFORMANCE mode" >&2; exit 255
-fi
-echo "$3" >"$S/fixed" """,
-    "taskset": TASKSET,
 }
 
 
 class Android:
     """The programs below `folder`/bin, and their state below `folder`/state.
 
-    A device that sees the folder elsewhere, and has other shells and tools, names them.
+    `seen_as` is the folder's path on the device, if it has another one there.
     """
 
-    def __init__(
-        self, folder: Path, *, seen_as: str | None = None, shell: str = "/bin/sh", taskset: str = ""
-    ) -> None:
+    def __init__(self, folder: Path, *, seen_as: str | None = None, shell: str = "/bin/sh") -> None:
         self.bin, self.state, self.sysfs = folder / "bin", folder / "state", folder / "sys"
         (self.state / "prop").mkdir(parents=True)
         self.bin.mkdir()
         state = f"{seen_as or folder}/state"
         for name, body in SCRIPTS.items():
-            text = body.replace("REAL", taskset or shutil.which("taskset") or "taskset")
             head = f'#!{shell}\nS={state}\necho "${{0##*/}} $*" >>"$S/calls"\n'
-            (self.bin / name).write_text(f"{head}{text}\n")
+            (self.bin / name).write_text(f"{head}{body}\n")
             (self.bin / name).chmod(0o755)
         for name, value in PROPERTIES.items():
             (self.state / "prop" / name).write_text(f"{value}\n")

@@ -1,16 +1,16 @@
-"""An adb server that only says which devices there are, for the states that no TCP device has."""
+"""An adb server that only lists devices, for the states that no TCP device has."""
 
 import socket
 import threading
 
 
-class SaysDevices:
+class ListsDevices:
     """Answers `host:devices` with `listing` and keeps every request it got."""
 
     def __init__(self, listing: str) -> None:
         self.listing, self.requests = listing, list[str]()
 
-    def __enter__(self) -> "SaysDevices":
+    def __enter__(self) -> "ListsDevices":
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._serve, daemon=True).start()

@@ -1,17 +1,18 @@
-"""A Python of its own on a phone that has none, in a real ARM tree with Android's shell."""
+"""A Python on a phone that has none, in a real ARM tree with Android's shell."""
 
 import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from targets.devices.adb import bundle, cores
 from targets.devices.adb.link import AdbLink
-from targets.devices.provisioning import Provisioned
+from targets.devices.adb.provisioning import provision
+from targets.devices.contract import Provisioned, WantedRuntime
 from targets.errors import DeviceError
 from tests.conftest import Lane
 from tests.devices import need
@@ -22,6 +23,7 @@ from tests.devices.by_command import Given, no_speed_up, whole_way
 pytestmark = pytest.mark.device
 RUNTIME = "tflite_runtime"
 """Emulated, the quickest to start of the two."""
+WANTED = WantedRuntime(format="tflite", runtime=RUNTIME)
 
 
 def quiet(_: str) -> None: ...
@@ -31,9 +33,7 @@ def quiet(_: str) -> None: ...
 def android(tmp_path_factory: pytest.TempPathFactory) -> Android:
     """What lies over the tree: Android's own programs, and the fast core first of two."""
     upper = tmp_path_factory.mktemp("work") / "upper"
-    android = Android(
-        upper / "system", seen_as="/system", shell="/system/bin/sh", taskset="/bin/toybox taskset"
-    )
+    android = Android(upper / "system", seen_as="/system", shell="/system/bin/sh")
     android.sysfs = upper / "sys"
     android.cores(2_400_000, 1_800_000)
     return android
@@ -59,15 +59,7 @@ def link(own_server: int, android: Android) -> Iterator[AdbLink]:
 
 @pytest.fixture(scope="module")
 def made(link: AdbLink) -> Provisioned:
-    return bundle.provisioned(
-        link, {"abi": "arm64-v8a"}, "tflite", cache=cache(), say=quiet, runtime=RUNTIME
-    )
-
-
-def cache() -> Path:
-    from platformdirs import user_cache_path
-
-    return user_cache_path("edge-distill") / "android"
+    return provision(link, "arm64-v8a", WANTED, say=quiet)
 
 
 def test_the_shell_is_androids_on_arm(link: AdbLink) -> None:
@@ -90,10 +82,6 @@ def sleeping(link: AdbLink) -> list[str]:
     return [line for line in shown.splitlines() if "sleep 301" in line or "sleep 302" in line]
 
 
-def test_toybox_takes_the_mask(link: AdbLink) -> None:
-    assert cores.check(link, [0]) == [0]
-
-
 def test_the_bundle_runs_the_agents_own_test(made: Provisioned) -> None:
     assert made.runtime == RUNTIME
     assert made.numpy.startswith("1.")
@@ -108,17 +96,14 @@ def test_the_bundle_takes_no_library_from_the_phone(link: AdbLink, made: Provisi
 
 
 def test_the_second_time_it_is_there(link: AdbLink, made: Provisioned) -> None:
-    again = bundle.provisioned(
-        link, {"abi": "arm64-v8a"}, "tflite", cache=cache(), say=quiet, install=False,
-        runtime=RUNTIME,
-    )  # fmt: skip
+    again = provision(link, "arm64-v8a", replace(WANTED, install=False), say=quiet)
     assert again.reused
     assert again.python == made.python
 
 
 def test_a_phone_of_another_kind_is_refused(link: AdbLink) -> None:
     with pytest.raises(DeviceError, match="the device is armeabi-v7a"):
-        bundle.provisioned(link, {"abi": "armeabi-v7a"}, "tflite", cache=cache(), say=quiet)
+        provision(link, "armeabi-v7a", WANTED, say=quiet)
 
 
 @pytest.mark.usefixtures("project", "made")

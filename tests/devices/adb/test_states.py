@@ -8,16 +8,16 @@ import pytest
 
 from targets.devices.adb.link import AdbLink
 from targets.devices.adb.server import AdbServer
-from targets.devices.link import LinkLost
+from targets.devices.contract import LinkLost
 from targets.errors import DeviceError, InputError
 from tests.devices.adb.adbd import Phone
-from tests.devices.adb.server import SaysDevices
+from tests.devices.adb.server import ListsDevices
 
 UDEV = "no permissions (user in plugdev group; are your udev rules wrong?); see [some page]"
 
 
 def refusal(listing: str, monkeypatch: pytest.MonkeyPatch, *, serial: str | None = "A1") -> str:
-    with SaysDevices(listing) as server:
+    with ListsDevices(listing) as server:
         monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", str(server.port))
         with pytest.raises(DeviceError) as raised:
             AdbLink(serial)
@@ -43,24 +43,28 @@ def refusal(listing: str, monkeypatch: pytest.MonkeyPatch, *, serial: str | None
 def test_a_state_has_its_own_remedy(
     state: str, remedy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = refusal(f"B2\tdevice\nA1\t{state}\n", monkeypatch)
-    assert said.startswith(f"device adb://A1: {state}. ")
-    assert remedy in said
+    error = refusal(f"B2\tdevice\nA1\t{state}\n", monkeypatch)
+    assert error.startswith(f"device adb://A1: {state}. ")
+    assert remedy in error
 
 
-def test_an_unknown_serial_is_told_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    said = refusal("B2\tdevice\nC3\toffline\n", monkeypatch)
-    assert "does not know this serial" in said
-    assert "known: B2 (device), C3 (offline)" in said
+def test_an_unknown_serial_is_an_error_that_lists_the_known_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    error = refusal("B2\tdevice\nC3\toffline\n", monkeypatch)
+    assert "does not know this serial" in error
+    assert "known: B2 (device), C3 (offline)" in error
 
 
 def test_several_devices_and_no_serial_is_a_question(monkeypatch: pytest.MonkeyPatch) -> None:
-    said = refusal("B2\tdevice\nC3\tdevice\n", monkeypatch, serial=None)
-    assert "2 devices and no serial" in said
-    assert "--device adb://B2" in said
+    error = refusal("B2\tdevice\nC3\tdevice\n", monkeypatch, serial=None)
+    assert "2 devices and no serial" in error
+    assert "--device adb://B2" in error
 
 
-def test_no_device_at_all_says_how_one_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_any_device_the_error_explains_how_to_connect_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     assert "Plug one in" in refusal("", monkeypatch, serial=None)
 
 

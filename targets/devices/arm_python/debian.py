@@ -1,6 +1,7 @@
-"""Debian's packages for 64-bit ARM, by an apt of its own: nothing of the machine's is touched.
+"""Debian's packages for 64-bit ARM, by apt with a state folder of its own.
 
-apt checks the signatures. No root is needed, but a Debian with its package lists fetched.
+The machine's packages stay as they are. apt checks the signatures. It needs no root, but a Debian
+that has its package lists.
 """
 
 import shutil
@@ -27,11 +28,11 @@ REMEDY = "Make it on a Debian machine (apt-get update first) and copy the cache 
 
 
 def unpacked(names: Sequence[str], *, scratch: Path) -> Path:
-    """A folder below `scratch` with the files of `names` and of all that they depend on."""
+    """A folder below `scratch` with the files of `names` and of their dependencies."""
     root = scratch / "root"
     root.mkdir()
     for package in _downloaded(names, scratch / "apt"):
-        _done(["dpkg-deb", "-x", str(package), str(root)])
+        _run(["dpkg-deb", "-x", str(package), str(root)])
     return root
 
 
@@ -43,23 +44,23 @@ def _downloaded(names: Sequence[str], folder: Path) -> list[Path]:
     config = folder / "apt.conf"
     config.write_text(CONFIG.format(folder=folder))
     for argv in (["update"], ["install", "--download-only", "-y", *names]):
-        _done(["apt-get", "-qq", *argv], APT_CONFIG=str(config))
+        _run(["apt-get", "-qq", *argv], APT_CONFIG=str(config))
     return sorted((folder / "cache" / "archives").glob("*.deb"))
 
 
 def _sources() -> str:
-    """Where this machine has its own Debian packages from."""
+    """The sources of this machine's own Debian packages."""
     line = f"deb [signed-by={KEYRING}] $(REPO_URI) $(RELEASE) $(COMPONENT)"
     argv = ["apt-get", "indextargets", "--format", line, "Created-By: Packages", "Origin: Debian"]
-    lines = _done(argv).splitlines()
+    lines = _run(argv).splitlines()
     if not lines:
-        raise InputError(f"packages for ARM: this machine has no source of Debian's. {REMEDY}.")
+        raise InputError(f"packages for ARM: this machine has no Debian package source. {REMEDY}.")
     return "".join(f"{line}\n" for line in sorted(set(lines)))
 
 
-def _done(argv: Sequence[str], **variables: str) -> str:
+def _run(argv: Sequence[str], **variables: str) -> str:
     if shutil.which(argv[0]) is None:
-        raise InputError(f"packages for ARM: no {argv[0]} on this machine. {REMEDY}.")
+        raise InputError(f"packages for ARM: this machine has no {argv[0]}. {REMEDY}.")
     path = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **variables}
     done = subprocess.run(
         argv, env=path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT_S

@@ -1,0 +1,41 @@
+"""`pipeline doctor`: can this machine and its devices measure?"""
+
+import json
+
+import click
+
+from pipeline.cli.options import JSON
+
+
+@click.command()
+@click.option(
+    "--device",
+    "names",
+    multiple=True,
+    default=("local",),
+    show_default=True,
+    help="local, ssh://[user@]host[:port], adb://SERIAL or a name of devices.toml.",
+)
+@click.option("--install/--no-install", default=True, help="As in `pipeline bench`.")
+@JSON
+def doctor(names: tuple[str, ...], install: bool, as_json: bool) -> int:
+    """Report what is ready to measure, what is missing, and the command that fixes it.
+
+    Nothing is installed; the wheels that a device needs are downloaded to this machine's cache.
+
+    \b
+    Example:
+      pipeline doctor --device ssh://pi@raspberrypi.local
+    """
+    from pipeline.engine.progress import console
+    from pipeline.reporting.devices_table import print_diagnosis
+    from targets.devices import inventory
+    from targets.devices.doctor.diagnosis import diagnose
+
+    devices = [inventory.device(name) for name in dict.fromkeys(names)]
+    diagnosis = diagnose(devices, install=install, say=console().say)
+    if as_json:
+        click.echo(json.dumps(diagnosis.document(), indent=1))
+    else:
+        print_diagnosis(diagnosis)
+    return diagnosis.exit_code
