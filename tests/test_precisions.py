@@ -387,7 +387,7 @@ def test_the_last_softmax_or_sigmoid_is_float_and_what_is_before_it_the_same(
     assert not any(op.edge for op in operators if op.name not in ("QUANTIZE", "DEQUANTIZE", ending))
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", list(RUNTIMES))
 def test_a_float_softmax_behind_integers_loads_in_every_runtime(
     tmp_path: Path, runtime: str
 ) -> None:

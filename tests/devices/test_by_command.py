@@ -129,4 +129,4 @@ def test_a_process_that_does_not_end_is_ended_there(
     )  # fmt: skip
     assert done.return_value == 3
     assert "not done after 4 s and ended. Raise" in done.stderr
-    assert not host.running("agent.py")
+    assert not host.running("agent.pyz")
