@@ -364,7 +364,7 @@ def test_the_script_for_a_folder_has_the_networks_size(
 
 def test_images_beside_each_other_have_no_class(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "1.png")
-    assert "folder of its own first" in (image_files.way_to_npz(tmp_path) or "")
+    assert "folder of its own first" in (image_files.how_to_convert(tmp_path) or "")
 
 
 def test_what_is_no_folder_of_images_is_explained(tmp_path: Path) -> None:

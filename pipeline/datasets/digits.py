@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.datasets.contract import SourceConfig
-from pipeline.datasets.image_files import way_to_npz
+from pipeline.datasets.image_files import how_to_convert
 from pipeline.datasets.splits import Dataset, Images, Samples, three_way
 from pipeline.recipe.section import NoSettings
 from targets.digest import file_sha256
@@ -24,7 +24,7 @@ Settings = NoSettings
 
 def source_digest(cfg: SourceConfig) -> str:
     if cfg.path is not None:
-        way = way_to_npz(cfg.path)
+        way = how_to_convert(cfg.path)
         raise InputError(
             f"--data {cfg.path}: the data set digits is embedded and takes no file. For your own "
             'images give a recipe with dataset.name = "npz", or add --set dataset.name=npz.'

@@ -10,7 +10,7 @@ SHOWN = 8
 """Classes that a message lists."""
 
 
-def way_to_npz(folder: Path, *, image: Sequence[int | None] = (32, 32, 3)) -> str | None:
+def how_to_convert(folder: Path, *, image: Sequence[int | None] = (32, 32, 3)) -> str | None:
     """The contents of `folder` and how to make an `.npz` of it; None without image files.
 
     `image` is [height, width, channels] of the network; open sides become 32.

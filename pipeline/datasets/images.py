@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from pipeline.datasets import forms
 from pipeline.datasets.arrays import Arrays
-from pipeline.datasets.image_files import way_to_npz
+from pipeline.datasets.image_files import how_to_convert
 from pipeline.datasets.npz import read
 from targets.errors import InputError
 
@@ -28,7 +28,7 @@ def load(path: Path, *, shape: tuple[int | None, ...], classes: int | None) -> I
     Grey images without a channel axis get one where the network has it.
     """
     if not path.is_file():
-        way = way_to_npz(path, image=_height_first(shape))
+        way = how_to_convert(path, image=_height_first(shape))
         raise InputError(f"--data {path}: {way or 'not a file; give an .npz with uint8 images.'}")
     content = path.read_bytes()
     arrays = read(content, path)

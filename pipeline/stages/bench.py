@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic_core import to_jsonable_python
+
 from pipeline.engine.artifacts import Exports
 from pipeline.engine.job import Job
 from pipeline.recipe.schema import BenchConfig
@@ -47,7 +49,9 @@ def run(cfg: BenchConfig, out: Path, *, job: Job, convert: Exports) -> Measureme
         folder=out,
         exports=convert.folder,
         rows=tuple(row for one in measured for row in one.rows),
-        devices={one.device: dict(one.described) for one in results if one.failure is None},
+        devices={
+            one.device: to_jsonable_python(one.described) for one in results if one.failure is None
+        },
         failed={device: str(error) for device, error in failures.items()},
         majority_share=metrics.most_frequent_share(test.labels),
         notes=tuple(dict.fromkeys(note for one in measured for note in one.notes)),

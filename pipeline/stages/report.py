@@ -20,16 +20,10 @@ from pipeline.reporting.schema.report import (
     StageRow,
     TensorScales,
 )
+from targets.formats import FORMATS
+from targets.runtimes import distributions
 
-FORMATS_AND_RUNTIMES = ("tf2onnx", "onnx", "onnxruntime", "ai-edge-litert")
-LIBRARIES = (
-    "edge-distill",
-    "tensorflow",
-    "tf-keras",
-    "tensorflow-model-optimization",
-    *FORMATS_AND_RUNTIMES,
-    "numpy",
-)
+TRAINING = ("edge-distill", "tensorflow", "tf-keras", "tensorflow-model-optimization", "numpy")
 
 
 def run(cfg: Recipe, out: Path, *, job: Job, bench: Measurements) -> ReportFiles:
@@ -70,10 +64,16 @@ def _environment(bench: Measurements) -> Environment:
     return Environment(
         python=platform.python_version(),
         platform=platform.platform(),
-        libraries={name: _version(name) for name in LIBRARIES},
+        libraries={name: _version(name) for name in _libraries()},
         devices=bench.devices,
         failed_devices=bench.failed,
     )
+
+
+def _libraries() -> tuple[str, ...]:
+    """The distributions that made the files and executed them."""
+    formats = (name for each in FORMATS.values() for name in each.distributions)
+    return tuple(dict.fromkeys((*TRAINING, *formats, *distributions())))
 
 
 def _version(name: str) -> str | None:

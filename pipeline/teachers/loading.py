@@ -7,13 +7,11 @@ from pathlib import Path
 
 from pipeline.teachers.networks.loaded import LoadedNetwork, running
 from targets.errors import InputError
+from targets.formats import FORMATS
 
 __all__ = ["LoadedNetwork", "load_network", "require_there", "running"]
 
 REMEDIES = {
-    ".onnx": "is already a file for devices: measure it with `pipeline bench`, or use it "
-    "as --teacher",
-    ".tflite": "is already a file for devices: measure it with `pipeline bench`",
     ".pt": "is a file of PyTorch, which convert does not read: torch.onnx.export(model, example, "
     "'model.onnx') writes one for `pipeline bench` and for --teacher",
 }
@@ -46,12 +44,18 @@ def _load(path: Path, signature: str | None) -> LoadedNetwork:
         )
     if keras_config.is_zip(path) or keras_config.is_hdf5(path):
         return keras_file.load(path)
-    remedy = REMEDIES.get(
-        path.suffix.lower(),
+    remedy = _remedy(path.suffix.lower())
+    raise InputError(f"model {path}: {remedy}.")
+
+
+def _remedy(suffix: str) -> str:
+    if suffix.removeprefix(".") in FORMATS:
+        return "is already a file for devices: measure it with `pipeline bench`"
+    return REMEDIES.get(
+        suffix,
         "neither a .keras nor a .h5 file nor a SavedModel folder. Save the trained network with "
         "model.save('model.keras')",
     )
-    raise InputError(f"model {path}: {remedy}.")
 
 
 def require_there(path: Path) -> None:
