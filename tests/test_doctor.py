@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.reporting.devices_table import print_diagnosis
+from pipeline.reporting.tables.devices import print_diagnosis
 from targets.devices import DEVICE_KINDS, inventory
 from targets.devices.adb import checks as android
 from targets.devices.adb.probe import parsed_conditions

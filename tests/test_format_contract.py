@@ -17,11 +17,11 @@ from targets.formats.contract import Format, ServingFunction
 from targets.formats.precisions import PRECISIONS, Precision
 from targets.runtimes import RUNTIMES
 from targets.untyped import KerasModel
-from tests import toy_format
 from tests.conftest import Lane
 from tests.formats import OtherNetwork
 from tests.test_convert_command import convert, saved  # noqa: F401 - a fixture
 from tests.test_precisions import IMAGES, SPEC, network
+from tests.toys import format as toy_format
 
 Export = Callable[[str, str], ProvedFile | Refused]
 HELD = [(name, precision) for name in FORMATS for precision in FORMATS[name].precisions]

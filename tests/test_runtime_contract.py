@@ -18,9 +18,9 @@ from targets.bench.result import read
 from targets.bench.runner import local_runner
 from targets.formats import FORMATS
 from targets.runtimes import RUNTIMES, Runtime, distributions, runtime_for
-from tests import toy_runtime
 from tests.brief import brief
-from tests.toy_runtime.session import written
+from tests.toys import runtime as toy_runtime
+from tests.toys.runtime.session import written
 
 EVERY = pytest.mark.parametrize(
     "runtime", [*RUNTIMES.values(), toy_runtime.RUNTIME], ids=lambda runtime: runtime.name

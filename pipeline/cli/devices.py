@@ -25,7 +25,7 @@ def devices(context: click.Context, as_json: bool) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    from pipeline.reporting.devices_table import print_devices
+    from pipeline.reporting.tables.devices import print_devices
     from targets.devices.inventory import configured
 
     found = dict(sorted(configured().items()))

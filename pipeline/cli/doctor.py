@@ -28,7 +28,7 @@ def doctor(names: tuple[str, ...], install: bool, as_json: bool) -> int:
       pipeline doctor --device ssh://pi@raspberrypi.local
     """
     from pipeline.engine.progress import console
-    from pipeline.reporting.devices_table import print_diagnosis
+    from pipeline.reporting.tables.devices import print_diagnosis
     from targets.devices import inventory
     from targets.devices.doctor.diagnosis import diagnose
 

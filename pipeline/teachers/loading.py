@@ -50,7 +50,10 @@ def _load(path: Path, signature: str | None) -> LoadedNetwork:
 
 def _remedy(suffix: str) -> str:
     if suffix.removeprefix(".") in FORMATS:
-        return "is already a file for devices: measure it with `pipeline bench`"
+        return (
+            "is already a file for devices: measure it with `pipeline bench`, or use it as "
+            "--teacher"
+        )
     return REMEDIES.get(
         suffix,
         "neither a .keras nor a .h5 file nor a SavedModel folder. Save the trained network with "

@@ -14,7 +14,7 @@ from targets.devices.fake.kind import FakeKind
 from targets.errors import InputError
 from tests.conftest import Lane
 from tests.devices.by_command import invoke
-from tests.toy_device import ToyKind
+from tests.toys.device import ToyKind
 
 KINDS: dict[str, DeviceKind] = {
     **{name: DEVICE_KINDS[name] for name in DEVICE_KINDS}, "toy": ToyKind(), "fake": FakeKind(),

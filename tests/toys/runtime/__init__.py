@@ -1,7 +1,7 @@
 """A runtime of two short modules: a linear model, y = x W, in an .npz file."""
 
 from targets.runtimes import Runtime
-from tests.toy_runtime import session
+from tests.toys.runtime import session
 
 RUNTIME = Runtime(
     name="abacus",
