@@ -115,3 +115,32 @@ def test_constraints_hold_no_address_and_know_both_numpys() -> None:
     assert 'numpy==1.26.4; python_version < "3.12"' in text
     assert re.search(r'^numpy==2\S*; python_version >= "3.12"$', text, re.MULTILINE)
     assert re.search(r'^tflite-runtime==\S+; python_version < "3.12"$', text, re.MULTILINE)
+
+
+ADDING = (ROOT / "docs" / "adding.md").read_text(encoding="utf-8")
+ROWS = re.findall(
+    r"^\| (an? [a-z ]+) \| `(\S+)` \| `(\S+)` \| `(\S+)`, `(\w+)` \| `(\S+)` \|$", ADDING, re.M
+)
+
+
+def test_adding_covers_every_axis() -> None:
+    assert len(ROWS) == 9
+    assert len(re.findall(r"^\| an? ", ADDING, re.MULTILINE)) == len(ROWS)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
+def test_the_files_and_lines_that_adding_names_exist(row: tuple[str, ...]) -> None:
+    _, contract, example, registry, table, toy = row
+    for name in (contract, example, registry, toy):
+        assert (ROOT / name).is_file(), name
+    assert f"def {table}()" in (ROOT / registry).read_text()
+
+
+def test_every_room_of_the_architecture_exists_and_none_is_left_out() -> None:
+    listed = re.search(r"```\npipeline/ .*?```", README, re.DOTALL)
+    assert listed is not None
+    for package in ("pipeline", "targets"):
+        block = re.search(rf"^{package}/.*?(?=^\w|\Z)", listed[0], re.MULTILINE | re.DOTALL)
+        assert block is not None
+        rooms = set(re.findall(r"^  (\w+)/", block[0], re.MULTILINE))
+        assert rooms == {path.parent.name for path in (ROOT / package).glob("*/__init__.py")}
