@@ -57,18 +57,15 @@ def clean(name: str, as_json: bool) -> None:
     Example:
       pipeline devices clean pi4
     """
-    from contextlib import closing
     from tempfile import TemporaryDirectory
 
     from pipeline.engine.progress import console
     from targets.devices import inventory
-    from targets.devices.lock import exclusive
+    from targets.devices.lock import opened
 
-    device = inventory.device(name, place="NAME")
-    with exclusive(device, say=console().say), TemporaryDirectory() as scratch:
-        session = device.kind.open(device, scratch=Path(scratch))
-        with closing(session.link) as link:
-            link.clean()
+    device, say = inventory.device(name, place="NAME"), console().say
+    with TemporaryDirectory() as tmp, opened(device, scratch=Path(tmp), say=say) as session:
+        session.link.clean()
     if as_json:
         click.echo(json.dumps({"device": name, "cleaned": True}))
     else:
