@@ -57,16 +57,21 @@ def clean(name: str, as_json: bool) -> None:
     Example:
       pipeline devices clean pi4
     """
-    from tempfile import TemporaryDirectory
+    from targets.devices.inventory import device
 
-    from pipeline.engine.progress import console
-    from targets.devices import inventory
-    from targets.devices.lock import opened
-
-    device, say = inventory.device(name, place="NAME"), console().say
-    with TemporaryDirectory() as tmp, opened(device, scratch=Path(tmp), say=say) as session:
-        session.link.clean()
+    _clean(device(name, place="NAME"))
     if as_json:
         click.echo(json.dumps({"device": name, "cleaned": True}))
     else:
         click.echo(f"{name}: our folder there is removed")
+
+
+def _clean(device: "Device") -> None:
+    from tempfile import TemporaryDirectory
+
+    from pipeline.engine.progress import console
+    from targets.devices.lock import opened
+
+    say = console().say
+    with TemporaryDirectory() as tmp, opened(device, scratch=Path(tmp), say=say) as session:
+        session.link.clean()
