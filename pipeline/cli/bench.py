@@ -108,9 +108,10 @@ PAGE = "bench.html"
 )
 @JSON
 def bench(as_json: bool, **options: object) -> int:
-    """Measure MODELS, any .tflite and .onnx files: latency, memory, and accuracy with --data.
+    """Measure model files: latency, memory, and accuracy with --data.
 
-    Every figure comes with how far it can be trusted; raw samples are in OUT/<device>.json.
+    MODELS are any .tflite and .onnx files. Every figure has its interval or verdict; the raw samples
+    are in OUT/<device>.json.
 
     \b
     Example:

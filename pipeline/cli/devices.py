@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 @click.pass_context
 @JSON
 def devices(context: click.Context, as_json: bool) -> None:
-    """List the devices of devices.toml: of this folder, then of your configuration folder.
+    """List the devices of devices.toml.
+
+    The file in this folder comes first, then the one in your configuration folder.
 
     \b
     Example:

@@ -11,6 +11,7 @@ from pipeline.cli.options import JSON
 @click.option(
     "--device",
     "names",
+    metavar="DEVICE",
     multiple=True,
     default=("local",),
     show_default=True,
@@ -22,7 +23,7 @@ from pipeline.cli.options import JSON
 )
 @JSON
 def doctor(names: tuple[str, ...], install: bool, as_json: bool) -> int:
-    """Report what is ready to measure, what is missing, and the command that fixes it.
+    """Report what is ready to measure, and how to fix the rest.
 
     Nothing is installed; the wheels that a device needs are downloaded to this machine's cache.
 
