@@ -211,13 +211,10 @@ def test_what_ends_one_measurement_stops_the_others() -> None:
         on_each_device(devices, measure)
 
 
-def test_a_block_waits_until_the_device_has_cooled_down(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("targets.devices.cooling.EVERY_S", 0.001)
+def test_a_block_waits_until_the_device_has_cooled_down() -> None:
     lines: list[str] = []
     readings = iter([50.0, 56.0, 54.0, 51.9, 60.0])
-    cool = Cooling(read=lambda: next(readings), say=lines.append)
+    cool = Cooling(read=lambda: next(readings), say=lines.append, every_s=0.001)
     cool()  # the first block's
     assert (cool.limit_c, lines) == (52.0, [])
     cool()
@@ -226,17 +223,26 @@ def test_a_block_waits_until_the_device_has_cooled_down(
 
 
 def test_a_device_that_stays_warm_is_measured_after_five_minutes() -> None:
-    times = iter([0.0, 299.0, 301.0])
-    stop = threading.Event()
-    cool = Cooling(
-        read=lambda: 70.0, limit_c=60.0, say=lambda text: None, stop=stop, clock=lambda: next(times)
-    )
-    cool.stop.wait = lambda timeout=None: False  # type: ignore[method-assign]
-    cool()
+    times, readings = iter([0.0, 299.0, 301.0]), iter([70.0, 71.0, 72.0])
+    Cooling(
+        read=lambda: next(readings),
+        limit_c=60.0,
+        say=lambda text: None,
+        clock=lambda: next(times),
+        every_s=0.001,
+    )()
+    assert (list(times), list(readings)) == ([], [72.0])  # one wait, at 299 s; none at 301 s
 
 
 def test_a_device_without_a_thermometer_is_not_waited_for() -> None:
-    Cooling(read=lambda: None, say=lambda text: None)()
+    lines: list[str] = []
+    cool = Cooling(
+        read=lambda: None, limit_c=60.0, say=lines.append, clock=lambda: pytest.fail("it waits")
+    )
+    cool()
+    unlimited = replace(cool, limit_c=None)
+    unlimited()
+    assert (unlimited.limit_c, lines) == (None, [])
 
 
 def test_the_document_of_an_emulated_device_is_marked() -> None:
