@@ -13,7 +13,6 @@ import click.testing
 import pytest
 
 from pipeline.cli.app import main
-from targets.bench import runner as host_module
 from targets.bench.agent.job import InputSpec
 from targets.bench.assemble import document
 from targets.bench.case import BenchCase
@@ -49,7 +48,6 @@ url = "emulated://phone"
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     brief(monkeypatch)
-    monkeypatch.setattr(host_module, "RETRY_EVERY_S", 0.01)
 
 
 def dead(argv: list[str]) -> Completed:
@@ -144,7 +142,8 @@ def loose(folder: Path, times: int) -> FakeLink:
 
 def bench(link: FakeLink, *, retry_s: float) -> Bench:
     protocol = BenchPlan(processes=2, min_queries=4, min_duration_s=0, max_duration_s=9)
-    return Bench(runner=AgentRunner(link=link, folder=link.folder, retry_s=retry_s), plan=protocol)
+    runner = AgentRunner(link=link, folder=link.folder, retry_s=retry_s, retry_every_s=0.01)
+    return Bench(runner=runner, plan=protocol)
 
 
 def tiny(tmp_path: Path) -> BenchCase:
