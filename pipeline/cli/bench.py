@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.options import JSON
+from pipeline.cli.options import DEVICES, JSON
 from targets.errors import InputError, unknown
 
 if TYPE_CHECKING:
@@ -24,18 +24,35 @@ PAGE = "bench.html"
 
 @click.command()
 @click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--baseline", type=click.Path(path_type=Path), help="Compare the others with it.")
-@click.option("--data", type=click.Path(path_type=Path), help=".npz, .npy or a folder of .npy.")
-@click.option("--device", "devices", multiple=True, help="local, ssh://…, adb://…, or a name.")
-@click.option("--threads", multiple=True, metavar="N|big", help="[default: 1]; big: all big cores.")
+@click.option(
+    "--baseline", type=click.Path(path_type=Path), help="Model that the others are compared with."
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Samples: an .npz or .npy file, or a folder of .npy.",
+)
+@DEVICES
+@click.option(
+    "--threads",
+    multiple=True,
+    metavar="N|big",
+    help="Threads of the runtime; big: one per big core; may be repeated [default: 1].",
+)
 @click.option(
     "--tier",
     type=click.Choice(["rapid", "quick", "normal"]),
     default="quick",
     show_default=True,
-    help="How long each model is measured: at least 6, 10 or 60 s.",
+    help="Least time that each model is measured: 6, 10 or 60 s.",
 )
-@click.option("--runtime", "runtimes", multiple=True, help="ai_edge_litert, tflite_runtime, …")
+@click.option(
+    "--runtime",
+    "runtimes",
+    multiple=True,
+    metavar="RUNTIME",
+    help="Runtime to use, such as ai_edge_litert; may be repeated [default: one per format].",
+)
 @click.option(
     "--ort-option",
     "ort_options",
@@ -62,13 +79,15 @@ PAGE = "bench.html"
     "class_offsets",
     multiple=True,
     metavar="[MODEL=]N",
-    help="Label k is the model's class k + N, as with a background class (1).",
+    help="Label k is class k + N of the model: 1 for one with a background class.",
 )
-@click.option("--scale", help="The network expects sample * SCALE + OFFSET; one, or per channel.")
-@click.option("--offset", help="[default: the samples as they are]")
+@click.option(
+    "--scale", help="Factor of the values that the model expects: sample * SCALE + OFFSET."
+)
+@click.option("--offset", help="Offset of these values; both are one number, or one per channel.")
 @click.option("--profile", is_flag=True, help="Also measure the time of each kind of operator.")
 @click.option(
-    "--install/--no-install", default=True, help="Whether to install a runtime that is missing."
+    "--install/--no-install", default=True, help="Install a missing runtime on the device."
 )
 @click.option(
     "--timeout", type=float, default=600.0, show_default=True, help="Limit per process, in seconds."
@@ -80,12 +99,19 @@ PAGE = "bench.html"
     show_default=True,
     help="Seed of the order of the measurements and of random inputs.",
 )
-@click.option("--out", type=click.Path(path_type=Path), default=Path("bench"), show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("bench"),
+    show_default=True,
+    help="Folder of the results: DEVICE.json and bench.html.",
+)
 @JSON
 def bench(as_json: bool, **options: object) -> int:
-    """Measure MODELS, any .tflite and .onnx files: latency, memory, and accuracy with --data.
+    """Measure model files: latency, memory, and accuracy with --data.
 
-    Every figure comes with how far it can be trusted; raw samples are in OUT/<device>.json.
+    MODELS are any .tflite and .onnx files. Every figure has its interval or verdict; the raw samples
+    are in OUT/<device>.json.
 
     \b
     Example:

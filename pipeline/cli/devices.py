@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 @click.pass_context
 @JSON
 def devices(context: click.Context, as_json: bool) -> None:
-    """List the devices of devices.toml: of this folder, then of your configuration folder.
+    """List the devices of devices.toml.
+
+    The file in this folder comes first, then the one in your configuration folder.
 
     \b
     Example:
@@ -57,19 +59,21 @@ def clean(name: str, as_json: bool) -> None:
     Example:
       pipeline devices clean pi4
     """
-    from contextlib import closing
-    from tempfile import TemporaryDirectory
+    from targets.devices.inventory import device
 
-    from pipeline.engine.progress import console
-    from targets.devices import inventory
-    from targets.devices.lock import exclusive
-
-    device = inventory.device(name, place="NAME")
-    with exclusive(device, say=console().say), TemporaryDirectory() as scratch:
-        session = device.kind.open(device, scratch=Path(scratch))
-        with closing(session.link) as link:
-            link.clean()
+    _clean(device(name, place="NAME"))
     if as_json:
         click.echo(json.dumps({"device": name, "cleaned": True}))
     else:
         click.echo(f"{name}: our folder there is removed")
+
+
+def _clean(device: "Device") -> None:
+    from tempfile import TemporaryDirectory
+
+    from pipeline.engine.progress import console
+    from targets.devices.lock import opened
+
+    say = console().say
+    with TemporaryDirectory() as tmp, opened(device, scratch=Path(tmp), say=say) as session:
+        session.link.clean()

@@ -11,15 +11,19 @@ from pipeline.cli.options import JSON
 @click.option(
     "--device",
     "names",
+    metavar="DEVICE",
     multiple=True,
     default=("local",),
     show_default=True,
-    help="local, ssh://[user@]host[:port], adb://SERIAL or a name of devices.toml.",
+    help="Device to check: local, a name in devices.toml, ssh://[user@]host[:port] or "
+    "adb://SERIAL; may be repeated.",
 )
-@click.option("--install/--no-install", default=True, help="As in `pipeline bench`.")
+@click.option(
+    "--install/--no-install", default=True, help="Whether a measurement may install a runtime."
+)
 @JSON
 def doctor(names: tuple[str, ...], install: bool, as_json: bool) -> int:
-    """Report what is ready to measure, what is missing, and the command that fixes it.
+    """Report what is ready to measure, and how to fix the rest.
 
     Nothing is installed; the wheels that a device needs are downloaded to this machine's cache.
 

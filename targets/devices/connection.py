@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from targets.devices.cooling import Cooling
 from targets.devices.cpus import big_cores
 from targets.devices.elf import require_runs_on
 from targets.devices.facts import DeviceFacts
-from targets.devices.lock import exclusive
+from targets.devices.lock import opened
 from targets.runtimes import RUNTIMES, Runtime
 
 
@@ -61,12 +61,10 @@ def connected(
     stop: threading.Event | None = None,
 ) -> Iterator[ReadyDevice]:
     """Exclusive use of the device; `DeviceError` if it cannot be reached or cannot measure."""
-    with exclusive(device, say=say):
-        session = device.kind.open(device, scratch=scratch)
-        with closing(session.link), session.steady():
-            ready = _prepare(device, session, requirements, scratch, say, stop or threading.Event())
-            yield ready
-            ready.runner.tidy()
+    with opened(device, scratch=scratch, say=say) as session, session.steady():
+        ready = _prepare(device, session, requirements, scratch, say, stop or threading.Event())
+        yield ready
+        ready.runner.tidy()
 
 
 def _prepare(

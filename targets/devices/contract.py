@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Protocol, runtime_checkable
+from typing import Annotated, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -158,7 +158,7 @@ class DeviceSession:
     link: Link
     reached: str
     """How the device was reached, for the doctor."""
-    retry_s: float = RETRY_S
+    retry_s: ClassVar[float] = RETRY_S
     """For how long a lost connection is tried again."""
 
     def probe(self) -> DeviceFacts:

@@ -4,10 +4,10 @@ import hashlib
 import shlex
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-from targets.devices.contract import Device, Say
+from targets.devices.contract import Device, DeviceSession, Say
 from targets.errors import DeviceError, EdgeDistillError, InputError
 from targets.file_lock import waiting_lock
 
@@ -29,6 +29,15 @@ def exclusive(device: Device, *, say: Say, locks: Path | None = None) -> Iterato
     digest = hashlib.sha256(device.kind.identity(device).encode()).hexdigest()[:16]
     with waiting_lock(folder / f"{digest}.lock", on_wait=on_wait), _acquired(device, say):
         yield
+
+
+@contextmanager
+def opened(device: Device, *, scratch: Path, say: Say) -> Iterator[DeviceSession]:
+    """The device, open and in exclusive use inside the block."""
+    with exclusive(device, say=say):
+        session = device.kind.open(device, scratch=scratch)
+        with closing(session.link):
+            yield session
 
 
 @contextmanager

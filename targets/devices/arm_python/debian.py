@@ -60,7 +60,7 @@ def _sources() -> str:
 
 def _run(argv: Sequence[str], **variables: str) -> str:
     if shutil.which(argv[0]) is None:
-        raise InputError(f"packages for ARM: this machine has no {argv[0]}. {REMEDY}.")
+        raise InputError(f"packages for ARM: no {argv[0]} on this machine. {REMEDY}.")
     path = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **variables}
     done = subprocess.run(
         argv, env=path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT_S

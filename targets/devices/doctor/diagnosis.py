@@ -1,7 +1,6 @@
 """`pipeline doctor`: can this machine and the devices measure?"""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,7 +8,7 @@ from tempfile import TemporaryDirectory
 from targets.devices.contract import Device, Say
 from targets.devices.doctor import Check, cannot_measure, in_order
 from targets.devices.doctor.host import host_checks
-from targets.devices.lock import exclusive
+from targets.devices.lock import opened
 from targets.errors import DeviceError, EdgeDistillError, InputError
 
 
@@ -52,10 +51,11 @@ def device_checks(device: Device, *, install: bool = True, say: Say) -> Iterator
     """Every check of one device; a failure is the last one."""
     say(f"device    {device.name}: checking it")
     try:
-        with exclusive(device, say=say), TemporaryDirectory() as scratch:
-            session = device.kind.open(device, scratch=Path(scratch))
-            with closing(session.link):
-                yield from session.checks(install=install)
+        with (
+            TemporaryDirectory() as scratch,
+            opened(device, scratch=Path(scratch), say=say) as session,
+        ):
+            yield from session.checks(install=install)
     except ImportError as error:  # numpy, for example: a check of this machine has the remedy
         broken = InputError(f"a library of this machine is missing or broken: {error}.")
         yield cannot_measure(device.name, broken)

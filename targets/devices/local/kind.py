@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import field_validator
 
@@ -52,7 +53,7 @@ class LocalKind:
 
 @dataclass(frozen=True, kw_only=True)
 class LocalSession(DeviceSession):
-    retry_s: float = 0.0
+    retry_s: ClassVar[float] = 0.0
 
     def probe(self) -> DeviceFacts:
         from targets.devices.local.probe import probe_local
