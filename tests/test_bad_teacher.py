@@ -1,7 +1,6 @@
 """Every wrong teacher, recipe or amount of data ends the real command before anything trains."""
 
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,8 +34,7 @@ def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Typed
 
     def run(*argv: str) -> tuple[int, str, str]:
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["pipeline", *argv])
-        code = app.exit_code(debug=False)
+        code = app.exit_code(argv)
         return code, *capsys.readouterr()
 
     return run

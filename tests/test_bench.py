@@ -84,7 +84,14 @@ def test_the_same_seed_queries_the_same_samples(bench: Bench, subject: BenchCase
     first, second = blocks(bench, subject), blocks(bench, subject)
     for a, b in zip(first, second, strict=True):
         shared = min(len(a.sample_index), len(b.sample_index))
+        assert shared > 0
         assert a.sample_index[:shared] == b.sample_index[:shared]
+
+
+def test_another_seed_queries_other_samples(bench: Bench, subject: BenchCase) -> None:
+    plans = [replace(QUICK, processes=1, min_queries=40, seed=seed) for seed in (0, 1)]
+    (first,), (second,) = (blocks(replace(bench, plan=plan), subject) for plan in plans)
+    assert first.sample_index[:40] != second.sample_index[:40]
 
 
 def test_accuracy_queries_every_sample_once_in_order(

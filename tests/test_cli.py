@@ -206,8 +206,7 @@ def ends_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]],
 
     def run(action: Callable[[], object]) -> int:
         monkeypatch.setitem(main.commands, "planted", click.Command("planted", callback=action))
-        monkeypatch.setattr(sys, "argv", ["pipeline", "planted"])
-        return exit_code(debug=False)
+        return exit_code(["planted"])
 
     return run
 

@@ -274,13 +274,19 @@ def test_without_any_source_every_remedy_is_named(no_sources: Path) -> None:
 def test_sources_are_looked_for_in_their_order(
     no_sources: Path, small_fashion: dict[str, bytes], tmp_path: Path
 ) -> None:
+    """Each is damaged in turn: the error names the one that was taken."""
+    damaged = dict.fromkeys(small_fashion, b"")
     fill(tmp_path / "debian", small_fashion, level=9)
-    assert fashion_mnist._files(None)["train-images-idx3-ubyte"].parent == tmp_path / "debian"
-    fill(no_sources, small_fashion, level=1)
-    assert fashion_mnist._files(None)["train-images-idx3-ubyte"].parent == no_sources
+    assert len(fashion_mnist.load(FASHION)[Split.TEST]) == 20
+    fill(tmp_path / "debian", damaged, level=9)
+    with pytest.raises(InputError, match=rf"{tmp_path / 'debian'}/.* is not the published file"):
+        fashion_mnist.load(FASHION)
+    fill(no_sources, damaged, level=1)
+    with pytest.raises(InputError, match=rf"{no_sources}/.* is not the published file"):
+        fashion_mnist.load(FASHION)
     fill(tmp_path / "given", small_fashion, level=None)
-    given = fashion_mnist._files(tmp_path / "given")
-    assert given["train-images-idx3-ubyte"].parent == tmp_path / "given"
+    given = fashion_mnist.load(FASHION.model_copy(update={"path": tmp_path / "given"}))
+    assert len(given[Split.TEST]) == 20
 
 
 def test_the_digest_is_the_same_however_the_files_are_compressed(

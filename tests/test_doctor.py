@@ -146,11 +146,13 @@ def test_where_nothing_may_be_installed_the_owner_s_runtime_counts(
     assert (found["onnx"].ok, found["onnx"].remedy) == (False, "Leave out --no-install.")
 
 
-def test_wheels_that_cannot_be_fetched_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    def offline(option: object) -> None:
-        raise DeviceError("wheels for aarch64: pip could not fetch them: no network.")
-
-    monkeypatch.setattr(InstallOption, "wheels", offline)
+def test_wheels_that_cannot_be_fetched_are_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = "http://127.0.0.1:9/"
+    for name, value in (("INDEX_URL", closed), ("EXTRA_INDEX_URL", ""), ("RETRIES", "1")):
+        monkeypatch.setenv(f"PIP_{name}", value)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     options = install_options(facts(), "onnx", name="pi4")
     check = runtimes.would_install("onnx", options, unfit="")
     assert (check.ok, check.found) == (False, "not installed yet")

@@ -13,7 +13,6 @@ import click.testing
 import pytest
 
 from pipeline.cli.app import main
-from targets.bench import runner as host_module
 from targets.bench.agent.job import InputSpec
 from targets.bench.assemble import document
 from targets.bench.case import BenchCase
@@ -49,7 +48,6 @@ url = "emulated://phone"
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     brief(monkeypatch)
-    monkeypatch.setattr(host_module, "RETRY_EVERY_S", 0.01)
 
 
 def dead(argv: list[str]) -> Completed:
@@ -144,7 +142,8 @@ def loose(folder: Path, times: int) -> FakeLink:
 
 def bench(link: FakeLink, *, retry_s: float) -> Bench:
     protocol = BenchPlan(processes=2, min_queries=4, min_duration_s=0, max_duration_s=9)
-    return Bench(runner=AgentRunner(link=link, folder=link.folder, retry_s=retry_s), plan=protocol)
+    runner = AgentRunner(link=link, folder=link.folder, retry_s=retry_s, retry_every_s=0.01)
+    return Bench(runner=runner, plan=protocol)
 
 
 def tiny(tmp_path: Path) -> BenchCase:
@@ -211,13 +210,10 @@ def test_what_ends_one_measurement_stops_the_others() -> None:
         on_each_device(devices, measure)
 
 
-def test_a_block_waits_until_the_device_has_cooled_down(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("targets.devices.cooling.EVERY_S", 0.001)
+def test_a_block_waits_until_the_device_has_cooled_down() -> None:
     lines: list[str] = []
     readings = iter([50.0, 56.0, 54.0, 51.9, 60.0])
-    cool = Cooling(read=lambda: next(readings), say=lines.append)
+    cool = Cooling(read=lambda: next(readings), say=lines.append, every_s=0.001)
     cool()  # the first block's
     assert (cool.limit_c, lines) == (52.0, [])
     cool()
@@ -226,17 +222,26 @@ def test_a_block_waits_until_the_device_has_cooled_down(
 
 
 def test_a_device_that_stays_warm_is_measured_after_five_minutes() -> None:
-    times = iter([0.0, 299.0, 301.0])
-    stop = threading.Event()
-    cool = Cooling(
-        read=lambda: 70.0, limit_c=60.0, say=lambda text: None, stop=stop, clock=lambda: next(times)
-    )
-    cool.stop.wait = lambda timeout=None: False  # type: ignore[method-assign]
-    cool()
+    times, readings = iter([0.0, 299.0, 301.0]), iter([70.0, 71.0, 72.0])
+    Cooling(
+        read=lambda: next(readings),
+        limit_c=60.0,
+        say=lambda text: None,
+        clock=lambda: next(times),
+        every_s=0.001,
+    )()
+    assert (list(times), list(readings)) == ([], [72.0])  # one wait, at 299 s; none at 301 s
 
 
 def test_a_device_without_a_thermometer_is_not_waited_for() -> None:
-    Cooling(read=lambda: None, say=lambda text: None)()
+    lines: list[str] = []
+    cool = Cooling(
+        read=lambda: None, limit_c=60.0, say=lines.append, clock=lambda: pytest.fail("it waits")
+    )
+    cool()
+    unlimited = replace(cool, limit_c=None)
+    unlimited()
+    assert (unlimited.limit_c, lines) == (None, [])
 
 
 def test_the_document_of_an_emulated_device_is_marked() -> None:

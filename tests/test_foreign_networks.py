@@ -1,7 +1,6 @@
 """Networks as people have them: each is converted as it is, or refused with cause and remedy."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -328,8 +327,7 @@ def test_the_command_takes_a_signature(
     monkeypatch.chdir(tmp_path)
     for name, code in (("pixels", 0), ("text", 2)):
         argv = ["convert", str(served), "--signature", name, "--out", name, "--json"]
-        monkeypatch.setattr(sys, "argv", ["pipeline", *argv])
-        assert app.exit_code(debug=False) == code
+        assert app.exit_code(argv) == code
     words = capsys.readouterr()
     assert json.loads(words.out)["model"]["signature"] == "pixels"
     assert "Error: --signature: unknown signature 'text'" in words.err

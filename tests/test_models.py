@@ -141,10 +141,24 @@ def test_a_bottleneck_has_the_depthwise_convolutions_of_its_line() -> None:
     assert kernels == documented
 
 
-def test_mobilenet_v4_has_no_activation_but_relu() -> None:
-    relus = [x for x in network("mobilenet_v4").layers if isinstance(x, tf_keras.layers.ReLU)]
-    assert relus
-    assert {relu.max_value for relu in relus} == {None}
+def activations(model: Any) -> set[tuple[str, float | None]]:
+    """Name and upper limit of every activation: of a layer of its own, or inside another layer."""
+    linear = tf_keras.activations.linear
+    found: set[tuple[str, float | None]] = set()
+    for layer in model.layers:
+        if isinstance(layer, tf_keras.layers.ReLU):
+            found.add(("ReLU", None if layer.max_value is None else float(layer.max_value)))
+        elif getattr(layer, "activation", linear) is not linear:  # Activation, Conv2D(activation=)
+            found.add((layer.activation.__name__, None))
+        elif ".layers.activation." in type(layer).__module__ or "Lambda" in type(layer).__name__:
+            found.add((type(layer).__name__, None))
+    return found
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_has_one_activation_which_the_int8_kernels_fuse(family: str) -> None:
+    limit = 6.0 if family in ("mobilenet_v1", "mobilenet_v2", "fused") else None
+    assert activations(network(family)) == {("ReLU", limit)}
 
 
 def test_a_wide_resnet_activates_in_front_of_its_convolutions() -> None:

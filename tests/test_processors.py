@@ -230,7 +230,7 @@ def test_a_processor_that_cannot_be_emulated_is_refused_before_anything_is_made(
         lane.recipe(both, ("convert.prove_on", ["x86-avx"]))
     with pytest.raises(InputError, match=r"needs the targets tflite and onnx"):
         lane.recipe(("convert.prove_on", ["x86-avx2"]))
-    monkeypatch.setattr(shutil, "which", lambda program: None)
+    monkeypatch.setenv("PATH", str(lane.out))  # without qemu
     with pytest.raises(InputError, match=r"apt-get install qemu-user-static"):
         lane.runner(both, ("convert.prove_on", ["x86-avx2"])).run(lane.out / "tiny")
     assert not (lane.out / ".store").exists()
@@ -244,8 +244,9 @@ def test_an_arm_system_that_cannot_be_made_ends_the_run_before_anything_is_train
     """Without apt-get there are no packages for it, and an empty home has none kept."""
     requires("aarch64")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    real = shutil.which
-    monkeypatch.setattr(shutil, "which", lambda name: None if name == "apt-get" else real(name))
+    qemu = PROCESSORS["aarch64"].qemu
+    (tmp_path / qemu).symlink_to(shutil.which(qemu) or "")
+    monkeypatch.setenv("PATH", str(tmp_path))
     proved = lane.runner(("convert.targets", ["tflite", "onnx"]), ("convert.prove_on", ["aarch64"]))
     with pytest.raises(InputError, match="packages for ARM: no apt-get on this machine"):
         proved.run(lane.out / "tiny")

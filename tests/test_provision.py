@@ -3,10 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 
-from targets.devices import wheels
 from targets.devices.contract import Completed, WantedRuntime
 from targets.devices.facts import DeviceFacts, Interpreter
 from targets.devices.fake.link import FakeLink
@@ -97,7 +97,9 @@ def test_the_newer_runtime_comes_before_the_older_one() -> None:
 
 def test_the_older_runtime_comes_with_the_numpy_that_it_was_built_for() -> None:
     every = requirements(device(abi="aarch64"), "tflite")
-    assert all("numpy<2" in each for each in every if "tflite-r" in each[0])
+    older = [each for each in every if each[0].startswith("tflite-runtime")]
+    assert older
+    assert all("numpy<2" in each for each in older)
 
 
 def test_where_no_numpy_wheel_exists_the_devices_own_is_used() -> None:
@@ -176,22 +178,34 @@ def test_an_index_that_is_out_of_reach_is_not_one_without_the_wheel(
     assert not list(tmp_path.iterdir())
 
 
+def offered(index: Path, name: str) -> Path:
+    """A wheel of nothing, in a folder that pip can take for an index."""
+    stem = f"{name.replace('-', '_')}-1.0"
+    index.mkdir()
+    path = index / f"{stem}-py3-none-any.whl"
+    with ZipFile(path, "w") as wheel:
+        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
+        wheel.writestr(f"{stem}.dist-info/METADATA", metadata)
+        wheel.writestr(f"{stem}.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        wheel.writestr(f"{stem}.dist-info/RECORD", "")
+    return path
+
+
 def test_wheels_that_were_fetched_are_not_fetched_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    downloads = []
-
-    def download(arguments: Any, platform: Platform, to: Path) -> bool:
-        downloads.append(arguments)
-        to.mkdir()
-        return True
-
-    monkeypatch.setattr(wheels, "_download", download)
+    index, cache = tmp_path / "index", tmp_path / "cache"
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(index))
+    wheel = offered(index, "toy-wheel")
     platform = Platform(abi="aarch64", glibc=(2, 36), python=(3, 11))
-    first = fetched(["a"], platform, cache=tmp_path)
-    assert fetched(["a"], platform, cache=tmp_path) == first
-    assert fetched(["b"], platform, cache=tmp_path) != first
-    assert downloads == [["a"], ["b"]]
+    folder = fetched(["toy-wheel"], platform, cache=cache)
+    assert folder is not None
+    assert (folder / wheel.name).read_bytes() == wheel.read_bytes()
+    wheel.unlink()
+    assert fetched(["toy-wheel"], platform, cache=cache) == folder
+    other = Platform(abi="aarch64", glibc=(2, 36), python=(3, 12))
+    assert fetched(["toy-wheel"], other, cache=cache) is None  # it is not there any more
 
 
 def test_this_machine_needs_nothing_installed(tmp_path: Path) -> None:

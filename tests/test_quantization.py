@@ -73,6 +73,7 @@ def test_the_input_range_is_assigned_and_training_does_not_move_it(
 def test_a_depthwise_kernel_has_a_range_per_channel(quantized: QuantizedNetwork) -> None:
     depthwise = [w for w in quantized.model.weights if "depthwise_kernel_m" in w.name]
     kernels = {w.shape[2] for w in quantized.model.weights if "depthwise_kernel:" in w.name}
+    assert depthwise
     assert {w.shape[0] for w in depthwise} == kernels
     assert all(w.shape.rank == 1 for w in depthwise)
 
@@ -154,5 +155,7 @@ def test_the_wrapped_copy_leaves_the_student_as_it_was(
 ) -> None:
     before = [w.numpy().copy() for w in student.weights]
     quantized.calibrate(stripes_data[Split.TRAIN].images)
+    for weight in quantized.model.trainable_weights:
+        weight.assign(weight * 3 + 1)
     for variable, was in zip(student.weights, before, strict=True):
         np.testing.assert_array_equal(variable.numpy(), was)

@@ -15,6 +15,7 @@ from pipeline.teachers.contract import raw_input
 from targets.bench.plan import logits_of
 from targets.digest import file_sha256
 from targets.errors import InputError
+from targets.formats.tflite.inspect import inspect
 from tests.teacher_files import (
     TO_1,
     answers,
@@ -144,7 +145,6 @@ def test_a_recurrent_tflite_forgets_the_sample_before(
 ) -> None:
     """TFLite's LSTM keeps its state from call to call: here, and in the process that measures."""
     import tensorflow as tf
-    from ai_edge_litert.interpreter import Interpreter
 
     @tf.function(input_signature=[tf.TensorSpec([1, 12, 12, 1], tf.float32)])
     def net(image: Any) -> Any:
@@ -156,8 +156,8 @@ def test_a_recurrent_tflite_forgets_the_sample_before(
     )
     path = tmp_path / "net.tflite"
     path.write_bytes(converter.convert())
-    operators = Interpreter(model_path=str(path))._get_ops_details()
-    assert "UNIDIRECTIONAL_SEQUENCE_LSTM" in {operator["op_name"] for operator in operators}
+    operators = inspect(path).operators
+    assert "UNIDIRECTIONAL_SEQUENCE_LSTM" in {operator.name for operator in operators}
     teacher = open_teacher(path, TO_1, stripes_data)
     images = stripes_data[Split.VAL].images
     wanted = recurrent(images / np.float32(255)).numpy()

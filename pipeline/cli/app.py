@@ -8,6 +8,7 @@ import errno
 import signal
 import sys
 import traceback
+from collections.abc import Sequence
 
 import click
 
@@ -47,16 +48,17 @@ def _terminate(signum: int, frame: object) -> None:
 
 
 def entry() -> None:
-    """The installed command. Without --debug, no error shows a traceback."""
+    """The installed command."""
     signal.signal(signal.SIGTERM, _terminate)
-    debug = "--debug" in sys.argv[1:]
-    sys.exit(exit_code(debug=debug))
+    sys.exit(exit_code(sys.argv[1:]))
 
 
-def exit_code(*, debug: bool) -> int:
-    """Run the command of `sys.argv`; the code that its process exits with."""
+def exit_code(argv: Sequence[str]) -> int:
+    """Run a command; the code that its process exits with. No error shows a traceback without
+    --debug."""
+    debug = "--debug" in argv
     try:
-        result = main(standalone_mode=False)
+        result = main(argv, standalone_mode=False)
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as stop:
         return stop.exit_code

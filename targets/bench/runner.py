@@ -31,7 +31,6 @@ T = TypeVar("T")
 Array = npt.NDArray[Any]
 AgentResult = dict[str, Any]
 """As the agent writes it; the models of `targets.bench.record` validate it."""
-RETRY_EVERY_S = 5.0
 TIDY_S = 60.0
 
 
@@ -51,6 +50,7 @@ class AgentRunner:
     env: Mapping[str, str] = field(default_factory=dict)
     retry_s: float = 0.0
     """How long a lost connection is waited for."""
+    retry_every_s: float = 5.0
     say: Callable[[str], None] = lambda text: None
     cool: Callable[[], None] = lambda: None
     """Called before a block; may wait for the device to cool down."""
@@ -83,7 +83,7 @@ class AgentRunner:
                 if now >= deadline:
                     raise
                 self.say(f"{error} Trying again for {deadline - now:.0f} s.")
-                self.stop.wait(RETRY_EVERY_S)
+                self.stop.wait(self.retry_every_s)
 
     def run(self, case: "BenchCase", job: AgentJob) -> AgentResult:
         """The agent's result for `job`; `outputs` is a path on the device, for `array`."""

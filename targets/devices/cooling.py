@@ -9,7 +9,6 @@ from targets.devices.contract import Link, Say
 
 RISE_C = 2.0
 LONGEST_S = 300.0
-EVERY_S = 5.0
 LIMIT_S = 30.0
 READ = "cat /sys/class/thermal/thermal_zone*/temp 2>/dev/null; true"
 
@@ -34,6 +33,7 @@ class Cooling:
     limit_c: float | None = None
     say: Say
     stop: Event = field(default_factory=Event)
+    every_s: float = 5.0
     clock: Callable[[], float] = time.monotonic
 
     def __call__(self) -> None:
@@ -47,6 +47,6 @@ class Cooling:
             if not reported:
                 self.say(f"bench     cooling down from {now:.0f} to {self.limit_c:.0f} degrees C")
                 reported = True
-            if self.stop.wait(EVERY_S):
+            if self.stop.wait(self.every_s):
                 return
             now = self.read()

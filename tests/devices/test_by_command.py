@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from targets.bench import runner as host_module
 from targets.bench.result import read
 from targets.devices.contract import DeviceSession
 from tests.brief import brief
@@ -34,11 +33,6 @@ def configured(host: Host, pi: Pi, project: Path) -> Iterator[None]:
         link = device.link()
         link.clean()
         link.close()
-
-
-@pytest.fixture(autouse=True)
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host_module, "RETRY_EVERY_S", 0.5)
 
 
 @pytest.mark.usefixtures("noisy")

@@ -10,19 +10,18 @@ import statistics
 import subprocess
 from typing import NamedTuple
 
-from targets.bench.agent import kernel
 from targets.bench.agent.job import clock
-from targets.bench.agent.kernel import read, read_all
+from targets.bench.agent.kernel import PROC, SYS, read, read_all
 
 SENTINEL, SENTINEL_ROUNDS, SENTINEL_REPEATS = bytes(16 << 10), 256, 5
 SHORTEST_NS = 200_000_000  # the kernel counts busy time in ticks of 10 ms, each core on its own
 
 
-def environment() -> dict[str, object]:
+def environment(*, proc: str = PROC, sysfs: str = SYS) -> dict[str, object]:
     """What can make a block invalid."""
-    load = read(f"{kernel.PROC}/loadavg").split()
-    temperatures = whole(read_all(f"{kernel.SYS}/class/thermal/thermal_zone*/temp"))
-    cores = f"{kernel.SYS}/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_"
+    load = read(f"{proc}/loadavg").split()
+    temperatures = whole(read_all(f"{sysfs}/class/thermal/thermal_zone*/temp"))
+    cores = f"{sysfs}/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_"
     return {
         "loadavg1": float(load[0]) if load else None,
         "runnable": int(load[3].partition("/")[0]) if load else None,
@@ -83,9 +82,9 @@ def usage() -> Usage:
     return Usage(clock(), cpu_ns, own.ru_nvcsw, own.ru_nivcsw, busy_ns())
 
 
-def busy_ns() -> int | None:
+def busy_ns(*, proc: str = PROC) -> int | None:
     """Time that the cores of this machine were in use, by other guests of its host too."""
-    name, *ticks = (read(f"{kernel.PROC}/stat") or "none").splitlines()[0].split()
+    name, *ticks = (read(f"{proc}/stat") or "none").splitlines()[0].split()
     if name != "cpu" or len(ticks) < 8:
         return None
     user, nice, system, _, _, irq, softirq, stolen = map(int, ticks[:8])

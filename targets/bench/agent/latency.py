@@ -64,11 +64,13 @@ def latency(job: AgentJob, model: Session, inputs: Inputs, _: object) -> dict[st
     }
 
 
-def pool(choose: random.Random, model: Session, inputs: Inputs) -> tuple[list[int], list[object]]:
+def pool(
+    choose: random.Random, model: Session, inputs: Inputs, *, most_bytes: int = POOL_BYTES
+) -> tuple[list[int], list[object]]:
     """(indices of samples, the feed of each): as many as memory allows."""
     with phase("input"):
         places, first = list(inputs.places()), inputs.arrays(0)
         size = sum(first[tensor["name"]].nbytes for tensor in inputs.sampled)
-        most = min(POOL, len(places), max(1, POOL_BYTES // max(1, size)))
+        most = min(POOL, len(places), max(1, most_bytes // max(1, size)))
         places = choose.sample(places, most)
         return places, [model.feed(inputs.arrays(place)) for place in places]

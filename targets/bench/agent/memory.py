@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import contextlib
 
-from targets.bench.agent import kernel
 from targets.bench.agent.inputs import Inputs
 from targets.bench.agent.job import AgentJob, phase
+from targets.bench.agent.kernel import PROC, read
 from targets.bench.agent.session import Session
 
 QUERIES = 5
 
 
-def peak_memory(*, reset: bool = False) -> dict[str, int] | None:
+def peak_memory(*, reset: bool = False, proc: str = PROC) -> dict[str, int] | None:
     """VmHWM, RssAnon and RssFile in bytes; None without /proc. `reset` starts the peak anew.
 
     Never getrusage's ru_maxrss: that is inherited from the process that started this one.
     """
     cleared = False
     if reset:
-        with contextlib.suppress(OSError), open(f"{kernel.PROC}/self/clear_refs", "wb", 0) as file:
+        with contextlib.suppress(OSError), open(f"{proc}/self/clear_refs", "wb", 0) as file:
             cleared = file.write(b"5") == 1
-    lines = [line.split() for line in kernel.read(f"{kernel.PROC}/self/status").splitlines()]
+    lines = [line.split() for line in read(f"{proc}/self/status").splitlines()]
     sizes = {line[0][:-1]: int(line[1]) * 1024 for line in lines if line[-1] == "kB"}
     return {**sizes, "reset": cleared} if "VmHWM" in sizes else None
 
