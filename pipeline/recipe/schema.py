@@ -39,20 +39,20 @@ def _one_of(kind: str, known: Iterable[str]) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def _plugin(registry: Registry[T], *others: str) -> BeforeValidator:
-    """A name in `registry`, or one of `others`."""
+def _plugin(registry: Registry[T], *others: str, noun: str = "") -> BeforeValidator:
+    """A name in `registry`, or one of `others`; `noun` is what the recipe calls it."""
 
     def check(value: object) -> object:
         if isinstance(value, str) and value not in others and value not in registry:
             names = (*others, *registry.available())
-            raise ValueError(str(unknown(registry.noun, value, names)))
+            raise ValueError(str(unknown(noun or registry.noun, value, names)))
         return value
 
     return BeforeValidator(check)
 
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
-Target = Annotated[str, _plugin(FORMATS)]
+Target = Annotated[str, _plugin(FORMATS, noun="target")]
 Precision = Annotated[str, _one_of("precision", PRECISIONS)]
 
 
