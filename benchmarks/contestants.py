@@ -110,7 +110,7 @@ def ours(family: str, cfg: Settings, watch: Stopwatch) -> int:
         schedule=one_cycle,
         data=Dataset(name="noise", classes=CLASSES, splits=splits, sha256=""),
         cfg=training,
-        views=AugmentationConfig(shift=0),
+        augmentation=AugmentationConfig(shift=0),
         seed=0,
         view_seed=0,
     )

@@ -83,7 +83,7 @@ def _task(cfg: Settings, objective: Loss) -> Any:
         schedule=one_cycle,
         data=_data(samples, cfg),
         cfg=training,
-        views=AugmentationConfig(shift=2, flip=True),
+        augmentation=AugmentationConfig(shift=2, flip=True),
         seed=0,
         view_seed=0,
     )

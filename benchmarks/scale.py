@@ -142,7 +142,7 @@ def training(folder: Path, steps: int) -> dict[str, float]:
         schedule=one_cycle,
         data=data,
         cfg=cfg,
-        views=AugmentationConfig(shift=2, flip=True),
+        augmentation=AugmentationConfig(shift=2, flip=True),
         seed=0,
         view_seed=0,
     )

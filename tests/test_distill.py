@@ -135,7 +135,7 @@ def test_a_mixed_loss_is_that_of_both_labels_in_their_shares(stripes_data: Datas
     )
     task = Task(
         stage="t", model=build(network), objective=first_label, optimizer=sgd(cfg),
-        schedule=one_cycle, data=stripes_data, cfg=cfg, views=AugmentationConfig(), seed=0,
+        schedule=one_cycle, data=stripes_data, cfg=cfg, augmentation=AugmentationConfig(), seed=0,
         view_seed=0, mixup=1.0,
     )  # fmt: skip
     task.optimizer.build(task.model.trainable_variables)

@@ -144,7 +144,7 @@ def test_each_file_runs_once_over_each_set_of_samples(
     plain = networks(PRECISIONS["int8_ptq"])
     same = SampleSets(calibration=IMAGES, comparison=IMAGES, pair=lambda: IMAGES)
     exporter = Exporter(
-        folder=tmp_path, scratch=tmp_path, samples=same, say=lambda text: None, answers=answers
+        folder=tmp_path, scratch=tmp_path, samples=same, say=lambda text: None, run_model=answers
     )
     for name in FORMATS:
         assert isinstance(exporter.export(plain, name, "int8_ptq"), ProvedFile)

@@ -61,7 +61,7 @@ def test_epoch_e_trains_on_view_e_modulo_the_stored_ones(finished: Lane, tmp_pat
     seed, train = finished.recipe().seed, task.data[Split.TRAIN]
     cache = np.load(kept(finished, "logits", TeacherLogits).path)
     for epoch in range(6):
-        table = training_view(task.views, task.data, seed=seed, view=epoch % 4)
+        table = training_view(task.augmentation, task.data, seed=seed, view=epoch % 4)
         order = epoch_order(len(train), seed=seed, epoch=epoch)
         for number, batch in enumerate(batches(task, epoch)):
             index = order[number * 140 :][:140]

@@ -192,26 +192,22 @@ def _source(one: Observation, observed: Sequence[Observation]) -> Observation | 
 def _row(
     one: Observation, source: Observation | None, teacher: Observation | None, test: "Samples"
 ) -> "AblationRow":
+    from pipeline.reporting.model_rows import fidelity_of
     from pipeline.reporting.schema.ablation import AblationRow
     from targets.evaluation import metrics
 
-    labels, top1 = test.labels, metrics.top1(one.logits, test.labels)
-    columns: dict[str, object] = {
-        "variant": one.variant,
-        "seed": one.seed,
-        "top1": top1,
-        "top1_ci": metrics.wilson_interval(top1, len(labels)),
-        "ece": metrics.expected_calibration_error(one.logits, labels),
-        "corrupted": one.corrupted,
-    }
-    if teacher is not None:
-        columns["agreement_with_teacher"] = metrics.agreement(one.logits, teacher.logits)
-        columns["kl_to_teacher"] = metrics.kl_divergence(reference=teacher.logits, model=one.logits)
-    if source is not None:
-        columns["negative_flip_rate"] = metrics.negative_flip_rate(
-            before=source.logits, after=one.logits, labels=labels
-        )
-        columns["worst_class_change"] = metrics.worst_class_change(
-            before=source.logits, after=one.logits, labels=labels
-        )
-    return AblationRow.model_validate(columns)
+    top1 = metrics.top1(one.logits, test.labels)
+    fidelity = fidelity_of(
+        one.logits,
+        teacher=None if teacher is None else teacher.logits,
+        source=None if source is None else source.logits,
+        labels=test.labels,
+    )
+    return AblationRow(
+        variant=one.variant,
+        seed=one.seed,
+        top1=top1,
+        top1_ci=metrics.wilson_interval(top1, len(test.labels)),
+        corrupted=dict(one.corrupted),
+        **fidelity.model_dump(),
+    )

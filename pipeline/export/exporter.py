@@ -26,7 +26,7 @@ from targets.formats.record import (
 
 Raw = npt.NDArray[np.uint8]
 Logits = npt.NDArray[np.float32]
-Answers = Callable[[Path, str, Raw, Path], Logits]
+RunModel = Callable[[Path, str, Raw, Path], Logits]
 """(file, format, raw samples, scratch folder) -> [n, classes] in the file's runtime."""
 
 
@@ -96,7 +96,7 @@ class Exporter:
     """Name of a format -> its settings."""
     prove_on: tuple[str, ...] = ()
     """Names of `PROCESSORS` on which two files of one quantized graph are compared too."""
-    answers: Answers | None = None
+    run_model: RunModel | None = None
     """None: `logits_of`, the agent that also measures."""
     _refused: set[str] = field(default_factory=set, init=False)
     _outputs: dict[tuple[Path, int], Logits] = field(default_factory=dict, init=False)
@@ -142,7 +142,7 @@ class Exporter:
                 macs=network.macs,
             ),
             parity=(parity, *pair),
-            outputs=self._answers(path, self.samples.comparison),
+            outputs=self._logits(path, self.samples.comparison),
             source=source,
             processors=() if source is None else self._on_processors(path, source),
         )
@@ -153,7 +153,7 @@ class Exporter:
             path.name,
             precision.name,
             expected=network.logits(samples),
-            actual=self._answers(path, samples),
+            actual=self._logits(path, samples),
         )
         operators = FORMATS[target].inspect(path)
         return Parity(
@@ -174,8 +174,8 @@ class Exporter:
         agreement, difference = require_same_labels(
             path.name,
             source.path.name,
-            expected=self._answers(source.path, samples),
-            actual=self._answers(path, samples),
+            expected=self._logits(source.path, samples),
+            actual=self._logits(path, samples),
         )
         saturates = FORMATS[format_of(path)].saturating_products(path)
         found = {
@@ -197,13 +197,13 @@ class Exporter:
         few, on = evenly(self.samples.pair(), SAMPLES), self.prove_on
         return tuple(prove(path, source=source.path, samples=few, on=on, scratch=self.scratch))
 
-    def _answers(self, path: Path, samples: Raw) -> Logits:
+    def _logits(self, path: Path, samples: Raw) -> Logits:
         """Each file runs once over each set of samples."""
         from targets.bench.plan import logits_of
 
-        key, answers = (path, id(samples)), self.answers or logits_of
+        key, run_model = (path, id(samples)), self.run_model or logits_of
         if key not in self._outputs:
-            self._outputs[key] = answers(path, format_of(path), samples, self.scratch)
+            self._outputs[key] = run_model(path, format_of(path), samples, self.scratch)
         return self._outputs[key]
 
 

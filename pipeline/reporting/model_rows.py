@@ -29,7 +29,7 @@ Logits = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class DeviceScores:
     """What was measured on one device."""
 
     device: str
@@ -50,23 +50,23 @@ class DeviceRows:
     notes: tuple[str, ...] = ()
 
 
-def measured(measured: Measured, exports: Exports, *, seed: int) -> DeviceRows:
-    rows = measured_rows(measured, exports, seed=seed)
-    return DeviceRows(rows=rows, notes=notes(rows, exports, measured))
+def device_rows(scores: DeviceScores, exports: Exports, *, seed: int) -> DeviceRows:
+    rows = measured_rows(scores, exports, seed=seed)
+    return DeviceRows(rows=rows, notes=notes(rows, exports, scores))
 
 
-def failed(exports: Exports, *, seed: int, device: str, reason: object) -> DeviceRows:
+def failed_rows(exports: Exports, *, seed: int, device: str, reason: object) -> DeviceRows:
     rows = unmeasured_rows(exports, seed=seed, device=device, reason=str(reason))
     return DeviceRows(rows=rows)
 
 
-def measured_rows(measured: Measured, exports: Exports, *, seed: int) -> tuple[ModelRow, ...]:
+def measured_rows(scores: DeviceScores, exports: Exports, *, seed: int) -> tuple[ModelRow, ...]:
     return tuple(
         ModelRow.of(
             _file(model, seed),
-            _accuracy(model, exports, measured),
-            *_latency(model.name, measured),
-            speed_up(model.name, measured.document),
+            _accuracy(model, exports, scores),
+            *_latency(model.name, scores),
+            speed_up(model.name, scores.document),
         )
         for model in exports.models
     )
@@ -88,18 +88,18 @@ def unmeasured_rows(
     )
 
 
-def notes(rows: tuple[ModelRow, ...], exports: Exports, measured: Measured) -> tuple[str, ...]:
+def notes(rows: tuple[ModelRow, ...], exports: Exports, scores: DeviceScores) -> tuple[str, ...]:
     """Models at chance, and a float student that is better than its teacher."""
     shares = {row.name: row.top1 for row in rows if row.top1 is not None}
-    found = [sentences.at_chance(shares, measured.labels, exports.dataset.classes, what="test")]
+    found = [sentences.at_chance(shares, scores.labels, exports.dataset.classes, what="test")]
     students = [model for model in exports.models if model.role != "teacher"]
     student = min(students, key=lambda m: m.precision != "float32", default=None)
-    teacher = None if student is None else _teachers_logits(student, exports, measured)
+    teacher = None if student is None else _teachers_logits(student, exports, scores)
     if student is not None and teacher is not None:
         found.append(
             sentences.outdone_teacher(
-                student=metrics.right(measured.logits[student.name], measured.labels),
-                teacher=metrics.right(teacher, measured.labels),
+                student=metrics.right(scores.logits[student.name], scores.labels),
+                teacher=metrics.right(teacher, scores.labels),
             )
         )
     return tuple(filter(None, found))
@@ -129,21 +129,21 @@ def _file(model: ExportedModel, seed: int) -> ModelFile:
     return ModelFile(seed=seed, **model.model_dump())
 
 
-def _accuracy(model: ExportedModel, exports: Exports, measured: Measured) -> Accuracy:
-    labels, logits = measured.labels, measured.logits[model.name]
+def _accuracy(model: ExportedModel, exports: Exports, scores: DeviceScores) -> Accuracy:
+    labels, logits = scores.labels, scores.logits[model.name]
     top1 = metrics.top1(logits, labels)
     source = source_of(model, exports)
     fidelity = fidelity_of(
         logits,
-        teacher=_teachers_logits(model, exports, measured),
-        source=None if source is None else measured.logits[source.name],
+        teacher=_teachers_logits(model, exports, scores),
+        source=None if source is None else scores.logits[source.name],
         labels=labels,
     )
     return Accuracy(
         top1=top1,
         top1_ci=metrics.wilson_interval(top1, len(labels)),
         agreement_with_source=_agreement(model, exports),
-        accuracy_change=_accuracy_change(logits, source, measured),
+        accuracy_change=_accuracy_change(logits, source, scores),
         **fidelity.model_dump(),
     )
 
@@ -168,9 +168,9 @@ def fidelity_of(
     )
 
 
-def _teachers_logits(model: ExportedModel, exports: Exports, measured: Measured) -> Logits | None:
+def _teachers_logits(model: ExportedModel, exports: Exports, scores: DeviceScores) -> Logits | None:
     teacher = teacher_of(model, exports)
-    return measured.teacher_logits if teacher is None else measured.logits[teacher.name]
+    return scores.teacher_logits if teacher is None else scores.logits[teacher.name]
 
 
 def _agreement(model: ExportedModel, exports: Exports) -> float | None:
@@ -179,14 +179,14 @@ def _agreement(model: ExportedModel, exports: Exports) -> float | None:
 
 
 def _accuracy_change(
-    logits: Logits, source: ExportedModel | None, measured: Measured
+    logits: Logits, source: ExportedModel | None, scores: DeviceScores
 ) -> AccuracyChange | None:
     """Of a file that was made from the float student."""
     if source is None or source.role == "teacher":
         return None
     paired = significance.mcnemar(
-        before=metrics.right(measured.logits[source.name], measured.labels),
-        after=metrics.right(logits, measured.labels),
+        before=metrics.right(scores.logits[source.name], scores.labels),
+        after=metrics.right(logits, scores.labels),
     )
     return AccuracyChange(
         reference=source.name,
@@ -196,11 +196,11 @@ def _accuracy_change(
     )
 
 
-def _latency(name: str, measured: Measured) -> tuple[Latency, Validity]:
-    document = measured.document
+def _latency(name: str, scores: DeviceScores) -> tuple[Latency, Validity]:
+    document = scores.document
     row = next(row for row in document.summary if row.model == name)
     return Latency(
-        device=measured.device,
+        device=scores.device,
         runtime=row.runtime,
         threads=document.protocol.threads,
         median_ns=row.median_ns,

@@ -103,15 +103,17 @@ def _rows(
     from pipeline.reporting import model_rows
 
     if result.document is None:
-        return model_rows.failed(exports, seed=seed, device=result.device, reason=result.failure)
-    measured = model_rows.Measured(
+        return model_rows.failed_rows(
+            exports, seed=seed, device=result.device, reason=result.failure
+        )
+    scores = model_rows.DeviceScores(
         device=result.device,
         document=result.document,
         logits=result.outputs,
         labels=labels,
         teacher_logits=teacher_logits(exports),
     )
-    return model_rows.measured(measured, exports, seed=seed)
+    return model_rows.device_rows(scores, exports, seed=seed)
 
 
 def teacher_logits(exports: Exports) -> "npt.NDArray[np.float32] | None":

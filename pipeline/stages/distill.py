@@ -48,7 +48,7 @@ def make_task(
         schedule=one_cycle,
         data=job.dataset(),
         cfg=cfg,
-        views=job.recipe.augmentation,
+        augmentation=job.recipe.augmentation,
         seed=job.seed(cfg),
         view_seed=job.recipe.seed,
         targets=cached(cfg, logits),

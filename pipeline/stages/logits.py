@@ -23,18 +23,18 @@ CHUNK = 2048
 
 def run(cfg: LogitsConfig, out: Path, *, job: Job, teacher: Teacher) -> TeacherLogits:
     session.start(seed=job.recipe.seed, threads=job.recipe.threads)
-    data, views = job.dataset(), job.recipe.augmentation
-    require_fit(views, data)
+    data, augmentation = job.dataset(), job.recipe.augmentation
+    require_fit(augmentation, data)
     opened = open_stored(teacher, data, threads=job.recipe.threads)
     # Without augmentation every view is the image itself.
-    count = cfg.views if views.changes else 1
+    count = cfg.views if augmentation.changes else 1
     made = TeacherLogits(folder=out, views=count)
     images = data[Split.TRAIN].images
     shape = (count, len(images), len(data.classes))
     stored = open_memmap(made.path, "w+", np.float16, shape)  # type: ignore[no-untyped-call]
     for view in range(count):
         job.console.say(f"logits    view {view + 1}/{count} of {len(images)} images")
-        table = training_view(views, data, seed=job.recipe.seed, view=view)
+        table = training_view(augmentation, data, seed=job.recipe.seed, view=view)
         for start in range(0, len(images), CHUNK):
             index = np.arange(start, min(start + CHUNK, len(images)))
             with np.errstate(over="ignore"):

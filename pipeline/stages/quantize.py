@@ -32,7 +32,7 @@ def run(
         schedule=cosine,
         data=data,
         cfg=cfg,
-        views=recipe.augmentation,
+        augmentation=recipe.augmentation,
         seed=seed,
         view_seed=recipe.seed,
         targets=cached(cfg, logits),

@@ -14,7 +14,7 @@ from pipeline.reporting.findings import notes
 from pipeline.teachers import open_teacher
 from pipeline.teachers.check import require_teaches
 from pipeline.training import checkpoint, preflight, session
-from pipeline.training.augmentation import teacher_views
+from pipeline.training.augmentation import teacher_augmentation
 from pipeline.training.loop import Task, fit
 from pipeline.training.networks import teacher_network
 from pipeline.training.optimizers import one_cycle, sgd
@@ -53,8 +53,8 @@ def _adopt(file: Path, cfg: TeacherConfig, out: Path, job: Job, data: Dataset) -
     )
 
 
-def _require_plain(views: AugmentationConfig, file: Path) -> None:
-    if views.changes:
+def _require_plain(augmentation: AugmentationConfig, file: Path) -> None:
+    if augmentation.changes:
         raise InputError(
             f"teacher {file}: precomputed logits are of the images as they are, and the recipe "
             "trains the student on augmented ones: a student that gets other pixels than its "
@@ -74,7 +74,7 @@ def _train(cfg: TeacherConfig, out: Path, job: Job, data: Dataset) -> Teacher:
         schedule=one_cycle,
         data=data,
         cfg=cfg,
-        views=teacher_views(job.recipe),
+        augmentation=teacher_augmentation(job.recipe),
         seed=job.seed(cfg),
         view_seed=job.recipe.seed,
     )

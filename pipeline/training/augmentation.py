@@ -79,7 +79,7 @@ def training_view(cfg: AugmentationConfig, data: Dataset, *, seed: int, view: in
     )
 
 
-def teacher_views(recipe: Recipe) -> AugmentationConfig:
+def teacher_augmentation(recipe: Recipe) -> AugmentationConfig:
     """What the teacher is trained on; a teacher's file is not trained."""
     own = recipe.teacher.file is None and recipe.teacher.cutout is not None
     return recipe.augmentation.model_copy(update={"cutout": recipe.teacher.cutout} if own else {})

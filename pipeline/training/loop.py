@@ -63,7 +63,7 @@ class Task:
     """Progress from 0 to 1 -> factor on `cfg.learning_rate`."""
     data: Dataset
     cfg: TrainingConfig
-    views: AugmentationConfig
+    augmentation: AugmentationConfig
     seed: int
     """Of the order of the images."""
     view_seed: int
@@ -135,7 +135,7 @@ def batches(task: Task, epoch: int) -> Iterator[Batch]:
     """The whole batches of an epoch: augmented, mixed if the task asks for it, with targets."""
     train, view = task.data[Split.TRAIN], task.view(epoch)
     order = epoch_order(len(train), seed=task.seed, epoch=epoch)
-    table = training_view(task.views, task.data, seed=task.view_seed, view=view)
+    table = training_view(task.augmentation, task.data, seed=task.view_seed, view=view)
     for number in range(_steps(task)):
         index = order[number * _batch_size(task) :][: _batch_size(task)]
         raw, labels, lam = table.render(train.images, index), [train.labels[index]], 1.0

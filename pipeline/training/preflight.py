@@ -10,7 +10,7 @@ from pipeline.quantization.preflight import (
 )
 from pipeline.recipe.schema import Recipe
 from pipeline.training import session
-from pipeline.training.augmentation import require_fit, teacher_views
+from pipeline.training.augmentation import require_fit, teacher_augmentation
 from pipeline.training.networks import student_network, teacher_network
 from targets.formats.calibration import require_enough
 
@@ -22,7 +22,7 @@ def require_trainable(recipe: Recipe, data: Dataset, *, seed: int) -> None:
     """
     session.start(seed=seed, threads=recipe.threads)
     require_fit(recipe.augmentation, data)
-    require_fit(teacher_views(recipe), data, cutout="teacher.cutout")
+    require_fit(teacher_augmentation(recipe), data, cutout="teacher.cutout")
     _require_int8(recipe, data)
     _require_features(recipe, data)
 
