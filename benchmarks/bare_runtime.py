@@ -1,8 +1,8 @@
-"""What one query costs with nothing around it: `python bare_runtime.py JOB.json`.
+"""Time of one query in a bare loop over the runtime: `python bare_runtime.py JOB.json`.
 
-The counterpart of the agent in `harness_overhead`: the same job, file and Python, and host array in
-to host array out, but many calls between two readings of the clock, so that a call pays neither for
-the clock nor for anything of ours. Standard library, numpy and one runtime, as the agent.
+The counterpart of the agent in `harness_overhead`: the same job, file and Python, host array in,
+host array out. Many calls between two readings of the clock exclude the cost of the clock and of
+the agent. Like the agent, it imports the standard library, numpy and one runtime.
 """
 
 import importlib
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 CALLS = 50
-"""Between two readings of the clock."""
+"""Number of calls between two readings of the clock."""
 
 
 def tflite_calls(module: Any, job: dict[str, Any], array: Any) -> Callable[[], None]:
@@ -53,7 +53,7 @@ def onnx_calls(module: Any, job: dict[str, Any], array: Any) -> Callable[[], Non
 
 
 def measure(job: dict[str, Any]) -> list[int]:
-    """ns of `CALLS` calls, as often as the job's times and minimum of queries ask for."""
+    """Times of `CALLS` calls each, in ns, until the job's duration and queries are reached."""
     module = importlib.import_module(job["module"])
     array = np.load(job["samples"])[:1]
     load = onnx_calls if job["runtime"] == "onnxruntime" else tflite_calls
@@ -62,13 +62,13 @@ def measure(job: dict[str, Any]) -> list[int]:
     begun = clock()
     while clock() - begun < job["warmup_ns"]:
         calls()
-    seen: list[int] = []
+    times_ns: list[int] = []
     begun = clock()
-    while len(seen) * CALLS < job["min_queries"] or clock() - begun < job["min_duration_ns"]:
+    while len(times_ns) * CALLS < job["min_queries"] or clock() - begun < job["min_duration_ns"]:
         before = clock()
         calls()
-        seen.append(clock() - before)
-    return seen
+        times_ns.append(clock() - before)
+    return times_ns
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""The three loops that `train_step.py` compares, each over one epoch of noise, and their watch.
+"""The three loops that `train_step.py` compares, each over one epoch of noise, and their stopwatch.
 
 The same student (1.0 wide, grey images), batch, SGD with Nesterov momentum, cross-entropy, threads
-and data; no teacher. Ours is `pipeline.training.loop.fit` itself with all that the product carries:
-deterministic kernels, rendered views, a rate per step. The peers run with their defaults.
+and data; no teacher. `ours` is `pipeline.training.loop.fit` with all of its features: deterministic
+kernels, rendered views, a learning rate per step. The peers run with their defaults.
 """
 
 import tempfile
@@ -27,7 +27,7 @@ WARM_UP_STEPS = 10
 
 
 class Settings(BaseModel):
-    """What all contestants share."""
+    """Settings of all contestants."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -48,12 +48,12 @@ class Timing(BaseModel):
 
 @dataclass
 class Stopwatch(SilentEpochs):
-    """Told of every step, it times those after warm-up; a progress for the product's loop."""
+    """Times the steps after warm-up; also a progress display for the product's loop."""
 
     cfg: Settings
     done: int = 0
     readings: list[tuple[float, float, float]] = field(default_factory=list)
-    """Seconds on the clock, of this process' CPU time, and of all CPU time that is not idle."""
+    """Wall time, CPU time of this process, and all CPU time that is not idle; in seconds."""
 
     def step(self, done: int = 0, of: int = 0) -> None:
         self.done += 1
@@ -72,7 +72,7 @@ class Stopwatch(SilentEpochs):
 
 
 def noise(cfg: Settings) -> Samples:
-    """One epoch: the time of a step does not depend on what is in the pixels."""
+    """One epoch of random images: the time of a step does not depend on the pixels' values."""
     random, count = np.random.default_rng(0), (WARM_UP_STEPS + cfg.steps) * cfg.batch_size
     images = random.integers(0, 256, (count, cfg.side, cfg.side, 1), dtype=np.uint8)
     return Samples(images=images, labels=random.integers(0, len(CLASSES), count))
@@ -121,7 +121,7 @@ def ours(family: str, cfg: Settings, watch: Stopwatch) -> int:
 
 
 def keras_fit(family: str, cfg: Settings, watch: Stopwatch) -> int:
-    """As its tutorials do it: an array normalised beforehand, `compile`, `fit`."""
+    """As in the Keras tutorials: an array normalised beforehand, `compile`, `fit`."""
     import tensorflow as tf
     from tf_keras import callbacks, losses, optimizers
 
@@ -165,4 +165,4 @@ CONTESTANTS: dict[str, Callable[[str, Settings, Stopwatch], int]] = {
     "keras_fit": keras_fit,
     "torch_loop": torch_loop,
 }
-"""Trains a network of a family, tells the watch of every step, returns the parameters' number."""
+"""Each trains a network of a family, calls `watch.step` and returns the number of parameters."""

@@ -1,9 +1,9 @@
 """The three ways to train one student that `distill_step.py` compares, each over steps of noise.
 
 The same student (MobileNetV1-style, 1.0 wide), batch, optimizer and data; for the two that distil,
-the same loss and teacher (ResNet 32, 64, 128, two blocks per stage). Ours render a view of every
-batch and have deterministic kernels; Keras runs with its defaults on an array that was normalised
-beforehand.
+the same loss and teacher (ResNet 32, 64, 128, two blocks per stage). The product's loop renders a
+view of every batch with deterministic kernels; Keras runs with its defaults on an array that was
+normalised beforehand.
 """
 
 import tempfile
@@ -34,7 +34,7 @@ def kd() -> Loss:
 
 
 def alone(cfg: Settings, watch: Stopwatch) -> int:
-    """Our loop on labels."""
+    """The product's loop on labels."""
     from pipeline.losses.objectives import hard_labels
 
     task = _task(cfg, hard_labels)
@@ -44,7 +44,7 @@ def alone(cfg: Settings, watch: Stopwatch) -> int:
 
 
 def cached(cfg: Settings, watch: Stopwatch) -> int:
-    """Our loop on the logits that a memory-mapped float16 cache holds of every view."""
+    """The product's loop on the logits of every view, from a memory-mapped float16 cache."""
     task = _task(cfg, kd())
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "logits.npy"
@@ -107,9 +107,9 @@ def keras_live(cfg: Settings, watch: Stopwatch) -> int:
     class Distiller(Model):  # type: ignore[misc]
         def train_step(self, data: Any) -> dict[str, Any]:
             images, labels = data
-            said = teacher(images, training=False)
+            logits = teacher(images, training=False)
             with tf.GradientTape() as tape:
-                value = loss(student=network(images, training=True), teacher=said, labels=labels)
+                value = loss(student=network(images, training=True), teacher=logits, labels=labels)
             variables = network.trainable_variables
             self.optimizer.apply_gradients(
                 zip(tape.gradient(value, variables), variables, strict=True)
@@ -144,4 +144,4 @@ CONTESTANTS: dict[str, Callable[[Settings, Stopwatch], int]] = {
     "alone": alone,
     "keras_live": keras_live,
 }
-"""Trains the student, tells the watch of every step, returns the student's parameters."""
+"""Each trains the student, calls `watch.step` and returns the student's number of parameters."""

@@ -1,4 +1,4 @@
-"""What a step with the teacher's cached logits costs: against no teacher, and against a live one.
+"""Time of a step with cached teacher logits, compared with no teacher and with a live one.
 
 Each measurement is a fresh process, the contestants take turns within a round, and a ratio compares
 the seconds per step of one round only. The cache is warm: filling it costs one pass of the teacher
@@ -16,29 +16,29 @@ from distill_contestants import CONTESTANTS
 from targets.devices.cpus import available_cpus
 
 AT_MOST = {"alone": 1.15, "keras_live": 0.5}
-"""Peer -> how many times its seconds per step a cached step may take."""
+"""Peer -> largest ratio of the seconds of a cached step to those of the peer."""
 
 
 def compare(cfg: Settings, *, rounds: int, tries: int) -> dict[str, Any]:
-    seen: dict[str, list[dict[str, Any]]] = {name: [] for name in CONTESTANTS}
+    measured: dict[str, list[dict[str, Any]]] = {name: [] for name in CONTESTANTS}
     for number, name in fresh.in_turns(list(CONTESTANTS), rounds):
         given = (name, cfg.model_dump_json())
-        seen[name].append(fresh.undisturbed(__file__, *given, tries=tries))
+        measured[name].append(fresh.undisturbed(__file__, *given, tries=tries))
         click.echo(f"round {number + 1}/{rounds}: {name}", err=True)
-    sizes = {timing["parameters"] for timings in seen.values() for timing in timings}
+    sizes = {timing["parameters"] for timings in measured.values() for timing in timings}
     if len(sizes) != 1:
         raise click.ClickException(f"not the same student: parameters {sorted(sizes)}.")
     return {
         "parameters": sizes.pop(),
-        "timings": seen,
-        "cached_to": {peer: against(seen, peer) for peer in AT_MOST},
+        "timings": measured,
+        "cached_to": {peer: against(measured, peer) for peer in AT_MOST},
     }
 
 
-def against(seen: dict[str, list[dict[str, Any]]], peer: str) -> dict[str, Any]:
-    """Seconds of a cached step over those of a peer's, round by round."""
-    pairs = zip(seen["cached"], seen[peer], strict=True)
-    rounds = [theirs["images_per_s"] / ours["images_per_s"] for ours, theirs in pairs]
+def against(measured: dict[str, list[dict[str, Any]]], peer: str) -> dict[str, Any]:
+    """Seconds of a cached step over those of the peer's, per round."""
+    pairs = zip(measured["cached"], measured[peer], strict=True)
+    rounds = [other["images_per_s"] / cached["images_per_s"] for cached, other in pairs]
     return fresh.ratio(rounds, at_most=AT_MOST[peer])
 
 

@@ -1,4 +1,4 @@
-"""Files that next to nothing is computed in: one Add of a tensor of four numbers to itself."""
+"""Model files with almost no computation: one Add of a tensor of four numbers to itself."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ INPUT = "x"
 
 
 def write(folder: Path) -> dict[str, Path]:
-    """Format -> its file; and `samples.npy` with samples that both take."""
+    """Write both files and `samples.npy` with their samples; returns format -> file."""
     np.save(folder / "samples.npy", np.zeros((64, *SHAPE[1:]), np.float32))
     contents = {"tflite": _tflite(), "onnx": _onnx()}
     paths = {name: folder / f"empty.{name}" for name in contents}

@@ -1,4 +1,4 @@
-"""What the benchmarks share: a fresh process per measurement, ratios, and a JSON document."""
+"""A fresh process per measurement, ratios, and a JSON document: for all benchmarks."""
 
 import json
 import os
@@ -20,20 +20,20 @@ import click
 from targets.devices.local.probe import probe_local
 
 QUIET_CORES = 0.1
-"""What others may take before a measurement counts as disturbed."""
+"""Cores that others may use before a measurement counts as disturbed."""
 
 Command = Callable[..., Any]
 FILE = click.Path(path_type=Path, dir_okay=False)
 OUTPUT = (
-    click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout."),
-    click.option("--out", type=FILE, help="Write that document there too."),
+    click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout."),
+    click.option("--out", type=FILE, help="Also write the document to a file."),
 )
 STEPS = (
-    click.option("--rounds", type=click.IntRange(min=1), default=5, help="Of all contestants."),
-    click.option("--tries", type=click.IntRange(min=1), default=3, help="At a quiet measurement."),
-    click.option("--steps", type=click.IntRange(min=1), default=50, help="Timed, after warm-up."),
+    click.option("--rounds", type=click.IntRange(min=1), default=5, help="Number of rounds."),
+    click.option("--tries", type=click.IntRange(min=1), default=3, help="Tries per measurement."),
+    click.option("--steps", type=click.IntRange(min=1), default=50, help="Timed steps."),
     click.option("--batch-size", type=click.IntRange(min=1), default=128, help="Images per step."),
-    click.option("--side", type=click.IntRange(min=4), default=28, help="Pixels of an image."),
+    click.option("--side", type=click.IntRange(min=4), default=28, help="Side in pixels."),
     click.option("--threads", type=click.IntRange(min=1), help="[default: CPUs of this process]"),
 )
 
@@ -52,7 +52,7 @@ def options(*those: Command) -> Command:
 def measure(script: str, *argv: str, timeout_s: float = 900) -> dict[str, Any]:
     """The last line that `script --measure *argv` prints, as JSON; on CPUs only.
 
-    Raises `click.ClickException` with what the process said when it fails.
+    Raises `click.ClickException` with the stderr of the process if it fails.
     """
     env = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(
@@ -69,26 +69,26 @@ def measure(script: str, *argv: str, timeout_s: float = 900) -> dict[str, Any]:
 
 
 def undisturbed(script: str, *argv: str, tries: int) -> dict[str, Any]:
-    """The first measurement that other jobs left alone, else the least disturbed of `tries`."""
-    seen: list[dict[str, Any]] = []
-    while len(seen) < tries:
-        seen.append(measure(script, *argv))
-        if seen[-1]["cores_taken_by_others"] <= QUIET_CORES:
+    """The first undisturbed measurement, else the least disturbed of `tries`."""
+    results: list[dict[str, Any]] = []
+    while len(results) < tries:
+        results.append(measure(script, *argv))
+        if results[-1]["cores_taken_by_others"] <= QUIET_CORES:
             break
-    return min(seen, key=lambda one: float(one["cores_taken_by_others"]))
+    return min(results, key=lambda one: float(one["cores_taken_by_others"]))
 
 
 @contextmanager
-def watch_others(seen: list[float]) -> Iterator[None]:
-    """Adds to `seen` the cores that others took, meanwhile, than we and our ended children."""
+def watch_others(cores: list[float]) -> Iterator[None]:
+    """Append the cores used meanwhile by others than this process and its ended children."""
     before = _cpu_readings()
     yield
     wall_s, own_s, busy_s = (b - a for a, b in zip(before, _cpu_readings(), strict=True))
-    seen.append(max(0.0, (busy_s - own_s) / wall_s))
+    cores.append(max(0.0, (busy_s - own_s) / wall_s))
 
 
 def _cpu_readings() -> tuple[float, float, float]:
-    """Seconds on the clock, of our CPU time, and of all CPU time that is not idle."""
+    """Wall time, CPU time of this process and its children, and all CPU time that is not idle."""
     import psutil
 
     uses = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
@@ -98,7 +98,7 @@ def _cpu_readings() -> tuple[float, float, float]:
 
 
 def in_turns(names: Sequence[str], rounds: int) -> Iterator[tuple[int, str]]:
-    """(round, name) of all names in every round, each round led by another one."""
+    """(round, name) of all names in every round; each round starts with the next name."""
     for number in range(rounds):
         lead = number % len(names)
         for name in (*names[lead:], *names[:lead]):
@@ -108,8 +108,8 @@ def in_turns(names: Sequence[str], rounds: int) -> Iterator[tuple[int, str]]:
 def ratio(rounds: Sequence[float], *, at_most: float | None) -> dict[str, Any]:
     """Ratios of one round each, their median and range, and whether a target was reached."""
     median = statistics.median(rounds)
-    seen = {"median": median, "min": min(rounds), "max": max(rounds), "rounds": list(rounds)}
-    return {**seen, "at_most": at_most, "reached": None if at_most is None else median <= at_most}
+    ratios = {"median": median, "min": min(rounds), "max": max(rounds), "rounds": list(rounds)}
+    return {**ratios, "at_most": at_most, "reached": None if at_most is None else median <= at_most}
 
 
 def describe(schema: str, packages: Sequence[str], settings: dict[str, Any]) -> dict[str, Any]:
@@ -168,9 +168,9 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     Console(highlight=False, width=120).print(table)
 
 
-def verdict(seen: dict[str, Any]) -> list[str]:
-    """A ratio, its range, and, where it has one, its target and whether it was reached."""
-    span = f"{seen['median']:.3f}x ({seen['min']:.3f} to {seen['max']:.3f})"
-    if seen["at_most"] is None:
+def verdict(summary: dict[str, Any]) -> list[str]:
+    """A ratio and its range, and its target, if it has one, with whether it was reached."""
+    span = f"{summary['median']:.3f}x ({summary['min']:.3f} to {summary['max']:.3f})"
+    if summary["at_most"] is None:
         return [span]
-    return [span, f"{seen['at_most']}x", "reached" if seen["reached"] else "not reached"]
+    return [span, f"{summary['at_most']}x", "reached" if summary["reached"] else "not reached"]

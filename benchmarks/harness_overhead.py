@@ -1,8 +1,8 @@
-"""What the agent adds to a query: an empty model through it, against the runtime called bare.
+"""Time that the agent adds to a query of an empty model, compared with the bare runtime.
 
-Per runtime and round two fresh processes of the same Python, in turns: the agent in its latency
-mode, whose median counts, and `bare_runtime.py`, whose queries have no clock and nothing of ours
-around them. The difference of the two in a round is ours; its median over the rounds is judged.
+Per runtime and round two fresh processes of the same Python take turns: the agent in its latency
+mode, of which the median counts, and `bare_runtime.py`. The agent adds the difference of the two in
+a round; its median over the rounds is judged.
 """
 
 import json
@@ -51,7 +51,7 @@ def job(runtime: Runtime, model: Path, seconds: float, seed: str) -> dict[str, A
 
 
 def run(script: Path, runtime: Runtime, python: Path, given: dict[str, Any]) -> Any:
-    """What the script wrote, in a process as the product starts it."""
+    """The document that the script writes, in a process started as by the product."""
     out = Path(given["model"]).with_name("out.json")
     job_file = out.with_name("job.json")
     out.unlink(missing_ok=True)
@@ -72,49 +72,49 @@ def query_ns(side: str, result: dict[str, Any]) -> float:
 
 def compare(runtime: Runtime, model: Path, *, rounds: int, seconds: float) -> dict[str, Any]:
     python = python_for(runtime, say=lambda text: click.echo(text, err=True))
-    seen: dict[str, list[float]] = {side: [] for side in SIDES}
+    queries: dict[str, list[float]] = {side: [] for side in SIDES}
     others: list[float] = []
     versions = {}
     for number, side in fresh.in_turns(list(SIDES), rounds):
         given = job(runtime, model, seconds, f"0:{number}")
         with fresh.watch_others(others):
             result = run(packed(runtime) if side == "agent" else BARE, runtime, python, given)
-        seen[side].append(query_ns(side, result))
+        queries[side].append(query_ns(side, result))
         if side == "agent":
             versions = {**result["runtime"], "python": result["python"]}
-    return {**judged(seen), "runtime": versions, "cores_taken_by_others": others}
+    return {**judged(queries), "runtime": versions, "cores_taken_by_others": others}
 
 
-def judged(seen: dict[str, list[float]]) -> dict[str, Any]:
-    ours = [a - b for a, b in zip(seen["agent"], seen["bare"], strict=True)]
-    median = statistics.median(ours)
+def judged(queries: dict[str, list[float]]) -> dict[str, Any]:
+    added = [a - b for a, b in zip(queries["agent"], queries["bare"], strict=True)]
+    median = statistics.median(added)
     return {
-        **{f"{side}_ns": statistics.median(seen[side]) for side in seen},
-        "ours_ns": {"median": median, "min": min(ours), "max": max(ours), "rounds": ours},
-        "ours_share": median / statistics.median(seen["agent"]),
+        **{f"{side}_ns": statistics.median(queries[side]) for side in queries},
+        "ours_ns": {"median": median, "min": min(added), "max": max(added), "rounds": added},
+        "ours_share": median / statistics.median(queries["agent"]),
         "at_most_ns": AT_MOST_NS,
         "reached": median <= AT_MOST_NS,
-        "rounds_ns": seen,
+        "rounds_ns": queries,
     }
 
 
 def report(result: dict[str, Any]) -> None:
-    rows = [[name, *cells(seen)] for name, seen in result["runtimes"].items()]
-    header = ["runtime", "agent µs", "bare µs", "ours µs", "share", "at most µs", "", "disturbed"]
+    rows = [[name, *cells(row)] for name, row in result["runtimes"].items()]
+    header = ["runtime", "agent µs", "bare µs", "added µs", "share", "at most µs", "", "disturbed"]
     fresh.print_table(header, rows)
 
 
-def cells(seen: dict[str, Any]) -> list[str]:
-    ours = {key: seen["ours_ns"][key] / 1e3 for key in ("median", "min", "max")}
-    loud = sum(cores > fresh.QUIET_CORES for cores in seen["cores_taken_by_others"])
+def cells(row: dict[str, Any]) -> list[str]:
+    added = {key: row["ours_ns"][key] / 1e3 for key in ("median", "min", "max")}
+    loud = sum(cores > fresh.QUIET_CORES for cores in row["cores_taken_by_others"])
     return [
-        f"{seen['agent_ns'] / 1e3:.2f}",
-        f"{seen['bare_ns'] / 1e3:.2f}",
-        f"{ours['median']:.2f} ({ours['min']:.2f} to {ours['max']:.2f})",
-        f"{100 * seen['ours_share']:.0f} %",
-        f"{seen['at_most_ns'] / 1e3:g}",
-        "reached" if seen["reached"] else "not reached",
-        f"{loud} of {len(seen['cores_taken_by_others'])}",
+        f"{row['agent_ns'] / 1e3:.2f}",
+        f"{row['bare_ns'] / 1e3:.2f}",
+        f"{added['median']:.2f} ({added['min']:.2f} to {added['max']:.2f})",
+        f"{100 * row['ours_share']:.0f} %",
+        f"{row['at_most_ns'] / 1e3:g}",
+        "reached" if row["reached"] else "not reached",
+        f"{loud} of {len(row['cores_taken_by_others'])}",
     ]
 
 
@@ -131,13 +131,13 @@ def measure_all(names: Sequence[str], *, rounds: int, seconds: float) -> dict[st
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.option("--runtime", "names", multiple=True, type=click.Choice(list(RUNTIMES)))
-@click.option("--rounds", type=click.IntRange(min=1), default=7, help="Of both.")
-@click.option("--seconds", type=float, default=0.5, help="Measured in each process.")
+@click.option("--rounds", type=click.IntRange(min=1), default=7, help="Rounds of both.")
+@click.option("--seconds", type=float, default=0.5, help="Time per process.")
 @fresh.options(*fresh.OUTPUT)
 def main(
     *, names: tuple[str, ...], rounds: int, seconds: float, as_json: bool, out: Path | None
 ) -> None:
-    """Measure what the agent adds to a query of an empty model, in every runtime.
+    """Measure the time that the agent adds to a query of an empty model, per runtime.
 
     \b
     Example:

@@ -2,7 +2,7 @@
 
 Measured by the product's own protocol: fresh processes that import one runtime, all files in
 seeded random order within a block, ratios taken within a block. The networks are untrained, which
-changes no latency; their accuracy comes from elsewhere (`--accuracy`) or is left out.
+does not change latency; their accuracy is that of `--accuracy`, or is left out.
 """
 
 import json
@@ -42,7 +42,7 @@ from targets.errors import DeviceError
 
 SAMPLES = 64
 VNNI = {"avx512_vnni", "avx_vnni"}
-"""Where the ratios of the runtimes are judged; elsewhere they are only shown."""
+"""CPU flags: with one of them the ratios of the runtimes are judged, else only shown."""
 PACKAGES = (
     "tensorflow", "tf-keras", "tensorflow-model-optimization", "tf2onnx", "onnx", "onnxruntime",
     "ai-edge-litert", "numpy",
@@ -51,7 +51,7 @@ PACKAGES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A ratio of two files that is meant to be at most, or at least, `limit`."""
+    """A ratio of two files that should be at most, or at least, `limit`."""
 
     of: str
     to: str
@@ -85,14 +85,14 @@ TARGETS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class Run:
     """All blocks of one run, and the files."""
 
     blocks: list[Block]
     files: dict[str, dict[str, Any]]
 
     def samples_ns(self, name: str) -> list[list[int]]:
-        """Of one file, by process."""
+        """Samples of one file, per process."""
         return [list(b.samples_ns or ()) for b in self.blocks if b.counted and b.model == name]
 
     def median_us(self, name: str) -> float:
@@ -102,14 +102,14 @@ class Seen:
         if what == "size":
             sizes = [self.files[name]["size_bytes"] for name in (of, to)]
             return {"ratio": sizes[0] / sizes[1], "interval": None}
-        seen = compare(baseline=self.samples_ns(of), candidate=self.samples_ns(to))
-        ends = seen.interval and (seen.interval.low, seen.interval.high)
-        return {"ratio": seen.ratio, "interval": ends}
+        compared = compare(baseline=self.samples_ns(of), candidate=self.samples_ns(to))
+        ends = compared.interval and (compared.interval.low, compared.interval.high)
+        return {"ratio": compared.ratio, "interval": ends}
 
 
 def measure(
     networks: list[Network], folder: Path, plan: BenchPlan, *, side: int, threads: int
-) -> Seen:
+) -> Run:
     samples = folder / "samples.npy"
     np.save(samples, images((side, side, 1), SAMPLES))
     cases = [replace(case, threads=threads) for network in networks for case in network.cases]
@@ -118,11 +118,11 @@ def measure(
         blocks = bench.latency(cases, say=lambda text: click.echo(text, err=True))
     except DeviceError as error:
         raise click.ClickException(str(error)) from error
-    return Seen(blocks=blocks, files={s.name: describe(s.path) for s in cases})
+    return Run(blocks=blocks, files={s.name: describe(s.path) for s in cases})
 
 
-def network_rows(network: Network, seen: Seen, accuracy: dict[str, Any]) -> list[dict[str, Any]]:
-    """One row per runtime: medians, int8 to float32, sizes, and the accuracy that was given."""
+def network_rows(network: Network, run: Run, accuracy: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row per runtime: medians, int8 to float32, sizes, and the given accuracy."""
     rows = []
     for kind in ("tflite", "onnx"):
         names = [f"{network.family}.{precision}.{kind}" for precision in ("float32", "int8")]
@@ -132,32 +132,32 @@ def network_rows(network: Network, seen: Seen, accuracy: dict[str, Any]) -> list
                 "parameters": network.parameters,
                 "macs": network.macs,
                 "format": kind,
-                "median_us": [seen.median_us(name) for name in names],
-                "latency": seen.ratio(names[1], names[0]),
-                "size_bytes": [seen.files[name]["size_bytes"] for name in names],
-                "size": seen.ratio(names[1], names[0], "size"),
+                "median_us": [run.median_us(name) for name in names],
+                "latency": run.ratio(names[1], names[0]),
+                "size_bytes": [run.files[name]["size_bytes"] for name in names],
+                "size": run.ratio(names[1], names[0], "size"),
                 "top1": [accuracy.get(network.family, {}).get(p) for p in ("float32", "int8")],
             }
         )
     return rows
 
 
-def weight_rows(network: Network, seen: Seen) -> dict[str, Any]:
-    """What weights as uint8, exact on every processor, cost over int8 ones on this processor."""
+def weight_rows(network: Network, run: Run) -> dict[str, Any]:
+    """Latency with uint8 weights, exact on every processor, over that with int8 weights here."""
     names = [f"{network.family}.int8.onnx", fast(network.family)]
     return {
         "network": network.family,
-        "median_us": [seen.median_us(name) for name in names],
-        "latency": seen.ratio(*names),
+        "median_us": [run.median_us(name) for name in names],
+        "latency": run.ratio(*names),
     }
 
 
-def judged(seen: Seen, *, runtime_ratios: bool) -> list[dict[str, Any]]:
-    """Every target whose files were measured; `reached` is null where it is not judged."""
+def judged(run: Run, *, runtime_ratios: bool) -> list[dict[str, Any]]:
+    """Every target whose files were measured; `reached` is null if it is not judged."""
     judgements = []
     for target in TARGETS:
-        if target.of in seen.files and target.to in seen.files:
-            ratio = seen.ratio(target.of, target.to, target.what)
+        if target.of in run.files and target.to in run.files:
+            ratio = run.ratio(target.of, target.to, target.what)
             judge = runtime_ratios or target.what == "size"
             reached = target.reached(ratio["ratio"]) if judge else None
             judgements.append({**asdict(target), **ratio, "reached": reached})
@@ -165,7 +165,7 @@ def judged(seen: Seen, *, runtime_ratios: bool) -> list[dict[str, Any]]:
 
 
 def int8_instructions() -> list[str] | None:
-    """This x86's int8 dot products; None where that cannot be read, as on any other machine."""
+    """The int8 dot products of this x86; None if unknown, and on other processors."""
     info = Path("/proc/cpuinfo")
     if platform.machine() not in ("x86_64", "AMD64") or not info.exists():
         return None
@@ -178,18 +178,18 @@ def has_vnni() -> bool:
 
 def about(plan: BenchPlan, side: int) -> dict[str, Any]:
     settings = {"side": side, "channels": 1, "classes": CLASSES, **asdict(plan)}
-    seen = fresh.describe("int8/1", PACKAGES, settings)
+    description = fresh.describe("int8/1", PACKAGES, settings)
     machine = {"int8_instructions": int8_instructions(), "loadavg1": probe_local().loadavg1}
     return {
-        **seen,
+        **description,
         "command": shlex.join(["python", "benchmarks/int8.py", *sys.argv[1:]]),
-        "cpu": {**seen["cpu"], **machine},
+        "cpu": {**description["cpu"], **machine},
         "trained": False,
     }
 
 
 def measured(block: Block) -> dict[str, Any]:
-    """One process, without its raw samples."""
+    """The record of one process, without its raw samples."""
     kept = block.model_dump(
         include={"model", "index", "order", "runtime", "stop_reason", "valid", "invalid_reasons"}
     )
@@ -217,14 +217,14 @@ def print_tables(result: dict[str, Any]) -> None:
         weights.add_row(row["network"], *times, span(row["latency"]))
     console.print("", weights)
     judgements = Table(box=None, pad_edge=False)
-    for name in ("ratio", "", "to", "seen", "target", ""):
+    for name in ("ratio", "", "to", "measured", "target", ""):
         judgements.add_column(name, no_wrap=True)
-    said = {True: "reached", False: "NOT reached", None: "not judged here"}
-    for seen in result["targets"]:
-        sign = "≥" if seen["at_least"] else "≤"
+    words = {True: "reached", False: "NOT reached", None: "not judged here"}
+    for row in result["targets"]:
+        sign = "≥" if row["at_least"] else "≤"
         judgements.add_row(
-            seen["what"], seen["of"], seen["to"], span(seen), f"{sign} {seen['limit']:g}",
-            said[seen["reached"]],
+            row["what"], row["of"], row["to"], span(row), f"{sign} {row['limit']:g}",
+            words[row["reached"]],
         )  # fmt: skip
     console.print("", judgements)
 
@@ -243,18 +243,18 @@ def cells(row: dict[str, Any]) -> list[str]:
     ]
 
 
-def span(seen: dict[str, Any]) -> str:
-    ends = seen["interval"]
-    shown = f"{seen['ratio']:.3f}"
+def span(ratio: dict[str, Any]) -> str:
+    ends = ratio["interval"]
+    shown = f"{ratio['ratio']:.3f}"
     return shown if ends is None else f"{shown} ({ends[0]:.2f}-{ends[1]:.2f})"
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.option("--network", "families", multiple=True, type=click.Choice(list(NETWORKS)))
-@click.option("--processes", type=click.IntRange(min=1), default=6, help="Fresh ones per file.")
-@click.option("--seconds", type=float, default=0.5, help="Measured in each of them.")
-@click.option("--side", type=click.IntRange(min=8), default=28, help="Pixels of an image.")
-@click.option("--threads", type=click.IntRange(min=1), default=1, help="Of the runtimes.")
+@click.option("--processes", type=click.IntRange(min=1), default=6, help="Processes per file.")
+@click.option("--seconds", type=float, default=0.5, help="Time per process.")
+@click.option("--side", type=click.IntRange(min=8), default=28, help="Side of an image in pixels.")
+@click.option("--threads", type=click.IntRange(min=1), default=1, help="Threads of the runtimes.")
 @click.option(
     "--accuracy",
     type=fresh.FILE,
@@ -287,12 +287,12 @@ def main(
     with TemporaryDirectory() as name:
         folder = Path(name)
         networks = [write(f, folder, side=side, threads=1) for f in families or NETWORKS]
-        seen = measure(networks, folder, plan, side=side, threads=threads)
-    result["files"] = seen.files
-    result["networks"] = [row for n in networks for row in network_rows(n, seen, known)]
-    result["weights"] = [weight_rows(network, seen) for network in networks]
-    result["targets"] = judged(seen, runtime_ratios=has_vnni())
-    result["processes"] = [measured(block) for block in seen.blocks]
+        run = measure(networks, folder, plan, side=side, threads=threads)
+    result["files"] = run.files
+    result["networks"] = [row for n in networks for row in network_rows(n, run, known)]
+    result["weights"] = [weight_rows(network, run) for network in networks]
+    result["targets"] = judged(run, runtime_ratios=has_vnni())
+    result["processes"] = [measured(block) for block in run.blocks]
     fresh.publish(result, out=out, as_json=as_json, report=print_tables)
 
 

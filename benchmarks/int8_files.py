@@ -37,7 +37,7 @@ NAIVE = f"{RESIDUAL}.naive.onnx"
 
 
 def fast(family: str) -> str:
-    """The int8 ONNX file with int8 weights, which is right on some processors only."""
+    """The int8 ONNX file with int8 weights, which is correct on some processors only."""
     return f"{family}.int8-weights.onnx"
 
 
@@ -105,9 +105,9 @@ def _int8(model: Any, family: str, spec: InputSpec, folder: Path) -> list[Path]:
 
 
 def _naive(model: Any, spec: InputSpec, path: Path) -> Path:
-    """What a search finds first: tfmot's defaults straight into tf2onnx; normalised images in.
+    """The usual export: tfmot's defaults, converted by tf2onnx; it takes normalised images.
 
-    After one batch: before it the input's range is 0, and the file cannot be loaded.
+    The export needs one batch before it: the input's range is 0 until then, and the file unusable.
     """
     import tensorflow as tf
     import tensorflow_model_optimization as tfmot

@@ -1,9 +1,8 @@
-"""How far the headline of a measurement moves when it is simply made again.
+"""Spread of the headline over repeated measurements.
 
-The same files through the product's protocol at the settings of the tier `quick`, several times;
-the spread is the difference of the largest and the smallest headline median to their median. What
-others took of the CPUs meanwhile stands beside it: the target is for a quiet machine, and only
-there it is judged.
+The same files are measured several times by the product's protocol in the tier `quick`. The spread
+is (largest - smallest) / median of the headline medians. The cores that others used meanwhile are
+shown beside it: the target is judged on a quiet machine only.
 """
 
 import statistics
@@ -30,18 +29,18 @@ PACKAGES = ("ai-edge-litert", "onnxruntime", "numpy", "tensorflow")
 
 
 def once(bench: Bench, network: Network) -> dict[str, dict[str, Any]]:
-    """One measurement of all files: file name -> its headline, and what disturbed it."""
+    """One measurement of all files: file name -> its headline and its disturbance."""
     blocks = bench.latency(network.cases, say=lambda text: None)
     return {row.model: headline(row, blocks) for row in summarise_blocks(blocks)}
 
 
 def headline(row: SummaryRow, blocks: list[Block]) -> dict[str, Any]:
     counted = [block for block in blocks if block.counted and block.model == row.model]
-    seen = [block.others_cpu for block in counted if block.others_cpu is not None]
+    cores = [block.others_cpu for block in counted if block.others_cpu is not None]
     return {
         "median_ns": row.median_ns,
         "stability": row.stability,
-        "others_cpu": max(seen, default=None),
+        "others_cpu": max(cores, default=None),
     }
 
 
@@ -50,21 +49,21 @@ def repeat(network: Network, folder: Path, *, times: int) -> list[dict[str, Any]
     np.save(samples, images((SIDE, SIDE, 1), SAMPLES))
     bench = Bench(runner=local_runner(folder), samples=samples, plan=QUICK)
     others: list[float] = []
-    seen = []
+    runs = []
     for number in range(times):
         with fresh.watch_others(others):
             files = once(bench, network)
         click.echo(f"{network.family}: {number + 1}/{times}", err=True)
-        seen.append({"files": files, "cores_taken_by_others": others[-1]})
-    return seen
+        runs.append({"files": files, "cores_taken_by_others": others[-1]})
+    return runs
 
 
-def spreads(seen: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """File name -> its spread; `reached` is null where others took too much of the machine."""
-    quiet = max(one["cores_taken_by_others"] for one in seen) <= fresh.QUIET_CORES
+def spreads(runs: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """File name -> its spread; `reached` is null if others used too much of the CPUs."""
+    quiet = max(one["cores_taken_by_others"] for one in runs) <= fresh.QUIET_CORES
     result = {}
-    for name in seen[0]["files"]:
-        medians = [one["files"][name]["median_ns"] for one in seen]
+    for name in runs[0]["files"]:
+        medians = [one["files"][name]["median_ns"] for one in runs]
         spread = (max(medians) - min(medians)) / statistics.median(medians)
         reached = spread <= AT_MOST if quiet else None
         result[name] = {"spread": spread, "medians_ns": medians, "reached": reached}
@@ -72,17 +71,17 @@ def spreads(seen: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def report(result: dict[str, Any]) -> None:
-    said = {True: "reached", False: "NOT reached", None: "not judged: others were busy"}
+    words = {True: "reached", False: "NOT reached", None: "not judged: others were busy"}
     rows = [
         [
             name,
-            f"{statistics.median(seen['medians_ns']) / 1e3:,.1f}",
-            " ".join(f"{ns / 1e3:,.1f}" for ns in seen["medians_ns"]),
-            f"{100 * seen['spread']:.2f} %",
+            f"{statistics.median(row['medians_ns']) / 1e3:,.1f}",
+            " ".join(f"{ns / 1e3:,.1f}" for ns in row["medians_ns"]),
+            f"{100 * row['spread']:.2f} %",
             f"{100 * AT_MOST:g} %",
-            said[seen["reached"]],
+            words[row["reached"]],
         ]
-        for name, seen in result["spreads"].items()
+        for name, row in result["spreads"].items()
     ]
     fresh.print_table(["file", "median µs", "each time", "spread", "at most", ""], rows)
     taken = [f"{one['cores_taken_by_others']:.2f}" for one in result["runs"]]
@@ -91,10 +90,10 @@ def report(result: dict[str, Any]) -> None:
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.option("--network", "family", default=DEFAULT, type=click.Choice(list(NETWORKS)))
-@click.option("--times", type=click.IntRange(min=2), default=5, help="The whole measurement.")
+@click.option("--times", type=click.IntRange(min=2), default=5, help="Measurements.")
 @fresh.options(*fresh.OUTPUT)
 def main(*, family: str, times: int, as_json: bool, out: Path | None) -> None:
-    """Measure the same files several times, and by how much the headline differs.
+    """Measure the same files several times, and the spread of the headline.
 
     \b
     Example:

@@ -1,12 +1,12 @@
-"""What grows with the data: time per image and memory, from 10,000 to 1,000,000 images.
+"""Growth of time per image and memory with the data, from 10,000 to 1,000,000 images.
 
 Synthetic 28x28 grey images in a memory-mapped `npy` data set. Each size is measured in fresh
 processes, the sizes taking turns. Time per image: open (digest, labels, split), table (one view and
 the order of one epoch) and render (one view of every training image, in batches); their sum must
-be flat. Small sizes repeat that, and the median counts: their best conditions against the first
-pass over the largest. A training step: `fit` itself on a small student, some steps and no more.
+be flat. Small sizes repeat the pass, and the median counts: their best conditions are compared with
+the first pass over the largest size. Training step: some steps of `fit` on a small student.
 
-Memory is `RssAnon` of /proc/self/status, sampled every 2 ms: what the process holds and cannot
+Memory is `RssAnon` of /proc/self/status, sampled every 2 ms: memory that the process cannot
 drop. Pages of the mapped file (`RssFile`) do not count: the kernel takes them back at will. The
 growth is the peak of the largest size less that of the smallest, as a share of the largest
 images file.
@@ -33,19 +33,19 @@ WARM_UP_STEPS = 10
 FLAT, MEMORY = 1.15, 0.10
 PHASES = ("open", "table", "render")
 IMAGES_TIMED = 400_000
-"""Images that a process goes through at least."""
+"""Least number of images that a process reads."""
 
 
 class Peak:
-    """The largest `RssAnon` in bytes from now on, seen by a thread."""
+    """The largest `RssAnon` in bytes from now on, sampled by a thread."""
 
     def __init__(self) -> None:
-        self.seen, self.running = 0, True
+        self.rss_bytes, self.running = 0, True
         threading.Thread(target=self._watch, daemon=True).start()
 
     def _watch(self) -> None:
         while self.running:
-            self.seen = max(self.seen, rss_anon())
+            self.rss_bytes = max(self.rss_bytes, rss_anon())
             time.sleep(0.002)
 
 
@@ -56,7 +56,7 @@ def rss_anon() -> int:
 
 
 def write(folder: Path, images: int) -> None:
-    """Noise: no phase depends on what is in the pixels."""
+    """Random images: no phase depends on the pixels' values."""
     random = np.random.default_rng(0)
     numpy_format: Any = np.lib.format
     shape = (images, SIDE, SIDE)
@@ -75,8 +75,8 @@ def data_work(folder: Path) -> dict[str, float]:
     while len(passes) * passes[0]["images"] < IMAGES_TIMED:
         passes.append(one_pass(folder))
     peak.running = False
-    medians = {phase: statistics.median(seen[phase] for seen in passes) for phase in PHASES}
-    return {**medians, "all": sum(medians.values()), "passes": len(passes), "peak": peak.seen}
+    medians = {phase: statistics.median(one[phase] for one in passes) for phase in PHASES}
+    return {**medians, "all": sum(medians.values()), "passes": len(passes), "peak": peak.rss_bytes}
 
 
 def one_pass(folder: Path) -> dict[str, float]:
@@ -109,7 +109,7 @@ def timed(seconds: dict[str, float], name: str) -> Iterator[None]:
 
 
 class EnoughError(Exception):
-    """The steps that were asked for are done."""
+    """The requested steps are done."""
 
 
 def training(folder: Path, steps: int) -> dict[str, float]:
@@ -163,15 +163,15 @@ def training(folder: Path, steps: int) -> dict[str, float]:
         fit(task, checkpoint=folder / "checkpoint.npz", progress=progress)
     except EnoughError:
         peak.running = False
-        return {"step": (readings[1] - readings[0]) / steps, "peak": peak.seen}
-    raise click.ClickException("the smallest size has fewer training steps than were asked for")
+        return {"step": (readings[1] - readings[0]) / steps, "peak": peak.rss_bytes}
+    raise click.ClickException("the smallest size has fewer training steps than requested")
 
 
 WORK: dict[str, Callable[..., dict[str, float]]] = {"data": data_work, "training": training}
 
 
 def compare(sizes: list[int], *, rounds: int, steps: int) -> dict[str, Any]:
-    seen: dict[str, dict[int, list[dict[str, float]]]] = {w: {s: [] for s in sizes} for w in WORK}
+    runs: dict[str, dict[int, list[dict[str, float]]]] = {w: {s: [] for s in sizes} for w in WORK}
     with tempfile.TemporaryDirectory() as root:
         for size in sizes:
             folder = Path(root) / str(size)
@@ -180,16 +180,16 @@ def compare(sizes: list[int], *, rounds: int, steps: int) -> dict[str, Any]:
         for number, name in fresh.in_turns([str(size) for size in sizes], rounds):
             for work in WORK:
                 given = {"folder": str(Path(root) / name), "steps": steps, "work": work}
-                seen[work][int(name)].append(fresh.measure(__file__, json.dumps(given)))
+                runs[work][int(name)].append(fresh.measure(__file__, json.dumps(given)))
             click.echo(f"round {number + 1}/{rounds}: {int(name):,} images", err=True)
-    return {"measurements": seen, **ratios(seen, min(sizes), max(sizes))}
+    return {"measurements": runs, **ratios(runs, min(sizes), max(sizes))}
 
 
-def ratios(seen: Any, small: int, large: int) -> dict[str, Any]:
-    """Largest to smallest size, round by round."""
+def ratios(runs: Any, small: int, large: int) -> dict[str, Any]:
+    """Ratios of the largest to the smallest size, per round."""
 
     def pairs(work: str) -> Iterator[tuple[dict[str, float], dict[str, float]]]:
-        return zip(seen[work][small], seen[work][large], strict=True)
+        return zip(runs[work][small], runs[work][large], strict=True)
 
     file_bytes = large * SIDE * SIDE
     times = {p: [b[p] / a[p] for a, b in pairs("data")] for p in ("all", *PHASES)}
@@ -197,7 +197,7 @@ def ratios(seen: Any, small: int, large: int) -> dict[str, Any]:
     growth = {w: [(b["peak"] - a["peak"]) / file_bytes for a, b in pairs(w)] for w in WORK}
     return {
         "time_per_image": {
-            # The parts of the sum are for the reader: the smallest is a tenth of a microsecond.
+            # The parts are not judged: the smallest is a tenth of a microsecond.
             k: fresh.ratio(v, at_most=None if k in PHASES else FLAT)
             for k, v in times.items()
         },
@@ -209,26 +209,26 @@ def report(result: dict[str, Any]) -> None:
     sizes = result["settings"]["sizes"]
     named = {"all": "open + table + render", "step": "training step"}
     rows = [
-        [f"time per image, {named.get(name, name)}", *fresh.verdict(seen)]
-        for name, seen in result["time_per_image"].items()
+        [f"time per image, {named.get(name, name)}", *fresh.verdict(ratio)]
+        for name, ratio in result["time_per_image"].items()
     ]
     rows += [
-        [f"memory growth beside the images file, {name}", *fresh.verdict(seen)]
-        for name, seen in result["memory_growth"].items()
+        [f"memory growth beside the images file, {name}", *fresh.verdict(ratio)]
+        for name, ratio in result["memory_growth"].items()
     ]
     fresh.print_table([f"{max(sizes):,} images to {min(sizes):,}", "ratio", "at most", ""], rows)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
-@click.option("--rounds", type=click.IntRange(min=1), default=5, help="Of all sizes.")
+@click.option("--rounds", type=click.IntRange(min=1), default=5, help="Rounds of all sizes.")
 @click.option("--steps", type=click.IntRange(min=1), default=30, help="Timed training steps.")
-@click.option("--sizes", default="10000,100000,1000000", help="Images, by comma.")
+@click.option("--sizes", default="10000,100000,1000000", help="Numbers of images.")
 @fresh.options(*fresh.OUTPUT)
 @click.option("--measure", hidden=True)
 def main(
     *, rounds: int, steps: int, sizes: str, as_json: bool, out: Path | None, measure: str | None
 ) -> None:
-    """Measure what grows with the number of images: time per image, and memory.
+    """Measure how time per image and memory grow with the number of images.
 
     \b
     Example:

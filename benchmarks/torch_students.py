@@ -1,4 +1,4 @@
-"""The students of `pipeline.models` in PyTorch, as its users would write them.
+"""The students of `pipeline.models` in idiomatic PyTorch.
 
 Padding is 1 on both sides where TensorFlow's "same" at stride 2 pads the end only: other border
 pixels, the same shapes, parameters and multiply-accumulates.
@@ -13,7 +13,7 @@ from pipeline.models import mobilenet_v1, mobilenet_v2
 from pipeline.models.layers import BN_MOMENTUM
 
 Tensor = Any
-Module = Any  # torch is optional and has no types here; the alias says what is meant
+Module = Any  # torch is optional and has no types here; the alias names the type
 
 
 def conv_bn(before: int, after: int, kernel: int, *, strides: int = 1, groups: int = 1) -> Module:

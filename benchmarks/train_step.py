@@ -1,8 +1,8 @@
 """Images per second of the pipeline's training loop against Keras `fit` and a PyTorch loop.
 
 Each measurement is a fresh process, the contestants take turns within a round, and a ratio compares
-measurements of one round only. What other jobs disturbed is measured again: PyTorch's OpenMP spins
-through whole time slices once it has fewer cores than threads, and falls to a tenth.
+measurements of one round only. Disturbed measurements are repeated: with fewer cores than threads,
+PyTorch's OpenMP spins through whole time slices, and its speed falls to a tenth.
 """
 
 import statistics
@@ -19,55 +19,55 @@ from pipeline.models import STUDENTS
 from targets.devices.cpus import available_cpus
 
 TARGETS = {"keras_fit": 1.3, "torch_loop": 1.0}
-"""Peer -> how many times its images per second ours is meant to reach."""
+"""Peer -> least ratio of the product's images per second to the peer's."""
 
 
 def compare(
     family: str, names: Sequence[str], cfg: Settings, *, rounds: int, tries: int
 ) -> dict[str, Any]:
-    """`rounds` rounds of all contestants, each round led by another one."""
-    seen: dict[str, list[Timing]] = {name: [] for name in names}
+    """`rounds` rounds of all contestants; each round starts with another one."""
+    runs: dict[str, list[Timing]] = {name: [] for name in names}
     for number, name in fresh.in_turns(names, rounds):
         given = (name, family, cfg.model_dump_json())
-        seen[name].append(Timing.model_validate(fresh.undisturbed(__file__, *given, tries=tries)))
+        runs[name].append(Timing.model_validate(fresh.undisturbed(__file__, *given, tries=tries)))
         click.echo(f"{family}: round {number + 1}/{rounds}: {name}", err=True)
-    sizes = {name: timings[0].parameters for name, timings in seen.items()}
+    sizes = {name: timings[0].parameters for name, timings in runs.items()}
     if len(set(sizes.values())) != 1:
         raise click.ClickException(f"{family}: not the same network: parameters {sizes}.")
     return {
         "parameters": sizes["ours"],
-        "timings": {name: [t.model_dump() for t in seen[name]] for name in names},
-        "ours_to": {name: ratio(seen["ours"], seen[name], TARGETS[name]) for name in names[1:]},
+        "timings": {name: [t.model_dump() for t in runs[name]] for name in names},
+        "ours_to": {name: ratio(runs["ours"], runs[name], TARGETS[name]) for name in names[1:]},
     }
 
 
 def ratio(mine: Sequence[Timing], peer: Sequence[Timing], target: float) -> dict[str, Any]:
     rounds = [a.images_per_s / b.images_per_s for a, b in zip(mine, peer, strict=True)]
     median = statistics.median(rounds)
-    seen = {"median": median, "min": min(rounds), "max": max(rounds), "rounds": rounds}
-    return {**seen, "target": target, "reached": median >= target}
+    summary = {"median": median, "min": min(rounds), "max": max(rounds), "rounds": rounds}
+    return {**summary, "target": target, "reached": median >= target}
 
 
 def report(result: dict[str, Any]) -> None:
     rows = [
-        [family, name, *cells(name, **seen)]
-        for family, seen in result["networks"].items()
+        [family, name, *cells(name, **network)]
+        for family, network in result["networks"].items()
         for name in CONTESTANTS
     ]
-    header = ["network", "contestant", "images/s", "disturbed", "ours is", "target", ""]
+    header = ["network", "contestant", "images/s", "disturbed", "ours to it", "target", ""]
     fresh.print_table(header, rows)
 
 
 def cells(name: str, timings: Any, ours_to: Any, parameters: int) -> list[str]:
-    """Median rate, disturbed measurements, and what ours is to this peer."""
+    """Median rate, disturbed measurements, and the ratio of the product to this peer."""
     if name not in timings:
         return ["not installed"]
     rates = fresh.rate(timings[name])
     if name not in ours_to:
         return rates
-    seen = ours_to[name]
-    span = f"{seen['median']:.2f}x ({seen['min']:.2f} to {seen['max']:.2f})"
-    return [*rates, span, f"{seen['target']}x", "reached" if seen["reached"] else "not reached"]
+    ratio = ours_to[name]
+    span = f"{ratio['median']:.2f}x ({ratio['min']:.2f} to {ratio['max']:.2f})"
+    return [*rates, span, f"{ratio['target']}x", "reached" if ratio["reached"] else "not reached"]
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})

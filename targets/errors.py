@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 
 class EdgeDistillError(Exception):
-    """Base of the failures that are told to the user without a traceback."""
+    """Base of the failures that a user can act on; shown without a traceback."""
 
     exit_code = 1
 

@@ -66,6 +66,16 @@ class Registry(Generic[T]):
         """The built-in plug-ins."""
         return tuple(self._known.values())
 
+    def search(self) -> Iterator[tuple[str, T]]:
+        """Every plug-in with its name: the built-in ones, then those of other distributions.
+
+        The latter are read only if the search goes on.
+        """
+        yield from self._known.items()
+        for entry in self._entries:
+            if entry.name not in self._known:
+                yield entry.name, self[entry.name]
+
     def available(self) -> tuple[str, ...]:
         """Every name that can be looked up, other distributions' included, sorted."""
         return tuple(sorted({*self._known, *(entry.name for entry in self._entries)}))

@@ -110,7 +110,6 @@ def test_the_first_runtime_of_a_format_is_its_default() -> None:
         "onnx": "onnxruntime",
     }
     assert distributions() == ("ai-edge-litert", "onnxruntime")
-    assert set(distributions(default_only=False)) == {*distributions(), "tflite-runtime"}
 
 
 def test_a_runtime_of_one_folder_is_measured_by_the_command(

@@ -34,7 +34,7 @@ def test_a_block_of_a_quiet_machine_is_valid() -> None:
         ({"after": {"temp_c": 80.0}}, {"after": {"temp_c": 79.9}}, "80 °C after"),
         ({"after": {"freq_hz": [1_600_000_000, 600_000_000]}},
          {"after": {"freq_hz": [1_620_000_000, 600_000_000]}},
-         "its cores ran at 1600 MHz after, 0.89 of the 1800 MHz seen (limit 0.9)"),
+         "its cores ran at 1600 MHz after, 0.89 of the 1800 MHz measured (limit 0.9)"),
         ({"after": {"loadavg1": 3.1}}, {"after": {"loadavg1": 3.0}},
          "load average 3.1 on 2 CPUs (limit 3; of the last minute"),
         ({"ctx_switches": {"voluntary": 9, "involuntary": 51}},

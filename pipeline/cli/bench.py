@@ -110,8 +110,8 @@ PAGE = "bench.html"
 def bench(as_json: bool, **options: object) -> int:
     """Measure model files: latency, memory, and accuracy with --data.
 
-    MODELS are any .tflite and .onnx files. Every figure has its interval or verdict; the raw samples
-    are in OUT/<device>.json.
+    MODELS are any .tflite and .onnx files. Every figure has its interval or verdict; the raw
+    samples are in OUT/<device>.json.
 
     \b
     Example:
@@ -256,7 +256,7 @@ def _class_offsets(options: Options) -> dict[str, int]:
 
 
 def _ort_options(options: Options) -> dict[str, str]:
-    from targets.bench.request import format_of
+    from targets.formats import format_of
 
     if options.ort_options and not any(format_of(path) == "onnx" for path in options.files):
         raise InputError(

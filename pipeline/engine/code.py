@@ -28,6 +28,9 @@ OUTSIDE = (
 )
 """Modules, and packages with all that is in them, that decide no byte of a stored result."""
 
+INSIDE = ("targets.bench.agent.preparation", "targets.runtimes.onnxruntime.session")
+"""Modules of these packages that decide which values a teacher's file gets."""
+
 LOOKUPS = ("pipeline.teachers",)
 """Packages whose `__init__` only finds a plug-in: which one that is, is in the key itself."""
 
@@ -78,7 +81,7 @@ def _inside(imported: Iterable[str]) -> Iterator[str]:
 
 def is_outside(module: str) -> bool:
     stops = any(module == stop or module.startswith(f"{stop}.") for stop in OUTSIDE)
-    return stops or module in LOOKUPS
+    return (stops and module not in INSIDE) or module in LOOKUPS
 
 
 def _imports(tree: ast.Module) -> Iterator[str]:

@@ -232,7 +232,7 @@ def _predict(network: "LoadedNetwork", samples: Raw, options: ConvertOptions) ->
 def _conversion(source: SourceNetwork, files: tuple[ConvertedFile, ...]) -> Conversion:
     options, data = source.options, source.data
     calibrated = any(PRECISIONS[file.precision].calibrated for file in files if file.file)
-    libraries = {name for each in FORMATS.values() for name in each.distributions}
+    libraries = {name for file in files for name in FORMATS[file.format].distributions}
     return Conversion(
         model=NetworkSummary(
             file=options.model.name,

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from targets.digest import file_sha256
 from targets.errors import DeviceError, ProofError
 from targets.evaluation.parity import TooFewEqualError, require_parity, require_same_labels
-from targets.formats import FORMATS
+from targets.formats import FORMATS, format_of
 from targets.formats.calibration import evenly
 from targets.formats.contract import ExportContext, ServingFunction, SourceFile
 from targets.formats.model_io import ModelIO
@@ -148,7 +148,7 @@ class Exporter:
         )
 
     def _against_network(self, network: Network, path: Path, precision: Precision) -> Parity:
-        samples, target = self.samples.comparison, _format(path)
+        samples, target = self.samples.comparison, format_of(path)
         agreement, difference = require_parity(
             path.name,
             precision.name,
@@ -177,7 +177,7 @@ class Exporter:
             expected=self._answers(source.path, samples),
             actual=self._answers(path, samples),
         )
-        saturates = FORMATS[_format(path)].saturating_products(path)
+        saturates = FORMATS[format_of(path)].saturating_products(path)
         found = {
             "source": source.path.name,
             "samples": len(samples),
@@ -203,7 +203,7 @@ class Exporter:
 
         key, answers = (path, id(samples)), self.answers or logits_of
         if key not in self._outputs:
-            self._outputs[key] = answers(path, _format(path), samples, self.scratch)
+            self._outputs[key] = answers(path, format_of(path), samples, self.scratch)
         return self._outputs[key]
 
 
@@ -219,7 +219,7 @@ def recorded(
     return ExportedModel(
         name=path.name,
         role=role,
-        format=_format(path),
+        format=format_of(path),
         precision=precision,
         file=f"{path.parent.name}/{path.name}",
         sha256=file_sha256(path),
@@ -230,16 +230,12 @@ def recorded(
     )
 
 
-def _format(path: Path) -> str:
-    return path.suffix.lower().removeprefix(".")
-
-
 def what_to_try(
     precision: Precision, function: ServingFunction, path: Path, *, context: ExportContext
 ) -> str:
     """The remedy for a file with other labels than its network, and where its signal is lost."""
     losses: tuple[str, ...] = ()
     if precision.int8 and precision.calibrated:
-        losses = FORMATS[_format(path)].lossy_layers(path, function, context=context)
+        losses = FORMATS[format_of(path)].lossy_layers(path, function, context=context)
     where = f"Most of the signal is lost in {', '.join(losses)}. " if losses else ""
     return f"{where}{precision.remedy}"

@@ -104,8 +104,8 @@ def _say_renamed(old: str, new: str) -> None:
     print(f"{old} has a new name, {new}; the old one still works.", file=sys.stderr)
 
 
-def _table(field: FieldInfo) -> type[BaseModel] | None:
-    inner = field.annotation
+def _table(field: FieldInfo | None) -> type[BaseModel] | None:
+    inner = None if field is None else field.annotation
     return inner if isinstance(inner, type) and issubclass(inner, BaseModel) else None
 
 
@@ -152,7 +152,7 @@ def _explain_one(item: ErrorDetails, tree: Tree, place: str, overrides: Sequence
     fields = _fields_at(path[:-1], tree)
     if item["type"] == "extra_forbidden":
         return f"{where}: {_unknown_key(path[-1], fields, path[:-1])}"
-    if item["type"] == "model_type" and (table := _table(fields[path[-1]])):
+    if item["type"] == "model_type" and (table := _table(fields.get(path[-1]))):
         return f"{where}: a table; set one of its keys: {', '.join(_fields(table))}."
     example = _example(fields.get(path[-1])) if path else ""
     message = str(item.get("ctx", {}).get("error", item["msg"])).rstrip(".")

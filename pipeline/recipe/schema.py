@@ -52,7 +52,7 @@ def _plugin(registry: Registry[T], *others: str) -> BeforeValidator:
 
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
-Target = Annotated[str, _one_of("target", FORMATS)]
+Target = Annotated[str, _plugin(FORMATS)]
 Precision = Annotated[str, _one_of("precision", PRECISIONS)]
 
 

@@ -58,8 +58,8 @@ def _require_plain(views: AugmentationConfig, file: Path) -> None:
         raise InputError(
             f"teacher {file}: precomputed logits are of the images as they are, and the recipe "
             "trains the student on augmented ones: a student that gets other pixels than its "
-            "teacher learns less. Set views.shift = 0, views.flip = false and views.cutout = 0, or "
-            "give the network itself."
+            "teacher learns less. Set augmentation.shift = 0, augmentation.flip = false and "
+            "augmentation.cutout = 0, or give the network itself."
         )
 
 

@@ -33,8 +33,7 @@ def kind_of(path: Path) -> str:
     """The name in `TEACHER_FILES` of the kind of the existing file or folder `path`."""
     if not path.exists():
         raise InputError(f"teacher {path}: not there; give the file of a trained network.")
-    for kind in TEACHER_FILES:
-        plugin = TEACHER_FILES[kind]
+    for kind, plugin in TEACHER_FILES.search():
         if path.is_dir() and any((path / marker).is_file() for marker in plugin.FOLDER_MARKERS):
             return kind
         if path.is_file() and path.suffix.lower() in plugin.SUFFIXES:

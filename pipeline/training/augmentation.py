@@ -85,7 +85,9 @@ def teacher_views(recipe: Recipe) -> AugmentationConfig:
     return recipe.augmentation.model_copy(update={"cutout": recipe.teacher.cutout} if own else {})
 
 
-def require_fit(cfg: AugmentationConfig, data: Dataset, *, cutout: str = "views.cutout") -> None:
+def require_fit(
+    cfg: AugmentationConfig, data: Dataset, *, cutout: str = "augmentation.cutout"
+) -> None:
     """Raise `InputError` for an augmentation that can remove a whole image.
 
     `cutout` is the recipe key of `cfg.cutout`, for the error.

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from targets.devices.contract import Link
 from targets.digest import file_sha256
 from targets.errors import InputError
-from targets.formats import FORMATS
+from targets.formats import FORMATS, format_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class ModelFiles:
 
 def files_of(path: Path) -> ModelFiles:
     """Raises `InputError` for a file that is missing, or lies outside of the model's folder."""
-    names = FORMATS[path.suffix.lower().removeprefix(".")].external_files(path)
+    names = FORMATS[format_of(path)].external_files(path)
     for name in names:
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise InputError(

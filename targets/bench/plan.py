@@ -27,8 +27,6 @@ from targets.devices.cpus import available_cpus
 from targets.errors import EdgeDistillError
 from targets.formats.model_io import ModelIO
 
-# A name of the module too: its code decides the result of `logits_of`; a fingerprint reads it here.
-AGENT_MODULE = "targets.bench.agent.__main__"
 Say = Callable[[str], None]
 SAMPLES_PER_WRITE = 1024
 

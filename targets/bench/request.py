@@ -9,7 +9,7 @@ from targets.bench.inputs import Given
 from targets.bench.plan import BenchPlan
 from targets.bench.samples import LabelledSamples
 from targets.errors import InputError
-from targets.formats import FORMATS
+from targets.formats import FORMATS, format_of
 from targets.formats.record import ExportedModel
 from targets.runtimes import RUNTIMES, Runtime, runtime_for
 from targets.runtimes.native import NativeTool
@@ -132,10 +132,6 @@ def _runtimes(
             f"{names}."
         )
     return fitting or [defaults.get(kind) or runtime_for(kind)]
-
-
-def format_of(path: Path) -> str:
-    return path.suffix.lower().removeprefix(".")
 
 
 def require_model(path: Path) -> None:

@@ -63,8 +63,8 @@ SENTENCES: dict[Kind, str] = {
     "throttled_between": "throttled in between: get_throttled went from {of_bits:#x} to {bits:#x}",
     "hot": "{value:.0f} °C {side}: the clock is lowered from {limit:.0f} °C on",
     "thermal_status": "thermal status {value:.0f} {side} (0 is none, 6 shuts down)",
-    "frequency": "its cores ran at {mhz:.0f} MHz {side}, {value:.2f} of the {of_mhz:.0f} MHz seen "
-    "(limit {limit})",
+    "frequency": "its cores ran at {mhz:.0f} MHz {side}, {value:.2f} of the {of_mhz:.0f} MHz "
+    "measured (limit {limit})",
     "load": "load average {value:.1f} on {of:.0f} CPUs (limit {limit:.0f}; of the last minute, so "
     "perhaps of what ran before)",
     "switches": "its core was taken away {value:.0f} times a second (limit {limit:.0f})",

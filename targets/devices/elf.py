@@ -3,7 +3,7 @@
 import struct
 from pathlib import Path
 
-from targets.errors import InputError
+from targets.errors import DeviceError
 
 MACHINES = {0xB7: "64-bit ARM", 0x28: "32-bit ARM", 0x3E: "x86-64", 0x03: "32-bit x86"}
 """`e_machine` of an ELF header."""
@@ -27,7 +27,7 @@ def require_runs_on(program: Path, *, abi: str, device: str) -> None:
     machine = struct.unpack_from(f"{order}H", head, 18)[0]
     if machine not in RUNS[abi]:
         made_for = MACHINES.get(machine, f"ELF machine {machine}")
-        raise InputError(
+        raise DeviceError(
             f"--native {program}: is built for {made_for}, and the device {device} is {abi}. Give "
             f"the path of a {program.name} that was built for {abi}."
         )

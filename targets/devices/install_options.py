@@ -5,7 +5,6 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 
 from targets.devices.facts import DeviceFacts, Interpreter
@@ -56,7 +55,7 @@ def install_options(facts: DeviceFacts, format_name: str, *, name: str) -> Itera
             "need glibc. Measure there with a native tool: --native."
         )
     glibc_major, _, glibc_minor = facts.libc.split()[1].partition(".")
-    for runtime in (each for each in RUNTIMES.values() if format_name in each.formats):
+    for runtime in (each for _, each in RUNTIMES.search() if format_name in each.formats):
         for requirement in _versions(runtime):
             for python in facts.pythons:
                 major, minor, *_ = python.version.split(".")
@@ -93,8 +92,10 @@ def _option(
 def _versions(runtime: Runtime) -> list[str]:
     """This machine's version first, so that outputs on both machines can be compared."""
     name = runtime.distribution
-    here = [] if find_spec(runtime.name) is None else [f"{name}=={metadata.version(name)}"]
-    return [*here, runtime.requirements[0]]
+    try:
+        return [f"{name}=={metadata.version(name)}", runtime.requirements[0]]
+    except metadata.PackageNotFoundError:
+        return [runtime.requirements[0]]
 
 
 def nothing_fits(name: str, facts: DeviceFacts, options: Sequence[InstallOption]) -> str:

@@ -12,7 +12,6 @@ cooldown_c = 55                            # a block begins at this temperature 
 import re
 import tomllib
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -20,7 +19,7 @@ from pydantic_core import ErrorDetails
 
 from targets.devices import DEVICE_KINDS
 from targets.devices.contract import Device, DeviceKind, Entry
-from targets.errors import InputError, unknown
+from targets.errors import InputError, did_you_mean, unknown
 
 FILE = "devices.toml"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -122,6 +121,4 @@ def _unknown_key(key: str) -> str:
     if owners := [kind.url_form for kind in kinds if key in kind.entry.model_fields]:
         return f"only a device at {' or '.join(owners)} has this key. Remove it."
     known = dict.fromkeys(field for kind in kinds for field in kind.entry.model_fields)
-    close = get_close_matches(key, known, n=1, cutoff=0.5)
-    nearest = f"; did you mean '{close[0]}'?" if close else "."
-    return f"unknown key{nearest} Known: {', '.join(known)}."
+    return f"unknown key{did_you_mean(key, known)} Known: {', '.join(known)}."

@@ -1,5 +1,7 @@
 """The file formats of a deliverable. A format is one folder and one line here."""
 
+from pathlib import Path
+
 from targets.formats.contract import Format
 from targets.registry import Registry
 
@@ -13,3 +15,8 @@ def _built_in() -> dict[str, Format]:
 
 FORMATS: Registry[Format] = Registry("formats", noun="format", contract=Format, built_in=_built_in)
 """Every format by its name, in the order of export: a format may be made from an earlier one."""
+
+
+def format_of(path: Path) -> str:
+    """The name of a file's format, which may be one that is not known."""
+    return path.suffix.lower().removeprefix(".")

@@ -107,7 +107,8 @@ def _arm_bundle() -> Path:
     cache = user_cache_path("edge-distill") / "processors"
     python = bundle.interpreter(cache)
     facts = bundle.facts(python)
-    wanted = [next(install_options(facts, each, name="aarch64")) for each in FORMATS]
+    options = (next(install_options(facts, each, name="aarch64"), None) for each in FORMATS)
+    wanted = [option for option in options if option is not None]
     requirements = tuple(dict.fromkeys(r for one in wanted for r in one.requirements))
     wheels = fetched(requirements, wanted[0].platform, cache=cache / "wheels")
     if wheels is None:

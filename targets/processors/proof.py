@@ -13,6 +13,7 @@ from targets.bench.plan import logits_of
 from targets.errors import ProofError
 from targets.evaluation import metrics
 from targets.evaluation.parity import SAME_GRAPH_AGREEMENT
+from targets.formats import format_of
 from targets.formats.record import ProcessorProof
 from targets.processors import PROCESSORS
 from targets.processors.emulation import emulated
@@ -34,11 +35,11 @@ def prove(
     `samples` are raw, [samples, ...]. On every processor `path` and the file that it was made from,
     `source`, must give the labels of `source` on this machine. Raises `ProofError` otherwise.
     """
-    expected = logits_of(source, _format(source), samples, scratch)
+    expected = logits_of(source, format_of(source), samples, scratch)
     for name in (None, *on):
         with nullcontext() if name is None else emulated(name, scratch) as runner:
             outputs = [
-                logits_of(file, _format(file), samples, scratch, runner=runner)
+                logits_of(file, format_of(file), samples, scratch, runner=runner)
                 for file in (source, path)
             ]
         row = ProcessorProof(
@@ -52,10 +53,6 @@ def prove(
         )
         _require(row)
         yield row
-
-
-def _format(path: Path) -> str:
-    return path.suffix.removeprefix(".")
 
 
 def this_processor() -> str:

@@ -1,5 +1,6 @@
 """The runtimes by name: what executes a model file. A folder and a line in `_built_in` each."""
 
+from targets.errors import InputError
 from targets.registry import Registry
 from targets.runtimes.contract import OLDEST_PYTHON, Runtime
 
@@ -18,15 +19,20 @@ RUNTIMES = Registry("runtimes", noun="runtime", contract=Runtime, built_in=_buil
 
 
 def runtime_for(format_name: str) -> Runtime:
-    """The default runtime for files of this format."""
-    return next(r for r in RUNTIMES.values() if format_name in r.formats)
+    """The default runtime for files of this format; `InputError` where there is none."""
+    for _, runtime in RUNTIMES.search():
+        if format_name in runtime.formats:
+            return runtime
+    raise InputError(
+        f"format {format_name}: no runtime executes it. Known runtimes: "
+        f"{', '.join(RUNTIMES.available())}. Install a distribution that offers one."
+    )
 
 
-def distributions(*, default_only: bool = True) -> tuple[str, ...]:
-    """The distributions of the runtimes, by default only of those that are a format's default.
+def distributions() -> tuple[str, ...]:
+    """The distributions of the runtimes that are the default of a format.
 
     Their versions decide the outputs of a model file.
     """
     every = RUNTIMES.values()
-    chosen = [r for r in every if r in map(runtime_for, r.formats)] if default_only else every
-    return tuple(runtime.distribution for runtime in chosen)
+    return tuple(r.distribution for r in every if r in map(runtime_for, r.formats))

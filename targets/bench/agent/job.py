@@ -27,7 +27,7 @@ class InputSpec(TypedDict, total=False):
     dtype: str
     shape: Sequence[int]
     adapter: Mapping[str, Any] | None
-    """A dumped `targets.formats.model_io.Adapter`; null: the samples unchanged."""
+    """A dumped `targets.formats.model_io.ModelIO`; null: the samples unchanged."""
     batch: int
     """Samples of one query."""
     path: str

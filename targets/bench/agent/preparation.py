@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def prepare(raw: Array, adapter: Mapping[str, Any] | None, dtype: npt.DTypeLike) -> Array:
     """Raw samples [n, ...] as the file takes them: `raw * scale + offset`, quantized, laid out.
 
-    `adapter`: a dumped `targets.formats.model_io.Adapter`; None: the samples unchanged.
+    `adapter`: a dumped `targets.formats.model_io.ModelIO`; None: the samples unchanged.
     """
     if adapter is None:
         return np.ascontiguousarray(raw, dtype=dtype)
