@@ -24,17 +24,11 @@ from tests.test_end_to_end import BOTH
 Array = npt.NDArray[Any]
 
 
-def ask(
-    lane: Lane,
-    folder: Path,
-    *overrides: Setting,
-    teacher: Teacher | None = None,
-    chunk: int = stage.CHUNK,
-) -> Array:
+def ask(lane: Lane, folder: Path, *overrides: Setting, teacher: Teacher | None = None) -> Array:
     """The stage with a teacher, the finished lane's by default: [views, images, classes]."""
     given = job(lane, folder, *overrides)
     teacher = teacher or kept(lane, "teacher", Teacher)
-    made = stage.run(given.recipe.logits, folder, job=given, teacher=teacher, chunk=chunk)
+    made = stage.run(given.recipe.logits, folder, job=given, teacher=teacher)
     return np.asarray(np.load(made.path))
 
 
@@ -52,10 +46,13 @@ def test_augmented_again_the_teacher_says_what_is_kept_of_every_view(finished: L
         assert not np.array_equal(cache[view], cache[view - 1])
 
 
-def test_asking_in_chunks_changes_nothing(finished: Lane, tmp_path: Path) -> None:
+def test_asking_in_chunks_changes_nothing(
+    finished: Lane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Within a float16 step: the last bits of a float32 sum depend on the size of its batch."""
+    monkeypatch.setattr(stage, "CHUNK", 77)
     cache = np.load(kept(finished, "logits", TeacherLogits).path)
-    np.testing.assert_allclose(ask(finished, tmp_path, chunk=77), cache, rtol=2e-3, atol=1e-4)
+    np.testing.assert_allclose(ask(finished, tmp_path), cache, rtol=2e-3, atol=1e-4)
 
 
 def test_epoch_e_trains_on_view_e_modulo_the_stored_ones(finished: Lane, tmp_path: Path) -> None:

@@ -21,9 +21,7 @@ from targets.errors import InputError
 CHUNK = 2048
 
 
-def run(
-    cfg: LogitsConfig, out: Path, *, job: Job, teacher: Teacher, chunk: int = CHUNK
-) -> TeacherLogits:
+def run(cfg: LogitsConfig, out: Path, *, job: Job, teacher: Teacher) -> TeacherLogits:
     session.start(seed=job.recipe.seed, threads=job.recipe.threads)
     data, views = job.dataset(), job.recipe.augmentation
     require_fit(views, data)
@@ -37,8 +35,8 @@ def run(
     for view in range(count):
         job.console.say(f"logits    view {view + 1}/{count} of {len(images)} images")
         table = training_view(views, data, seed=job.recipe.seed, view=view)
-        for start in range(0, len(images), chunk):
-            index = np.arange(start, min(start + chunk, len(images)))
+        for start in range(0, len(images), CHUNK):
+            index = np.arange(start, min(start + CHUNK, len(images)))
             with np.errstate(over="ignore"):
                 stored[view, index] = opened.logits(table.render(images, index))
         if not np.isfinite(stored[view]).all():
