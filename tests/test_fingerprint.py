@@ -119,10 +119,13 @@ def plug_in(copy: Copy, package: str, *, like: str) -> None:
     folder = copy / "pipeline" / package
     shutil.copy(folder / f"{like}.py", folder / "toy.py")
     table = folder / "__init__.py"
-    lines = table.read_text().splitlines()
-    line = next(line for line in lines if line.strip().startswith(f'"{like}": '))
-    lines.insert(lines.index(line), line.replace(f'"{like}"', '"toy"', 1))
-    table.write_text("\n".join(lines))
+    text = table.read_text()
+    for old in (f"from pipeline.{package} import ", f'"{like}": {like}'):
+        assert old in text
+    text = text.replace(
+        f"from pipeline.{package} import ", f"from pipeline.{package} import toy, ", 1
+    )
+    table.write_text(text.replace(f'"{like}": {like}', f'"toy": toy, "{like}": {like}', 1))
 
 
 def edit(copy: Copy, file: str) -> None:

@@ -63,7 +63,7 @@ def exporter(tmp_path_factory: pytest.TempPathFactory) -> Exporter:
     return Exporter(
         folder=folder,
         scratch=folder / "scratch",
-        samples=SampleSets(calibration=IMAGES, comparison=IMAGES[:64], pair=IMAGES[64:128]),
+        samples=SampleSets(calibration=IMAGES, comparison=IMAGES[:64], pair=lambda: IMAGES[64:128]),
         say=lambda text: None,
     )
 
@@ -126,7 +126,7 @@ def test_a_file_of_another_network_is_refused_and_not_kept(
 def test_too_few_samples_are_an_input_error(
     name: str, precision: str, networks: Callable[[Precision], Network], tmp_path: Path
 ) -> None:
-    few = SampleSets(calibration=IMAGES[:10], comparison=IMAGES, pair=IMAGES)
+    few = SampleSets(calibration=IMAGES[:10], comparison=IMAGES, pair=lambda: IMAGES)
     exporter = Exporter(folder=tmp_path, scratch=tmp_path, samples=few, say=lambda text: None)
     with pytest.raises(InputError, match="10 samples are too few to calibrate"):
         exporter.export(networks(PRECISIONS[precision]), name, precision)
@@ -142,7 +142,7 @@ def test_each_file_runs_once_over_each_set_of_samples(
         return plain.logits(raw)
 
     plain = networks(PRECISIONS["int8_ptq"])
-    same = SampleSets(calibration=IMAGES, comparison=IMAGES, pair=IMAGES)
+    same = SampleSets(calibration=IMAGES, comparison=IMAGES, pair=lambda: IMAGES)
     exporter = Exporter(
         folder=tmp_path, scratch=tmp_path, samples=same, say=lambda text: None, answers=answers
     )

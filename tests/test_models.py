@@ -29,6 +29,7 @@ FAMILIES = [*TEACHERS, *STUDENTS]
 def network(
     family: str, *, shape: tuple[int, int, int] = (28, 28, 1), **settings: JsonValue
 ) -> Any:
+    tf_keras.utils.set_random_seed(0)
     return build(
         NetworkSpec(
             role="student" if family in STUDENTS else "teacher",

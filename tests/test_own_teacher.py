@@ -317,7 +317,7 @@ def test_a_network_that_a_format_cannot_hold_still_teaches(finished: Lane, tmp_p
     exporter = Exporter(
         folder=tmp_path,
         scratch=tmp_path / "scratch",
-        samples=SampleSets(calibration=images, comparison=images, pair=images),
+        samples=SampleSets(calibration=images, comparison=images, pair=lambda: images),
         say=console.say,
     )
     files = [(network, "tflite", "float32")]

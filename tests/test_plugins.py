@@ -13,8 +13,10 @@ from pipeline.losses import FEATURE_LOSSES, LOSSES
 from pipeline.models import STUDENTS, TEACHERS, mobilenet_v1
 from pipeline.models.network import NetworkSpec, build
 from pipeline.recipe.load import load, parse_override
+from pipeline.teachers import kind_of
 from targets.errors import InputError
 from targets.formats.input_spec import image_input
+from targets.runtimes import runtime_for
 
 TOYS = Path(__file__).parent / "toys"
 
@@ -43,10 +45,13 @@ def toy_distribution(site: Path) -> Iterator[Path]:
         "losses": "loss",
         "feature_losses": "feature_loss",
         "datasets": "dataset",
+        "teacher_files": "teacher_file",
+        "formats": "format",
     }
     for module in set(kinds.values()):
         (site / f"installed_{module}.py").write_text((TOYS / f"{module}.py").read_text())
     groups = [f"[edge_distill.{group}]\none = installed_{name}\n" for group, name in kinds.items()]
+    groups.append("[edge_distill.runtimes]\none = installed_format:RUNTIME\n")
     install(site, name="toy-plugins", entries="\n".join(groups))
     yield site
     for module in kinds.values():
@@ -74,6 +79,24 @@ def test_a_recipe_names_plug_ins_of_another_distribution(toy_distribution: Path)
     assert recipe.distill.settings.model_dump() == {"filters": 8}
     assert recipe.dataset.settings.model_dump() == {"samples": 60}
     assert recipe.distill.parameters == {"scale": 1.0}
+
+
+def test_a_target_of_another_distribution_has_its_runtime(toy_distribution: Path) -> None:
+    overrides = [
+        parse_override(f"convert.{key}") for key in ("targets=['one']", "precisions=['float32']")
+    ]
+    assert load("digits", overrides).convert.targets == ("one",)
+    assert runtime_for("toy").distribution == "ai-edge-litert"
+    with pytest.raises(InputError, match=r"format tflight: no runtime executes it\..* one,"):
+        runtime_for("tflight")
+
+
+def test_a_teacher_file_of_another_distribution_is_known_by_its_suffix(
+    toy_distribution: Path,
+) -> None:
+    path = toy_distribution / "teacher.brightness"
+    path.write_text("50\n150\n")
+    assert kind_of(path) == "one"
 
 
 @pytest.mark.parametrize("registry", [STUDENTS, TEACHERS, DATASETS, LOSSES, FEATURE_LOSSES])

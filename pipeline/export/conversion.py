@@ -123,7 +123,7 @@ def _files(
     exporter = Exporter(
         folder=folder / "models",
         scratch=scratch,
-        samples=SampleSets(calibration=samples, comparison=samples, pair=samples),
+        samples=SampleSets(calibration=samples, comparison=samples, pair=lambda: samples),
         say=console.say,
     )
     network = Network(

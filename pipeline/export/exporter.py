@@ -54,8 +54,8 @@ class SampleSets:
     """For the ranges of activations."""
     comparison: Raw
     """On which a file is compared with its network."""
-    pair: Raw
-    """On which two files of one quantized graph are compared."""
+    pair: Callable[[], Raw]
+    """On which two files of one quantized graph are compared; not called for other files."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +170,7 @@ class Exporter:
         )
 
     def _against_source(self, parity: Parity, path: Path, source: SourceFile) -> Parity:
-        samples = self.samples.pair
+        samples = self.samples.pair()
         agreement, difference = require_same_labels(
             path.name,
             source.path.name,
@@ -194,7 +194,7 @@ class Exporter:
         if not self.prove_on:
             return ()
         self.say(f"convert   {path.name} on {', '.join(self.prove_on)}, emulated")
-        few, on = evenly(self.samples.pair, SAMPLES), self.prove_on
+        few, on = evenly(self.samples.pair(), SAMPLES), self.prove_on
         return tuple(prove(path, source=source.path, samples=few, on=on, scratch=self.scratch))
 
     def _answers(self, path: Path, samples: Raw) -> Logits:

@@ -81,7 +81,7 @@ def _exporter(cfg: ConvertConfig, folder: Path, job: Job, data: "Dataset") -> Ex
         samples=SampleSets(
             calibration=data[Split.TRAIN].images,
             comparison=data[Split.VAL].images,
-            pair=data[Split.TEST].images,  # without its labels
+            pair=lambda: data[Split.TEST].images,  # without its labels
         ),
         options={target: _options(cfg, target) for target in cfg.targets},
         prove_on=cfg.prove_on,
