@@ -197,7 +197,8 @@ def test_the_agent_runs_alone(tmp_path: Path) -> None:
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert all(one["ok"] for one in json.loads(done.stdout)["runtimes"].values())
+    found = {name: one["ok"] for name, one in json.loads(done.stdout)["runtimes"].items()}
+    assert found == {"ai_edge_litert": True, "onnxruntime": True}
 
 
 @dataclass(frozen=True, kw_only=True)
