@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def file_sha256(path: Path) -> str:
-    """Of a file's contents; of a folder over the names and contents of all its files."""
+    """Return the digest of a file's contents, or of the names and contents of a folder's files."""
     if path.is_file():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

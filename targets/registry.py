@@ -2,7 +2,7 @@
 
 A plug-in is one module, or one object, that satisfies the `Protocol` of its axis. The built-in
 ones stand in a dictionary that mypy checks against that protocol; it is built when a name is
-first looked up, so that nothing is imported before it is used. Other distributions offer theirs as
+first looked up, so that nothing is imported before it is used. Another distribution offers one as
 an entry point, which is read only after a name was not found among the built-in ones:
 
     [project.entry-points."edge_distill.students"]
@@ -44,7 +44,7 @@ class Registry(Generic[T]):
         self._added: dict[str, T] = {}
 
     def __getitem__(self, name: str) -> T:
-        """Raises the `InputError` that lists the known names and suggests the nearest one."""
+        """Return the plug-in; raise an `InputError` with the known names and the nearest one."""
         found = self._known.get(name)
         if found is None and (entry := self._entry(name)) is not None:
             return self._loaded(entry)
@@ -69,7 +69,7 @@ class Registry(Generic[T]):
     def search(self) -> Iterator[tuple[str, T]]:
         """Every plug-in with its name: the built-in ones, then those of other distributions.
 
-        The latter are read only if the search goes on.
+        Other distributions are read only if the search goes on.
         """
         yield from self._known.items()
         for entry in self._entries:

@@ -54,7 +54,7 @@ def entry() -> None:
 
 
 def exit_code(argv: Sequence[str]) -> int:
-    """Run a command; the code that its process exits with. No error shows a traceback without
+    """Run a command and return its exit code. No error shows a traceback without
     --debug."""
     debug = "--debug" in argv
     try:

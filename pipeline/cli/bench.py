@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from targets.bench.session import DeviceResult
 
 PAGE = "bench.html"
-"""Of all devices together."""
+"""Name of the page about all devices together."""
 
 
 @click.command()
@@ -127,7 +127,7 @@ def bench(as_json: bool, **options: object) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """As the command line gives them."""
+    """The options as the command line gives them."""
 
     models: tuple[Path, ...]
     baseline: Path | None
@@ -156,7 +156,7 @@ class Options:
 
 
 def _measure(options: Options) -> "list[DeviceResult]":
-    """Raises `InputError` before anything is measured for options that cannot be met."""
+    """Measure on every device; raise `InputError` beforehand for options that cannot be met."""
     from pipeline.engine.progress import console
     from pipeline.reporting.pages import bench as page
     from targets.bench.session import measure_all
@@ -239,7 +239,7 @@ def _given(options: Options, samples: "LabelledSamples | None") -> "Given":
 
 
 def _class_offsets(options: Options) -> dict[str, int]:
-    """By the name of a model's file; "" for all models."""
+    """Return the class offsets by the name of a model's file; "" for all models."""
     files = [path.name for path in options.files]
     offsets = {}
     for text in options.class_offsets:
@@ -268,7 +268,7 @@ def _ort_options(options: Options) -> dict[str, str]:
 
 
 def _factor(text: str | None, option: str) -> float | tuple[float, ...] | None:
-    """One number, or one per channel divided by commas."""
+    """Parse one number, or one per channel divided by commas."""
     if text is None:
         return None
     try:

@@ -36,7 +36,7 @@ Settings = NoSettings
 
 
 def source_digest(cfg: SourceConfig) -> str:
-    """Over the digests of the four contents, which are checked first: all sources have the same."""
+    """Return one digest over those of the four contents, checked first: equal for all sources."""
     _contents(cfg)
     return hashlib.sha256("".join(CONTENTS.values()).encode()).hexdigest()
 

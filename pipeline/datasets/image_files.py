@@ -51,7 +51,7 @@ def script(folder: Path, suffixes: set[str], image: Sequence[int | None]) -> str
 
 
 def _image_files(folder: Path) -> list[Path]:
-    """By their suffix; hidden files and folders do not count."""
+    """Return the image files below `folder` by their suffix, without hidden files and folders."""
     found = []
     for place, inner, names in os.walk(folder):
         inner[:] = [name for name in inner if not name.startswith(".")]

@@ -26,7 +26,7 @@ Settings = NoSettings
 
 
 def source_digest(cfg: SourceConfig) -> str:
-    """Over the files' own digests, each read in small pieces."""
+    """Return one digest over those of the files, each of which is read in small pieces."""
     folder = _folder(cfg)
     digest = hashlib.sha256()
     for path in filter(Path.is_file, (folder / IMAGES, folder / LABELS, folder / CLASSES)):

@@ -121,7 +121,7 @@ def _observations(recipe: Recipe, make: Make, observe: Observe, say: Say) -> Ite
 
 
 def observed_teacher(recipe: Recipe, exports: Exports, observe: Observe) -> Iterator[Observation]:
-    """The teacher's file, or its precomputed logits, which there are of no corrupted images."""
+    """Observe the teacher's file, or its precomputed logits, which lack the corrupted images."""
     from pipeline.stages.bench import teacher_logits
 
     file = next((m.name for m in exports.models if m.role == "teacher"), None)
@@ -180,7 +180,7 @@ def table_rows(observed: Sequence[Observation], test: "Samples") -> "list[Ablati
 
 
 def _source(one: Observation, observed: Sequence[Observation]) -> Observation | None:
-    """The float student of the same seed; of a float student the teacher."""
+    """Return the float student of the same seed; for a float student, the teacher."""
     if one.variant == "teacher":
         return None
     if one.variant.startswith("student"):

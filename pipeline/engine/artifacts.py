@@ -55,14 +55,14 @@ class Teacher(Artifact):
     kind: str
     """`trained`, or a name in `pipeline.teachers.TEACHER_FILES`."""
     file: str
-    """In the artifact's folder: the weights, or a copy of the user's file."""
+    """File in the artifact's folder: the weights, or a copy of the user's file."""
     network: NetworkSpec | None = None
-    """Of the network that was trained here."""
+    """Specification of the network that was trained here."""
     asked: TeacherConfig | None = None
     """How the user's file is used: its scaling, its output and its classes."""
     parameters: int | None = None
     macs: int | None = None
-    """Both null if the user's file does not hold them."""
+    """`parameters` and `macs` are null if the user's file does not hold them."""
 
     @property
     def path(self) -> Path:
@@ -70,7 +70,7 @@ class Teacher(Artifact):
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """Of the network that was trained here."""
+        """Checkpoint of the network that was trained here."""
         assert self.network is not None
         assert self.parameters is not None
         assert self.macs is not None
@@ -88,7 +88,7 @@ class TeacherLogits(Artifact):
 
     @property
     def path(self) -> Path:
-        """float16 [views, images, classes]."""
+        """Path of the logits, float16 [views, images, classes]."""
         return self.folder / self.FILE
 
 
@@ -113,9 +113,9 @@ class Exports(Artifact):
     scales: tuple[ScaleRow, ...] = ()
     """Every quantized tensor of the int8 TFLite file beside that of the ONNX file."""
     processors: tuple[ProcessorProof, ...] = ()
-    """Both int8 files on this processor and on each of `convert.prove_on`."""
+    """Proofs of both int8 files on this processor and on each of `convert.prove_on`."""
     teacher_logits: str | None = None
-    """Of a teacher that is no file that could be measured: .npy [test images, classes]."""
+    """Logits of a teacher without a file to measure: name of a .npy [test images, classes]."""
 
     def path(self, model: ExportedModel) -> Path:
         return self.folder / model.file

@@ -27,7 +27,7 @@ class Step:
     wall_s: float | None = None
     """Seconds that it took; null where nothing was made."""
     manifest: Manifest | None = None
-    """Of the stored result."""
+    """Manifest of the stored result."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class Job:
     """A folder that outlives an interruption, and is removed when the stage is published."""
     console: Console
     history: History | None = None
-    """Of stages that are always made again."""
+    """History of the run, for stages that are always made again; None for others."""
 
     def seed(self, cfg: TrainingConfig) -> int:
         """The seed of a training stage: its own, or the recipe's."""

@@ -34,5 +34,5 @@ class Manifest(BaseModel):
 
     @property
     def digest(self) -> str:
-        """Of the contents alone: equal results have equal digests, whenever they were made."""
+        """Digest of the contents alone: equal results have equal digests, whenever made."""
         return hashlib.sha256(json.dumps(self.files, sort_keys=True).encode()).hexdigest()

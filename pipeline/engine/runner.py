@@ -34,9 +34,9 @@ class Results:
 
     steps: list[Step] = field(default_factory=list)
     artifacts: dict[str, Artifact] = field(default_factory=dict)
-    """By the name of the stage."""
+    """Artifacts by the name of the stage."""
     digests: dict[str, str] = field(default_factory=dict)
-    """Of the stored ones, by the name of the stage."""
+    """Digests of the stored artifacts, by the name of the stage."""
 
     def upstream(self, stage: Stage) -> dict[str, Artifact]:
         return {need: self.artifacts[need] for need in stage.needs if need in self.artifacts}

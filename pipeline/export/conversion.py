@@ -55,7 +55,7 @@ class SourceNetwork:
     loaded: "LoadedNetwork"
     samples: Raw
     data: "ImagesFile | None"
-    """None: `samples` are noise."""
+    """The user's images; None where `samples` are noise."""
     logits: Logits
     """The network's own outputs for the samples: [samples, classes]."""
 

@@ -37,7 +37,7 @@ class Network:
     name: str
     """Its files are `<name>.<precision>.<format>`."""
     role: str
-    """As the records of its files have it."""
+    """Role in the records of its files (`ExportedModel.role`)."""
     function: Callable[[Precision, str], ServingFunction]
     """What to export for a precision; the file's name is for a `ConversionError`."""
     logits: Callable[[Raw], Logits]
@@ -51,20 +51,20 @@ class SampleSets:
     """Raw samples [n, ...]."""
 
     calibration: Raw
-    """For the ranges of activations."""
+    """Samples that set the ranges of activations."""
     comparison: Raw
-    """On which a file is compared with its network."""
+    """Samples on which a file is compared with its network."""
     pair: Callable[[], Raw]
-    """On which two files of one quantized graph are compared; not called for other files."""
+    """Samples on which two files of one quantized graph are compared; called for these only."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProvedFile:
     record: ExportedModel
     parity: tuple[Parity, ...]
-    """Against the network, then against the file of another format that it was made from."""
+    """Parity with the network, then with the file of another format that it was made from."""
     outputs: Logits
-    """For the samples of the comparison."""
+    """Outputs for the samples of the comparison."""
     source: SourceFile | None
     processors: tuple[ProcessorProof, ...] = ()
 
@@ -81,7 +81,7 @@ class Refused:
     format: str
     precision: str
     error: ProofError | DeviceError
-    """`DeviceError`: its runtime cannot execute it."""
+    """`DeviceError` if the file's runtime cannot execute it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +97,7 @@ class Exporter:
     prove_on: tuple[str, ...] = ()
     """Names of `PROCESSORS` on which two files of one quantized graph are compared too."""
     run_model: RunModel | None = None
-    """None: `logits_of`, the agent that also measures."""
+    """How a file is run; None for `logits_of`, the agent that also measures."""
     _refused: set[str] = field(default_factory=set, init=False)
     _outputs: dict[tuple[Path, int], Logits] = field(default_factory=dict, init=False)
 
@@ -198,7 +198,7 @@ class Exporter:
         return tuple(prove(path, source=source.path, samples=few, on=on, scratch=self.scratch))
 
     def _logits(self, path: Path, samples: Raw) -> Logits:
-        """Each file runs once over each set of samples."""
+        """Return the file's outputs; each file runs once over each set of samples."""
         from targets.bench.plan import logits_of
 
         key, run_model = (path, id(samples)), self.run_model or logits_of

@@ -17,12 +17,12 @@ class ConvertOptions:
     targets: tuple[str, ...] = ()
     """Names of formats; empty: the first of `FORMATS`."""
     precisions: tuple[str, ...] = ()
-    """Empty: float32, and int8_ptq with `data`."""
+    """Names of precisions; empty: float32, and int8_ptq with `data`."""
     data: Path | None = None
     scale: float = 1.0
     offset: float = 0.0
     signature: str | None = None
-    """Of a SavedModel; None is its default."""
+    """Signature of a SavedModel; None is its default."""
     out: Path | None = None
     threads: int = field(default_factory=lambda: len(available_cpus()))
 

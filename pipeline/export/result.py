@@ -18,9 +18,9 @@ class Section(BaseModel):
 class NetworkSummary(Section):
     file: str
     path: str
-    """Relative to the folder of `convert.json`: both can be moved together."""
+    """Path relative to the folder of `convert.json`: both can be moved together."""
     signature: str | None
-    """Of a SavedModel; null is its default."""
+    """Signature of a SavedModel; null is its default."""
     changes: tuple[str, ...]
     """Differences of the converted network from the file."""
     kind: str

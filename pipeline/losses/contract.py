@@ -24,7 +24,7 @@ class DistillationLoss(Protocol):
     """One module: `pipeline.losses.kd` is a short example."""
 
     PUBLISHED: LossSettings
-    """As in its paper: the defaults of a recipe that names the loss."""
+    """Published settings: the defaults of a recipe that names the loss."""
 
     def loss(
         self, *, student: Tensor, teacher: Tensor, labels: Tensor, settings: LossSettings

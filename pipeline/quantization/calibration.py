@@ -7,7 +7,7 @@ from pipeline.training.augmentation import epoch_order
 
 
 def calibration_images(data: Dataset, samples: int, *, seed: int) -> Images:
-    """At most `samples` raw training images, drawn by `seed`."""
+    """Return at most `samples` raw training images, drawn by `seed`."""
     images = data[Split.TRAIN].images
     chosen = epoch_order(len(images), seed=seed, epoch=0)[:samples]
     return np.asarray(images[chosen])

@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 def _one_of(kind: str, known: Iterable[str]) -> BeforeValidator:
-    """`known` may be a registry, which can grow."""
+    """Return a validator of names in `known`, which may be a registry and can grow."""
 
     def check(value: object) -> object:
         if isinstance(value, str) and value not in (names := tuple(known)):
@@ -40,7 +40,7 @@ def _one_of(kind: str, known: Iterable[str]) -> BeforeValidator:
 
 
 def _plugin(registry: Registry[T], *others: str, noun: str = "") -> BeforeValidator:
-    """A name in `registry`, or one of `others`; `noun` is what the recipe calls it."""
+    """Return a validator of names in `registry` and in `others`, which errors call `noun`."""
 
     def check(value: object) -> object:
         if isinstance(value, str) and value not in others and value not in registry:
@@ -103,13 +103,13 @@ class TrainingConfig(Section):
     """What the one training loop needs."""
 
     seed: Seed | None = None
-    """Of this stage's initial weights and image order; null takes the recipe's."""
+    """Seed of this stage's initial weights and image order; null takes the recipe's."""
     epochs: PositiveInt = 12
     batch_size: PositiveInt = 64
     learning_rate: PositiveFloat = 0.1
     """Peak of the one-cycle schedule."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    """Decoupled, on kernels only; times the learning rate at every step."""
+    """Decoupled weight decay, on kernels only; times the learning rate at every step."""
 
 
 class TeacherConfig(TrainingConfig, TeacherFileConfig, PluginSection):
@@ -138,7 +138,7 @@ class DistillationConfig(TrainingConfig):
     alpha: Fraction = KD.alpha
     """Weight of the loss: (1-alpha) cross-entropy + alpha times the named loss."""
     parameters: dict[str, float] = Field(default_factory=dict)
-    """Of the named loss. A missing temperature, alpha or parameter is as its paper sets it."""
+    """Parameters of the named loss. A missing temperature, alpha or parameter is as published."""
 
     @model_validator(mode="before")
     @classmethod
@@ -189,9 +189,9 @@ class QuantizeConfig(DistillationConfig):
 class ConvertConfig(Section):
     targets: Annotated[tuple[Target, ...], Field(min_length=1)] = ("tflite",)
     precisions: Annotated[tuple[Precision, ...], Field(min_length=1)] = ("float32", "int8")
-    """Of the student's files: `int8` is quantization-aware, `int8_ptq` and `int16x8` are calibrated
-    after training. `int16x8` has int16 activations, takes float32 and has no ONNX form. The
-    teacher's files are float32."""
+    """Precisions of the student's files: `int8` is quantization-aware, `int8_ptq` and `int16x8` are
+    calibrated after training. `int16x8` has int16 activations, takes float32 and has no ONNX form.
+    The teacher's files are float32."""
     onnx_weights: Literal["uint8", "int8"] = "uint8"
     """How int8 ONNX files store their weights. `uint8` gives the same outputs on every processor;
     `int8` is faster on x86 with VNNI, and wrong on x86 without it: for known processors only."""
@@ -232,13 +232,13 @@ class BenchConfig(Section):
     min_queries: PositiveInt
     min_duration_s: PositiveFloat
     max_duration_s: PositiveFloat
-    """These three are for all processes of one model together."""
+    """The number of queries and both durations are for all processes of one model together."""
     repeats: Annotated[int, Field(ge=0, strict=True)]
     """How often a process is measured again after the machine disturbed it."""
     warmup_runs: PositiveInt = 5
     warmup_s: PositiveFloat = 0.5
     timeout_s: PositiveFloat = 600.0
-    """After which a measuring process is ended."""
+    """Seconds after which a measuring process is ended."""
 
     @model_validator(mode="before")
     @classmethod

@@ -25,13 +25,13 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class Section(BaseModel):
-    """Frozen; unknown keys, NaN and infinity are errors."""
+    """Base of every table: frozen; unknown keys, NaN and infinity are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class NoSettings(Section):
-    """Of a plug-in without settings of its own."""
+    """Settings of a plug-in that has none of its own."""
 
 
 class PluginSection(Section):

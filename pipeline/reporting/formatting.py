@@ -20,7 +20,7 @@ def microseconds(ns: float | None) -> str:
 
 
 def duration(ns: float | None) -> str:
-    """With three or four digits, in µs or ms."""
+    """Format a time with three or four digits, in µs or ms."""
     if ns is None:
         return NOT_MEASURED
     us = ns / 1000
@@ -28,7 +28,7 @@ def duration(ns: float | None) -> str:
 
 
 def approximate(text: str, note: str | None) -> str:
-    """Marked where a note limits what the figure says."""
+    """Mark a figure with `~` where a note limits what it says."""
     return f"~{text}" if note and text != NOT_MEASURED else text
 
 
@@ -63,5 +63,5 @@ def p_value(p: float | None) -> str:
 
 
 def worst_class(change: tuple[float, int] | None, classes: Sequence[str]) -> str:
-    """Of (change of its accuracy, index of the class)."""
+    """Format the worst class, given as (change of its accuracy, index of the class)."""
     return NOT_MEASURED if change is None else f"{points(change[0])} ({classes[change[1]]})"

@@ -35,11 +35,11 @@ class DeviceScores:
     device: str
     document: BenchResult
     logits: Mapping[str, Logits]
-    """By model, [test samples, classes]."""
+    """Logits by model, [test samples, classes]."""
     labels: metrics.Labels
-    """[test samples]."""
+    """Labels, [test samples]."""
     teacher_logits: Logits | None
-    """[test samples, classes], of a teacher that cannot be measured: they were computed before."""
+    """Precomputed logits of a teacher that cannot be measured, [test samples, classes]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ def measured_rows(scores: DeviceScores, exports: Exports, *, seed: int) -> tuple
 def unmeasured_rows(
     exports: Exports, *, seed: int, device: str | None = None, reason: str | None = None
 ) -> tuple[ModelRow, ...]:
-    """Of a run without a bench, or of a device that failed, and why."""
+    """Return the rows of a run without a bench, or of a device that failed for `reason`."""
     validity = Validity() if reason is None else Validity(valid=False, invalid_reasons=(reason,))
     return tuple(
         ModelRow.of(
@@ -106,7 +106,7 @@ def notes(rows: tuple[ModelRow, ...], exports: Exports, scores: DeviceScores) ->
 
 
 def teacher_of(model: ExportedModel, exports: Exports) -> ExportedModel | None:
-    """The teacher's file in the same format, and so in the same runtime; else in another one.
+    """Return the teacher's file in the format, and so the runtime, of `model`, else in another.
 
     None where the teacher has no file that can be measured: its logits were computed before.
     """
@@ -115,8 +115,8 @@ def teacher_of(model: ExportedModel, exports: Exports) -> ExportedModel | None:
 
 
 def source_of(model: ExportedModel, exports: Exports) -> ExportedModel | None:
-    """What the model was made from: the teacher before the float student, that before its quantized
-    files."""
+    """Return what `model` was made from: the teacher for the float student, the float student for
+    its quantized files."""
     if model.role == "teacher":
         return None
     floats = [m for m in exports.models if (m.role, m.precision) == ("student", "float32")]
@@ -151,7 +151,7 @@ def _accuracy(model: ExportedModel, exports: Exports, scores: DeviceScores) -> A
 def fidelity_of(
     logits: Logits, *, teacher: Logits | None, source: Logits | None, labels: metrics.Labels
 ) -> Fidelity:
-    """`teacher` and `source`: their logits, [test samples, classes], where there are any."""
+    """Return the scores; `teacher`, `source`: their logits, [test samples, classes], if any."""
     agreement = kl = flips = worst = None
     if teacher is not None:
         agreement = metrics.agreement(logits, teacher)
@@ -174,14 +174,14 @@ def _teachers_logits(model: ExportedModel, exports: Exports, scores: DeviceScore
 
 
 def _agreement(model: ExportedModel, exports: Exports) -> float | None:
-    """With its source, as the export proved it; a file of the user's has no source here."""
+    """Return the agreement with its source that the export proved; None for a user's file."""
     return next((p.agreement for p in exports.parity if p.name == model.name), None)
 
 
 def _accuracy_change(
     logits: Logits, source: ExportedModel | None, scores: DeviceScores
 ) -> AccuracyChange | None:
-    """Of a file that was made from the float student."""
+    """Return the change from the float student; None for a file that was not made from it."""
     if source is None or source.role == "teacher":
         return None
     paired = significance.mcnemar(
@@ -217,7 +217,7 @@ def _latency(name: str, scores: DeviceScores) -> tuple[Latency, Validity]:
 
 
 def speed_up(name: str, document: BenchResult) -> SpeedUp:
-    """Over the teacher's file in its runtime; empty where it has none."""
+    """Return the speed-up over the teacher's file in its runtime; empty where it has none."""
     row = next((row for row in document.comparison if row.candidate == name), None)
     if row is None:
         return SpeedUp()

@@ -117,7 +117,7 @@ def _rows(
 
 
 def teacher_logits(exports: Exports) -> "npt.NDArray[np.float32] | None":
-    """Those over the test split that came without a file that could be measured."""
+    """Return the precomputed logits over the test split of a teacher without a file to measure."""
     import numpy as np
 
     if exports.teacher_logits is None:

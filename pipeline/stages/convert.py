@@ -198,14 +198,14 @@ def _user_file(teacher: Teacher, opened: "OpenTeacher", folder: Path) -> Exporte
 
 
 def _precision(opened: "OpenTeacher", path: Path) -> str:
-    """Of the user's file, by its operators: the type of its input does not show it."""
+    """Return the precision of the user's file by its operators: the input does not show it."""
     if opened.parameters is not None:
         return "float32"
     return "mixed" if FORMATS[opened.kind].inspect(path).float_ops else "int8"
 
 
 def _in_scale_table(file: ProvedFile, cfg: ConvertConfig) -> bool:
-    """The report has one table: of the quantization-aware files, if there are any."""
+    """Whether the report's one scale table is of `file`: quantization-aware files go first."""
     aware = any(PRECISIONS[name].quantization_aware for name in cfg.precisions)
     return PRECISIONS[file.record.precision].quantization_aware or not aware
 

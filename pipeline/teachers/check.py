@@ -126,7 +126,7 @@ def _require_order(
 
 
 def best_order(logits: Logits, labels: Labels) -> list[int]:
-    """For each class the output that is right most often, each output once (Kuhn-Munkres)."""
+    """Return for each class the output right most often, each output once (Kuhn-Munkres)."""
     from scipy.optimize import linear_sum_assignment
 
     classes = logits.shape[1]

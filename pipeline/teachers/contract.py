@@ -36,7 +36,7 @@ class OpenTeacher:
     kind: str
     """`trained`, or a name of `pipeline.teachers.TEACHER_FILES`."""
     path: Path
-    """For error messages; the weights of the network trained here."""
+    """Path of the file, for error messages; for the network trained here, of its weights."""
     logits: Callable[[Images], Logits]
     """Raw images [n, height, width, channels] to [n, classes], in the data set's class order."""
     parameters: int | None = None
@@ -46,9 +46,9 @@ class OpenTeacher:
     scalable: bool = False
     """Whether it accepts pixels with another scale and offset."""
     adapter: ModelIO | None = None
-    """Between raw images and a file that a runtime executes."""
+    """Conversion between raw images and a file that a runtime executes."""
     serve: Callable[[Tensor], Tensor] | None = None
-    """Of a TensorFlow network: normalised images (`InputSpec`) to logits; can be traced."""
+    """Normalised images (`InputSpec`) to logits, of a TensorFlow network; can be traced."""
     serve_raw: Callable[[Tensor], Tensor] | None = None
     """The same from raw images as float32. Export this with `raw_input`: the file then holds no
     normalisation that the teacher would have to undo first."""
@@ -78,7 +78,7 @@ class TeacherFile(Protocol):
 
 
 def split_logits(teacher: OpenTeacher, data: Dataset, split: Split) -> Logits | None:
-    """For the images of a split as they are; None where logits were precomputed without it."""
+    """Return the logits of a split's unchanged images; None where precomputed logits lack it."""
     if teacher.splits is not None:
         return teacher.splits.get(split)
     return teacher.logits(data[split].images)

@@ -40,7 +40,7 @@ Arrays = dict[str, npt.NDArray[np.generic]]
 
 
 def open_file(path: Path, cfg: TeacherFileConfig, data: Dataset, *, threads: int) -> OpenTeacher:
-    """`threads` has no effect: nothing is computed."""
+    """Open the file; `threads` has no effect: nothing is computed."""
     if not is_raw(cfg):
         raise InputError(
             f"teacher {path}: holds logits, for which no input is scaled; leave out "
@@ -85,7 +85,7 @@ def save_logits(
 
 
 def split_sha256(data: Dataset) -> str:
-    """Over the images and labels of all three splits, in their order."""
+    """Return one digest over the images and labels of all three splits, in their order."""
     digest = hashlib.sha256()
     for part in Split:
         samples = data[part]

@@ -24,7 +24,7 @@ FOLDER_MARKERS = ("saved_model.pb",)
 
 
 def open_file(path: Path, cfg: TeacherFileConfig, data: Dataset, *, threads: int) -> OpenTeacher:
-    """`threads` has no effect: the session has set those of TensorFlow."""
+    """Open the file; `threads` has no effect: the session has set TensorFlow's threads."""
     import tensorflow as tf
 
     network = load_network(path)

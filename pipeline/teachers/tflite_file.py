@@ -25,7 +25,7 @@ from targets.untyped import TensorDetails, TfliteInterpreter
 SUFFIXES = (".tflite",)
 FOLDER_MARKERS = ()
 FOREIGN_OPERATOR = re.compile(r"(?:custom op|Select TensorFlow op).*\((\w+)\)", re.DOTALL)
-"""In an error of LiteRT: the reason, then 'Node number 1 (FlexErf) failed to prepare.'"""
+"""An error of LiteRT: the reason, then 'Node number 1 (FlexErf) failed to prepare.'"""
 
 
 def open_file(path: Path, cfg: TeacherFileConfig, data: Dataset, *, threads: int) -> OpenTeacher:
@@ -100,7 +100,7 @@ def _interpreter(path: Path, threads: int) -> TfliteInterpreter:
 def _input_quantization(
     source: TensorDetails, cfg: TeacherFileConfig, path: Path
 ) -> Quantization | None:
-    """None for a float input, and for one of raw pixels."""
+    """Return the input's quantization; None for a float input, and for one of raw pixels."""
     dtype = source["dtype"]
     if dtype == np.float32 or (dtype == np.uint8 and is_raw(cfg)):
         return None

@@ -53,7 +53,7 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What is trained on what, in which way."""
+    """One training: the model, its data and teacher, and how it is trained."""
 
     stage: str
     model: KerasModel
@@ -65,14 +65,14 @@ class Task:
     cfg: TrainingConfig
     augmentation: AugmentationConfig
     seed: int
-    """Of the order of the images."""
+    """Seed of the order of the images."""
     view_seed: int
-    """Of their augmentation."""
+    """Seed of the augmentation of the images."""
     targets: Targets | None = None
     cycle: int | None = None
     """Epoch e trains on view e modulo this; on a new view in every epoch if null."""
     mixup: float = 0.0
-    """Both parameters of the Beta distribution; 0 is off."""
+    """Both parameters of mixup's Beta distribution; 0 is off."""
     before_epoch: Callable[[int], None] = lambda epoch: None
     """Called with the number of the epoch, from 0; must depend on nothing else."""
 
@@ -86,7 +86,7 @@ class Batch:
 
     raw: Images
     labels: list[Labels]
-    """Of the images, and with mixup those of their partners."""
+    """Labels of the images, and with mixup those of their partners."""
     lam: float
     """Weight of the first labels in the loss; 1 without mixup."""
     targets: list[Outputs]
@@ -121,7 +121,7 @@ def fit(task: Task, *, checkpoint: Path, progress: Progress) -> list[EpochRecord
 
 
 def _run_epoch(task: Task, epoch: int, step: Step, shown: EpochProgress) -> float:
-    """The mean loss."""
+    """Run one epoch and return its mean loss."""
     steps = _steps(task)
     losses = []
     for number, batch in enumerate(batches(task, epoch)):
@@ -156,7 +156,7 @@ def _steps(task: Task) -> int:
 
 
 def _require_converging(task: Task, epoch: int, loss: float, logits: Outputs) -> None:
-    """The losses were taken before each update; the logits on VAL are of the last one."""
+    """Raise if training diverged: losses precede each update, the logits on VAL follow the last."""
     if not (loss <= DIVERGED and np.abs(logits).max() <= DIVERGED):  # NaN too
         raise TrainingDivergedError(
             f"{task.stage}: training diverged in epoch {epoch + 1} (loss {loss:.3g}). Lower "

@@ -56,8 +56,8 @@ def document(
 def _allowed(
     row: ComparisonRow, device: Mapping[str, object], models: Sequence[Mapping[str, object]]
 ) -> ComparisonRow:
-    """Without its figures where the times are of different work, or of an emulated CPU: on one
-    the same model was 14 times as fast as on another."""
+    """Return `row` without its figures where the times are of different work, or of an emulated
+    CPU: on one of these the same model was 14 times as fast as on another."""
     samples = {model["name"]: model.get("samples_per_query", 1) for model in models}
     own, other = samples[row.candidate], samples[row.baseline]
     reasons = ["the device is emulated: its times mean nothing"] if device["emulated"] else []
@@ -105,8 +105,8 @@ def _model(case: BenchCase, observed: Observations) -> dict[str, object]:
 
 
 def baselines(request: BenchRequest, cases: Mapping[str, BenchCase]) -> dict[str, str]:
-    """For each case that is compared, its baseline: on as many threads, in the same runtime if it
-    was measured in it."""
+    """Return the baseline of each case that is compared: on as many threads, in the same runtime if
+    it was measured in it."""
     found = {}
     for name, case in cases.items():
         runs = [
@@ -123,7 +123,7 @@ def baselines(request: BenchRequest, cases: Mapping[str, BenchCase]) -> dict[str
 def _accuracy(
     request: BenchRequest, observed: Observations, device: Mapping[str, Any]
 ) -> list[AccuracyPass]:
-    """Without figures for the files of a run, which judges them itself."""
+    """Return the passes, without figures for the files of a run, which judges them itself."""
     against = baselines(request, observed.cases)
     read = {
         name: _read(name, request, observed)
@@ -151,7 +151,7 @@ def _runtime_notes(case: BenchCase, device: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _read(name: str, request: BenchRequest, observed: Observations) -> Read:
-    """Outputs that are not finite are the model's error."""
+    """Read a model's outputs; those that are not finite are the model's error."""
     case, undecided = observed.cases[name], observed.undecided.get(name)
     about = Read(
         name=name,
@@ -176,7 +176,7 @@ def _doubt(name: str, request: BenchRequest, observed: Observations) -> str | No
 def _figures(
     own: Read, baseline: Read | None, request: BenchRequest, observed: Observations
 ) -> Figures:
-    """Empty for a model that failed; labels that it has no class for are its error."""
+    """Return the figures, empty for a model that failed; labels without a class are its error."""
     assert request.samples is not None
     if own.name in observed.errors:
         return {}

@@ -17,7 +17,7 @@ class BenchCase:
     format: str
     path: Path
     runtime: Runtime | None = None
-    """None: the default of the format."""
+    """Runtime of the case; None: the default of the format."""
     threads: int = 1
     affinity: tuple[int, ...] | None = None
     """The CPUs that it may use; None: those that the system gives."""
@@ -26,7 +26,7 @@ class BenchCase:
     exported: ExportedModel | None = None
     """What a run recorded about its file; None: the agent describes the file."""
     adapter: ModelIO | None = None
-    """Between raw samples and a file from elsewhere."""
+    """Conversion between raw samples and a file from elsewhere."""
     batch: int = 1
     """Samples of one query."""
     inputs: Mapping[str, InputSpec] | None = None

@@ -26,7 +26,7 @@ SOURCE = re.compile(
 
 
 def agent_error(error: Mapping[str, str], case: "BenchCase", place: str) -> EdgeDistillError:
-    """By the phase that the agent was in."""
+    """Return the error to raise, by the phase that the agent was in."""
     message, runtime = shortened(error["message"]) or error["type"], case.executed_by
     if error["phase"] == "import":
         return DeviceError(
@@ -40,7 +40,7 @@ def agent_error(error: Mapping[str, str], case: "BenchCase", place: str) -> Edge
 
 
 def shortened(message: str, longest: int = LONGEST) -> str:
-    """On one line, without the origin in the runtime's source; cut between words."""
+    """Shorten to one line, without the origin in the runtime's source; cut between words."""
     text = " ".join(SOURCE.sub(" ", message).split()).rstrip(".")
     cut = textwrap.shorten(text, longest, placeholder=" …")
     return cut if len(cut) > 2 or not text else f"{text[:longest]}…"

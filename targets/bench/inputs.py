@@ -55,7 +55,7 @@ class Given:
 
 
 def resolve(inputs: Sequence[Tensor], given: Given, path: Path) -> dict[str, InputSpec]:
-    """For each input of the file in `path` its entry in the agent's job.
+    """Return the entry in the agent's job of each input of the file in `path`.
 
     Raises `InputError` with the input's name where its shape or its contents cannot be known.
     """
@@ -79,7 +79,7 @@ def batch_of(entries: Mapping[str, InputSpec], outputs: Sequence[Tensor]) -> int
 
 
 def require_known(all_inputs: Sequence[Sequence[Tensor]], given: Given) -> None:
-    """`InputError` for a name in `--shape` or `--input` that no model's input has."""
+    """Raise `InputError` for a name in `--shape` or `--input` that no model's input has."""
     names = {one["name"] for inputs in all_inputs for one in inputs}
     for option, named in (("--shape", given.shapes), ("--input", given.files)):
         for name in named:
@@ -271,7 +271,7 @@ def _with_batch(declared: Sequence[int | None]) -> list[int | None]:
 
 
 def _require_closed(inputs: Sequence[Tensor], given: Given, path: Path) -> None:
-    """`InputError` that names every input with a dimension that is not known."""
+    """Raise `InputError` naming every input with a dimension that is not known."""
     known = {*given.shapes, *given.files}
     left = [one for one in inputs if one["name"] not in known and None in _with_batch(one["shape"])]
     if not left:

@@ -27,7 +27,7 @@ class ModelFiles:
 
     @property
     def sha256(self) -> str:
-        """Of the file; of several, of the sorted list of their digests, one a line:
+        """Digest of the file; of several, of the sorted list of their digests, one a line:
         `sha256sum FILE… | cut -c1-64 | sort | sha256sum`.
         """
         digests = sorted(file_sha256(path) for path in self.all)
@@ -37,7 +37,7 @@ class ModelFiles:
 
 
 def files_of(path: Path) -> ModelFiles:
-    """Raises `InputError` for a file that is missing, or lies outside of the model's folder."""
+    """Return a model's files; raise `InputError` for one that is missing or outside its folder."""
     names = FORMATS[format_of(path)].external_files(path)
     for name in names:
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:

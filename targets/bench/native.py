@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def native_block(
     tool: NativeTool, case: BenchCase, job: AgentJob, runner: "AgentRunner"
 ) -> Mapping[str, object]:
-    """Measured within the limits of the agent's `job`; null for what the tool does not report."""
+    """Measure a block within the limits of `job`; null for what the tool does not report."""
     timings = tool.measure(
         link=runner.link,
         model=case.path,

@@ -28,11 +28,11 @@ class Observations:
     memory: dict[str, MemoryPass] = field(default_factory=dict)
     profiles: dict[str, ProfilePass] = field(default_factory=dict)
     outputs: dict[str, Array | None] = field(default_factory=dict)
-    """[samples, ...]; None where the shapes differ."""
+    """Outputs, [samples, ...]; None where the shapes differ."""
     undecided: dict[str, str] = field(default_factory=dict)
     """Why no output of a model can be judged."""
     records: dict[str, AgentResult] = field(default_factory=dict)
-    """Of the passes that gave `outputs`."""
+    """Records of the passes that gave `outputs`."""
     errors: dict[str, EdgeDistillError] = field(default_factory=dict)
 
     def failed(self, case: BenchCase, error: EdgeDistillError) -> None:
@@ -42,24 +42,24 @@ class Observations:
 
     @property
     def left(self) -> list[BenchCase]:
-        """Those that did not fail."""
+        """Cases that did not fail."""
         return [case for name, case in self.cases.items() if name not in self.errors]
 
     @property
     def by_agent(self) -> list[BenchCase]:
-        """Those that did not fail and that the agent measures."""
+        """Cases that did not fail and that the agent measures."""
         return [case for case in self.left if case.native is None]
 
     @property
     def foreign(self) -> list[BenchCase]:
-        """Those that did not fail and whose file no run has described."""
+        """Cases that did not fail and whose file no run has described."""
         return [case for case in self.left if case.exported is None]
 
 
 def observe(
     request: BenchRequest, cases: dict[str, BenchCase], runner: AgentRunner, *, cpus: int, say: Say
 ) -> Observations:
-    """A model that fails takes part in no further pass."""
+    """Run every pass; a model that fails takes part in no further one."""
     observed = Observations(cases=cases)
     _pass(observed, observed.foreign, lambda case: _find_files(case, observed))
     samples = request.samples
@@ -122,7 +122,7 @@ def _outputs(case: BenchCase, bench: Bench, observed: Observations) -> None:
 
 
 def _prepare(bench: Bench, request: BenchRequest, observed: Observations, say: Say) -> None:
-    """What each file takes, and what each of its inputs is given."""
+    """Find what each file takes, and decide what each of its inputs is given."""
     say(f"bench     reading {len(observed.cases)} models")
     _pass(observed, observed.foreign, lambda case: _describe(case, bench, observed))
     if not observed.errors:  # a name may be that of a model that could not be read

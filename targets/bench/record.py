@@ -41,7 +41,7 @@ class Phases(Section):
     import_ns: int | None
     """Import of the runtime's package."""
     load_ns: int | None
-    """From the path of the file to a runtime that can be queried."""
+    """Time from the path of the file to a runtime that can be queried."""
     first_inference_ns: int | None = None
     """First query after loading; null if it is not timed."""
 
@@ -115,7 +115,7 @@ class Reported(Section):
     mean_ns: float
     """Average query."""
     median_ns: float | None = None
-    """Only newer releases print it."""
+    """Median query; only newer releases print it."""
     std_ns: float | None
     """Standard deviation."""
 

@@ -15,12 +15,12 @@ from targets.runtimes import RUNTIMES, Runtime, runtime_for
 from targets.runtimes.native import NativeTool
 
 BIG = "big"
-"""As many threads as the device has big cores."""
+"""Number of threads: as many as the device has big cores."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenchRequest:
-    """The same for every device."""
+    """What is measured and how, the same for every device."""
 
     models: tuple[Path, ...]
     exports: Mapping[Path, ExportedModel] = field(default_factory=dict)
@@ -29,26 +29,26 @@ class BenchRequest:
     baselines: Mapping[Path, Path] = field(default_factory=dict)
     """Model -> the model that it is compared with."""
     runtimes: tuple[Runtime, ...] = ()
-    """Empty: for each format the runtime that the device can have."""
+    """Runtimes to measure in; empty: for each format the one that the device can have."""
     options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """By runtime, configuration entries of its sessions."""
+    """Name of a runtime -> configuration entries of its sessions."""
     threads: tuple[int | str, ...] = (1,)
-    """Numbers, or `BIG`."""
+    """Numbers of threads, or `BIG`."""
     given: Given = field(default_factory=Given)
     samples: LabelledSamples | None = None
     outputs: tuple[str, ...] = ()
     """Names of the outputs to judge, in the models that have them."""
     class_offset: int = 0
-    """Label k is class k + this of a model; `class_offsets`: by the file's name, of that model."""
+    """Label k is a model's class k + this offset; `class_offsets` holds exceptions by file name."""
     class_offsets: Mapping[str, int] = field(default_factory=dict)
     plan: BenchPlan
     profile: bool = False
     native: NativeTool | None = None
-    """Measures the files of its formats as well."""
+    """Native tool that measures the files of its formats as well."""
     install: bool = True
     """Whether a runtime may be installed on the device."""
     timeout_s: float = 600.0
-    """Of one process."""
+    """Time limit of one process, in seconds."""
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -65,9 +65,9 @@ def cases(
     big_cores: tuple[int, ...] = (),
     native_only: bool = False,
 ) -> dict[str, BenchCase]:
-    """One for each file, runtime and number of threads, by a unique name.
+    """Return a case for each file, runtime and number of threads, by a unique name.
 
-    `defaults`: by format, the runtime that the device can have.
+    `defaults`: format -> the runtime that the device can have.
     """
     asked = [len(big_cores) if count == BIG else int(count) for count in request.threads]
     threads = tuple(dict.fromkeys(asked))
@@ -135,7 +135,7 @@ def _runtimes(
 
 
 def require_model(path: Path) -> None:
-    """`InputError` for what cannot be a model file, before anything starts."""
+    """Raise `InputError` for what cannot be a model file, before anything starts."""
     if format_of(path) not in FORMATS:
         endings = " or ".join(f".{name}" for name in FORMATS)
         raise InputError(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Array = npt.NDArray[Any]
 AgentResult = dict[str, Any]
-"""As the agent writes it; the models of `targets.bench.record` validate it."""
+"""Result as the agent writes it; the models of `targets.bench.record` validate it."""
 TIDY_S = 60.0
 
 
@@ -49,7 +49,7 @@ class AgentRunner:
     """The device's interpreter that has the runtime."""
     env: Mapping[str, str] = field(default_factory=dict)
     retry_s: float = 0.0
-    """How long a lost connection is waited for."""
+    """Seconds for which a lost connection is tried again."""
     retry_every_s: float = 5.0
     say: Callable[[str], None] = lambda text: None
     cool: Callable[[], None] = lambda: None
@@ -60,12 +60,12 @@ class AgentRunner:
     """Once it is set, no further job begins."""
     _numbers: "count[int]" = field(default_factory=count, repr=False)
     _token: str = field(default_factory=lambda: f"job-{uuid4().hex[:12]}", repr=False)
-    """Unique: a file that an earlier measurement left is never taken for a result of this one."""
+    """Unique prefix of file names: a file of an earlier measurement is never taken for a result."""
     _places: dict[Path, str] = field(default_factory=dict, repr=False)
     """Model file -> its path on the device."""
 
     def waited(self, case: "BenchCase", act: Callable[[], T]) -> T:
-        """`act`, a block or a pass of `case`: measured as a whole or not.
+        """Return `act()`, a block or a pass of `case`, which is measured as a whole or not at all.
 
         Where the connection is lost (a device that restarts, a pulled cable), it begins anew
         until `retry_s` have passed without a connection.
@@ -106,7 +106,7 @@ class AgentRunner:
         return result
 
     def array(self, there: str) -> Array:
-        """The .npy file that a job wrote."""
+        """Read the .npy file that a job wrote."""
         here = self.folder / PurePosixPath(there).name
         self.link.pull(there, here)
         values: Array = np.load(here, allow_pickle=False)
@@ -122,7 +122,7 @@ class AgentRunner:
             self.say(f"{error} What its jobs wrote is still there.")
 
     def _inputs(self, case: "BenchCase") -> Mapping[str, InputSpec] | None:
-        """With the device's paths of the files among them."""
+        """Return what each input is given, with the paths of files on the device."""
         if case.inputs is None:
             return None
         return {
@@ -178,7 +178,7 @@ class AgentRunner:
 
 
 def local_runner(folder: Path, *, timeout_s: float = 600.0) -> AgentRunner:
-    """This machine, by the Python that runs now."""
+    """Return a runner for this machine, with the Python that runs now."""
     return AgentRunner(link=LocalLink(folder), folder=folder, timeout_s=timeout_s)
 
 

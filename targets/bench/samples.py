@@ -13,7 +13,7 @@ from targets.errors import InputError
 
 Array = npt.NDArray[np.generic]
 NAMES = ("images", "samples", "inputs", "x")
-"""Of the array in an archive, or of the .npy file in a folder, that holds the samples."""
+"""Names of the array in an archive, or of the .npy in a folder, that holds the samples."""
 EMPTY = "holds no sample"
 
 
@@ -22,7 +22,7 @@ class LabelledSamples:
     path: Path
     """.npy [samples, ...] that the measuring process maps."""
     shape: tuple[int, ...]
-    """Of one sample."""
+    """Shape of one sample."""
     dtype: "np.dtype[np.generic]"
     count: int
     labels: npt.NDArray[np.int64] | None
@@ -31,7 +31,7 @@ class LabelledSamples:
 
 
 def read(path: Path, scratch: Path) -> LabelledSamples:
-    """From an `.npy`, an `.npz` (`images` or `samples`, perhaps `labels`), or a folder of `.npy`.
+    """Read an `.npy`, an `.npz` (`images` or `samples`, perhaps `labels`), or a folder of `.npy`.
 
     An archive's samples are unpacked into `scratch`; the rest is used where it is. Raises
     `InputError` with what is wrong.
@@ -108,7 +108,7 @@ def _checked(samples: Array, labels: Array | None, stored: Path, path: Path) -> 
 
 
 def _mended(labels: Array, count: int) -> str:
-    """The line of Python that repairs them; "" where it is not known."""
+    """Return the line of Python that repairs the labels; "" where it is not known."""
     line = None
     if labels.shape == (count,):
         line = _whole(labels)

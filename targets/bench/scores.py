@@ -141,7 +141,7 @@ def _single(values: Outputs, output: Tensor) -> Predictions:
 
 
 def require_named(all_outputs: Sequence[Sequence[Tensor]], named: Sequence[str]) -> None:
-    """`InputError` for a name in `--output` that no model's output has."""
+    """Raise `InputError` for a name in `--output` that no model's output has."""
     known = {one["name"] for outputs in all_outputs for one in outputs}
     for name in named:
         if name not in known:

@@ -28,9 +28,9 @@ class DeviceResult:
     described: Mapping[str, object] = field(default_factory=dict)
     """The device, as the document describes it."""
     outputs: Mapping[str, Array] = field(default_factory=dict)
-    """Of the files of a run, by case: [samples, ...], with an adapter the logits."""
+    """Outputs of the files of a run, by case: [samples, ...], with an adapter the logits."""
     errors: Mapping[str, EdgeDistillError] = field(default_factory=dict)
-    """By case, why it has no figures."""
+    """Errors by case: why it has no figures."""
     failure: DeviceError | None = None
     """Why there is no document."""
 
@@ -38,7 +38,7 @@ class DeviceResult:
 def measure_all(
     devices: Sequence[Device], request: BenchRequest, *, out: Path, scratch: Path, say: Say
 ) -> list[DeviceResult]:
-    """On all devices at once; the others finish where one fails. See `measure`."""
+    """Measure on all devices at once; the others finish where one fails. See `measure`."""
 
     def tried(device: Device, stop: Event) -> DeviceResult:
         prefix = f"{device.name}: " if len(devices) > 1 else ""

@@ -99,7 +99,7 @@ class LatencySummary:
     median_ns: float | None
     """Median over processes of each process's median."""
     interval: Interval | None = None
-    """Of `median_ns`, over processes."""
+    """Interval of `median_ns`, over processes."""
     min_ns: int
     max_ns: int
     mean_ns: float
@@ -107,7 +107,7 @@ class LatencySummary:
     p90_early_stopping_ns: int | None = None
     """LoadGen's upper bound of p90; None below 64 samples."""
     p95_ns: int | None = None
-    """None below 130 samples, `p99_ns` below 662: never an extrapolation."""
+    """95th percentile; None below 130 samples, `p99_ns` below 662: never an extrapolation."""
     p99_ns: int | None = None
     mad_ns: float | None = None
     """Median absolute deviation from the median of the samples, not scaled."""
@@ -152,9 +152,9 @@ class Comparison:
     ratio: float
     """Baseline over candidate: above 1 the candidate is faster. Median over paired blocks."""
     interval: Interval | None
-    """Of the ratio, by order statistics; None below six blocks."""
+    """Interval of the ratio, by order statistics; None below six blocks."""
     t_interval: Interval | None
-    """Of the mean log ratio, exponentiated; decides the verdict. None for one block."""
+    """Interval of the mean log ratio, exponentiated; decides the verdict. None for one block."""
     mdd: float | None
     """Minimal detectable difference: with 0.02, 80 % of such measurements detect a difference of
     2 %. None for one block."""

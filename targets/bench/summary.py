@@ -71,7 +71,7 @@ class SummaryRow(Section):
     spike_share_gt3x: float | None
     """Share of samples above three times the median."""
     invoke_only_median_ns: float | None
-    """As `median_ns`, of the runtime's own part."""
+    """Median of the runtime's own part, computed as `median_ns`."""
     import_ns: float | None
     """Import of the runtime, median over processes."""
     load_ns: float | None

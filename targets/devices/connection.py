@@ -23,24 +23,24 @@ class Requirements:
 
     formats: Sequence[str]
     runtimes: Sequence[Runtime] = ()
-    """Empty: the best that the device can have, for each format."""
+    """Runtimes to use; empty: the best that the device can have, for each format."""
     install: bool = True
     native: Path | None = None
     """Google's tool on this machine, to be run on the device."""
     timeout_s: float = 600.0
-    """For one measuring process."""
+    """Time limit of one measuring process, in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReadyDevice:
     runner: AgentRunner
     device: dict[str, object]
-    """As `bench-result/1` describes it."""
+    """The device as `bench-result/1` describes it."""
     facts: DeviceFacts
     defaults: Mapping[str, Runtime]
     """Format -> the runtime that the device has for it."""
     native_only: bool = False
-    """The device has no Python, and a native tool is given: nothing else measures."""
+    """Whether only a native tool measures, because the device has no Python."""
 
     @property
     def cpus(self) -> int:

@@ -23,7 +23,7 @@ Say = Callable[[str], None]
 Text = Annotated[str, StringConstraints(min_length=1)]
 Command = Annotated[list[Text], Field(min_length=1)]
 RETRY_S = 180.0
-"""A Raspberry Pi boots in a minute or two."""
+"""Seconds to try a lost connection again: a Raspberry Pi boots in a minute or two."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,9 +88,9 @@ class Entry(BaseModel):
     folder: Text | None = None
     """Our folder on the device."""
     acquire: Command = []
-    """Run on this machine before the device is used."""
+    """Command to run on this machine before the device is used."""
     release: Command = []
-    """Run on this machine after the device was used."""
+    """Command to run on this machine after the device was used."""
     cooldown_c: Annotated[float, Field(gt=0, lt=120)] | None = None
     """A block begins at this temperature or below."""
 
@@ -115,7 +115,7 @@ class Device:
 
     @property
     def home(self) -> Path:
-        """Where `acquire` and `release` run: beside the file."""
+        """Folder in which `acquire` and `release` run: that of the devices.toml."""
         return Path.cwd() if self.file is None else self.file.absolute().parent
 
     @property
@@ -129,11 +129,11 @@ class Device:
 @dataclass(frozen=True, kw_only=True)
 class WantedRuntime:
     format: str
-    """Of the files that it must run."""
+    """Format of the files that it must run."""
     runtime: str | None = None
-    """None: the best that the device can have."""
+    """Name of the runtime; None: the best that the device can have."""
     install: bool = True
-    """False: it must be on the device already."""
+    """Whether it may be installed; if not, it must be on the device already."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +146,7 @@ class Provisioned:
     python: str
     """Path on the device of the interpreter that imports it."""
     reused: bool
-    """Nothing had to be installed."""
+    """Whether nothing had to be installed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +159,7 @@ class DeviceSession:
     reached: str
     """How the device was reached, for the doctor."""
     retry_s: ClassVar[float] = RETRY_S
-    """For how long a lost connection is tried again."""
+    """Seconds for which a lost connection is tried again."""
 
     def probe(self) -> DeviceFacts:
         """What the device is; `DeviceError` if it does not answer."""
@@ -182,7 +182,7 @@ class DeviceSession:
         return {}
 
     def temperature(self) -> float | None:
-        """In degrees C; a block waits until it has fallen. None: do not wait."""
+        """Return the temperature in degrees C; a block waits until it falls. None: do not wait."""
         from targets.devices.cooling import temperature
 
         return temperature(self.link)

@@ -14,7 +14,7 @@ READ = "cat /sys/class/thermal/thermal_zone*/temp 2>/dev/null; true"
 
 
 def temperature(link: Link) -> float | None:
-    """Of the hottest thermal zone, in degrees C; None if no zone can be read."""
+    """Return the temperature of the hottest thermal zone in degrees C; None if none can be read."""
     done = link.run(["sh", "-c", READ], env={}, timeout_s=LIMIT_S)
     millidegrees = [int(word) for word in done.stdout.split() if word.lstrip("-").isdigit()]
     return max(millidegrees) / 1000 if millidegrees else None
@@ -29,7 +29,7 @@ class Cooling:
     """
 
     read: Callable[[], float | None]
-    """In degrees C; None: do not wait."""
+    """Reads the temperature in degrees C; None: do not wait."""
     limit_c: float | None = None
     say: Say
     stop: Event = field(default_factory=Event)

@@ -26,26 +26,26 @@ class Interpreter:
 class DeviceFacts:
     id: str | None = None
     model: str | None = None
-    """Of the board, else of the CPU."""
+    """Model of the board, else of the CPU."""
     soc: str | None = None
     arch: str = "unknown"
     """Machine of the kernel (`uname -m`)."""
     abi: str
-    """Of programs, which can differ from `arch`: `x86_64`, `aarch64`, `armv7l`, `arm64-v8a`."""
+    """ABI of programs, which can differ from `arch`: `x86_64`, `aarch64`, `armv7l`, `arm64-v8a`."""
     userland_bits: int | None = None
     os: str | None = None
     kernel: str | None = None
     libc: str | None = None
     """C library and version: `glibc 2.36`."""
     pythons: tuple[Interpreter, ...] = ()
-    """The default one first."""
+    """Interpreters, the default one first."""
     cpus: tuple[Cpu, ...] = ()
-    """Those that a measuring process may use."""
+    """CPUs that a measuring process may use."""
     cpu_features: tuple[str, ...] | None = None
-    """Of the processor, those that decide how int8 is multiplied."""
+    """Features of the processor that decide how int8 is multiplied."""
     mem_total_bytes: int | None = None
     disk_free_bytes: int | None = None
-    """Of the disk that our folder is on."""
+    """Free bytes of the disk that our folder is on."""
     context: str | None = None
     """How processes are started, where that decides how they are scheduled."""
     loadavg1: float | None = None
@@ -55,7 +55,7 @@ class DeviceFacts:
     missing_tools: tuple[str, ...] = ()
     """Programs that a measurement needs and that are not installed."""
     emulated: bool = False
-    """The CPU is emulated: times measured there mean nothing."""
+    """Whether the CPU is emulated: times measured there mean nothing."""
 
     @property
     def python(self) -> str | None:

@@ -29,13 +29,13 @@ class InstallOption:
 
     @property
     def key(self) -> str:
-        """Names the environment: the same option gives the same key."""
+        """Name of the environment: the same option gives the same key."""
         parts = (self.runtime.name, self.requirements, asdict(self.platform), self.base)
         content = json.dumps([*parts, self.own_numpy], sort_keys=True)
         return f"{self.runtime.name}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
     def wheels(self, cache: Path | None = None) -> Path | None:
-        """As `targets.devices.wheels.fetched`."""
+        """Return the folder of wheels, as `targets.devices.wheels.fetched` does."""
         return fetched(
             self.requirements, self.platform, cache=cache, dependencies=not self.own_numpy
         )

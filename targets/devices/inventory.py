@@ -89,7 +89,7 @@ def _device(name: str, table: dict[str, object], *, place: str, file: Path | Non
 
 
 def _kind(url: object, place: str) -> DeviceKind | None:
-    """By the scheme; None of what is no text, which the entry's own check reports."""
+    """Return the kind of the URL's scheme; None if `url` is no text, which the entry reports."""
     if not isinstance(url, str):
         return None
     scheme, mark, _ = url.partition("://")

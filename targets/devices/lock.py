@@ -60,7 +60,7 @@ def _acquired(device: Device, say: Say) -> Iterator[None]:
 
 
 def _run(device: Device, key: str, argv: Sequence[str]) -> None:
-    """Without a time limit: a queue may be long."""
+    """Run a command of the device, without a time limit: a queue may be long."""
     what = f"device {device.name}: its {key} ({shlex.join(argv)})"
     try:
         done = subprocess.run(

@@ -16,7 +16,7 @@ ABI_32_BIT = {"aarch64": "armv7l", "armv8l": "armv7l", "x86_64": "i686"}
 
 
 def probe(link: Link) -> DeviceFacts:
-    """Raises `DeviceError` if the device does not answer as a POSIX system."""
+    """Read the facts; raise `DeviceError` if the device does not answer as a POSIX system."""
     done = link.run(["sh", "-c", SCRIPT.read_text()], env={}, timeout_s=LIMIT_S)
     printed = parsed(done.stdout)
     if printed is None:
@@ -42,7 +42,7 @@ def parsed(printed: str) -> dict[str, list[str]] | None:
 
 
 def facts(name: str, printed: Mapping[str, list[str]]) -> DeviceFacts:
-    """From the output of the script; `name` is used if the host name is unknown."""
+    """Return the facts that the script printed; `name` is used if the host name is unknown."""
 
     def one(key: str) -> str | None:
         return printed.get(key, [None])[0]

@@ -26,7 +26,7 @@ class Platform:
     """What a wheel must fit."""
 
     abi: str
-    """Of programs, not of the kernel: `aarch64`, `armv7l`, `x86_64`."""
+    """ABI of programs, not of the kernel: `aarch64`, `armv7l`, `x86_64`."""
     glibc: tuple[int, int]
     python: tuple[int, int]
 

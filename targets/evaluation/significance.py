@@ -31,7 +31,7 @@ class Paired:
     c: int
     """Images that became right."""
     p_value: float
-    """Two-sided, of McNemar's test."""
+    """Two-sided p-value of McNemar's test."""
 
 
 def mcnemar(*, before: Right, after: Right) -> Paired:

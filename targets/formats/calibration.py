@@ -28,6 +28,6 @@ def require_enough(samples: Sized, *, what: str, instead: str) -> None:
 def evenly(
     samples: npt.NDArray[np.uint8], count: int = CALIBRATION_SAMPLES
 ) -> npt.NDArray[np.uint8]:
-    """At most `count` of `samples`, evenly spaced: a file does not depend on a seed."""
+    """Return at most `count` of `samples`, evenly spaced: a file does not depend on a seed."""
     chosen = np.linspace(0, len(samples) - 1, min(count, len(samples))).astype(int)
     return np.asarray(samples[chosen])

@@ -1,6 +1,6 @@
 """Input and output of the user's own model file: from raw samples, and to logits.
 
-Our own exports take raw pixels and give logits in the order of the data set's classes, and need no
+Exported files take raw pixels and give logits in the order of the data set's classes, and need no
 conversion. The arithmetic on the input is `prepare` of the agent, which also runs on the device: a
 teacher and a measured model get the same bytes.
 """
@@ -31,15 +31,15 @@ class ModelIO(BaseModel):
     offset: float | tuple[float, ...] = 0.0
     channels_first: bool = False
     shape: tuple[int, ...]
-    """Of one sample in the file's layout, without the batch dimension."""
+    """Shape of one sample in the file's layout, without the batch dimension."""
     input_quantization: Quantization | None = None
-    """Of an integer input that gets `raw * scale + offset` quantized; null: the raw values."""
+    """Quantization of an integer input of `raw * scale + offset`; null if it takes raw values."""
     output_index: int = 0
     """Which of the file's outputs holds [batch, classes]."""
     output_quantization: Quantization | None = None
     output: Literal["logits", "probabilities"] = "logits"
     order: tuple[int, ...] | None = None
-    """For each class of the data set its position in the output; null: the same order."""
+    """Position in the output of each class of the data set; null: the same order."""
 
     def logits(self, outputs: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
         """Outputs of the file, [n, classes], as float32 logits in the data set's class order.

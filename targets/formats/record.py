@@ -18,14 +18,14 @@ class ExportedModel(BaseModel):
     format: str
     precision: str
     file: str
-    """Relative to the folder of the export."""
+    """Path relative to the folder of the export."""
     sha256: str
     size_bytes: int
     parameters: int | None
     macs: int | None
-    """Both null where the user's own file does not show them."""
+    """`parameters` and `macs` are null where the user's own file does not show them."""
     adapter: ModelIO | None = None
-    """Of the user's own file: its input and output."""
+    """Input and output of the user's own file."""
 
 
 EVERY_PROCESSOR = "every processor"
@@ -42,12 +42,12 @@ class Parity(BaseModel):
     precision: str
     source: str
     samples: int
-    """Of the validation split; of the test split (without its labels) where two files of one
-    quantized graph are compared."""
+    """Number of samples, of the validation split; of the test split (without its labels) where two
+    files of one quantized graph are compared."""
     agreement: float
     """Share of samples with the same top-1 label."""
     max_abs_diff: float
-    """Of the logits."""
+    """Largest absolute difference of the logits."""
     int8_ops: int
     float_ops: int
     """Operators that calculate in floating point, without conversions at the input and output."""
@@ -74,7 +74,7 @@ class ProcessorProof(BaseModel):
     agreement: float
     """Share of samples with the same top-1 label, of the worse of the two files."""
     max_abs_diff: float
-    """Of the logits, of the worse of the two files."""
+    """Largest absolute difference of the logits, of the worse of the two files."""
 
     def by_format(self) -> dict[str, JsonValue]:
         """The row of `report.json`: both files under the names of their formats."""
@@ -92,7 +92,7 @@ class Scales(BaseModel):
     smallest: float
     largest: float
     zero_point: int
-    """As int8: minus 128 where the file holds uint8. Per-channel weights have 0 throughout."""
+    """Zero point as int8: less 128 where the file holds uint8. Per-channel weights have only 0."""
 
 
 class ScaleRow(BaseModel):

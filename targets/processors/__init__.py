@@ -14,9 +14,9 @@ class Processor:
 
     what: str
     machine: str
-    """As `platform.machine` names it."""
+    """Machine, as `platform.machine` names it."""
     cpu: str
-    """As qemu names it."""
+    """Model of the CPU, as qemu names it."""
 
     @property
     def qemu(self) -> str:

@@ -97,7 +97,7 @@ def _debian_python(folder: Path) -> list[str]:
 
 
 def _arm_bundle() -> Path:
-    """Kept in the user's cache folder; made of Debian's packages and of wheels otherwise."""
+    """Return the bundle in the user's cache folder, made of Debian's packages and wheels if new."""
     from platformdirs import user_cache_path
 
     from targets.devices.arm_python import bundle

@@ -132,7 +132,7 @@ def _summary(line: str) -> dict[str, int]:
 
 
 def _counted(lines: Sequence[str]) -> dict[str, int | None]:
-    """Of the last line of counts: the one before it is the warm-up's."""
+    """Return the figures in the last line of counts: the one before it is the warm-up's."""
     counts = [found["values"] for line in lines if (found := COUNT.search(line.rstrip()))]
     if len(counts) < 2:
         return {}  # the only one may be the warm-up's

@@ -29,7 +29,7 @@ class Conditions:
     abi: str
     """`x86_64`, `aarch64`, ..."""
     cpu_features: Sequence[str]
-    """Those that decide how int8 is multiplied (`targets.bench.agent.kernel.FEATURES`)."""
+    """Features that decide how int8 is multiplied (`targets.bench.agent.kernel.FEATURES`)."""
     options: Mapping[str, str]
 
 

@@ -152,7 +152,7 @@ def _is_ready(folder: Path, runtime: Runtime) -> bool:
 
 
 def _make(folder: Path, runtime: Runtime, base: Interpreter, say: Say) -> None:
-    """Under the lock. A venv that was renamed works but for its console scripts, unused here."""
+    """Make it under the lock. A renamed venv works but for its console scripts, unused here."""
     part = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)  # of a process that was killed
     needs = " and ".join(runtime.requirements)

@@ -14,13 +14,13 @@ class NativeTimings:
     """What the tool reports; None for what its version does not print."""
 
     mean_ns: int
-    """With six significant digits at most, as printed."""
+    """Mean, with six significant digits at most, as printed."""
     count: int | None = None
     min_ns: int | None = None
     max_ns: int | None = None
     std_ns: int | None = None
     median_ns: int | None = None
-    """The sample of rank floor(n / 2)."""
+    """Median, the sample of rank floor(n / 2)."""
     init_ns: int | None = None
     first_inference_ns: int | None = None
 
@@ -47,8 +47,8 @@ class NativeTool(Protocol):
         timeout_s: float,
         shapes: Mapping[str, Sequence[int]] | None = None,
     ) -> NativeTimings:
-        """One process of the tool; its text is stored in `out`. Raises `DeviceError`.
+        """Run one process of the tool; its text is stored in `out`. Raises `DeviceError`.
 
-        `limits`: the threads and when to stop, as in a job of the agent. `shapes`: of every input
-        of the model in its order, or empty.
+        `limits`: the threads and when to stop, as in a job of the agent. `shapes`: the shape of
+        every input of the model in its order, or empty.
         """

@@ -33,7 +33,7 @@ class Picture:
 
 @contextmanager
 def picture(name: str, height: float, columns: int = 1) -> Iterator[Picture]:
-    """`name` is unique on the page: the ids of the SVG's elements are derived from it."""
+    """Open a picture; `name` is unique on the page, as the ids in the SVG are derived from it."""
     import matplotlib as mpl
 
     mpl.use("svg")
@@ -79,7 +79,7 @@ def name_axis(axes: "Axes", names: list[str]) -> None:
 def legend(
     figure: "Figure", handles: Sequence["Artist"], names: Sequence[str], *, columns: int
 ) -> "Legend":
-    """Below the axes."""
+    """Draw a legend below the axes."""
     return figure.legend(
         handles, names, loc="outside lower center", ncols=columns, fontsize=8, frameon=False
     )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 ROLES = {"teacher": "#8c564b", "student": "#1f77b4", "student_qat": "#2ca02c"}
 OTHER_ROLE = "#555555"
 MARKERS = "osD^v"
-"""By the order of the formats in the report; the last one for all that follow."""
+"""Markers in the order of the formats in the report; the last one for all that follow."""
 LINES = ("#1f77b4", "#d9730d")
 LEGEND = 72
 """Characters of a legend's line."""
@@ -72,7 +72,7 @@ def _mark(axes: "Axes", row: ModelRow, marker: str) -> None:
 
 
 def _top1(row: ModelRow) -> tuple[float, float, float]:
-    """In percent, and how far its interval reaches below and above it."""
+    """Return top-1 in percent, and how far its interval reaches below and above it."""
     assert row.top1 is not None
     assert row.top1_ci is not None
     top1, low, high = 100 * row.top1, 100 * row.top1_ci[0], 100 * row.top1_ci[1]
@@ -82,7 +82,7 @@ def _top1(row: ModelRow) -> tuple[float, float, float]:
 def bought(rows: Sequence[ModelRow]) -> str:
     """Top-1 of each network from the teacher on, with Wilson's interval, a line per format.
 
-    Of the first device, where there are several.
+    Only the first device is shown where there are several.
     """
     rows = list({(row.format, _network(row)): row for row in reversed(rows)}.values())[::-1]
     networks = list(dict.fromkeys(map(_network, rows)))

@@ -15,11 +15,11 @@ from targets.bench.validity import LESS_IS_WORSE, SPREAD, DisturbanceRow
 
 class Words(NamedTuple):
     line: str
-    """For the line: a template of `range` or `worst`, and of what it is `of`."""
+    """Template for the line, with `range` or `worst`, and `of`, which they are compared with."""
     kind: str
-    """For the table."""
+    """Name for the table."""
     worst: str = "{worst}"
-    """For the table: a template of the worst value."""
+    """Template of the worst value for the table."""
     digits: int = 0
 
 
@@ -49,7 +49,7 @@ WORDS: dict[Kind, Words] = {
         "{worst} queries",
     ),
 }
-"""In the order in which a person can act on them, the easiest first."""
+"""Words of each kind, in the order in which a person can act on them, the easiest first."""
 MOST = 2
 """Kinds that the line names."""
 
@@ -64,7 +64,7 @@ class Timing:
     disturbances: tuple[DisturbanceRow, ...] = ()
     note: LatencyNote | None = None
     verdict: str | None = None
-    """Of its comparison with the baseline."""
+    """Verdict of the comparison with the baseline."""
 
 
 def note_of(row: SummaryRow, *, emulated: bool) -> LatencyNote | None:
@@ -79,7 +79,7 @@ def note_of(row: SummaryRow, *, emulated: bool) -> LatencyNote | None:
 
 
 def of_report(report: Report) -> dict[str, list[Timing]]:
-    """By device."""
+    """Return the timings of a report by device."""
     timings: dict[str, list[Timing]] = {}
     for row in report.measured:
         timing = Timing(
@@ -119,7 +119,7 @@ def lines(report: Report, details: str) -> list[str]:
 
 
 def limits(models: Sequence[Timing], details: str) -> list[str]:
-    """Of one device; `details` is the place that the line refers to."""
+    """Return what limits the latencies of one device; the line refers to the place `details`."""
     if any(model.note == "emulated" for model in models):
         return ["emulated: these times mean nothing, and there is no verdict"]
     return list(filter(None, [_disturbed(models, details), _unstable(models), _few(models)]))

@@ -8,13 +8,13 @@ from targets.bench.statistics import LEAST_BLOCKS
 
 
 def sentences(row: ModelRow, rows: Sequence[ModelRow]) -> list[str]:
-    """Of a measured row; `rows` hold the teacher that its speed-up is over."""
+    """Return the sentences about a measured row; `rows` hold the teacher it is compared with."""
     teacher = _teacher(row, rows)
     return [_itself(row), *_beside(row, teacher), _speed(row, teacher)]
 
 
 def _teacher(row: ModelRow, rows: Sequence[ModelRow]) -> ModelRow | None:
-    """On the same device, in the runtime of the comparison."""
+    """Return the teacher's row on the same device, if possible in the runtime of the comparison."""
     runtime = row.teacher_runtime or row.runtime
     return min(
         (one for one in rows if one.is_teacher and one.device == row.device),
@@ -30,7 +30,7 @@ def _itself(row: ModelRow) -> str:
 
 
 def _time(row: ModelRow) -> str:
-    """Empty where the time is not reliable."""
+    """Return the time as a clause; empty where it is not reliable."""
     if not row.is_reliable:
         return ""
     about = "about " if row.note == "unstable" else ""

@@ -8,7 +8,7 @@ from targets.evaluation import metrics
 from targets.evaluation.significance import Right, mcnemar
 
 LEVEL = 0.05
-"""Of the two-sided test below which a difference is shown."""
+"""Level of the two-sided test below which a difference is shown."""
 
 
 def at_chance(

@@ -15,7 +15,7 @@ from pipeline.reporting.schema.model_row import Interval, ModelRow
 from pipeline.reporting.schema.report import Recommended
 
 LEVEL = 0.05
-"""Of McNemar's test."""
+"""Significance level of McNemar's test."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,14 +33,14 @@ class Candidate:
 
     @property
     def order(self) -> tuple[int, float]:
-        """The smallest first; of equal ones the fastest."""
+        """Sort key: the smallest first, of equal ones the fastest."""
         return self.row.size_bytes, self.median_ns
 
 
 def recommend(
     rows: Sequence[ModelRow], *, majority_share: float | None = None
 ) -> tuple[Recommended, ...]:
-    """One per device; none where nothing was measured.
+    """Return one recommendation per device; none where nothing was measured.
 
     `majority_share`: top-1 of naming the most frequent class of the test split.
     """
@@ -61,7 +61,7 @@ def keeps_accuracy(file: Candidate, best: Candidate) -> bool:
 
 
 def _candidate(row: ModelRow) -> Candidate | None:
-    """None for a teacher and for what was not measured."""
+    """Return the candidate; None for a teacher and for a file that was not measured."""
     if row.is_teacher or row.top1 is None or row.top1_ci is None or row.median_ns is None:
         return None
     return Candidate(row=row, top1=row.top1, top1_ci=row.top1_ci, median_ns=row.median_ns)
@@ -136,7 +136,7 @@ def _trade(smallest: Candidate, fastest: Candidate) -> str:
 
 
 def _why(kept: Sequence[Candidate]) -> str:
-    """Why no time is reliable."""
+    """Return why no time is reliable, as a clause."""
     notes = {file.row.note for file in kept}
     if "emulated" in notes:
         return "because the device is emulated"

@@ -10,7 +10,7 @@ from pipeline.reporting.tables import bench as table
 
 
 def write(documents: table.Documents, failed: Mapping[str, str], path: Path) -> None:
-    """`failed`: the devices without figures, and why."""
+    """Write the page; `failed` maps each device without figures to the reason."""
     header, rows = table.rows(documents)
     timings = {name: disturbances.of_document(document) for name, document in documents.items()}
     page = templates.render(

@@ -115,7 +115,7 @@ def _stage(row: StageRow) -> Cells:
 
 
 def _ablation(report: Report) -> dict[str, object] | None:
-    """Tables and figures."""
+    """Return the tables and figures of the ablation."""
     found = report.ablation
     if found is None:
         return None

@@ -27,12 +27,12 @@ def _template(name: str) -> str:
 
 
 def _cell(text: str) -> str:
-    """No line ends between a number and its unit."""
+    """Keep a number and its unit on one line."""
     return re.sub(r" (µs|ms|kB|MB|s)\b", "\u00a0\\1", text)
 
 
 def _name(text: str) -> "Markup":
-    """Escaped; a line may end at a dot of a name."""
+    """Escape a name; a line may end at a dot in it."""
     from markupsafe import Markup
 
     return Markup("<wbr>").join(re.split(r"(?<=[._/:])(?=[^\W\d])", _cell(text)))
@@ -41,6 +41,6 @@ def _name(text: str) -> "Markup":
 def disturbance_rows(
     timings: Mapping[str, Sequence[Timing]],
 ) -> dict[str, list[tuple[str, ...]]]:
-    """Cells by device, of the devices that were disturbed."""
+    """Return the cells by device, for the devices that were disturbed."""
     rows = {device: disturbances.rows(models) for device, models in timings.items()}
     return {device: cells for device, cells in rows.items() if cells}

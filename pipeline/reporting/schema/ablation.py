@@ -13,7 +13,7 @@ class VariantRun(Fidelity):
     seed: int
     top1: float
     top1_ci: Interval
-    """Wilson's."""
+    """Wilson's 95 % interval of top-1."""
     corrupted: dict[str, tuple[float, ...]] = Field(default_factory=dict)
     """Kind of corruption -> accuracy at severities 1 to 5."""
 
@@ -61,7 +61,7 @@ class Step(Part):
     interval: Interval
     interval_over: Literal["seeds", "images"]
     p_seeds: float | None
-    """Of the paired t test; null for one seed."""
+    """P-value of the paired t test; null for one seed."""
     p_images: float
     separated: bool
     """Whether both tests separate the gain from no change."""

@@ -37,7 +37,7 @@ class ModelFile(Part):
     format: str
     precision: str
     file: str
-    """Relative to the results folder."""
+    """Path relative to the results folder."""
     sha256: str
     size_bytes: int
     parameters: int | None
@@ -59,7 +59,7 @@ class Fidelity(Part):
 
 
 class AccuracyChange(Part):
-    """Against the float student, on the same test images: `evaluation.significance.mcnemar`."""
+    """Change from the float student, on the same test images: `evaluation.significance.mcnemar`."""
 
     reference: str
     """Name of the float student's file."""
@@ -67,14 +67,14 @@ class AccuracyChange(Part):
     """Top-1 less that of the reference."""
     interval: Interval
     p_value: float
-    """Two-sided, of no difference."""
+    """Two-sided p-value of no difference."""
 
 
 class Accuracy(Fidelity):
     top1: float | None = None
     top1_ci: Interval | None = None
     agreement_with_source: float | None = None
-    """With the network that the file was made from; null for a file of the user's."""
+    """Agreement with the network that the file was made from; null for a file of the user's."""
     accuracy_change: AccuracyChange | None = None
     """Null for the float student itself, and where there is no float student."""
 
@@ -82,18 +82,18 @@ class Accuracy(Fidelity):
 class Latency(Part):
     device: str | None = None
     runtime: str | None = None
-    """Name and version."""
+    """Name and version of the runtime."""
     threads: int | None = None
     median_ns: float | None = None
     median_ci: Interval | None = None
     p90_ns: int | None = None
     latency_note: LatencyNote | None = None
     peak_memory_bytes: int | None = None
-    """Of the whole measuring process."""
+    """Peak memory of the whole measuring process."""
 
 
 class SpeedUp(Part):
-    """Over the teacher; null where no file of the teacher was measured."""
+    """Speed-up over the teacher; null where no file of the teacher was measured."""
 
     speedup_vs_teacher: float | None = None
     """Null where the verdict is `invalid`."""

@@ -40,7 +40,7 @@ class StageRow(Part):
     reason: str
     wall_s: float | None
     folder: str | None
-    """In the store."""
+    """Name of the result's folder in the store."""
 
 
 class DatasetUsed(DatasetSummary):
@@ -49,7 +49,7 @@ class DatasetUsed(DatasetSummary):
 
 
 class Recommended(Part):
-    """For one device; the names are of files in `models`."""
+    """Recommendation for one device; the names are of files in `models`."""
 
     device: str
     fastest: str | None
@@ -124,7 +124,7 @@ def _range(scales: Scales | None) -> ScaleRange:
 class Report(Part):
     schema_: Literal["report/1"] = Field(default=SCHEMA, alias="schema")
     created_utc: str
-    """RFC 3339."""
+    """Time of creation, RFC 3339."""
     recipe: JsonObject
     """The validated recipe, as the version that ran it wrote it."""
     seed: int

@@ -22,7 +22,7 @@ PAIRS = ["step", "seed", "became right", "became wrong", "gain, points", "95 % i
 
 
 def variants(ablation: Ablation, classes: Sequence[str]) -> Table:
-    """Means over seeds."""
+    """Return the table of the variants, with means over seeds."""
     return VARIANTS, [
         [
             variant.description,

@@ -19,7 +19,7 @@ from targets.bench.result import BenchResult
 from targets.bench.summary import ComparisonRow, SummaryRow
 
 Documents = Mapping[str, BenchResult]
-"""By the names of the devices."""
+"""Documents by the names of the devices."""
 MOST = 8
 """Kinds of operators that are shown; the document has all."""
 IN_THE_FILE = "the file's invalid_reasons"
@@ -34,7 +34,7 @@ def print_measured(documents: Documents, details: str = IN_THE_FILE) -> None:
 
 
 def rows(documents: Documents) -> Table:
-    """Without the columns that no model has values for; the device where there are several."""
+    """Return the table without empty columns; the device is a column where there are several."""
     return tabulate(
         [
             ({"device": name} if len(documents) > 1 else {}) | cells

@@ -12,7 +12,7 @@ WIDEST = 2000
 
 
 def tabulate(rows: Sequence[Cells], *, optional: Collection[str] | None = None) -> Table:
-    """Without the optional columns (default: all) that no row has a value for."""
+    """Return the table without the optional columns (default: all) that no row has a value for."""
     header = [
         name
         for name in (rows[0] if rows else ())
@@ -23,7 +23,7 @@ def tabulate(rows: Sequence[Cells], *, optional: Collection[str] | None = None) 
 
 
 def print_rows(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> None:
-    """To stdout, the first `left` columns aligned left; no bars and colours outside a terminal."""
+    """Print to stdout, the first `left` columns left-aligned; bars, colours on a terminal only."""
     from rich.console import Console
     from rich.table import Table
 

@@ -10,7 +10,7 @@ HEADER = ("file", "size", "agrees %", "max diff", "top-1 %", "int8", "float")
 
 
 def print_converted(files: Sequence[ConvertedFile]) -> None:
-    """To stdout."""
+    """Print a table of the files to stdout."""
     print_rows(HEADER, [_cells(file) for file in files])
 
 

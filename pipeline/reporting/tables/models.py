@@ -23,7 +23,7 @@ OPTIONAL = ("flips %", "worst class", "peak memory", "verdict")
 
 
 def models(report: Report) -> Table:
-    """The device is a column where there are several."""
+    """Return the table of the models; the device is a column where there are several."""
     several = len({row.device for row in report.models}) > 1
     rows = [
         ({"device": row.device or NOT_MEASURED} if several else {}) | _cells(row, report.dataset)
@@ -51,14 +51,14 @@ def _cells(row: ModelRow, dataset: DatasetUsed) -> Cells:
 
 
 def _median(row: ModelRow) -> str:
-    """Marked where another measurement may give another one."""
+    """Format the median, marked where another measurement may give another one."""
     text = approximate(microseconds(row.median_ns), row.note)
     return f"{text} {row.note}" if row.note and row.median_ns is not None else text
 
 
 def _speed_up(row: ModelRow) -> str:
-    """Over the teacher, whose runtime is named where it is another one. An invalid verdict has
-    none; earlier reports had a ratio beside it."""
+    """Format the speed-up over the teacher, whose runtime is named where it is another one. An
+    invalid verdict has none; earlier reports had a ratio beside it."""
     if row.speedup_vs_teacher is None or row.speedup_verdict == "invalid":
         return NOT_MEASURED
     other = row.teacher_runtime not in (None, row.runtime)

@@ -1,1 +1,1 @@
-"""Keras files and SavedModel folders as functions of a batch, without running code of theirs."""
+"""Keras files and SavedModel folders as functions of a batch, without running their code."""

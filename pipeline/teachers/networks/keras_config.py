@@ -13,7 +13,7 @@ SHAPES = ("batch_shape", "batch_input_shape")
 
 
 def is_zip(path: Path) -> bool:
-    """As the loaders decide: a file can be zip and HDF5, and what is checked must be loaded."""
+    """Decide as the loaders do: a file can be zip and HDF5, and what is checked must be loaded."""
     return path.name.endswith(".keras") and zipfile.is_zipfile(path)
 
 

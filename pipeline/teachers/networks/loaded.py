@@ -15,7 +15,7 @@ from targets.untyped import Tensor, TfType
 OPEN_SIZE = 32
 """Replaces an open size when two networks are compared."""
 TOLERANCE = 1e-5
-"""Of the largest output: another batch size may sum in another order."""
+"""Tolerance as a share of the largest output: another batch size may sum in another order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,20 +26,20 @@ class LoadedNetwork:
     kind: str
     """`tf_keras`, `keras` or `saved_model`."""
     call: Callable[[Tensor], Tensor]
-    """As saved; the input is cast to an integer type if that was saved."""
+    """The network as saved; the input is cast to an integer type if that was saved."""
     exported: Callable[[Tensor], Tensor]
     """The same function for export: without that cast, if the result is exactly the same."""
     batch: int | None
     """The only batch size that it accepts; None for any."""
     input_shape: tuple[int | None, ...]
     output_shape: tuple[int | None, ...]
-    """Both without the batch dimension; None for an open size."""
+    """`input_shape` and `output_shape` leave out the batch dimension; None for an open size."""
     input_dtype: str = "float32"
-    """As saved. A network with an integer input accepts raw pixels only."""
+    """Type of the input as saved. A network with an integer input accepts raw pixels only."""
     changes: tuple[str, ...] = ()
     """Differences from the file, as sentences for users."""
     owner: object
-    """Holds the variables."""
+    """The object that holds the variables."""
 
     def __call__(self, image: Tensor) -> Tensor:
         import tensorflow as tf

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def accuracy(job: AgentJob, model: Session, inputs: Inputs, _: object) -> dict[str, object]:
-    """The outputs go to the job's `outputs`, [n, ...], if all of them have one shape."""
+    """Write the outputs to the job's `outputs`, [n, ...], if all of them have one shape."""
     digest, total, count = hashlib.sha256(), 0, inputs.count()
     shapes: list[tuple[int, ...]] = []
     part = job["outputs"] + ".part"

@@ -67,7 +67,7 @@ def sentinel_ns() -> int:
 
 
 class Usage(NamedTuple):
-    """Since the start of the process; `busy_ns` is of all cores, since the start of the machine."""
+    """Use since the start of the process; `busy_ns`: of all cores, since that of the machine."""
 
     wall_ns: int
     cpu_ns: int

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def naming(tensor: Tensor) -> Iterator[None]:
-    """Puts the input's name, type and shape before the message of an error."""
+    """Put the input's name, type and shape before the message of an error."""
     try:
         yield
     except (ValueError, TypeError, OSError, ArithmeticError, RuntimeError) as error:
@@ -29,7 +29,7 @@ def naming(tensor: Tensor) -> Iterator[None]:
 
 
 def specs_of(job: AgentJob, model: Session) -> Mapping[str, InputSpec]:
-    """By input; where the job names none, the samples go to the only one, by the job's adapter."""
+    """Return the specs by input; by default the only input gets samples by the job's adapter."""
     if job["inputs"] is not None:
         return job["inputs"]
     if len(model.inputs) != 1:

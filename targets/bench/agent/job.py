@@ -50,11 +50,11 @@ class AgentJob(TypedDict, total=False):
     out: str
     """Path of the result."""
     seed: str
-    """RUN:PROCESS."""
+    """Seed of the process, as RUN:PROCESS."""
     samples: str | None
-    """.npy of [samples, ...]."""
+    """Path of the .npy of [samples, ...]."""
     inputs: Mapping[str, InputSpec] | None
-    """By name; null: the samples go to the only input, through `adapter`."""
+    """Specs by the inputs' names; null: the samples go to the only input, through `adapter`."""
     adapter: Mapping[str, Any] | None
     output_index: int
     outputs: str

@@ -91,12 +91,12 @@ def ready(job: AgentJob, model: Session) -> tuple[Inputs, int]:
 
 
 def describe(model: Session) -> Description:
-    """Nothing is allocated for it."""
+    """Describe the model, for which nothing is allocated."""
     return {"inputs": model.inputs, "outputs": model.outputs, "operators": model.operators}
 
 
 def profile(job: AgentJob, model: Session, inputs: Inputs, _: object) -> dict[str, object]:
-    """Mean time per query of every type of operator, as the runtime's own profile has them."""
+    """Mean time per query of every type of operator, from the runtime's own profile."""
 
     def queries() -> None:
         with phase("input"):

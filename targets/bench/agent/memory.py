@@ -29,7 +29,7 @@ def peak_memory(*, reset: bool = False, proc: str = PROC) -> dict[str, int] | No
 def memory(
     job: AgentJob, model: Session, inputs: Inputs, floor: dict[str, int] | None
 ) -> dict[str, object]:
-    """`floor`: the peak after the import of the runtime."""
+    """Measure the memory; `floor` is the peak after the import of the runtime."""
     loaded, query = peak_memory(), model.query(job["output_index"])
     with phase("input"):
         feed = model.feed(inputs.arrays(0))

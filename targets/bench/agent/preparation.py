@@ -1,4 +1,4 @@
-"""From raw samples to the array that a model takes. Never part of what is timed."""
+"""Conversion of raw samples to the array that a model takes. Never part of what is timed."""
 
 from __future__ import annotations
 

@@ -31,9 +31,9 @@ class Tensor(TypedDict):
 
     name: str
     shape: list[int | None]
-    """None for a dimension that the file leaves open."""
+    """Shape; None for a dimension that the file leaves open."""
     dtype: str
-    """As numpy calls it, else the runtime's own word."""
+    """Type as numpy calls it, else the runtime's own word."""
     quantization: tuple[float, int] | None
     """(scale, zero point); None where there is none or one per channel."""
 
@@ -48,7 +48,7 @@ class Description(TypedDict):
 
 
 class OperatorTime(TypedDict):
-    """Mean per query of one kind of operator; `share` of the time of all."""
+    """Mean time per query of one kind of operator; `share` is of the time of all."""
 
     type: str
     count: float

@@ -66,7 +66,7 @@ class AdbKind:
 
 
 def _serial(device: Device) -> str | None:
-    """None: ANDROID_SERIAL, or the only device that adb lists."""
+    """Return the serial; None: ANDROID_SERIAL, or the only device that adb lists."""
     match = URL.fullmatch(device.url)
     assert match is not None
     return match[1]

@@ -17,11 +17,11 @@ from targets.digest import file_sha256
 from targets.errors import DeviceError, InputError
 
 FOLDER = "/data/local/tmp/edge-distill"
-"""In the only place that the shell's user may write to and execute from (/sdcard is noexec)."""
+"""Folder in the only place where the shell's user may write and execute (/sdcard is noexec)."""
 GRACE_S = 15.0
-"""Beyond a command's own limit, which the device enforces: for the transfer."""
+"""Seconds for the transfer, beyond a command's own limit, which the device enforces."""
 FILE_S = 600.0
-"""Without a byte moving, after which a copy has failed."""
+"""Seconds without a byte moving, after which a copy has failed."""
 PROGRAMS = ("setsid", "sha256sum", "tar")
 
 
@@ -43,7 +43,7 @@ class AdbLink:
         self._prepare()
 
     def run(self, argv: Sequence[str], *, env: Mapping[str, str], timeout_s: float) -> Completed:
-        """The device itself enforces the limit, also without a connection."""
+        """Run `argv`; the device itself enforces the limit, also without a connection."""
         self._end_left()
         token = secrets.token_hex(8)
         text = shell_script.wrap(argv, env=env, folder=self.folder, token=token, limit_s=timeout_s)
@@ -61,7 +61,7 @@ class AdbLink:
         return done
 
     def push(self, path: Path) -> str:
-        """The path on the device holds the SHA-256 of the content: what it names never changes."""
+        """Copy to a path that holds the SHA-256 of the content: what it names never changes."""
         if path.is_dir():
             return self._push_folder(path)
         digest = file_sha256(path)
@@ -115,7 +115,7 @@ class AdbLink:
             )
 
     def _reconnect(self, serial: str) -> None:
-        """Of a device in the network, once; its state then shows the result."""
+        """Reconnect a device in the network, once; its state then shows the result."""
         with suppress(DeviceError):
             state = self._server.devices().get(serial)
             if state == "offline":  # else "already connected": adb tries again every 10 s only
@@ -177,7 +177,7 @@ class AdbLink:
             raise LinkLost(f"device {self.name}: the connection broke. {REPLUG}") from error
 
     def _sha256(self, remote: str) -> str | None:
-        """Of a file on the device; None if it does not exist."""
+        """Return the SHA-256 of a file on the device; None if it does not exist."""
         # From standard input: GNU's sha256sum marks an escaped name with a backslash.
         done = self._sh('[ -f "$1" ] && sha256sum <"$1"', remote)
         return done.stdout.split()[0] if done.returncode == 0 else None

@@ -13,7 +13,7 @@ from targets.devices.facts import Cpu, DeviceFacts
 from targets.errors import DeviceError
 
 ANSWER_S = 60.0
-MARK = "edge-distill:"  # begins the lines that are ours
+MARK = "edge-distill:"  # begins the lines that the probe's script prints
 
 _PROPERTIES = {
     "model": ("ro.product.model",),
@@ -40,16 +40,16 @@ class Conditions(TypedDict):
     """What may make a measurement invalid."""
 
     thermal_status: int | None
-    """Android's 0 (none) to 6 (shutdown), from Android 10 on."""
+    """Android's thermal status, 0 (none) to 6 (shutdown), from Android 10 on."""
     temp_c: float | None
-    """Of the hottest CPU sensor."""
+    """Temperature of the hottest CPU sensor, in degrees C."""
     battery_pct: float | None
     battery_c: float | None
     charging: bool | None
 
 
 def probe(link: Link, *, sysfs: str = "/sys") -> DeviceFacts:
-    """Raises `DeviceError` if the device does not answer as Android."""
+    """Read the facts; raise `DeviceError` if the device does not answer as Android."""
     names = [name for group in _PROPERTIES.values() for name in group]
     argv = ["sh", "-c", _SCRIPT, "sh", *names]
     done = link.run(argv, env={"EDGE_DISTILL_SYS": sysfs}, timeout_s=ANSWER_S)
@@ -83,7 +83,7 @@ def conditions(link: Link) -> Conditions:
 
 
 def parsed_conditions(*, thermal: str, battery: str) -> Conditions:
-    """Of `dumpsys thermalservice` and of `dumpsys battery`, whose temperature is in tenths of a
+    """Parse `dumpsys thermalservice` and `dumpsys battery`, whose temperature is in tenths of a
     degree and whose level is a part of `scale`."""
     status = re.search(r"^\s*Thermal Status:\s*(\d)", thermal, re.MULTILINE)
     # The cached ones stand first and may be old; the next section's heading has no brace.

@@ -20,8 +20,8 @@ ABI = "arm64-v8a"
 def provision(
     link: Link, abi: str, wanted: WantedRuntime, *, say: Say, cache: Path | None = None
 ) -> Provisioned:
-    """As `targets.devices.provisioning.provision`; `cache` [default: in the user's cache folder]
-    holds the bundles and their wheels.
+    """Provide a runtime as `targets.devices.provisioning.provision` does; `cache` [default: in the
+    user's cache folder] holds the bundles and their wheels.
     """
     from platformdirs import user_cache_path
 

@@ -58,7 +58,7 @@ def _interpreter(root: Path, scratch: Path) -> Path:
 
 
 def _copy_libraries(folder: Path, to: Path) -> None:
-    """Each once, under the name that programs load: libstdc++.so.6, not libstdc++.so.6.0.30."""
+    """Copy each once, by the name that programs load: libstdc++.so.6, not libstdc++.so.6.0.30."""
     to.mkdir(exist_ok=True)
     every = [path for path in folder.glob("*.so*") if path.is_file()] if folder.exists() else []
     aliased = {path.resolve() for path in every if path.is_symlink()}

@@ -7,9 +7,9 @@ from targets.devices.facts import Cpu, DeviceFacts
 from targets.processors import saturates
 
 ROOM_BYTES = 300_000_000
-"""For two runtimes with numpy, unpacked, and models."""
+"""Free bytes needed for two runtimes with numpy, unpacked, and models."""
 FILES_BYTES = 20_000_000
-"""For models, where a runtime is installed."""
+"""Free bytes needed for models, where a runtime is installed."""
 NOW = {
     0: "under-voltage", 1: "frequency capped", 2: "throttled", 3: "soft temperature limit",
 }  # fmt: skip
@@ -22,7 +22,7 @@ def reachable(how: str) -> Check:
 
 
 def conditions(facts: DeviceFacts) -> Iterator[Check]:
-    """What decides the speed."""
+    """Check what decides the speed."""
     yield Check(name="system", ok=True, found=_system(facts))
     yield processor(facts.arch, facts.cpu_features)
     yield from emulation(facts)
@@ -43,7 +43,7 @@ def _system(facts: DeviceFacts) -> str:
 
 
 def processor(machine: str, features: Sequence[str] | None) -> Check:
-    """What decides how int8 is multiplied there."""
+    """Check what decides how int8 is multiplied on the device."""
     if not features:
         return Check(name="processor", ok=None, found="its features cannot be read")
     found = ", ".join(features)
@@ -53,7 +53,7 @@ def processor(machine: str, features: Sequence[str] | None) -> Check:
 
 
 def equipment(facts: DeviceFacts, *, has_runtime: bool) -> Iterator[Check]:
-    """What a device needs to which files are copied."""
+    """Check what a device needs if files are copied to it."""
     if facts.missing_tools:
         yield Check(
             name="tools",
@@ -104,7 +104,7 @@ def governor(cpus: Iterable[Cpu]) -> Check:
 
 
 def throttling(raw: str | None) -> Check:
-    """Of a Raspberry Pi's `get_throttled`, "0x50005"."""
+    """Check a Raspberry Pi's `get_throttled`, such as "0x50005"."""
     if raw is None:
         return Check(name="throttling", ok=None, found="unknown: no vcgencmd there")
     bits = int(raw, 16)

@@ -17,12 +17,12 @@ from targets.runtimes import RUNTIMES
 
 OURS = "edge-distill"
 ROOM_BYTES = 500_000_000
-"""For the files of a run, or for the wheels of two devices."""
+"""Free bytes needed for the files of a run, or for the wheels of two devices."""
 Versions = Mapping[str, str]
 
 
 def host_checks(devices: Sequence[Device], *, cwd: Path) -> Iterator[Check]:
-    """`devices`: those that are to be measured."""
+    """Check this machine; `devices` are those that are to be measured."""
     from platformdirs import user_cache_path
 
     versions, cache = installed(), user_cache_path("edge-distill")
@@ -51,7 +51,7 @@ def python(version: Sequence[int], *, requires: str | None) -> Check:
 
 
 def libraries(needed: Sequence[str] | None, versions: Versions) -> Iterator[Check]:
-    """One check for all that are in order, and one for each that is not."""
+    """Yield one check for all libraries that are in order, and one for each that is not."""
     from packaging.requirements import Requirement
 
     if needed is None:
@@ -82,7 +82,7 @@ def libraries(needed: Sequence[str] | None, versions: Versions) -> Iterator[Chec
 
 
 def numpy(versions: Versions, wanted: Mapping[str, str]) -> Check:
-    """`wanted`: distribution -> the numpy that it needs."""
+    """Check numpy; `wanted`: distribution -> the numpy that it needs."""
     from packaging.specifiers import SpecifierSet
 
     version = versions.get("numpy")
@@ -148,7 +148,7 @@ def inventory(read: Callable[[], Mapping[str, object]], files: Sequence[Path]) -
 
 
 def requirements(distribution: str) -> list[str] | None:
-    """What it needs on this Python, without its extras; None if it is not installed."""
+    """Return what it needs on this Python, without its extras; None if it is not installed."""
     from packaging.requirements import Requirement
 
     try:
@@ -172,7 +172,7 @@ def installed() -> dict[str, str]:
 
 
 def wanted_numpy(versions: Versions) -> dict[str, str]:
-    """Of the installed libraries that decide a result: distribution -> the numpy that it needs."""
+    """Map each installed distribution that decides a result to the numpy that it needs."""
     found = {name: _numpy_in(requirements(name) or []) for name in _deciding() if name in versions}
     found |= {name: bound for name, bound in _numpy_of_runtimes().items() if name in versions}
     return {name: bound for name, bound in found.items() if bound}
@@ -183,8 +183,8 @@ def _deciding() -> tuple[str, ...]:
 
 
 def _numpy_of_runtimes() -> dict[str, str]:
-    """Of the runtimes whose own metadata does not state the numpy that they were built for: with
-    another one they can be imported and fail when they load a model.
+    """Map each runtime's distribution to the numpy that it was built for, where its own metadata
+    does not state it: with another one it can be imported and fails when it loads a model.
     """
     bounds = {each.distribution: _numpy_in(each.requirements) for each in RUNTIMES.values()}
     return {name: bound for name, bound in bounds.items() if bound}
@@ -205,7 +205,7 @@ def _requires_python() -> str | None:
 
 
 def _free_bytes(folder: Path) -> int:
-    """Of the disk that would hold it."""
+    """Return the free bytes of the disk that would hold `folder`."""
     there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     return shutil.disk_usage(there).free
 

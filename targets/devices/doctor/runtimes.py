@@ -71,7 +71,7 @@ def would_install(format_name: str, options: Iterable[InstallOption], *, unfit: 
 
 
 def _owners(link: Link, format_name: str, options: Iterable[InstallOption]) -> Check:
-    """Where nothing may be installed: the first that works in the device's own Python."""
+    """Check without installing: the first runtime that works in the device's own Python."""
     remedy = "Leave out --no-install."
     for each in options:
         check = tested(

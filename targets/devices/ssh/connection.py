@@ -26,7 +26,7 @@ OPTIONS = {
 
 
 class SshConnection:
-    """To `host`, with `options` as more arguments of ssh; `name` is the device's, for errors."""
+    """A connection to `host`; `options` are more arguments of ssh, `name` is for errors."""
 
     def __init__(self, host: str, *, name: str, options: Sequence[str]) -> None:
         self.name = name
@@ -37,7 +37,7 @@ class SshConnection:
     def ensure(self) -> bool:
         """Connect unless there is a connection; returns whether a new one was made."""
         if self._socket is None:
-            # A folder of our own, and short: a socket's path ends at 104 bytes.
+            # A private folder with a short path: a socket's path ends at 104 bytes.
             self._socket = Path(tempfile.mkdtemp(prefix="ed-", dir="/tmp")) / "%C"
         if self._control("check"):
             return False

@@ -19,10 +19,10 @@ from targets.errors import DeviceError
 
 FOLDER = ".edge-distill"
 PATIENCE_S = 30
-"""Beyond a command's own limit, until the connection counts as lost."""
+"""Seconds beyond a command's own limit, until the connection counts as lost."""
 SLOWEST_BYTES_PER_S = 50_000
 MINE = ".made-by-edge-distill"
-"""A folder that holds this was made by us, so that it may be filled and removed."""
+"""Marker of a folder that this program made, so that it may be filled and removed."""
 OUR_FOLDER = """umask 077
 case {folder} in /*) d={folder};; *) d=$HOME/{folder};; esac
 mkdir -p -- "$d" || exit 1
@@ -57,7 +57,7 @@ class Printed:
 
 
 class SshLink:
-    """By the user's own client, with their keys, jump hosts and known hosts.
+    """Runs the user's own ssh client, with the user's keys, jump hosts and known hosts.
 
     `options` are more arguments of ssh, such as ("-F", "my_config"); `folder` is our folder on the
     device, relative to the home folder or absolute.
@@ -99,8 +99,8 @@ class SshLink:
             )
 
     def push(self, path: Path) -> str:
-        """Named by its content: a damaged or older file of the same name is never used. The device
-        verifies a file once per connection.
+        """Copy to a path named by the content: a damaged or older file of that name is never used.
+        The device verifies a file once per connection.
         """
         if path.is_dir():
             return self._push_folder(path)
@@ -205,7 +205,7 @@ class SshLink:
                 stdin=subprocess.PIPE if stdin is None else stdin,
                 stdout=out,
                 stderr=err,
-                start_new_session=True,  # Ctrl-C is ours: it ends the other end first
+                start_new_session=True,  # Ctrl-C is handled here: it ends the other end first
             )
             _wait(process, limit_s + PATIENCE_S)
             err.seek(0)
@@ -222,7 +222,7 @@ class SshLink:
 
 
 def _wait(process: "subprocess.Popen[bytes]", limit_s: float) -> None:
-    """Until it ends or the limit is over; then, or at Ctrl-C, end the command on the device too."""
+    """Wait for its end or the limit; then, or at Ctrl-C, end the command on the device too."""
     try:
         process.wait(timeout=limit_s)
     except subprocess.TimeoutExpired:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import IO
 
 KILL_AFTER_S = 2
-"""Between SIGTERM and SIGKILL."""
+"""Seconds between SIGTERM and SIGKILL."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def external_files(path: Path) -> tuple[str, ...]:
-    """Relative to the folder of `path`, sorted."""
+    """Return the files that hold weights of `path`, relative to its folder, sorted."""
     return tuple(sorted(set(_locations(path))))
 
 
@@ -37,7 +37,7 @@ def _of_graph(graph: "GraphProto") -> Iterator["TensorProto"]:
 
 
 def _of_attributes(attributes: Iterable["AttributeProto"]) -> Iterator["TensorProto"]:
-    """Those of constants, and of the graphs of branches and loops."""
+    """Yield the tensors of constants, and of the graphs of branches and loops."""
     for one in attributes:
         yield from (one.t, *one.tensors)
         for sparse in (one.sparse_tensor, *one.sparse_tensors):

@@ -18,7 +18,7 @@ MOVES_DATA = (
 )  # fmt: skip
 """Operators that calculate nothing, and conversions at the input and output."""
 PROBABILITY_OPS = ("Softmax", "LogSoftmax", "Sigmoid")
-"""Behind the last DequantizeLinear they belong to the output, as in the TFLite file."""
+"""Operators that belong to the output behind the last DequantizeLinear, as in the TFLite file."""
 
 
 class Inspection(BaseModel):
@@ -119,7 +119,7 @@ def _holds_int8(name: str, graph: OnnxGraph) -> bool:
 
 
 def _named(nodes: list[OnnxNode], written: OnnxGraph) -> Iterator[str]:
-    """Type and output of each; the TFLite tensor that it goes into, where the file names one."""
+    """Yield the type and output of each, or the TFLite tensor that it goes into, if it is named."""
     readers = {name: node for node in reversed(written.node) for name in node.input}
     for node in sorted(nodes, key=lambda n: (n.op_type, n.output[0])):
         name = node.output[0]

@@ -36,7 +36,7 @@ MOVES = {
 
 @dataclass(frozen=True)
 class Grid:
-    """Scales [channels] and zero points [channels], the latter as int8."""
+    """Scales [channels], and zero points [channels] as int8."""
 
     scale: npt.NDArray[np.float32]
     zero_point: npt.NDArray[np.int64]
@@ -65,7 +65,7 @@ class Quantized:
     label: str
     """The name in its own file."""
     grids: tuple[Grid, ...]
-    """One, or in ONNX one per node that quantizes or reads it; none between two tables."""
+    """One grid, or in ONNX one per node that quantizes or reads it; none between two tables."""
 
 
 def scale_table(tflite_path: Path, onnx_path: Path) -> tuple[ScaleRow, ...]:
@@ -124,7 +124,7 @@ def _row(tensor: Quantized, theirs: dict[str, Quantized], moved: dict[str, str])
 
 
 def _shown(grid: Grid, found: Quantized) -> Scales:
-    """Of several nodes in the ONNX file, the first that differs."""
+    """Return the scales to show: of several nodes in the ONNX file, the first that differs."""
     return next((g for g in found.grids if not g.same(grid)), found.grids[0]).summary()
 
 

@@ -8,7 +8,7 @@ from targets.formats.tflite.inspect import PROBABILITY_OPS, operator_name
 from targets.untyped import FlatbufferBuilder, TfliteBuffer, TfliteGraph, TfliteModel
 
 ALIGNMENT = 16
-"""Of a buffer in the file, as `force_align` of TFLite's schema; Python's packer ignores it."""
+"""Alignment of a buffer in bytes: `force_align` of TFLite's schema; Python's packer ignores it."""
 
 
 def with_float_ending(content: bytes) -> bytes:

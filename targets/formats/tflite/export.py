@@ -160,7 +160,7 @@ def _converter(serve: Model, spec: InputSpec, *, calibrated: Path | None = None)
 
     signature = [tf.TensorSpec([1, *spec.shape], tf.float32, name="image")]
 
-    # A function of our own with named ends: the names are part of the file's bytes.
+    # A wrapper with named ends: the names are part of the file's bytes.
     @tf.function(input_signature=signature)
     def logits(image: Tensor) -> Tensor:
         return tf.identity(serve(image), name="logits")

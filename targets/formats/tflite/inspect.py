@@ -10,9 +10,9 @@ from targets.untyped import TfliteGraph, TfliteModel, TfliteOperator, TfliteTens
 
 EDGE_OPS = {"QUANTIZE", "DEQUANTIZE"}
 PROBABILITY_OPS = {"SOFTMAX", "LOG_SOFTMAX", "LOGISTIC"}
-"""Behind the last DEQUANTIZE they are part of the edge: `with_float_ending` puts them there."""
+"""Operators of the edge if behind the last DEQUANTIZE, where `with_float_ending` puts them."""
 INT8_TYPES = {"INT8", "UINT8", "INT32", "BOOL"}
-"""INT32: the biases, which are int8 x int8 products. BOOL: comparisons of integers (in SELU)."""
+"""Types in int8 files. INT32: biases (int8 x int8 products). BOOL: integer comparisons (SELU)."""
 WEIGHT_SLOT = {
     "CONV_2D": 1,
     "DEPTHWISE_CONV_2D": 1,
@@ -44,9 +44,9 @@ class Operator(BaseModel):
     version: int
     output: str
     dtypes: frozenset[str]
-    """Of all its inputs and outputs."""
+    """Types of all its inputs and outputs."""
     calculated: frozenset[str]
-    """Of its inputs and outputs that are not constants."""
+    """Types of its inputs and outputs that are not constants."""
     edge: bool
     """Whether it converts the raw input, or integers to the float outputs."""
     weights: str | None
@@ -68,7 +68,7 @@ class Inspection(BaseModel):
     """(scale, zero point) of a quantized input."""
     output_dtype: str
     operators: tuple[Operator, ...]
-    """Of all subgraphs: the bodies of loops are graphs of their own."""
+    """Operators of all subgraphs: the bodies of loops are separate graphs."""
     constants: tuple[Weights, ...]
 
 

@@ -24,7 +24,7 @@ EXACT_DB = 120.0
 """About the precision of float32; the input and equal tensors have this value."""
 
 NEGLIGIBLE = 0.01
-"""Of the noise of the worst layer."""
+"""Share of the worst layer's noise up to which a layer is left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ def worst_layers(quantized: Path, floats: Path, samples: Samples, *, count: int 
 
 
 def _losses(path: Path, snr: Mapping[str, float]) -> Iterator[Loss]:
-    """One per operator with a counterpart; operators before it without one are counted with it."""
+    """Yield one per operator with a counterpart, which includes those before it without one."""
     model = read(path)
     graph = model.subgraphs[0]
     measured: dict[int, float] = {}

@@ -31,7 +31,7 @@ SELF_TEST_MODEL = (
 
 
 def open_session(module: ModuleType, path: str, settings: Settings) -> Session:
-    """The interpreter has neither options nor a profile."""
+    """Open a session; the interpreter has neither options nor a profile."""
     return InterpreterSession(module, path, settings.threads)
 
 
@@ -67,18 +67,18 @@ class InterpreterSession:
         return [(source["index"], arrays[name]) for source, name in zip(self._sources, names)]
 
     def reset(self) -> None:
-        """The state of an LSTM."""
+        """Reset the state of an LSTM."""
         self._interpreter.reset_all_variables()
 
     def renew(self) -> None:
-        """Resource variables too, which no call of the interpreter resets."""
+        """Reset resource variables too, which no call of the interpreter resets."""
         if "ASSIGN_VARIABLE" in (self.operators or {}):
             self._interpreter = self._make()
             self.allocate(self._shapes)
         self.reset()
 
     def query(self, output_index: int) -> Query:
-        """The third time is that of `invoke` alone."""
+        """Return a query, whose third result is the time of `invoke` alone."""
         set_tensor, invoke = self._interpreter.set_tensor, self._interpreter.invoke
         get_tensor, out_of = self._interpreter.get_tensor, self._targets[output_index]["index"]
 
@@ -128,7 +128,7 @@ def operators_of(interpreter: Any) -> dict[str, int] | None:
 
 
 def distinct(tensors: list[Tensor], role: str) -> list[Tensor]:
-    """With unique names: a .tflite file may hold empty names, and the same name twice."""
+    """Make the names unique: a .tflite file may hold empty names, and the same name twice."""
     taken: set[str] = set()
     for place, tensor in enumerate(tensors):
         if not tensor["name"] or tensor["name"] in taken:

@@ -6,7 +6,7 @@ from pathlib import Path
 from targets.runtimes.contract import Conditions
 
 EXACT = "session.x64quantprecision"
-"""With this option ONNX Runtime multiplies with int8 weights exactly on x86."""
+"""Option with which ONNX Runtime multiplies with int8 weights exactly on x86."""
 
 
 def saturation(path: Path, conditions: Conditions) -> Iterator[str]:
