@@ -19,7 +19,7 @@ from targets.devices.doctor.diagnosis import device_checks
 from targets.devices.elf import require_runs_on
 from targets.devices.facts import Cpu
 from targets.devices.inventory import device
-from targets.errors import DeviceError, InputError
+from targets.errors import DeviceError
 from tests.devices.adb.adbd import Phone
 from tests.devices.adb.android import Android
 from tests.devices.by_command import invoke
@@ -175,7 +175,7 @@ def test_a_tool_for_another_processor_is_refused(tmp_path: Path) -> None:
     tool = tmp_path / "benchmark_model"
     tool.write_bytes(b"\x7fELF\2\1" + bytes(12) + b"\x3e\x00")
     require_runs_on(tool, abi="x86_64", device="pc")
-    with pytest.raises(InputError, match="built for x86-64, and the device phone is arm64-v8a"):
+    with pytest.raises(DeviceError, match="built for x86-64, and the device phone is arm64-v8a"):
         require_runs_on(tool, abi="arm64-v8a", device="phone")
     tool.write_bytes(b"\x7fELF\1\1" + bytes(12) + b"\x28\x00")
     require_runs_on(tool, abi="arm64-v8a", device="phone")  # most run 32-bit programs too
