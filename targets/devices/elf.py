@@ -15,7 +15,7 @@ RUNS = {
 
 
 def require_runs_on(program: Path, *, abi: str, device: str) -> None:
-    """Raise `InputError` if the program's ELF header names a processor the device does not have.
+    """Raise `DeviceError` if the program's ELF header names a processor the device does not have.
 
     A script, and a device of an ABI that is not listed, pass: the device itself decides.
     """
