@@ -61,7 +61,7 @@ def _known_device(value: object) -> object:
         try:
             inventory.device(value, place="")
         except InputError as error:
-            raise ValueError(str(error)) from error
+            raise ValueError(str(error).removeprefix(": ")) from error
     return value
 
 
