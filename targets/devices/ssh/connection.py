@@ -59,7 +59,7 @@ class SshConnection:
         if self._socket is not None:
             if any(self._socket.parent.iterdir()):
                 self._control("exit")
-            # The master removes its socket at the same time: a file may be gone when it is its turn.
+            # The master removes its socket at the same time.
             shutil.rmtree(self._socket.parent, ignore_errors=True)
             self._socket = None
 
