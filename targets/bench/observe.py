@@ -36,7 +36,7 @@ class Observations:
     errors: dict[str, EdgeDistillError] = field(default_factory=dict)
 
     def failed(self, case: BenchCase, error: EdgeDistillError) -> None:
-        if case.exported is not None:
+        if case.exported is not None:  # a run is delivered whole
             raise error
         self.errors[case.name] = error
 
