@@ -99,7 +99,8 @@ class Exporter:
     run_model: RunModel | None = None
     """How a file is run; None for `logits_of`, the agent that also measures."""
     _refused: set[str] = field(default_factory=set, init=False)
-    _outputs: dict[tuple[Path, int], Logits] = field(default_factory=dict, init=False)
+    _outputs: dict[tuple[Path, int], tuple[Raw, Logits]] = field(default_factory=dict, init=False)
+    """By file and identity of the samples, which are held: an identity is used again else."""
 
     def export(self, network: Network, target: str, precision: str) -> ProvedFile | Refused:
         """Write and prove one file; a refused one leaves nothing in the folder.
@@ -203,8 +204,8 @@ class Exporter:
 
         key, run_model = (path, id(samples)), self.run_model or logits_of
         if key not in self._outputs:
-            self._outputs[key] = run_model(path, format_of(path), samples, self.scratch)
-        return self._outputs[key]
+            self._outputs[key] = samples, run_model(path, format_of(path), samples, self.scratch)
+        return self._outputs[key][1]
 
 
 def recorded(
