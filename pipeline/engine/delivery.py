@@ -6,14 +6,13 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import mkdtemp
 
 from filelock import FileLock
 from pydantic import JsonValue
 
 from pipeline.engine.artifacts import Artifact, Exports
 from pipeline.engine.job import Step
-from pipeline.engine.store import replace_folder
+from pipeline.engine.store import folder_beside, replace_folder
 from pipeline.recipe.schema import Recipe
 from pipeline.reporting.measurements import Measurements
 from targets.errors import InputError
@@ -39,12 +38,8 @@ def workplace(results: Path, *, store: Path) -> Iterator[Path]:
             f"--out: {results} exists and holds no results of an earlier run; it would be "
             "replaced. Choose another --out, or another name in the recipe."
         )
-    results.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(mkdtemp(prefix=f".{results.name}.", suffix=".new", dir=results.parent))
-    try:
+    with folder_beside(results) as work:
         yield work
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def _replaceable(results: Path) -> bool:

@@ -95,6 +95,17 @@ class Store:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+@contextmanager
+def folder_beside(place: Path) -> Iterator[Path]:
+    """A hidden folder beside `place`, from which one rename publishes it; removed at the end."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(mkdtemp(prefix=f".{place.name}.", suffix=".new", dir=place.parent))
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
 def replace_folder(new: Path, old: Path) -> None:
     """Put `new` in the place of `old`, which a reader finds complete or not at all.
 

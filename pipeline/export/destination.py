@@ -2,11 +2,9 @@
 
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import mkdtemp
 
 from pipeline.export.result import NAME
 from targets.errors import InputError
@@ -55,15 +53,11 @@ def _shown(out: Path, model: dict[str, object]) -> str:
 @contextmanager
 def workplace(out: Path) -> Iterator[tuple[Path, Path]]:
     """A folder that replaces `out` where the block succeeds, and a scratch folder."""
-    from pipeline.engine.store import replace_folder
+    from pipeline.engine.store import folder_beside, replace_folder
 
     out = out.absolute()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(mkdtemp(prefix=f".{out.name}.", suffix=".new", dir=out.parent))
-    try:
+    with folder_beside(out) as work:
         for name in ("new", "scratch"):
             (work / name).mkdir()
         yield work / "new", work / "scratch"
         replace_folder(work / "new", out)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)

@@ -1,27 +1,27 @@
 """The networks of a recipe."""
 
+from typing import Literal
+
 from pipeline.datasets.splits import Dataset
 from pipeline.engine.artifacts import Checkpoint
 from pipeline.models.network import NetworkSpec, build, load_weights
-from pipeline.recipe.schema import Recipe
+from pipeline.recipe.schema import DistillConfig, Recipe, TeacherConfig
 from targets.untyped import KerasModel
 
 
 def teacher_network(recipe: Recipe, data: Dataset) -> NetworkSpec:
-    cfg = recipe.teacher
-    return NetworkSpec(
-        role="teacher",
-        family=cfg.family,
-        settings=cfg.settings.model_dump(mode="json"),
-        input=data.input,
-        classes=len(data.classes),
-    )
+    return _network("teacher", recipe.teacher, data)
 
 
 def student_network(recipe: Recipe, data: Dataset) -> NetworkSpec:
-    cfg = recipe.distill
+    return _network("student", recipe.distill, data)
+
+
+def _network(
+    role: Literal["teacher", "student"], cfg: TeacherConfig | DistillConfig, data: Dataset
+) -> NetworkSpec:
     return NetworkSpec(
-        role="student",
+        role=role,
         family=cfg.family,
         settings=cfg.settings.model_dump(mode="json"),
         input=data.input,
