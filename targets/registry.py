@@ -126,7 +126,13 @@ class Registry(Generic[T]):
         return next(iter(offers.values()), None)
 
     def _loaded(self, entry: EntryPoint) -> T:
-        plugin: T = entry.load()
+        try:
+            plugin: T = entry.load()
+        except (ImportError, AttributeError) as error:
+            raise InputError(
+                f"plug-in '{entry.name}' of {' '.join(_owner(entry))}: {entry.value} cannot be "
+                f"imported: {error}. Update that distribution, or uninstall it."
+            ) from error
         if not isinstance(plugin, self._contract):
             raise InputError(
                 f"plug-in '{entry.name}' of {' '.join(_owner(entry))}: {entry.value} does not "

@@ -81,6 +81,21 @@ def test_a_recipe_names_plug_ins_of_another_distribution(toy_distribution: Path)
     assert recipe.distill.parameters == {"scale": 1.0}
 
 
+@pytest.mark.parametrize("module", ["import no_such_package", "", "def build(): ..."])
+def test_a_plug_in_that_cannot_be_used_is_named_with_its_distribution(
+    site: Path, module: str
+) -> None:
+    """Its import fails, the entry names what is not there, or a member of the contract is missing."""
+    (site / "broken.py").write_text(module)
+    entry = "broken" if module else "broken:absent"
+    install(site, name="broken", entries=f"[edge_distill.students]\nbad = {entry}\n")
+    try:
+        with pytest.raises(InputError, match=r"plug-in 'bad' of broken 1\.2: broken.*Update that"):
+            STUDENTS["bad"]
+    finally:
+        sys.modules.pop("broken", None)
+
+
 def test_a_target_of_another_distribution_has_its_runtime(toy_distribution: Path) -> None:
     overrides = [
         parse_override(f"convert.{key}") for key in ("targets=['one']", "precisions=['float32']")
