@@ -107,8 +107,14 @@ def _arm_bundle() -> Path:
     cache = user_cache_path("edge-distill") / "processors"
     python = bundle.interpreter(cache)
     facts = bundle.facts(python)
-    options = (next(install_options(facts, each, name="aarch64"), None) for each in FORMATS)
-    wanted = [option for option in options if option is not None]
+    options = {each: next(install_options(facts, each, name="aarch64"), None) for each in FORMATS}
+    wanted = [option for option in options.values() if option is not None]
+    if len(wanted) < len(options):
+        missing = ", ".join(name for name, option in options.items() if option is None)
+        raise InputError(
+            f"aarch64 cannot be emulated: no runtime for {missing} fits its Python. Leave aarch64 "
+            "out of convert.prove_on."
+        )
     requirements = tuple(dict.fromkeys(r for one in wanted for r in one.requirements))
     wheels = fetched(requirements, wanted[0].platform, cache=cache / "wheels")
     if wheels is None:
