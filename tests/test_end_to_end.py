@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.engine.progress import SilentConsole
 from targets.bench.statistics import summarise
+from targets.evaluation.metrics import wilson_interval
 from tests.conftest import Lane, stripes
 
 BOTH = ("convert.targets", ["tflite", "onnx"])
@@ -52,13 +53,14 @@ def test_the_report_holds_accuracy_against_chance(results: Path) -> None:
 
 
 def test_the_report_has_a_measured_row_for_every_model(results: Path) -> None:
-    rows = report(results)["models"]
+    content = report(results)
+    rows, images = content["models"], content["dataset"]["test"]
     assert len(rows) == 6
     for row in rows:
         path = results / row["file"]
         assert row["sha256"] == digest(path)
         assert row["size_bytes"] == path.stat().st_size
-        assert 0 <= row["top1_ci"][0] <= row["top1"] <= row["top1_ci"][1] <= 1
+        assert row["top1_ci"] == [*wilson_interval(row["top1"], images)]
         assert row["median_ns"] > 0
         assert row["p90_ns"] > 0
         assert row["runtime"].startswith("ai_edge" if row["format"] == "tflite" else "onnxruntime")

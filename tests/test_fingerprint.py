@@ -76,6 +76,7 @@ def test_the_code_for_a_teachers_file_decides_if_there_is_one(stage: str, tmp_pa
     (tmp_path / "t.onnx").write_bytes(b"a network")
     with_file = key(stage, f"teacher.file={tmp_path / 't.onnx'}")
     assert {"pipeline/teachers/onnx_file.py", "pipeline/teachers/check.py"} <= {*with_file["code"]}
+    assert "targets/bench/agent/preparation.py" in with_file["code"]  # prepares its input
     assert "onnxruntime" in with_file["libraries"]
     assert "pipeline/models/resnet.py" not in with_file["code"]
     assert not {"onnx", "onnxruntime"} & key(stage)["libraries"].keys()
