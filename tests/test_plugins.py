@@ -85,7 +85,7 @@ def test_a_recipe_names_plug_ins_of_another_distribution(toy_distribution: Path)
 def test_a_plug_in_that_cannot_be_used_is_named_with_its_distribution(
     site: Path, module: str
 ) -> None:
-    """Its import fails, the entry names what is not there, or a member of the contract is missing."""
+    """Its import fails, the entry names nothing there, or a member of the contract is missing."""
     (site / "broken.py").write_text(module)
     entry = "broken" if module else "broken:absent"
     install(site, name="broken", entries=f"[edge_distill.students]\nbad = {entry}\n")
