@@ -4,13 +4,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import cast
+from typing import Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from targets.errors import InputError
 from targets.formats.input_spec import InputSpec, image_input
+from targets.images.preprocessing import Preprocessing
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
@@ -57,12 +58,30 @@ def mapped(file: Images) -> Images:
     return cast(Images, MappedImages(file, np.arange(len(file))))
 
 
+class Pictures(Protocol):
+    """The pictures behind images, in their own sizes: what random crops are taken from."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, number: int) -> Images:
+        """One picture, [its height, its width, channels]."""
+
+    def pick(self, index: npt.NDArray[np.int64]) -> "Pictures":
+        """The pictures at `index`; reads nothing."""
+
+
+UNLABELLED = -1
+"""The label of an image without one."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Samples:
     images: Images
     """Raw, [samples, height, width, channels]; may be `MappedImages`."""
     labels: Labels
     """Class indices, [samples]."""
+    pictures: Pictures | None = None
+    """Where the images were made from larger pictures: those, in the same order."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -70,7 +89,8 @@ class Samples:
     def take(self, index: npt.NDArray[np.int64]) -> "Samples":
         held = cast("Images | MappedImages", self.images)
         images = held.pick(index) if isinstance(held, MappedImages) else held[index]
-        return Samples(images=images, labels=self.labels[index])
+        pictures = None if self.pictures is None else self.pictures.pick(index)
+        return Samples(images=images, labels=self.labels[index], pictures=pictures)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +99,10 @@ class Dataset:
     classes: tuple[str, ...]
     splits: Mapping[Split, Samples]
     sha256: str
+    unlabelled: Samples | None = None
+    """Images without labels, for the distillation; their labels are `UNLABELLED`."""
+    preprocessing: Preprocessing | None = None
+    """How an image was made of a picture file; None where the data are arrays."""
 
     @property
     def input(self) -> InputSpec:

@@ -92,11 +92,22 @@ class AugmentationConfig(Section):
     """Random mirroring left to right: not where a mirrored image has another label (digits)."""
     cutout: Annotated[int, Field(ge=0)] = 0
     """Side of a grey square at a random place, in pixels; hurts runs of fewer than 15 epochs."""
+    crop: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Smallest share of the picture's area that a random crop keeps, in place of `shift`; 1 is off.
+    The crop is scaled to the size of each network."""
+    rotation: Annotated[float, Field(ge=0, le=45)] = 0.0
+    """Largest random rotation, in degrees in both directions."""
+    brightness: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Largest random change, as a share; so are the next two."""
+    contrast: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    saturation: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    erase: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Largest share of the area that a random grey rectangle covers; half of the images get one."""
 
     @property
     def changes(self) -> bool:
         """Whether a view can differ from its image."""
-        return bool(self.shift or self.flip or self.cutout)
+        return self != AugmentationConfig(shift=0)
 
 
 class TrainingConfig(Section):
@@ -110,12 +121,26 @@ class TrainingConfig(Section):
     """Peak of the one-cycle schedule."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     """Decoupled weight decay, on kernels only; times the learning rate at every step."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of each label that is spread evenly over all classes."""
+    balance: Literal["none", "weights", "sampling"] = "none"
+    """Against unequal classes: `weights` gives each class the same total weight in the loss on
+    labels, `sampling` draws images so that each class is met equally often."""
+    freeze_batch_norm: bool = False
+    """Keep the statistics and factors of batch norm: for pretrained weights and small batches."""
+    keep: Literal["last", "best"] = "last"
+    """Weights of the last epoch, or of the epoch that was best on the validation split."""
 
 
 class TeacherConfig(TrainingConfig, TeacherFileConfig, PluginSection):
     PLUGINS, PLUGIN_KEY = TEACHERS, "family"
 
     family: Annotated[str, _plugin(TEACHERS)] = "resnet"
+    size: Annotated[int, Field(ge=8)] | None = None
+    """Side of the teacher's images in pixels, of the same crops as the student's; null takes
+    `dataset.size`."""
+    weights: str | None = None
+    """Initial weights: `imagenet`, or a file (.keras, .h5, .npz, .pth); null takes random ones."""
     cutout: Annotated[int, Field(ge=0)] | None = None
     """Replaces `augmentation.cutout`: it helps a long teacher and hurts a short student."""
     file: Path | None = None
@@ -169,6 +194,13 @@ class DistillConfig(DistillationConfig, PluginSection):
     PLUGINS, PLUGIN_KEY = STUDENTS, "family"
 
     family: Annotated[str, _plugin(STUDENTS)] = "mobilenet_v1"
+    init: Literal["random", "teacher"] = "random"
+    """`teacher`: the student starts with a subset of the weights of its teacher, which must be of
+    the same family. Source: Xu et al. 2024, arXiv 2311.18823."""
+    weights: str | None = None
+    """Initial weights in place of `init`: as `teacher.weights`."""
+    cutmix: Annotated[float, Field(ge=0)] = 0.0
+    """As `mixup`, but a rectangle of the image is replaced by that of another one."""
     mixup: Annotated[float, Field(ge=0)] = 0.0
     """Both parameters of the Beta distribution from which each step draws how much of an image is
     another one; 0 is off. The teacher then runs live, and cannot be an .npz of logits."""
