@@ -1,0 +1,1 @@
+"""What a user should know of their pictures before anything trains on them."""

@@ -1,0 +1,37 @@
+"""A picture file as an audit takes it."""
+
+from dataclasses import dataclass
+
+from targets.images.reading import Pixels
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureRecord:
+    """One file of a data set; `error` is set, and what follows from the pixels null, if unread."""
+
+    path: str
+    """Relative to the data set's folder, with slashes."""
+    label: str | None
+    """Name of its class; null without a label."""
+    split: str
+    """`train`, `val`, `test` or `unlabelled`."""
+    sha256: str
+    error: str | None = None
+    width: int | None = None
+    height: int | None = None
+    format: str | None = None
+    """Pillow's name of the format that its contents have."""
+    mode: str | None = None
+    """Pillow's mode of the file, as `RGB`, `CMYK` or `I;16`."""
+    alpha: bool = False
+    perceptual_hash: int | None = None
+    """64 bits; see `perceptual_hash`."""
+
+
+def perceptual_hash(picture: Pixels) -> int:
+    """64 bits of the low frequencies: near copies differ in few of them (imagehash's `phash`)."""
+    import imagehash
+    from PIL import Image
+
+    image = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
+    return int(str(imagehash.phash(image)), 16)
