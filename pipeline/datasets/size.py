@@ -15,6 +15,8 @@ def resized(dataset: Dataset, size: int) -> Dataset:
     """
     height, width, _ = dataset.input.shape
     sides = scaled_sides(height, width, size)
+    if sides == (height, width):
+        return dataset
     splits = {
         split: Samples(images=_scaled(samples.images, sides), labels=samples.labels)
         for split, samples in dataset.splits.items()

@@ -78,7 +78,8 @@ def _values(stage: Stage, recipe: Recipe, dataset_sha256: str) -> dict[str, Json
         values["teacher"] = _teacher_by_contents(table)
     if isinstance(table := values.get("dataset"), dict):
         # The path decides nothing: the contents are in the digest.
-        kept = {key: value for key, value in table.items() if key != "path"}
+        left_out = {"path", *recipe.dataset.settings.DECIDES_NOTHING}
+        kept = {key: value for key, value in table.items() if key not in left_out}
         values["dataset"] = {**kept, "sha256": dataset_sha256}
     return values
 
