@@ -74,6 +74,21 @@ def opened(source: Path | bytes) -> "Image":
     return image
 
 
+def looks_like_picture(path: Path) -> bool:
+    """Whether the head of a file is that of a picture, whatever its name; nothing is decoded."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            Image.open(path, formats=FORMATS).close()
+    except Image.DecompressionBombError:
+        return True
+    except FAILURES:
+        return False
+    return True
+
+
 def pixels(image: "Image", *, channels: Channels) -> Pixels:
     """The upright pixels of an opened picture, [height, width, channels]."""
     from PIL import ImageOps
