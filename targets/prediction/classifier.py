@@ -30,7 +30,7 @@ Logits = npt.NDArray[np.float32]
 GREY = 128
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Score:
     """One class for one picture."""
 

@@ -8,6 +8,7 @@ from unicodedata import normalize
 
 from targets.errors import InputError
 from targets.images import reading
+from targets.images.silence import without_warnings
 
 SUFFIXES = {
     ".avif", ".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png",
@@ -58,10 +59,24 @@ def listed(sources: Sequence[Path]) -> Listing:
 
 def _list_folder(folder: Path, parts: int, listing: Listing) -> None:
     for path in _walked(folder):
-        if path.suffix.lower() in SUFFIXES or reading.looks_like_picture(path):
+        if path.suffix.lower() in SUFFIXES or _looks_like_picture(path):
             listing.files.append(Found(path=path, below=parts))
         else:
             listing.skipped += 1
+
+
+def _looks_like_picture(path: Path) -> bool:
+    """Whether the head of a file is that of a picture, whatever its name; nothing is decoded."""
+    from PIL import Image
+
+    try:
+        with without_warnings():
+            Image.open(path, formats=reading.FORMATS).close()
+    except Image.DecompressionBombError:
+        return True
+    except reading.FAILURES:
+        return False
+    return True
 
 
 def _walked(folder: Path) -> Iterator[Path]:
