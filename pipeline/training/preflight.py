@@ -21,7 +21,8 @@ def require_trainable(recipe: Recipe, data: Dataset, *, seed: int) -> None:
     The checks build networks. They do so in a session of their own: start another one after them.
     """
     session.start(seed=seed, threads=recipe.threads)
-    require_fit(recipe.augmentation, data)
+    size = recipe.teacher.size
+    require_fit(recipe.augmentation, data, teacher_size=size)
     require_fit(teacher_augmentation(recipe), data, cutout="teacher.cutout")
     _require_int8(recipe, data)
     _require_features(recipe, data)
