@@ -22,7 +22,7 @@ def source_digest(cfg: SourceConfig) -> str:
     return DATASETS[cfg.name].source_digest(cfg)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=2)  # at the size of the student, and at that of its teacher
 def load(cfg: SourceConfig) -> Dataset:
     """The data set, in memory or memory-mapped, at the recipe's size; read once per process."""
     from pipeline.datasets.size import resized

@@ -75,7 +75,7 @@ class Runner:
 
         seeds = self.recipe.ablation.seeds if self.recipe.ablation.enabled else ()
         steps = []
-        for seed, chain in product(seeds, ablation.CHAINS):
+        for seed, chain in product(seeds, ablation.chains(self.recipe)):
             planned = self._variant(ablation.variant(self.recipe, chain, seed)).plan()
             own = [step for step in planned if step.name in ("distill", "quantize", "convert")]
             fresh = [step.name for step in own if not step.reused]
@@ -127,8 +127,7 @@ class Runner:
             return exports
 
         started = time.monotonic()
-        data = datasets.load(self.recipe.dataset)
-        table = ablation.run(self.recipe, make=make, data=data, say=self.console.say)
+        table = ablation.run(self.recipe, make=make, say=self.console.say)
         return table.model_copy(update={"wall_s": round(time.monotonic() - started, 1)})
 
     def _variant(self, recipe: Recipe) -> "Runner":

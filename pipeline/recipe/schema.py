@@ -327,6 +327,12 @@ class Recipe(Section):
     bench: BenchConfig = Field(default_factory=lambda: BenchConfig.model_validate({}))
     ablation: AblationConfig = AblationConfig()
 
+    @property
+    def teacher_data(self) -> DatasetConfig:
+        """`dataset` at the size of the teacher's images."""
+        size = self.teacher.size
+        return self.dataset if size is None else self.dataset.model_copy(update={"size": size})
+
     @model_validator(mode="after")
     def _teacher_file_keys_fit(self) -> Self:
         file, features = self.teacher.file, self.distill.features

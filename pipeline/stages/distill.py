@@ -24,7 +24,7 @@ def run(
     cfg: DistillConfig, out: Path, *, job: Job, teacher: Teacher, logits: TeacherLogits
 ) -> Checkpoint:
     data, seed = job.dataset(), job.seed(cfg)
-    preflight.require_trainable(job.recipe, data, seed=seed)
+    preflight.require_trainable(job.recipe, data, teacher=job.teacher_dataset(), seed=seed)
     session.start(seed=seed, threads=job.recipe.threads)
     network = student_network(job.recipe, data)
     student = build(network)
@@ -46,7 +46,7 @@ def make_task(
         objective=objective(cfg),
         optimizer=sgd(cfg),
         schedule=one_cycle,
-        data=job.dataset(),
+        data=job.dataset().for_distillation(),
         cfg=cfg,
         augmentation=job.recipe.augmentation,
         seed=job.seed(cfg),

@@ -23,7 +23,7 @@ CHUNK = 2048
 
 def run(cfg: LogitsConfig, out: Path, *, job: Job, teacher: Teacher) -> TeacherLogits:
     session.start(seed=job.recipe.seed, threads=job.recipe.threads)
-    data, augmentation = job.dataset(), job.recipe.augmentation
+    data, augmentation = job.teacher_dataset().for_distillation(), job.recipe.augmentation
     require_fit(augmentation, data)
     opened = open_stored(teacher, data, threads=job.recipe.threads)
     # Without augmentation every view is the image itself.

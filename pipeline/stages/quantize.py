@@ -19,7 +19,7 @@ def run(
     cfg: QuantizeConfig, out: Path, *, job: Job, logits: TeacherLogits, distill: Checkpoint
 ) -> Checkpoint:
     recipe, data, seed = job.recipe, job.dataset(), job.seed(cfg)
-    preflight.require_trainable(recipe, data, seed=seed)
+    preflight.require_trainable(recipe, data, teacher=job.teacher_dataset(), seed=seed)
     session.start(seed=seed, threads=recipe.threads)
     student = restore(distill)
     quantized = QuantizedNetwork(student, data.input)
@@ -30,7 +30,7 @@ def run(
         objective=objective(cfg),
         optimizer=adam(),
         schedule=cosine,
-        data=data,
+        data=data.for_distillation(),
         cfg=cfg,
         augmentation=recipe.augmentation,
         seed=seed,

@@ -22,8 +22,8 @@ from targets.errors import InputError
 
 
 def run(cfg: TeacherConfig, out: Path, *, job: Job) -> Teacher:
-    data, seed = job.dataset(), job.seed(cfg)
-    preflight.require_trainable(job.recipe, data, seed=seed)
+    data, seed = job.teacher_dataset(), job.seed(cfg)
+    preflight.require_trainable(job.recipe, job.dataset(), teacher=data, seed=seed)
     session.start(seed=seed, threads=job.recipe.threads)
     if cfg.file is not None:
         return _adopt(cfg.file, cfg, out, job, data)
@@ -35,6 +35,7 @@ def _adopt(file: Path, cfg: TeacherConfig, out: Path, job: Job, data: Dataset) -
     opened = open_teacher(file, cfg, data, threads=job.recipe.threads)
     if opened.splits is not None:
         _require_plain(job.recipe.augmentation, file)
+        _require_no_unlabelled(data, file)
     accuracy = require_teaches(opened, data)
     job.console.say(f"teacher   {file.name}: right for {accuracy}")
     copy = out / f"teacher{file.suffix.lower()}"
@@ -60,6 +61,15 @@ def _require_plain(augmentation: AugmentationConfig, file: Path) -> None:
             "trains the student on augmented ones: a student that gets other pixels than its "
             "teacher learns less. Set augmentation.shift = 0, augmentation.flip = false and "
             "augmentation.cutout = 0, or give the network itself."
+        )
+
+
+def _require_no_unlabelled(data: Dataset, file: Path) -> None:
+    if data.unlabelled is not None:
+        raise InputError(
+            f"teacher {file}: holds logits of the labelled images only, and data set {data.name} "
+            f"has {len(data.unlabelled)} without labels, from which the student learns by the "
+            "teacher's logits. Give the network itself, or a data set without unlabelled images."
         )
 
 

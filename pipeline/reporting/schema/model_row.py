@@ -42,6 +42,8 @@ class ModelFile(Part):
     size_bytes: int
     parameters: int | None
     macs: int | None
+    input_shape: tuple[int, ...] | None = None
+    """Shape of one raw sample; null in older reports."""
 
 
 class Fidelity(Part):
