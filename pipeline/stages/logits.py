@@ -29,7 +29,7 @@ def run(cfg: LogitsConfig, out: Path, *, job: Job, teacher: Teacher) -> TeacherL
     # Without augmentation every view is the image itself.
     count = cfg.views if augmentation.changes else 1
     made = TeacherLogits(folder=out, views=count)
-    images = data[Split.TRAIN].images
+    images = data[Split.TRAIN]
     shape = (count, len(images), len(data.classes))
     stored = open_memmap(made.path, "w+", np.float16, shape)  # type: ignore[no-untyped-call]
     for view in range(count):
