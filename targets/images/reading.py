@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 Pixels = npt.NDArray[np.uint8]
 Channels = Literal[1, 3]
 
-FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP")
-"""MPO is what several phones write as .jpg."""
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""JPEG includes MPO, which several phones write as .jpg: Pillow opens both by this name."""
 
 MAX_PIXELS = 178_956_970
 """Pillow's own limit, above which it takes a file for a decompression bomb: 512 MiB of RGB."""
