@@ -1,0 +1,50 @@
+"""Which copies across splits stop a run.
+
+The same file in two splits is a mistake of whoever made them. Near copies can be a property of a
+published data set, whose figures everybody reports with them: 24 of the 10,000 test pictures of
+CIFAR-10 are near copies of training pictures. At most `NEAR_LIMIT` of a split can change its
+accuracy by that share, and by a tenth of it at 90 %: less than the interval of most test splits.
+So few are a warning, more are an error.
+"""
+
+from pipeline.datasets.audit.schema import Audit, Leaks, Pair
+from targets.errors import InputError
+
+NEAR_LIMIT = 0.01
+"""Largest share of a measured split that may have near copies in other splits."""
+NAMED = 5
+
+
+def stops(leaks: Leaks) -> bool:
+    return leaks.exact > 0 or max(leaks.near_share.values(), default=0) > NEAR_LIMIT
+
+
+def require_no_leaks(audit: Audit, *, name: str, allowed: bool) -> None:
+    """Raise `InputError` where a measured split shares its pictures with another split.
+
+    `allowed`: `dataset.allow_leaks` of the recipe.
+    """
+    if not allowed and stops(audit.leaks):
+        raise InputError(
+            f"data set {name}: {described(audit.leaks)}. Figures on these pictures would be too "
+            "good: a model is trained, or chosen, on what it is measured on. Remove one picture "
+            "of each pair, or set dataset.allow_leaks = true to go on with them. If the splits are "
+            "drawn by seed, dataset.group_column keeps the pictures of a group in one split."
+        )
+
+
+def described(leaks: Leaks) -> str:
+    """The number of pairs and the first of them, as a sentence without its end."""
+    more = f"; and {leaks.count - NAMED:,} more" if leaks.count > NAMED else ""
+    kinds = f"{leaks.exact:,} of the same bytes, {leaks.near:,} near copies"
+    pairs = "; ".join(named(pair) for pair in leaks.shown[:NAMED])
+    return f"{leaks.count:,} pairs of copies are in two splits ({kinds}): {pairs}{more}"
+
+
+def named(pair: Pair) -> str:
+    """Both pictures with their splits; names with odd characters stay on one line."""
+    first, second = (
+        f"{one.path if one.path.isprintable() else repr(one.path)} ({one.split})"
+        for one in (pair.first, pair.second)
+    )
+    return f"{first} {'=' if pair.kind == 'exact' else '~'} {second}"
