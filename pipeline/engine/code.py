@@ -23,17 +23,13 @@ OUTSIDE = (
     *("targets.bench", "targets.devices", "targets.runtimes"),
     *("targets.errors", "targets.quiet", "targets.registry", "targets.untyped"),
     # Refuses an input, and changes nothing.
-    *("pipeline.datasets.audit", "pipeline.datasets.forms", "pipeline.datasets.image_files"),
+    *("pipeline.datasets.forms", "pipeline.datasets.image_files", "pipeline.datasets.audit"),
     *("pipeline.quantization.preflight", "pipeline.training.preflight", "pipeline.teachers.check"),
 )
 """Modules, and packages with all that is in them, that decide no byte of a stored result."""
 
-INSIDE = (
-    "targets.bench.agent.preparation",  # which values a teacher's file gets
-    # Which pictures must come into one split.
-    *("pipeline.datasets.audit.copies", "pipeline.datasets.audit.pictures"),
-)
-"""Modules of these packages that decide a byte."""
+INSIDE = ("targets.bench.agent.preparation",)
+"""Modules of these packages that decide a byte: which values a teacher's file gets."""
 
 LOOKUPS = ("pipeline.teachers",)
 """Packages whose `__init__` only finds a plug-in: which one that is, is in the key itself."""

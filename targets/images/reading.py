@@ -20,7 +20,7 @@ Pixels = npt.NDArray[np.uint8]
 Channels = Literal[1, 3]
 
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-"""JPEG includes MPO, which several phones write as .jpg: Pillow opens both by this name."""
+"""JPEG opens MPO too, what several phones write as .jpg."""
 
 MAX_PIXELS = 178_956_970
 """Pillow's own limit, above which it takes a file for a decompression bomb: 512 MiB of RGB."""

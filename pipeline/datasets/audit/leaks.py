@@ -7,7 +7,7 @@ accuracy by that share, and by a tenth of it at 90 %: less than the interval of 
 So few are a warning, more are an error.
 """
 
-from pipeline.datasets.audit.schema import Audit, Leaks, Pair
+from pipeline.datasets.audit.schema import Audit, Leaks, Pairs, Picture
 from targets.errors import InputError
 
 NEAR_LIMIT = 0.01
@@ -26,25 +26,27 @@ def require_no_leaks(audit: Audit, *, name: str, allowed: bool) -> None:
     """
     if not allowed and stops(audit.leaks):
         raise InputError(
-            f"data set {name}: {described(audit.leaks)}. Figures on these pictures would be too "
-            "good: a model is trained, or chosen, on what it is measured on. Remove one picture "
-            "of each pair, or set dataset.allow_leaks = true to go on with them. If the splits are "
-            "drawn by seed, dataset.group_column keeps the pictures of a group in one split."
+            f"data set {name}: in two splits: {listed(audit.leaks)}. Figures on these pictures "
+            "would be too good: a model is trained, or chosen, on what it is measured on. Remove "
+            "one picture of each pair, or set dataset.allow_leaks = true to go on with them. If "
+            "the splits are drawn by seed, dataset.group_column keeps the pictures of a group in "
+            "one split."
         )
 
 
-def described(leaks: Leaks) -> str:
-    """The number of pairs and the first of them, as a sentence without its end."""
-    more = f"; and {leaks.count - NAMED:,} more" if leaks.count > NAMED else ""
-    kinds = f"{leaks.exact:,} of the same bytes, {leaks.near:,} near copies"
-    pairs = "; ".join(named(pair) for pair in leaks.shown[:NAMED])
-    return f"{leaks.count:,} pairs of copies are in two splits ({kinds}): {pairs}{more}"
-
-
-def named(pair: Pair) -> str:
-    """Both pictures with their splits; names with odd characters stay on one line."""
-    first, second = (
-        f"{one.path if one.path.isprintable() else repr(one.path)} ({one.split})"
-        for one in (pair.first, pair.second)
+def listed(pairs: Pairs) -> str:
+    """The number of pairs by kind, and the first ones; names stay on one line."""
+    more = f"; and {pairs.count - NAMED:,} more" if pairs.count > NAMED else ""
+    kinds = f"{pairs.exact:,} of the same bytes, {pairs.near:,} encoded or scaled again"
+    shown = "; ".join(
+        f"{_named(pair.first)} {'=' if pair.kind == 'exact' else '~'} {_named(pair.second)}"
+        for pair in pairs.shown[:NAMED]
     )
-    return f"{first} {'=' if pair.kind == 'exact' else '~'} {second}"
+    noun = "pair" if pairs.count == 1 else "pairs"
+    return f"{pairs.count:,} {noun} of copies ({kinds}): {shown}{more}"
+
+
+def _named(picture: Picture) -> str:
+    """The path, and the split where the path does not begin with it."""
+    path = picture.path if picture.path.isprintable() else repr(picture.path)
+    return path if path.startswith(f"{picture.split}/") else f"{path} ({picture.split})"
