@@ -18,7 +18,7 @@ from pipeline.training import session
 from pipeline.training.augmentation import require_fit, training_view
 from targets.errors import InputError
 
-CHUNK = 2048
+CHUNK = 512
 
 
 def run(cfg: LogitsConfig, out: Path, *, job: Job, teacher: Teacher) -> TeacherLogits:
