@@ -54,23 +54,32 @@ def make_task(
         targets=cached(cfg, logits),
         cycle=logits.views,
         mixup=cfg.mixup,
+        cutmix=cfg.cutmix,
     )
     if cfg.features != "none":
-        return _with_features(task, cfg, teacher)
-    if cfg.mixup:
-        return _with_live_logits(task, cfg, teacher, threads=job.recipe.threads)
+        return _with_features(_with_live_teacher(task, job), cfg, teacher)
+    if cfg.mixup or cfg.cutmix:
+        return _with_live_logits(_with_live_teacher(task, job), cfg, teacher, job=job)
     return task
 
 
-def _with_live_logits(task: Task, cfg: DistillConfig, teacher: Teacher, *, threads: int) -> Task:
+def _with_live_teacher(task: Task, job: Job) -> Task:
+    """A new view in every epoch, and the same one for the teacher in its size."""
+    data = job.teacher_dataset()
+    same = data is job.dataset()
+    return replace(task, cycle=None, teacher_data=None if same else data.for_distillation())
+
+
+def _with_live_logits(task: Task, cfg: DistillConfig, teacher: Teacher, *, job: Job) -> Task:
     if not cfg.alpha:
-        return replace(task, cycle=None)
-    opened = open_stored(teacher, task.data, threads=threads)
-    return replace(task, targets=live(lambda raw: [opened.logits(raw)]), cycle=None)
+        return replace(task, teacher_data=None)
+    opened = open_stored(teacher, job.teacher_dataset(), threads=job.recipe.threads)
+    return replace(task, targets=live(lambda raw: [opened.logits(raw)]))
 
 
 def _with_features(task: Task, cfg: DistillConfig, teacher: Teacher) -> Task:
     """Both networks with their features as outputs, which a further loss compares."""
+    data = task.teacher_data or task.data
     both = feature_distillation(
         cfg.features, student=task.model, teacher=restore(teacher.checkpoint)
     )
@@ -79,6 +88,5 @@ def _with_features(task: Task, cfg: DistillConfig, teacher: Teacher) -> Task:
         task,
         model=both.student,
         objective=with_features(task.objective, both, weight=weight),
-        targets=live(make_features(both.teacher, task.data.input)),
-        cycle=None,
+        targets=live(make_features(both.teacher, data.input)),
     )

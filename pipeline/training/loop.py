@@ -8,8 +8,10 @@ ends in a checkpoint, so that an interrupted run resumes to the bytes of an unin
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -20,9 +22,18 @@ from pipeline.datasets.splits import Dataset, Images, Labels, Split
 from pipeline.engine.progress import EpochProgress
 from pipeline.losses.objectives import Objective
 from pipeline.recipe.schema import AugmentationConfig, TrainingConfig
-from pipeline.training.augmentation import epoch_order, mixup, training_view
+from pipeline.training.ahead import made_ahead
+from pipeline.training.augmentation import (
+    Each,
+    Mix,
+    ViewTable,
+    draw_mix,
+    epoch_order,
+    training_view,
+)
 from pipeline.training.checkpoint import EpochRecord, TrainingState
 from pipeline.training.inference import Outputs, make_predict, normalise
+from targets.devices.cpus import available_cpus
 from targets.errors import EdgeDistillError
 from targets.evaluation import metrics
 from targets.untyped import KerasModel, KerasOptimizer, Tensor
@@ -43,7 +54,7 @@ class Targets(Protocol):
         """Logits [batch, classes], then features if the objective compares them.
 
         `index` are the images' places in TRAIN, `raw` the batch as the student gets it, augmented
-        and mixed.
+        and mixed, in the size of the teacher's images. Called in a thread of its own.
         """
 
 
@@ -73,8 +84,14 @@ class Task:
     """Epoch e trains on view e modulo this; on a new view in every epoch if null."""
     mixup: float = 0.0
     """Both parameters of mixup's Beta distribution; 0 is off."""
+    cutmix: float = 0.0
+    """As `mixup`, for cutmix."""
+    teacher_data: Dataset | None = None
+    """The same samples in the size of a live teacher, where that is another one."""
     before_epoch: Callable[[int], None] = lambda epoch: None
     """Called with the number of the epoch, from 0; must depend on nothing else."""
+    waited: Callable[[float], None] = lambda seconds: None
+    """Called with the seconds that each step waited for its batch."""
 
     def view(self, epoch: int) -> int:
         return epoch if self.cycle is None else epoch % self.cycle
@@ -107,10 +124,15 @@ def fit(task: Task, *, checkpoint: Path, progress: Progress) -> list[EpochRecord
     step = training_step(task)
     predict = make_predict(task.model, task.data.input)
     validation = task.data[Split.VAL]
-    with progress(first=len(history) + 1, total=task.cfg.epochs) as shown:
-        for epoch in range(len(history), task.cfg.epochs):
+    epochs = range(len(history), task.cfg.epochs)
+    with (
+        progress(first=len(history) + 1, total=task.cfg.epochs) as shown,
+        ThreadPoolExecutor(len(available_cpus()), thread_name_prefix="render") as pool,
+        closing(made_ahead(_all_batches(task, epochs, pool.map), waited=task.waited)) as ahead,
+    ):
+        for epoch in epochs:
             task.before_epoch(epoch)
-            loss = _run_epoch(task, epoch, step, shown)
+            loss = _run_epoch(task, epoch, islice(ahead, _steps(task)), step, shown)
             logits = predict(validation.images)
             _require_converging(task, epoch, loss, logits)
             accuracy = metrics.top1(logits, validation.labels)
@@ -120,31 +142,58 @@ def fit(task: Task, *, checkpoint: Path, progress: Progress) -> list[EpochRecord
     return history
 
 
-def _run_epoch(task: Task, epoch: int, step: Step, shown: EpochProgress) -> float:
+def _run_epoch(
+    task: Task, epoch: int, batches: Iterator[Batch], step: Step, shown: EpochProgress
+) -> float:
     """Run one epoch and return its mean loss."""
     steps = _steps(task)
     losses = []
-    for number, batch in enumerate(batches(task, epoch)):
+    for number, batch in enumerate(batches):
         factor = task.schedule((epoch + number / steps) / task.cfg.epochs)
         losses.append(step(batch, task.cfg.learning_rate * factor))
         shown.step(number + 1, steps)
     return float(np.mean([value.numpy() for value in losses]))
 
 
-def batches(task: Task, epoch: int) -> Iterator[Batch]:
+def _all_batches(task: Task, epochs: range, each: Each) -> Iterator[Batch]:
+    for epoch in epochs:
+        yield from batches(task, epoch, each=each)
+
+
+def batches(task: Task, epoch: int, *, each: Each = map) -> Iterator[Batch]:
     """The whole batches of an epoch: augmented, mixed if the task asks for it, with targets."""
     train, view = task.data[Split.TRAIN], task.view(epoch)
     order = epoch_order(len(train), seed=task.seed, epoch=epoch)
     table = training_view(task.augmentation, task.data, seed=task.view_seed, view=view)
     for number in range(_steps(task)):
         index = order[number * _batch_size(task) :][: _batch_size(task)]
-        raw, labels, lam = table.render(train.images, index), [train.labels[index]], 1.0
-        if task.mixup:
-            mixed = mixup(raw, alpha=task.mixup, seed=task.seed, epoch=epoch, number=number)
-            raw, lam = mixed.raw, mixed.lam
-            labels.append(train.labels[index[mixed.partner]])
-        targets = task.targets(view=view, index=index, raw=raw) if task.targets else []
-        yield Batch(raw=raw, labels=labels, lam=lam, targets=targets)
+        mix = _mix(task, epoch, number)
+        raw = _rendered(task.data, table, index, mix, each)
+        labels = [train.labels[index], *([train.labels[index[mix.partner]]] if mix else [])]
+        targets = []
+        if task.targets:
+            other = task.teacher_data
+            shown = raw if other is None else _rendered(other, table, index, mix, each)
+            targets = task.targets(view=view, index=index, raw=shown)
+        yield Batch(raw=raw, labels=labels, lam=mix.lam if mix else 1.0, targets=targets)
+
+
+def _mix(task: Task, epoch: int, number: int) -> Mix | None:
+    return draw_mix(
+        _batch_size(task),
+        mixup_alpha=task.mixup,
+        cutmix_alpha=task.cutmix,
+        seed=task.seed,
+        epoch=epoch,
+        number=number,
+    )
+
+
+def _rendered(
+    data: Dataset, table: ViewTable, index: npt.NDArray[np.int64], mix: Mix | None, each: Each
+) -> Images:
+    view = table.render(data[Split.TRAIN], index, each=each)
+    return view if mix is None else mix(view)
 
 
 def _batch_size(task: Task) -> int:
