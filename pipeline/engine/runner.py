@@ -87,6 +87,7 @@ class Runner:
         """Make what the store does not hold, and publish the folder `results`; what was done."""
         begun = time.monotonic()
         datasets.source_digest(self.recipe.dataset)  # missing data fails before a folder is made
+        self._require_no_leaks()
         self._require_processors()
         with workplace(results, store=self.store.root) as work:
             made = self.make()
@@ -117,6 +118,23 @@ class Runner:
             from targets.processors.emulation import prepare
 
             prepare(names)
+
+    def _require_no_leaks(self) -> None:
+        cfg = self.recipe.dataset
+        audit = datasets.audit_of(cfg)
+        if audit is not None:
+            from pipeline.datasets.audit.leaks import require_no_leaks
+
+            allowed = bool(getattr(cfg.settings, "allow_leaks", False))
+            require_no_leaks(audit, name=str(cfg.path or cfg.name), allowed=allowed)
+
+    def _show_audit(self) -> None:
+        audit = datasets.audit_of(self.recipe.dataset)
+        if audit is not None:
+            from pipeline.reporting.tables.audit import lines
+
+            for line in lines(audit):
+                self.console.say(line)
 
     def _ablate(self) -> "Ablation":
         from pipeline.engine import ablation
@@ -172,6 +190,8 @@ class Runner:
         if found.stored is not None:
             self.console.say(f"{stage.name:<9} reused: {found.step.reason}")
             return found.step, found.stored
+        if not stage.needs:  # data that changed are shown before anything trains on them
+            self._show_audit()
         with self.store.scratch(stage.name, found.digest, self.console) as scratch:
             meanwhile = self.store.find(stage.name, found.digest)
             if isinstance(meanwhile, Stored) and stage.name not in self.force:

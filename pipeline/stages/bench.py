@@ -30,7 +30,7 @@ def run(cfg: BenchConfig, out: Path, *, job: Job, convert: Exports) -> Measureme
     from pipeline.datasets.splits import Split
     from targets.bench.session import measure_all
     from targets.devices import inventory
-    from targets.evaluation import metrics
+    from targets.evaluation import confusion, metrics
 
     labels = job.dataset()[Split.TEST].labels
     results = measure_all(
@@ -53,6 +53,9 @@ def run(cfg: BenchConfig, out: Path, *, job: Job, convert: Exports) -> Measureme
         },
         failed={device: str(error) for device, error in failures.items()},
         majority_share=metrics.most_frequent_share(labels),
+        test_imbalance=confusion.imbalance(labels),
+        per_class=next((one.per_class for one in measured if one.per_class), ()),
+        label_suspects=next((one.label_suspects for one in measured if one.label_suspects), ()),
         notes=tuple(dict.fromkeys(note for one in measured for note in one.notes)),
     )
 

@@ -5,7 +5,6 @@ pixels. Pillow decides the format; formats that start another program (EPS) are 
 """
 
 import struct
-import warnings
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,14 +12,16 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
+from targets.images.silence import without_warnings
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 Pixels = npt.NDArray[np.uint8]
 Channels = Literal[1, 3]
 
-FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP")
-"""MPO is what several phones write as .jpg."""
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""JPEG includes MPO, which several phones write as .jpg: Pillow opens both by this name."""
 
 MAX_PIXELS = 178_956_970
 """Pillow's own limit, above which it takes a file for a decompression bomb: 512 MiB of RGB."""
@@ -60,8 +61,7 @@ def opened(source: Path | bytes) -> "Image":
     if not content:
         raise UnreadablePictureError("empty file")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of large pictures and of odd metadata
+        with without_warnings():  # Pillow warns of large pictures and of odd metadata
             image = Image.open(io.BytesIO(content), formats=FORMATS)
             _require_size(image)
             image.load()

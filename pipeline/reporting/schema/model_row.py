@@ -75,6 +75,9 @@ class AccuracyChange(Part):
 class Accuracy(Fidelity):
     top1: float | None = None
     top1_ci: Interval | None = None
+    balanced_accuracy: float | None = None
+    """Mean recall of the classes that the test split has; `macro_f1` is their mean F1."""
+    macro_f1: float | None = None
     agreement_with_source: float | None = None
     """Agreement with the network that the file was made from; null for a file of the user's."""
     accuracy_change: AccuracyChange | None = None
