@@ -15,9 +15,15 @@ if TYPE_CHECKING:
 
 
 def _built_in() -> dict[str, DatasetSource]:
-    from pipeline.datasets import digits, fashion_mnist, npy, npz
+    from pipeline.datasets import digits, fashion_mnist, folder, npy, npz
 
-    return {"digits": digits, "fashion-mnist": fashion_mnist, "npz": npz, "npy": npy}
+    return {
+        "digits": digits,
+        "fashion-mnist": fashion_mnist,
+        "npz": npz,
+        "npy": npy,
+        "folder": folder,
+    }
 
 
 DATASETS = Registry("datasets", noun="dataset", contract=DatasetSource, built_in=_built_in)

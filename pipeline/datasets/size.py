@@ -15,6 +15,8 @@ def resized(dataset: Dataset, size: int) -> Dataset:
     """
     height, width, _ = dataset.input.shape
     sides = scaled_sides(height, width, size)
+    if sides == (height, width):
+        return dataset
     splits = {split: _resized(samples, sides) for split, samples in dataset.splits.items()}
     unlabelled = None if dataset.unlabelled is None else _resized(dataset.unlabelled, sides)
     return replace(dataset, splits=splits, unlabelled=unlabelled)

@@ -4,6 +4,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from pipeline.datasets.splits import Dataset
 from pipeline.engine.artifacts import Checkpoint, Teacher, TeacherLogits
 from pipeline.engine.job import Job
 from pipeline.losses import FEATURE_LOSSES
@@ -12,11 +13,12 @@ from pipeline.models.network import build
 from pipeline.recipe.schema import DistillConfig
 from pipeline.teachers.stored import open_stored
 from pipeline.training import checkpoint, preflight, session
+from pipeline.training.head import fit_head
 from pipeline.training.inference import make_features
 from pipeline.training.loop import Task, fit
 from pipeline.training.networks import restore, student_network
 from pipeline.training.optimizers import one_cycle, sgd
-from pipeline.training.supervision import cached, live, objective
+from pipeline.training.supervision import cached, distilled, live
 from targets.untyped import KerasModel
 
 
@@ -28,9 +30,13 @@ def run(
     session.start(seed=seed, threads=job.recipe.threads)
     network = student_network(job.recipe, data)
     student = build(network)
+    state = job.scratch / "distill.npz"
+    if (cfg.weights is not None or cfg.init == "teacher") and not state.exists():
+        head = fit_head(student, data, balanced=cfg.balance != "none", seed=seed)
+        job.console.say(head.line("distill"))
     history = fit(
         make_task(cfg, student, job=job, teacher=teacher, logits=logits),
-        checkpoint=job.scratch / "distill.npz",
+        checkpoint=state,
         progress=partial(job.console.epochs, "distill"),
     )
     return checkpoint.publish(out, history, network=network, model=student)
@@ -40,13 +46,14 @@ def make_task(
     cfg: DistillConfig, student: KerasModel, *, job: Job, teacher: Teacher, logits: TeacherLogits
 ) -> Task:
     """Cached logits teach; features and mixed images are not cached, and need the live teacher."""
+    data = job.dataset().for_distillation()
     task = Task(
         stage="distill",
         model=student,
-        objective=objective(cfg),
+        objective=distilled(cfg, data),
         optimizer=sgd(cfg),
         schedule=one_cycle,
-        data=job.dataset().for_distillation(),
+        data=data,
         cfg=cfg,
         augmentation=job.recipe.augmentation,
         seed=job.seed(cfg),
@@ -57,36 +64,38 @@ def make_task(
         cutmix=cfg.cutmix,
     )
     if cfg.features != "none":
-        return _with_features(_with_live_teacher(task, job), cfg, teacher)
+        return _with_features(task, cfg, teacher, job)
     if cfg.mixup or cfg.cutmix:
-        return _with_live_logits(_with_live_teacher(task, job), cfg, teacher, job=job)
+        return _with_live_logits(task, cfg, teacher, job)
     return task
 
 
-def _with_live_teacher(task: Task, job: Job) -> Task:
-    """A new view in every epoch, and the same one for the teacher in its size."""
-    data = job.teacher_dataset()
-    same = data is job.dataset()
-    return replace(task, cycle=None, teacher_data=None if same else data.for_distillation())
-
-
-def _with_live_logits(task: Task, cfg: DistillConfig, teacher: Teacher, *, job: Job) -> Task:
+def _with_live_logits(task: Task, cfg: DistillConfig, teacher: Teacher, job: Job) -> Task:
     if not cfg.alpha:
-        return replace(task, teacher_data=None)
-    opened = open_stored(teacher, job.teacher_dataset(), threads=job.recipe.threads)
-    return replace(task, targets=live(lambda raw: [opened.logits(raw)]))
+        return replace(task, cycle=None)
+    shown = _shown_to_the_teacher(job)
+    opened = open_stored(teacher, shown, threads=job.recipe.threads)
+    return replace(
+        task, targets=live(lambda raw: [opened.logits(raw)]), teacher_data=shown, cycle=None
+    )
 
 
-def _with_features(task: Task, cfg: DistillConfig, teacher: Teacher) -> Task:
+def _shown_to_the_teacher(job: Job) -> Dataset:
+    return job.teacher_dataset().for_distillation()
+
+
+def _with_features(task: Task, cfg: DistillConfig, teacher: Teacher, job: Job) -> Task:
     """Both networks with their features as outputs, which a further loss compares."""
-    data = task.teacher_data or task.data
     both = feature_distillation(
         cfg.features, student=task.model, teacher=restore(teacher.checkpoint)
     )
+    shown = _shown_to_the_teacher(job)
     weight = cfg.feature_weight or FEATURE_LOSSES[cfg.features].WEIGHT
     return replace(
         task,
         model=both.student,
         objective=with_features(task.objective, both, weight=weight),
-        targets=live(make_features(both.teacher, data.input)),
+        targets=live(make_features(both.teacher, shown.input)),
+        teacher_data=shown,
+        cycle=None,
     )

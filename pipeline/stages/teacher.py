@@ -7,7 +7,6 @@ from pathlib import Path
 from pipeline.datasets.splits import Dataset, Split
 from pipeline.engine.artifacts import Teacher
 from pipeline.engine.job import Job
-from pipeline.losses.objectives import hard_labels
 from pipeline.models.network import build
 from pipeline.recipe.schema import AugmentationConfig, TeacherConfig
 from pipeline.reporting.findings import notes
@@ -15,9 +14,11 @@ from pipeline.teachers import open_teacher
 from pipeline.teachers.check import require_teaches
 from pipeline.training import checkpoint, preflight, session
 from pipeline.training.augmentation import teacher_augmentation
+from pipeline.training.head import fit_head
 from pipeline.training.loop import Task, fit
 from pipeline.training.networks import teacher_network
 from pipeline.training.optimizers import one_cycle, sgd
+from pipeline.training.supervision import supervised
 from targets.errors import InputError
 
 
@@ -79,7 +80,7 @@ def _train(cfg: TeacherConfig, out: Path, job: Job, data: Dataset) -> Teacher:
     task = Task(
         stage="teacher",
         model=model,
-        objective=hard_labels,
+        objective=supervised(cfg, data),
         optimizer=sgd(cfg),
         schedule=one_cycle,
         data=data,
@@ -88,13 +89,17 @@ def _train(cfg: TeacherConfig, out: Path, job: Job, data: Dataset) -> Teacher:
         seed=job.seed(cfg),
         view_seed=job.recipe.seed,
     )
+    state = job.scratch / "teacher.npz"
+    if cfg.weights is not None and not state.exists():
+        head = fit_head(model, data, balanced=cfg.balance != "none", seed=task.seed)
+        job.console.say(head.line("teacher"))
     history = fit(
         task,
-        checkpoint=job.scratch / "teacher.npz",
+        checkpoint=state,
         progress=partial(job.console.epochs, "teacher"),
     )
     trained = checkpoint.publish(out, history, network=network, model=model)
-    _warn_at_chance(history[-1].validation_top1, job, data)
+    _warn_at_chance(checkpoint.kept(history, cfg).validation_top1, job, data)
     return Teacher(
         folder=out,
         kind="trained",

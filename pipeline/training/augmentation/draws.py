@@ -2,7 +2,8 @@
 
 import numpy as np
 
-VIEW_STREAM, ORDER_STREAM, MIXUP_STREAM, PHOTO_STREAM, CUTMIX_STREAM, MIX_STREAM = range(1, 7)
+VIEW_STREAM, ORDER_STREAM, MIXUP_STREAM = 1, 2, 3
+PHOTO_STREAM, CUTMIX_STREAM, MIX_STREAM, SAMPLING_STREAM = 4, 5, 6, 7
 """First key of each use of randomness, so that no two uses share their numbers."""
 
 
