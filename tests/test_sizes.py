@@ -10,9 +10,11 @@ from pipeline import datasets
 from pipeline.datasets.splits import Split
 from pipeline.engine.artifacts import Checkpoint, Teacher, TeacherLogits
 from pipeline.teachers.trained import open_checkpoint
+from pipeline.training.augmentation import epoch_order, mixup
+from pipeline.training.loop import batches
 from targets.formats import sidecar
 from tests.conftest import Lane
-from tests.kept import Setting, job, kept
+from tests.kept import Setting, distillation_task, job, kept
 
 SIZES: tuple[Setting, ...] = (
     ("dataset.size", 10),
@@ -65,6 +67,23 @@ def test_the_stored_logits_are_the_teachers_for_images_of_its_size(
     expected = teacher.logits(np.asarray(data[Split.TRAIN].images))
     stored = np.load(kept(lane, "logits", TeacherLogits).path)
     np.testing.assert_array_equal(stored, expected.astype(np.float16)[None])
+
+
+def test_a_live_teacher_gets_the_same_mixture_in_its_size(
+    sized: tuple[Lane, Path], tmp_path: Path
+) -> None:
+    lane, _ = sized
+    mixed: tuple[Setting, ...] = (("distill.mixup", 0.4), ("distill.batch_size", 140))
+    task = distillation_task(lane, tmp_path, *SIZES, *mixed)
+    data = datasets.load(lane.recipe(*SIZES).teacher_data)
+    index = epoch_order(len(data[Split.TRAIN]), seed=0, epoch=0)[:140]
+    mix = mixup(140, alpha=0.4, seed=0, epoch=0, number=0)
+    expected = open_checkpoint(kept(lane, "teacher", Teacher).checkpoint, data).logits(
+        mix(data[Split.TRAIN].images[index])
+    )
+    first = next(batches(task, 0))
+    assert first.raw.shape == (140, 10, 10, 1)
+    np.testing.assert_allclose(first.targets[0], expected, rtol=1e-5, atol=1e-5)
 
 
 def test_each_file_is_measured_on_images_of_its_size(sized: tuple[Lane, Path]) -> None:

@@ -75,6 +75,7 @@ def test_the_training_split_of_a_distillation_ends_with_the_unlabelled_images(
     np.testing.assert_array_equal(images, expected)
     np.testing.assert_array_equal(images[280:300], expected[280:300])
     np.testing.assert_array_equal(images[index], expected[index])
+    np.testing.assert_array_equal(images[340], expected[340])
     assert both[Split.TRAIN].labels[index].tolist()[1:3] == [UNLABELLED, UNLABELLED]
     taken = both[Split.TRAIN].take(index)
     np.testing.assert_array_equal(taken.images, expected[index])

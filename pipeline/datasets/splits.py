@@ -71,7 +71,7 @@ class Pictures(Protocol):
 
 
 class JoinedImages:
-    """Two arrays of images of one shape, one after the other, read by index arrays."""
+    """Two arrays of images of one shape, one after the other, read by an index or several."""
 
     def __init__(self, first: Images, second: Images) -> None:
         self.first, self.second = first, second
@@ -82,11 +82,12 @@ class JoinedImages:
         return self.shape[0]
 
     def __getitem__(self, index: npt.NDArray[np.int64]) -> Images:
-        images: Images = np.empty((len(index), *self.shape[1:]), self.dtype)
-        in_first = index < len(self.first)
-        images[in_first] = self.first[index[in_first]]
-        images[~in_first] = self.second[index[~in_first] - len(self.first)]
-        return images
+        places = np.atleast_1d(index)
+        images: Images = np.empty((len(places), *self.shape[1:]), self.dtype)
+        in_first = places < len(self.first)
+        images[in_first] = self.first[places[in_first]]
+        images[~in_first] = self.second[places[~in_first] - len(self.first)]
+        return images if np.ndim(index) else images[0]
 
 
 class JoinedPictures:

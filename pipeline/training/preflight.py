@@ -22,7 +22,7 @@ def require_trainable(recipe: Recipe, data: Dataset, *, teacher: Dataset, seed: 
     The checks build networks. They do so in a session of their own: start another one after them.
     """
     session.start(seed=seed, threads=recipe.threads)
-    require_fit(recipe.augmentation, data, teacher_size=recipe.teacher.size)
+    require_fit(recipe.augmentation, data, teacher_size=teacher.input.shape[0])
     require_fit(teacher_augmentation(recipe), teacher, cutout="teacher.cutout")
     _require_int8(recipe, data)
     _require_features(recipe, data, teacher)
