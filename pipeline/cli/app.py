@@ -17,6 +17,7 @@ from pipeline.cli.convert import convert
 from pipeline.cli.devices import devices
 from pipeline.cli.doctor import doctor
 from pipeline.cli.plan import plan
+from pipeline.cli.predict import predict
 from pipeline.cli.recipes import recipes
 from pipeline.cli.report import report
 from pipeline.cli.run import run
@@ -35,7 +36,7 @@ def main() -> None:
     """
 
 
-for command in (run, plan, recipes, report, convert, bench, devices, doctor):
+for command in (run, plan, recipes, report, convert, predict, bench, devices, doctor):
     main.add_command(command)
 
 

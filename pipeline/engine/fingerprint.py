@@ -78,9 +78,21 @@ def _values(stage: Stage, recipe: Recipe, dataset_sha256: str) -> dict[str, Json
         values["teacher"] = _teacher_by_contents(table)
     if isinstance(table := values.get("dataset"), dict):
         # The path decides nothing: the contents are in the digest.
-        left_out = {"path", *recipe.dataset.settings.DECIDES_NOTHING}
+        left_out = {"path", "size", *recipe.dataset.settings.DECIDES_NOTHING}
         kept = {key: value for key, value in table.items() if key not in left_out}
         values["dataset"] = {**kept, "sha256": dataset_sha256}
+    return _with_sizes(values, stage, recipe)
+
+
+def _with_sizes(values: dict[str, JsonValue], stage: Stage, recipe: Recipe) -> dict[str, JsonValue]:
+    """The sizes of the images that the stage reads: the teacher's where it takes the default too,
+    so that students of other sizes share their teacher."""
+    sizes = {"student": ("dataset", recipe.dataset), "teacher": ("teacher", recipe.teacher_data)}
+    for network in stage.images:
+        name, source = sizes[network]
+        table = values.get(name, {})
+        assert isinstance(table, dict)
+        values[name] = {**table, "size": source.size}
     return values
 
 

@@ -6,7 +6,6 @@ pixels. Pillow decides the format; formats that start another program (EPS) are 
 
 import io
 import struct
-import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,8 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 import numpy as np
 import numpy.typing as npt
 
+from targets.images.silence import without_warnings
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -23,7 +24,7 @@ Pixels = npt.NDArray[np.uint8]
 Channels = Literal[1, 3]
 
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-"""JPEG opens MPO too, what several phones write as .jpg."""
+"""JPEG includes MPO, which several phones write as .jpg: Pillow opens both by this name."""
 
 MAX_PIXELS = 178_956_970
 """Pillow's own limit, above which it takes a file for a decompression bomb: 512 MiB of RGB."""
@@ -87,8 +88,7 @@ def _explained() -> Iterator[None]:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of large pictures and of odd metadata
+        with without_warnings():  # Pillow warns of large pictures and of odd metadata
             yield
     except UnidentifiedImageError as error:
         raise UnreadablePictureError("not a picture") from error
