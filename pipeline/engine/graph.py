@@ -65,7 +65,7 @@ STAGES = (
         "convert", convert.run, Exports, ("teacher", "distill", "quantize"), ("dataset",), CONVERTED
     ),
     Stage("bench", bench.run, Measurements, ("convert",), reusable=False),
-    Stage("report", report.run, ReportFiles, ("bench",), reusable=False),
+    Stage("report", report.run, ReportFiles, ("bench", "logits"), reusable=False),
 )  # fmt: skip
 
 NAMES = tuple(stage.name for stage in STAGES)
