@@ -28,8 +28,12 @@ OUTSIDE = (
 )
 """Modules, and packages with all that is in them, that decide no byte of a stored result."""
 
-INSIDE = ("targets.bench.agent.preparation",)
-"""Modules of these packages that decide a byte: which values a teacher's file gets."""
+INSIDE = (
+    "targets.bench.agent.preparation",
+    *("pipeline.datasets.audit.copies", "pipeline.datasets.audit.pictures"),
+)
+"""Modules of these packages that decide a byte: which values a teacher's file gets, and which
+pictures come into the same split."""
 
 LOOKUPS = ("pipeline.teachers",)
 """Packages whose `__init__` only finds a plug-in: which one that is, is in the key itself."""

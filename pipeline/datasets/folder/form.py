@@ -87,7 +87,7 @@ class Form:
             format=image.format,
             mode=image.mode,
             alpha=has_alpha(image),
-            perceptual_hash=perceptual_hash(canvas),
+            perceptual_hash=perceptual_hash(picture),  # of every size the same: it decides splits,
         )
         made = self.preprocessing(picture)
         return Developed(sha256=digest, facts=facts, image=made, canvas=canvas)

@@ -1,6 +1,7 @@
 """The files of a data set as a folder or a manifest lists them; no picture is opened."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,3 +55,13 @@ def listed(names: list[str]) -> str:
     """The first names, and how many more there are."""
     more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
     return ", ".join(map(shown, names[:SHOWN])) + more
+
+
+def twins(name: str, names: Iterable[str]) -> str:
+    """`; like Shirt?` for a name whose last folder is another's, case and space aside."""
+    like = [other for other in names if other != name and _plain(other) == _plain(name)]
+    return f"; like {listed(like)}?" if like else ""
+
+
+def _plain(name: str) -> str:
+    return name.rpartition("/")[2].strip().casefold()

@@ -38,9 +38,14 @@ class Columns:
     group: str | None
 
 
+def usable(root: Path, tree: Tree) -> list[str]:
+    """The tables in `root` that have a column of paths and one of labels."""
+    return [name for name in tree.tables if _usable(root / name)]
+
+
 def obvious(root: Path, tree: Tree) -> str | None:
-    """The one table in `root` that has a column of paths and one of labels."""
-    found = [name for name in tree.tables if _usable(root / name)]
+    """The only usable table in `root`."""
+    found = usable(root, tree)
     if len(found) > 1:
         raise InputError(
             f"data set folder: {root} has several tables with paths and labels: {listed(found)}. "
@@ -51,10 +56,10 @@ def obvious(root: Path, tree: Tree) -> str | None:
 
 def _usable(path: Path) -> bool:
     try:
-        names = _read(path)[0]
-    except InputError:
+        header = [name.strip() for name in next(_lines(path), [])]
+    except (OSError, ValueError, csv.Error, InputError):
         return False
-    return all(_usual(names, role) is not None for role in ("path", "label"))
+    return all(_usual(header, role) is not None for role in ("path", "label"))
 
 
 def in_table(root: Path, name: str, tree: Tree, settings: Settings) -> Labelled:
@@ -143,7 +148,8 @@ def _require_same(first: Entry, again: Entry) -> None:
         ("groups", first.group, again.group),
     ):
         if before != now:
-            raise ValueError(f"{shown(first.path)} has two {what}: {before} and {now}")
+            values = f"{shown(str(before))} and {shown(str(now))}"
+            raise ValueError(f"{shown(first.path)} has two {what}: {values}")
 
 
 def _splits(rows: Rows, columns: Columns, table: Path) -> Mapping[str, Split]:
@@ -198,7 +204,7 @@ def _usual(header: Sequence[str], role: str) -> str | None:
 def _read(table: Path) -> tuple[list[str], Rows]:
     """Column names and rows, as text without spaces around it."""
     try:
-        lines = _parquet(table) if table.suffix.lower() == ".parquet" else _delimited(table)
+        lines = _lines(table)
         header = [name.strip() for name in next(lines)]
         rows = [dict(zip(header, map(str.strip, row), strict=True)) for row in lines if any(row)]
     except StopIteration:
@@ -209,6 +215,10 @@ def _read(table: Path) -> tuple[list[str], Rows]:
             "file in UTF-8 whose first line names the columns, and whose lines are of equal length."
         ) from error
     return header, rows
+
+
+def _lines(table: Path) -> Iterator[list[str]]:
+    return _parquet(table) if table.suffix.lower() == ".parquet" else _delimited(table)
 
 
 def _delimited(table: Path) -> Iterator[list[str]]:

@@ -1,15 +1,17 @@
 """The split of every picture: the given one, or a seeded one by class, by group where there is one.
 
-Copies of a file come into the same split.
+Copies of a picture come into the same split.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.datasets.audit.copies import groups as connected
 from pipeline.datasets.contract import SourceConfig
+from pipeline.datasets.folder.bad import require_pictures
 from pipeline.datasets.folder.inventory import Inventory, listed
 from pipeline.datasets.splits import Images, Labels, Samples, Split, hold_out, three_way
 from targets.errors import InputError
@@ -20,25 +22,33 @@ FOLDS = 20
 """Parts of which whole ones make a split by group: shares are met to 5 % at best."""
 
 
-def splits(inventory: Inventory, contents: Sequence[str], cfg: SourceConfig) -> list[Split | None]:
-    """The split of each entry, whose digests are `contents`; None for those without a label."""
-    parter = Parter(inventory, contents, cfg)
+def splits(
+    inventory: Inventory, copies: Callable[[], Sequence[int]], cfg: SourceConfig
+) -> list[Split | None]:
+    """The split of each entry; None for those without a label.
+
+    `copies` numbers the entries, and is asked if a split has to be made: equal numbers stay
+    together.
+    """
     made = [entry.split for entry in inventory.entries]
-    for split, rows in parter.parts().items():
+    given = {entry.split for entry in inventory.entries if entry.label is not None}
+    if given >= set(Split):
+        return made
+    for split, rows in Parter(inventory, copies(), cfg).parts(given).items():
         for row in rows.tolist():
             made[row] = split
     return made
 
 
 class Parter:
-    def __init__(self, inventory: Inventory, contents: Sequence[str], cfg: SourceConfig) -> None:
+    def __init__(self, inventory: Inventory, copies: Sequence[int], cfg: SourceConfig) -> None:
         self.root, self.classes, self.cfg = inventory.root, inventory.classes, cfg
-        self.entries, self.contents = inventory.entries, contents
+        self.entries = inventory.entries
+        self.groups = _groups([entry.group for entry in self.entries], copies)
         numbers = {name: number for number, name in enumerate(inventory.classes)}
         self.labels = np.array([numbers.get(entry.label or "", -1) for entry in self.entries])
 
-    def parts(self) -> Mapping[Split, Rows]:
-        given = {entry.split for entry in self.entries if entry.label is not None}
+    def parts(self, given: Set[Split | None]) -> Mapping[Split, Rows]:
         if given == {None}:
             return self._three_way(self._rows(None))
         trained = self._rows(Split.TRAIN)
@@ -79,29 +89,22 @@ class Parter:
         return self._with_copies(rows, rest), self._with_copies(rows, held)
 
     def _samples(self, rows: Rows) -> Samples:
-        """One row for each contents, in place of images: what is split is the index."""
-        first = {self.contents[row]: row for row in reversed(rows.tolist())}
+        """The first row of each group, in place of images: what is split is the index."""
+        first = {self.groups[row]: row for row in reversed(rows.tolist())}
         index = np.array(sorted(first.values()))
         return Samples(images=cast(Images, index), labels=cast(Labels, self.labels[index]))
 
     def _with_copies(self, rows: Rows, part: Samples) -> Rows:
-        contents = {self.contents[row] for row in np.asarray(part.images).tolist()}
-        return np.array([row for row in rows.tolist() if self.contents[row] in contents])
+        groups = {self.groups[row] for row in np.asarray(part.images).tolist()}
+        return np.array([row for row in rows.tolist() if self.groups[row] in groups])
 
     def _require(self, rows: Rows, least: int) -> None:
         """Each class has `least` different pictures."""
         labels = self._samples(rows).labels
-        counts = np.bincount(labels, minlength=len(self.classes))
-        few = [
-            f"{self.classes[label]} ({counts[label]})" for label in np.flatnonzero(counts < least)
-        ]
-        if few:
-            raise InputError(
-                f"data set folder: {self.root} cannot be split, as these classes have fewer than "
-                f"{least} different pictures to do it with: {listed(few)}. Give more pictures of "
-                "them, leave them out, or give the splits: train, val and test folders, or a "
-                "column of the table."
-            )
+        counts = dict(enumerate(np.bincount(labels, minlength=len(self.classes)).tolist()))
+        held = set(self.labels[rows].tolist())
+        named = {self.classes[label]: count for label, count in counts.items() if label in held}
+        require_pictures(self.root, named, least)
 
     def _grouped(self, rows: Rows) -> bool:
         return any(self.entries[row].group is not None for row in rows.tolist())
@@ -110,7 +113,7 @@ class Parter:
         """(rest, held out): whole groups, stratified as far as they allow."""
         from sklearn.model_selection import StratifiedGroupKFold
 
-        groups = np.array([self.entries[row].group for row in rows.tolist()])
+        groups = np.array([self.groups[row] for row in rows.tolist()])
         most = int(np.bincount(self.labels[rows]).max())
         folds = min(FOLDS, len(np.unique(groups)), most)
         held = max(1, round(share * folds))
@@ -135,3 +138,16 @@ class Parter:
                 "groups that none is left for training. Give more groups of these classes, or the "
                 "splits themselves (dataset.split_column)."
             )
+
+
+def _groups(named: Sequence[str | None], copies: Sequence[int]) -> list[int]:
+    """Copies and pictures of one named group together."""
+    first: dict[str | int, int] = {}
+    pairs = [
+        (first.setdefault(key, row), row)
+        for row, keys in enumerate(zip(named, copies, strict=True))
+        for key in keys
+        if key is not None
+    ]
+    numbers: list[int] = connected(len(named), pairs).tolist()
+    return numbers

@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from pipeline.datasets.folder.bad import require_pictures
 from pipeline.datasets.folder.class_folders import Labelled, in_class_folders
-from pipeline.datasets.folder.inventory import Entry, Inventory, listed, natural, shown
-from pipeline.datasets.folder.manifest import in_table, obvious
+from pipeline.datasets.folder.inventory import Entry, Inventory, listed, natural, shown, twins
+from pipeline.datasets.folder.manifest import in_table, obvious, usable
 from pipeline.datasets.folder.roles import is_unlabelled, roles
 from pipeline.datasets.folder.settings import Settings
 from pipeline.datasets.folder.tree import Tree, tree
@@ -32,12 +33,14 @@ def scan(root: Path, settings: Settings) -> Inventory:
         else in_class_folders(root, found, settings.depth)
     )
     classes = _classes(root, labelled)
+    unread = [] if table else usable(root, found)
+    notes = [f"{listed(unread)} is not read, as there are class folders."] if unread else []
     return Inventory(
         root=root,
         entries=(*labelled.entries, *_unlabelled(found, labelled)),
         classes=classes,
         empty=labelled.empty,
-        notes=(*labelled.notes, *_notes(labelled.entries, classes)),
+        notes=(*labelled.notes, *notes, *_notes(labelled.entries, classes)),
     )
 
 
@@ -72,6 +75,7 @@ def _classes(root: Path, labelled: Labelled) -> tuple[str, ...]:
             "pictures of two classes at least, each class in a folder of its own."
         )
     _require_training(root, labelled.entries)
+    _require_divisible(root, labelled.entries, classes)
     return classes
 
 
@@ -89,6 +93,15 @@ def _require_training(root: Path, entries: Iterable[Entry]) -> None:
         )
 
 
+def _require_divisible(root: Path, entries: Iterable[Entry], classes: tuple[str, ...]) -> None:
+    """Enough files of each class for the splits that are not given."""
+    given = {entry.split for entry in entries}
+    divided = None if given == {None} else Split.TRAIN
+    least = 3 if divided is None else 1 + len(set(Split) - given)
+    counts = Counter(entry.label for entry in entries if entry.split is divided)
+    require_pictures(root, {name: counts[name] for name in classes if counts[name]}, least)
+
+
 def _notes(entries: Iterable[Entry], classes: tuple[str, ...]) -> Iterator[str]:
     given = {entry.split for entry in entries}
     if given == {None}:
@@ -99,11 +112,4 @@ def _notes(entries: Iterable[Entry], classes: tuple[str, ...]) -> Iterator[str]:
     trained = {entry.label for entry in entries if entry.split is Split.TRAIN}
     for name in classes:
         if name not in trained:
-            twins = [other for other in classes if other != name and _plain(other) == _plain(name)]
-            near = f" (it may be {listed(twins)})" if twins else ""
-            yield f"There is no training picture of {shown(name)}{near}."
-
-
-def _plain(name: str) -> str:
-    """Equal for the same last folder, but for case and space."""
-    return name.rpartition("/")[2].strip().casefold()
+            yield f"There is no training picture of {shown(name)}{twins(name, classes)}."

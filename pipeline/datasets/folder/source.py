@@ -13,8 +13,10 @@ from pipeline.datasets.audit.pictures import PictureRecord
 from pipeline.datasets.contract import SourceConfig
 from pipeline.datasets.folder.bad import require_enough, require_readable
 from pipeline.datasets.folder.cached import Cache
+from pipeline.datasets.folder.copies import copy_groups
 from pipeline.datasets.folder.darkroom import prepared
 from pipeline.datasets.folder.form import Form, canvas_side
+from pipeline.datasets.folder.index import UNREADABLE
 from pipeline.datasets.folder.index import digests as digests_of
 from pipeline.datasets.folder.inventory import Inventory
 from pipeline.datasets.folder.parts import splits as splits_of
@@ -65,10 +67,13 @@ class Source:
     def form(self) -> Form:
         size, channels = self.cfg.size, self.settings.channels
         if size is None or channels == "auto":
-            usual, own = looks(self.files)
+            usual, own = looks(self._readable_files())
             size, channels = size or usual, own if channels == "auto" else channels
         made = Preprocessing(height=size, width=size, channels=channels, fit=self.settings.fit)
         return Form(preprocessing=made, canvas=self.settings.canvas or canvas_side(size))
+
+    def _readable_files(self) -> Mapping[str, str]:
+        return {key: path for key, path in self.files.items() if not key.startswith(UNREADABLE)}
 
     @cached_property
     def cache(self) -> Cache:
@@ -82,12 +87,16 @@ class Source:
 
     @cached_property
     def splits(self) -> Sequence[Split | None]:
-        return splits_of(self.inventory, self.digests, self.cfg)
+        return splits_of(self.inventory, self._copies, self.cfg)
+
+    def _copies(self) -> Sequence[int]:
+        """A number for each entry: copies have the same one, near ones too."""
+        groups = copy_groups(self.files, self.cache.facts)
+        return [groups[row] for row in self.rows]
 
     def dataset(self) -> Dataset:
-        splits = self.splits  # before anything is decoded: it can be refused
         self._require_readable()
-        samples = {split: self._samples([at is split for at in splits]) for split in Split}
+        samples = {split: self._samples([at is split for at in self.splits]) for split in Split}
         require_enough(self.inventory.root, {split: len(samples[split]) for split in Split})
         unlabelled = self._samples([entry.label is None for entry in self.inventory.entries])
         return Dataset(

@@ -1,0 +1,286 @@
+"""The cache of decoded pictures, and the files that are none."""
+
+import json
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import time
+import zlib
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.datasets import folder
+from pipeline.datasets.folder import darkroom
+from pipeline.datasets.folder.cached import Line
+from pipeline.datasets.folder.form import Facts
+from pipeline.datasets.splits import Split
+from targets.errors import InputError
+from tests.folders import config, fill, picture
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An own cache folder."""
+    monkeypatch.setenv("PIPELINE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "photos"
+
+
+@pytest.fixture
+def pets(tmp_path: Path) -> Path:
+    return fill(tmp_path / "pets", {"cat": 20, "dog": 24})
+
+
+def decoded(place: Path) -> list[Path]:
+    """The complete folders of decoded pictures."""
+    return sorted(path.parent for path in place.glob("*/images.npy") if path.parent.suffix == "")
+
+
+def age(root: Path, seconds: float) -> None:
+    """As if the files had been there for a while."""
+    then = time.time() - seconds
+    for path in root.rglob("*.png"):
+        os.utime(path, (then, then))
+
+
+def test_pictures_are_decoded_once(place: Path, pets: Path) -> None:
+    folder.load(config(pets))
+    (made,) = decoded(place)
+    before = (made / "canvases.bin").stat().st_mtime_ns
+    moved = pets.rename(pets.parent / "animals")
+    (moved / "dog" / "0043.png").rename(moved / "cat" / "new name.png")
+    folder.load(config(moved))
+    assert decoded(place) == [made]
+    assert (made / "canvases.bin").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("change", [{"size": 24}, {"fit": "pad"}, {"channels": 1}, {"canvas": 10}])
+def test_another_form_is_another_cache(place: Path, pets: Path, change: dict[str, object]) -> None:
+    folder.load(config(pets))
+    folder.load(config(pets, **change))
+    assert len(decoded(place)) == 2
+
+
+def test_the_images_file_is_one_array_of_all_files(place: Path, pets: Path) -> None:
+    fill(pets / "unlabelled", {"": 1})
+    data = folder.load(config(pets, size=12))
+    stored = np.load(decoded(place)[0] / "images.npy", mmap_mode="r")
+    assert stored.shape == (44, 12, 12, 3)  # one is a copy
+    assert stored.dtype == np.uint8
+    assert data.unlabelled is not None
+
+
+def index(place: Path) -> dict[str, list[object]]:
+    (path,) = (place / "index").glob("*.json")
+    found: dict[str, list[object]] = json.loads(path.read_text())
+    return found
+
+
+def test_an_unchanged_file_is_not_read_again(
+    place: Path, pets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.datasets.folder.index.RACY_NS", 0)
+    time.sleep(0.05)
+    first = folder.source_digest(config(pets))
+    (path,) = (place / "index").glob("*.json")
+    (pets / "cat" / "0000.png").chmod(0o644)  # the digest that is remembered counts
+    known = {name: [stamp, digest] for name, (stamp, digest) in index(place).items()}
+    known["dog/0030.png"][1] = "0" * 64
+    path.write_text(json.dumps(known))
+    assert folder.source_digest(config(pets)) != first
+    assert folder.source_digest(config(pets, verify=True)) == first
+
+
+def test_a_file_of_the_same_size_and_time_is_read_again(place: Path, pets: Path) -> None:
+    target = pets / "cat" / "0000.png"
+    age(pets, 3600)
+    stamp = target.stat()
+    first = folder.source_digest(config(pets))
+    content = bytearray(target.read_bytes())
+    content[-20] ^= 1
+    target.write_bytes(content)
+    os.utime(target, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert folder.source_digest(config(pets)) != first
+
+
+def test_a_file_as_young_as_the_index_is_not_trusted(place: Path, pets: Path) -> None:
+    folder.source_digest(config(pets))
+    assert index(place) == {}
+
+
+LOAD = """
+import sys
+from pathlib import Path
+from pipeline.datasets import folder
+from tests.folders import config
+folder.load(config(Path(sys.argv[1]), size=64))
+"""
+
+
+def test_a_killed_decoding_goes_on_and_ends_with_the_same_bytes(
+    place: Path, tmp_path: Path
+) -> None:
+    root = fill(tmp_path / "many", {"a": 200, "b": 200})
+    child = subprocess.Popen([sys.executable, "-c", LOAD, str(root)], cwd=Path(__file__).parents[1])
+    lines = place / "none"
+    while child.poll() is None and not (lines.exists() and lines.stat().st_size):
+        lines = next(place.glob("*.work/pictures.jsonl"), lines)
+        time.sleep(0.001)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    work = lines.parent
+    assert work.is_dir(), "killed too late: nothing was left to do"
+    kept = lines.read_bytes().split(b"\n")[0]
+    with lines.open("ab") as file:
+        file.write(b'[[{"width": 2')  # a line that the kill cut off
+    folder.load(config(root, size=64))
+    (made,) = decoded(place)
+    assert (made / "pictures.jsonl").read_bytes().startswith(kept)
+    resumed = {path.name: path.read_bytes() for path in made.iterdir()}
+    shutil.rmtree(made)
+    folder.load(config(root, size=64))
+    assert {path.name: path.read_bytes() for path in made.iterdir()} == resumed
+
+
+def test_a_damaged_chunk_is_decoded_again_when_verified(place: Path, pets: Path) -> None:
+    expected = np.asarray(folder.load(config(pets))[Split.TRAIN].images)
+    (made,) = decoded(place)
+    with (made / "images.npy").open("r+b") as file:
+        file.seek(-1000, os.SEEK_END)
+        file.write(b"\x00" * 1000)
+    data = folder.load(config(pets, verify=True))
+    assert np.array_equal(np.asarray(data[Split.TRAIN].images), expected)
+
+
+def test_a_line_keeps_a_hash_of_zero() -> None:
+    line = Line(facts=(Facts(perceptual_hash=0, alpha=True),), canvases=((3, 4),), crc=7)
+    assert Line.decoded(line.encoded()) == line
+
+
+def test_a_full_disk_names_the_cache_and_the_bytes(
+    place: Path, pets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
+    with pytest.raises(InputError, match=rf"{place} is on a full disk.* 1,216,512 bytes"):
+        folder.load(config(pets, size=96))
+
+
+def test_a_disk_that_fills_up_names_the_bytes_of_all(
+    place: Path, pets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: darkroom.Roll, chunk: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(darkroom.Roll, "append", full)
+    with pytest.raises(InputError, match=r"is on a full disk.* need [\d,]+ bytes.* PIPELINE_CACHE"):
+        folder.load(config(pets))
+
+
+def test_a_cache_folder_that_cannot_be_made_is_an_input_error(
+    pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("PIPELINE_CACHE", str(tmp_path / "file"))
+    with pytest.raises(InputError, match=r"cannot be written: .*\. Set PIPELINE_CACHE"):
+        folder.source_digest(config(pets))
+
+
+@pytest.fixture
+def spoiled(pets: Path) -> Path:
+    whole = pets / "cat" / "0000.png"
+    (pets / "cat" / "cut.png").write_bytes(whole.read_bytes()[:300])
+    (pets / "cat" / "empty.jpg").write_bytes(b"")
+    (pets / "dog" / "page.jpg").write_text("<html>404</html>")
+    (pets / "dog" / 'a "quoted"\nname.png').write_bytes(b"x")
+    (pets / "dog" / "gone.png").symlink_to("nowhere.png")
+    os.mkfifo(pets / "dog" / "pipe.png")
+    picture(99, width=30, height=7).save(pets / "dog" / "thin.png")
+    return pets
+
+
+def test_all_files_that_cannot_be_read_are_listed_at_once(place: Path, spoiled: Path) -> None:
+    with pytest.raises(InputError) as error:
+        folder.load(config(spoiled))
+    text = str(error.value)
+    assert "7 of the 51 files" in text
+    assert "\n" not in text
+    for part in (
+        "cat/cut.png (broken: ",
+        "cat/empty.jpg (empty file)",
+        "dog/page.jpg (not a picture)",
+        "'dog/a \"quoted\"\\nname.png' (not a picture)",
+        "dog/gone.png (No such file or directory)",
+        "dog/pipe.png (not a regular file)",
+        "dog/thin.png (30x7 pixels; 8 are the least)",
+        "--skip-bad",
+    ):
+        assert part in text
+
+
+def test_bad_files_can_be_left_out(place: Path, spoiled: Path) -> None:
+    cfg = config(spoiled, skip_bad=True)
+    data = folder.load(cfg)
+    assert sum(len(data[split]) for split in Split) == 44
+    assert sum(record.error is not None for record in folder.records(cfg)) == 7
+
+
+def test_a_long_list_of_bad_files_ends_with_their_number(place: Path, pets: Path) -> None:
+    for number in range(25):
+        (pets / "cat" / f"bad{number}.jpg").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"bad19.jpg .*; and 5 more\. Replace"):
+        folder.load(config(pets))
+
+
+def test_a_decompression_bomb_is_refused_by_its_header(place: Path, pets: Path) -> None:
+    header = b"IHDR" + struct.pack(">IIBBBBB", 30_000, 30_000, 1, 0, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    (pets / "cat" / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk + b"\0\0\0\1IDAT\0")
+    with pytest.raises(InputError, match=r"cat/bomb.png \(more than 178,956,970 pixels\)"):
+        folder.load(config(pets, size=16))
+
+
+def test_grey_pictures_have_one_channel_and_small_equal_ones_keep_their_size(
+    place: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "grey"
+    for number in range(16):
+        (root / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
+        picture(number, width=28, height=28).convert("L").save(
+            root / "ab"[number % 2] / f"{number}.png"
+        )
+    assert folder.load(config(root)).input.shape == (28, 28, 1)
+    assert folder.load(config(root, channels=3, size=32)).input.shape == (32, 32, 3)
+    picture(20, width=28, height=28).save(root / "a" / "colour.png")
+    assert folder.load(config(root)).input.shape == (28, 28, 3)
+    picture(21, width=28, height=30).save(root / "a" / "tall.png")
+    assert folder.load(config(root)).input.shape == (96, 96, 3)
+
+
+def test_a_padded_picture_has_a_square_canvas(place: Path, pets: Path) -> None:
+    pictures = folder.load(config(pets, size=96, fit="pad"))[Split.TEST].pictures
+    assert pictures is not None
+    assert pictures[0].shape == (20, 20, 3)
+    assert (pictures[0][:2] == 128).all()
+
+
+def test_near_copies_come_into_the_same_split(place: Path, tmp_path: Path) -> None:
+    root = tmp_path / "series"
+    for number in range(20):
+        kind = root / "ab"[number % 2]
+        kind.mkdir(parents=True, exist_ok=True)
+        coarse = picture(number, width=6, height=6).resize((64, 64), Image.Resampling.BICUBIC)
+        coarse.save(kind / f"{number:02d} first.png")
+        coarse.save(kind / f"{number:02d} again.jpg", quality=90)
+        shutil.copy(kind / f"{number:02d} first.png", kind / f"{number:02d} copy.png")
+    splits: dict[str, set[str]] = {}
+    for size in (64, 24):
+        for record in folder.records(config(root, size=size)):
+            splits.setdefault(Path(record.path).name[:2], set()).add(record.split)
+    assert len(splits) == 20
+    assert all(len(found) == 1 for found in splits.values())
