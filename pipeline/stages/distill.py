@@ -8,13 +8,12 @@ from pipeline.engine.artifacts import Checkpoint, Teacher, TeacherLogits
 from pipeline.engine.job import Job
 from pipeline.losses import FEATURE_LOSSES
 from pipeline.losses.feature_distillation import feature_distillation, with_features
-from pipeline.models.network import build
 from pipeline.recipe.schema import DistillConfig
 from pipeline.teachers.stored import open_stored
 from pipeline.training import checkpoint, preflight, session
 from pipeline.training.inference import make_features
 from pipeline.training.loop import Task, fit
-from pipeline.training.networks import restore, student_network
+from pipeline.training.networks import initial_student, restore, student_network
 from pipeline.training.optimizers import one_cycle, sgd
 from pipeline.training.supervision import cached, live, objective
 from targets.untyped import KerasModel
@@ -27,7 +26,7 @@ def run(
     preflight.require_trainable(job.recipe, data, seed=seed)
     session.start(seed=seed, threads=job.recipe.threads)
     network = student_network(job.recipe, data)
-    student = build(network)
+    student = initial_student(cfg, network, teacher)
     history = fit(
         make_task(cfg, student, job=job, teacher=teacher, logits=logits),
         checkpoint=job.scratch / "distill.npz",

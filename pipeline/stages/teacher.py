@@ -8,7 +8,6 @@ from pipeline.datasets.splits import Dataset, Split
 from pipeline.engine.artifacts import Teacher
 from pipeline.engine.job import Job
 from pipeline.losses.objectives import hard_labels
-from pipeline.models.network import build
 from pipeline.recipe.schema import AugmentationConfig, TeacherConfig
 from pipeline.reporting.findings import notes
 from pipeline.teachers import open_teacher
@@ -16,7 +15,7 @@ from pipeline.teachers.check import require_teaches
 from pipeline.training import checkpoint, preflight, session
 from pipeline.training.augmentation import teacher_augmentation
 from pipeline.training.loop import Task, fit
-from pipeline.training.networks import teacher_network
+from pipeline.training.networks import initial_teacher, teacher_network
 from pipeline.training.optimizers import one_cycle, sgd
 from targets.errors import InputError
 
@@ -65,7 +64,7 @@ def _require_plain(augmentation: AugmentationConfig, file: Path) -> None:
 
 def _train(cfg: TeacherConfig, out: Path, job: Job, data: Dataset) -> Teacher:
     network = teacher_network(job.recipe, data)
-    model = build(network)
+    model = initial_teacher(cfg, network)
     task = Task(
         stage="teacher",
         model=model,
