@@ -44,8 +44,8 @@ def init(folder: Path, out: Path | None, minutes: float, overwrite: bool, as_jso
     path = out or Path(f"{name_of(folder)}.toml")
     if path.exists() and not overwrite:
         raise InputError(
-            f"{path} is there already, and may hold changes of yours. Give another file with --out, "
-            "or replace it with --overwrite."
+            f"{path} is there already, and may hold changes of yours. Give another file with "
+            "--out, or replace it with --overwrite."
         )
     looked = look(folder)
     found = Found(

@@ -36,13 +36,14 @@ class Look:
     def summary(self) -> list[str]:
         """What is there, in lines."""
         shorter = sorted(map(min, self.sides))
+        median = shorter[len(shorter) // 2]
         total, parts = sum(self.classes.values()), self.splits
         how = "given" if self.given else "seeded, by class"
         return [
             f"{total:,} labelled pictures of {len(self.classes)} classes: {self._classes()}",
             f"splits ({how}): {', '.join(f'{name} {count:,}' for name, count in parts.items())}",
             *([f"{self.unlabelled:,} pictures without a label"] if self.unlabelled else []),
-            f"shorter side {shorter[0]} to {shorter[-1]} pixels, median {shorter[len(shorter) // 2]}",
+            f"shorter side {shorter[0]} to {shorter[-1]} pixels, median {median}",
             *self.notes,
         ]
 
@@ -72,7 +73,8 @@ def look(folder: Path) -> Look:
             sides.append(header(source.inventory.root / entry.path)[:2])
     if not sides:
         raise InputError(
-            f"{folder}: no file in it can be read as a picture. Give a folder of .jpg or .png files."
+            f"{folder}: no file in it can be read as a picture. Give a folder of .jpg or .png "
+            "files."
         )
     return Look(
         root=folder,
