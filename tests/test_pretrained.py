@@ -18,7 +18,7 @@ import pytest
 import tf_keras
 
 from pipeline.models.network import NetworkSpec, build, features, save_weights
-from pipeline.models.pretrained import downloads, files, inheritance, state_dict
+from pipeline.models.pretrained import files, inheritance, state_dict
 from pipeline.models.pretrained.inheritance import inherit
 from pipeline.models.pretrained.initial import load_initial
 from targets.errors import InputError

@@ -38,6 +38,7 @@ def init(folder: Path, out: Path | None, minutes: float, overwrite: bool, as_jso
     from pipeline.datasets.folder.look import look
     from pipeline.recipe.load import load
     from pipeline.recipe.proposal import Found, name_of, propose, toml
+    from pipeline.recipe.schema import DatasetConfig
     from targets.devices.cpus import available_cpus
     from targets.errors import InputError
 
@@ -47,7 +48,7 @@ def init(folder: Path, out: Path | None, minutes: float, overwrite: bool, as_jso
             f"{path} is there already, and may hold changes of yours. Give another file with "
             "--out, or replace it with --overwrite."
         )
-    looked = look(folder)
+    looked = look(DatasetConfig(name="folder", path=folder))
     found = Found(
         path=str(folder),
         classes=looked.classes,

@@ -77,7 +77,7 @@ PHOTO_SIZES = (
     Sizes(teacher=160, student=128, train_teacher_ms=18, run_teacher_ms=12, train_student_ms=18),
     Sizes(teacher=128, student=96, train_teacher_ms=12, run_teacher_ms=8, train_student_ms=11),
 )
-TEACHER_IMAGES, STUDENT_IMAGES = 18_000, 60_000
+TEACHER_IMAGES, STUDENT_IMAGES = 24_000, 90_000
 """Training images that each network is shown, over all epochs, unless that is too few epochs or too
 many."""
 

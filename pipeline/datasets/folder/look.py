@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.datasets.contract import SourceConfig
-from pipeline.datasets.folder.settings import Settings
 from pipeline.datasets.folder.source import Source
 from pipeline.datasets.splits import Split
 from targets.errors import InputError
@@ -61,9 +60,9 @@ class Look:
         return ", ".join(shown) + (" …" if len(self.classes) > SHOWN else "")
 
 
-def look(folder: Path) -> Look:
+def look(cfg: SourceConfig) -> Look:
     """Raises `InputError` for a folder that is no data set."""
-    source = Source.of(SourceConfig(name="folder", path=folder, settings=Settings()))
+    source = Source.of(cfg)
     entries, splits = source.inventory.entries, source.splits
     counts = Counter(entry.label for entry in entries if entry.label is not None)
     step = max(1, len(entries) // HEADERS)
@@ -73,11 +72,11 @@ def look(folder: Path) -> Look:
             sides.append(header(source.inventory.root / entry.path)[:2])
     if not sides:
         raise InputError(
-            f"{folder}: no file in it can be read as a picture. Give a folder of .jpg or .png "
-            "files."
+            f"{source.inventory.root}: no file in it can be read as a picture. Give a folder of "
+            ".jpg or .png files."
         )
     return Look(
-        root=folder,
+        root=source.inventory.root,
         classes={name: counts[name] for name in source.inventory.classes},
         splits={split.value: sum(at is split for at in splits) for split in Split},
         given=any(entry.split is not None for entry in entries),
