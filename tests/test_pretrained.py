@@ -8,6 +8,7 @@ import re
 import struct
 import zipfile
 from collections.abc import Sequence
+from importlib import util
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pytest
 import tf_keras
 
 from pipeline.models.network import NetworkSpec, build, features, save_weights
-from pipeline.models.pretrained import downloads, files, inheritance, state_dict
+from pipeline.models.pretrained import files, inheritance, state_dict
 from pipeline.models.pretrained.inheritance import inherit
 from pipeline.models.pretrained.initial import load_initial
 from targets.errors import InputError
@@ -143,7 +144,11 @@ class _Name:
         self.module, self.name = module, name
 
 
-class _Pickler(pickle._Pickler):  # type: ignore[name-defined,misc]  # the one in Python can be extended
+PYTHONS_PICKLER: Any = pickle._Pickler
+"""The one in C cannot be extended."""
+
+
+class _Pickler(PYTHONS_PICKLER):  # type: ignore[misc]
     def persistent_id(self, value: object) -> object:
         return value.pid if isinstance(value, _Storage) else None
 
@@ -199,7 +204,7 @@ def write_legacy(path: Path, tensors: dict[str, _Tensor]) -> None:
 def as_torch(model: Any) -> dict[str, _Tensor]:
     """The weights of `model` under other names and in PyTorch's layout."""
     parts = {1: ("weight",), 2: ("weight", "bias"), 4: state_dict.PARTS}
-    tensors = {}
+    tensors: dict[str, _Tensor] = {}
     for number, layer in enumerate(layer for layer in model.layers if layer.weights):
         arrays: Sequence[npt.NDArray[np.float32]] = layer.get_weights()
         for part, array in zip(parts[len(arrays)], arrays, strict=True):
@@ -261,7 +266,7 @@ def test_lite0_from_the_package_knows_a_grid_and_bars() -> None:
 
 
 def test_without_the_package_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(downloads.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(util, "find_spec", lambda _: None)
     network = spec("efficientnet_lite0", **NARROW)
     with pytest.raises(InputError, match=r"pip install 'edge-distill\[pretrained\]'"):
         load_initial(build(network), network, "imagenet")
