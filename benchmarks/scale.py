@@ -96,7 +96,7 @@ def one_pass(folder: Path) -> dict[str, float]:
         order = epoch_order(len(images), seed=0, epoch=0)
     with timed(seconds, "render"):
         for start in range(0, len(order), BATCH):
-            table.render(images, order[start : start + BATCH])
+            table.render(data[Split.TRAIN], order[start : start + BATCH])
     share = {"open": count, "table": len(images), "render": len(images)}
     return {"images": count, **{phase: seconds[phase] / share[phase] for phase in PHASES}}
 

@@ -85,6 +85,12 @@ def one_session() -> None:
     session.start(seed=0, threads=THREADS)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Decoded pictures are kept in a folder of the tests, not of the user."""
+    os.environ["PIPELINE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def data_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The stripes as an .npz file."""

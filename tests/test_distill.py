@@ -109,8 +109,8 @@ def test_every_image_is_mixed_with_the_one_whose_label_it_gets(
         table = training_view(recipe.augmentation, task.data, seed=recipe.seed, view=epoch)
         for number, batch in enumerate(batches(task, epoch)):
             index = order[number * 64 :][:64]
-            view = table.render(train.images, index)
-            mixed = mixup(view, alpha=0.4, seed=recipe.seed, epoch=epoch, number=number)
+            view = table.render(train, index)
+            mixed = mixup(64, alpha=0.4, seed=recipe.seed, epoch=epoch, number=number)
             both = batch.lam * view.astype(float) + (1 - batch.lam) * view[mixed.partner]
             np.testing.assert_allclose(batch.raw, both, atol=0.51)
             first, second = batch.labels

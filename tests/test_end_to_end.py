@@ -36,9 +36,10 @@ def results(finished: Lane) -> Path:
 def test_every_promised_file_is_there(results: Path) -> None:
     names = {path.relative_to(results).as_posix() for path in results.rglob("*") if path.is_file()}
     models = {
-        f"models/{model}.{target}"
+        f"models/{model}.{target}{sidecar}"
         for model in ("teacher.float32", "student.float32", "student.int8")
         for target in ("tflite", "onnx")
+        for sidecar in ("", ".json")
     }
     others = {"report.html", "report.json", "labels.txt", "provenance.json", "bench/local.json"}
     assert names == models | others

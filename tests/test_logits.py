@@ -41,7 +41,7 @@ def test_augmented_again_the_teacher_says_what_is_kept_of_every_view(finished: L
     teacher = open_checkpoint(kept(finished, "teacher", Teacher).checkpoint, data)
     for view in range(4):
         table = training_view(recipe.augmentation, data, seed=recipe.seed, view=view)
-        again = teacher.logits(table.render(images, np.arange(len(images))))
+        again = teacher.logits(table.render(data[Split.TRAIN], np.arange(len(images))))
         np.testing.assert_array_equal(again.astype(np.float16), cache[view])
         assert not np.array_equal(cache[view], cache[view - 1])
 
@@ -65,7 +65,7 @@ def test_epoch_e_trains_on_view_e_modulo_the_stored_ones(finished: Lane, tmp_pat
         order = epoch_order(len(train), seed=seed, epoch=epoch)
         for number, batch in enumerate(batches(task, epoch)):
             index = order[number * 140 :][:140]
-            np.testing.assert_array_equal(batch.raw, table.render(train.images, index))
+            np.testing.assert_array_equal(batch.raw, table.render(train, index))
             (logits,) = batch.targets
             np.testing.assert_array_equal(logits, cache[epoch % 4, index].astype(np.float32))
             assert logits.dtype == np.float32

@@ -4,8 +4,16 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 from scipy.stats import entropy
+from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
 
 from targets.evaluation import metrics
+from targets.evaluation.confusion import (
+    balanced_accuracy,
+    class_scores,
+    confusion,
+    imbalance,
+    macro_f1,
+)
 
 STUDENT = np.array([[1, 2, 0.5, -1], [0.2, -0.3, 1.5, 0.7], [-0.5, 0, 0.4, 2.2]])
 TEACHER = np.array([[2, 3.5, -0.5, 0], [0.1, 0.2, 2.5, -1], [-1, 0.3, 1.2, 3]])
@@ -116,3 +124,39 @@ def test_a_file_of_one_output_is_counted_at_the_threshold_of_its_network() -> No
     scores = np.array([[0.1], [0.2], [0.4], [0.9]])
     assert metrics.top1(scores, labels) == 0.5
     assert metrics.top1(scores, labels, threshold=0.0) == 0.75
+
+
+UNEVEN = np.array([0, 0, 0, 0, 0, 0, 1, 1, 2])
+FOUND = np.array([0, 0, 0, 0, 1, 3, 1, 0, 2])
+"""Class 3 is predicted, and absent."""
+
+
+def test_scores_by_class_agree_with_scikit_learn() -> None:
+    counts = confusion(np.eye(5)[FOUND], UNEVEN, classes=5)
+    scores = class_scores(counts)
+    precision, recall, f1, support = precision_recall_fscore_support(
+        UNEVEN, FOUND, labels=range(3), zero_division=0
+    )
+    np.testing.assert_array_equal(counts, confusion_matrix(UNEVEN, FOUND, labels=range(5)))
+    np.testing.assert_array_equal(scores.support[:3], support)
+    for ours, theirs in (
+        (scores.precision, precision),
+        (scores.recall, recall),
+        (scores.f1, f1),
+    ):
+        np.testing.assert_allclose(ours[:3], theirs)
+
+
+def test_classes_that_the_labels_lack_do_not_count_in_a_mean() -> None:
+    counts = confusion(np.eye(5)[FOUND], UNEVEN, classes=5)
+    assert balanced_accuracy(counts) == pytest.approx((4 / 6 + 1 / 2 + 1) / 3)
+    assert macro_f1(counts) == pytest.approx(
+        f1_score(UNEVEN, FOUND, labels=range(3), average="macro")
+    )
+    assert np.isnan(class_scores(counts).recall[3])
+
+
+def test_naming_the_most_frequent_class_is_no_better_than_chance_when_balanced() -> None:
+    counts = confusion(np.tile([1.0, 0, 0], (9, 1)), UNEVEN, classes=3)
+    assert balanced_accuracy(counts) == pytest.approx(1 / 3)
+    assert imbalance(UNEVEN) == 6

@@ -4,6 +4,7 @@ import hashlib
 import math
 import shutil
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,11 +76,12 @@ def test_what_is_read_can_be_written_to_and_the_file_stays(data: Dataset) -> Non
 
 
 def test_views_of_mapped_images_are_those_of_an_array(data: Dataset) -> None:
-    images = data[Split.TRAIN].images
+    train = data[Split.TRAIN]
     cfg = AugmentationConfig(shift=2, flip=True, cutout=3)
-    table = view_table(cfg, images=len(images), size=(12, 12), seed=1, view=2, grey=128)
+    table = view_table(cfg, images=len(train), size=(12, 12), seed=1, view=2, grey=128)
     index = np.array([9, 3, 3, 100])
-    rendered, expected = table.render(images, index), table.render(np.asarray(images), index)
+    in_memory = replace(train, images=np.asarray(train.images))
+    rendered, expected = table.render(train, index), table.render(in_memory, index)
     np.testing.assert_array_equal(rendered, expected)
 
 
@@ -97,7 +99,7 @@ def test_the_images_are_never_in_memory_as_a_whole(tmp_path: Path) -> None:
         AugmentationConfig(), images=len(images), size=(28, 28), seed=0, view=0, grey=128
     )
     for start in range(0, len(images), 512):
-        table.render(images, np.arange(start, min(start + 512, len(images))))
+        table.render(loaded[Split.TRAIN], np.arange(start, min(start + 512, len(images))))
     store(loaded[Split.TEST].images, tmp_path / "measured.npy")
     split_sha256(loaded)
     _, peak = tracemalloc.get_traced_memory()

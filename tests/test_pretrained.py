@@ -8,7 +8,6 @@ import re
 import struct
 import zipfile
 from collections.abc import Sequence
-from importlib import util
 from pathlib import Path
 from typing import Any
 
@@ -144,11 +143,10 @@ class _Name:
         self.module, self.name = module, name
 
 
-PYTHONS_PICKLER: Any = pickle._Pickler
-"""The one in C cannot be extended."""
+PythonPickler: Any = getattr(pickle, "_Pickler")  # noqa: B009  # has no types; can be extended
 
 
-class _Pickler(PYTHONS_PICKLER):  # type: ignore[misc]
+class _Pickler(PythonPickler):  # type: ignore[misc]
     def persistent_id(self, value: object) -> object:
         return value.pid if isinstance(value, _Storage) else None
 
@@ -266,7 +264,7 @@ def test_lite0_from_the_package_knows_a_grid_and_bars() -> None:
 
 
 def test_without_the_package_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(util, "find_spec", lambda _: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     network = spec("efficientnet_lite0", **NARROW)
     with pytest.raises(InputError, match=r"pip install 'edge-distill\[pretrained\]'"):
         load_initial(build(network), network, "imagenet")

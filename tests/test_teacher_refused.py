@@ -42,8 +42,11 @@ def test_other_images_and_other_classes_are_refused(colours: Dataset, tmp_path: 
 @pytest.mark.parametrize(
     ("dims", "way"),
     [
-        ((20, 24, 3), r"scale the images to its size \(dataset\.size = 24\), or save its log"),
-        ((3, 20, 24), r"dataset\.size = 24"),
+        (
+            (20, 24, 3),
+            r"its size \(--set teacher\.size=24, or dataset\.size=24 .*\), or save its log",
+        ),
+        ((3, 20, 24), r"teacher\.size=24"),
         ((20, 20, 3), r"channels first or last; or save its logits as \.npz"),
         ((10, 12), r"or save its logits"),
     ],

@@ -1,15 +1,19 @@
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.datasets.splits import Samples
 from pipeline.recipe.schema import AugmentationConfig
 from pipeline.training.augmentation import ViewTable, epoch_order, view_table
 
 SIDE = 6
 IMAGES = np.arange(4 * SIDE * SIDE, dtype=np.uint8).reshape(4, SIDE, SIDE, 1)
 GREY = 128
+SAMPLES = Samples(images=IMAGES, labels=np.zeros(len(IMAGES), np.int64))
 
 
 def table(cfg: AugmentationConfig, *, seed: int = 0, view: int = 0) -> ViewTable:
@@ -26,26 +30,28 @@ def all_images() -> npt.NDArray[np.int64]:
 
 
 def test_the_middle_shift_is_the_image_itself() -> None:
-    rendered = with_row(AugmentationConfig(shift=2), 2, 2, 0, 0, 0).render(IMAGES, all_images())
+    rendered = with_row(AugmentationConfig(shift=2), 2, 2, 0, 0, 0).render(SAMPLES, all_images())
     np.testing.assert_array_equal(rendered, IMAGES)
 
 
 def test_a_shift_moves_the_image_and_fills_with_grey() -> None:
-    rendered = with_row(AugmentationConfig(shift=2), 0, 2, 0, 0, 0).render(IMAGES, all_images())
+    rendered = with_row(AugmentationConfig(shift=2), 0, 2, 0, 0, 0).render(SAMPLES, all_images())
     np.testing.assert_array_equal(rendered[:, 2:], IMAGES[:, :-2])
     assert (rendered[:, :2] == GREY).all()
 
 
 def test_a_flip_mirrors_left_and_right() -> None:
     cfg = AugmentationConfig(shift=1, flip=True)
-    rendered = with_row(cfg, 1, 1, 1, 0, 0).render(IMAGES, all_images())
+    rendered = with_row(cfg, 1, 1, 1, 0, 0).render(SAMPLES, all_images())
     np.testing.assert_array_equal(rendered, IMAGES[:, :, ::-1])
 
 
 @pytest.mark.parametrize(("side", "area"), [(1, 1), (2, 4), (3, 9), (4, 16)])
 def test_a_cut_out_greys_a_square_of_its_side(side: int, area: int) -> None:
     cfg = AugmentationConfig(shift=0, cutout=side)
-    rendered = with_row(cfg, 0, 0, 0, 3, 3).render(np.zeros_like(IMAGES), all_images())
+    rendered = with_row(cfg, 0, 0, 0, 3, 3).render(
+        replace(SAMPLES, images=np.zeros_like(IMAGES)), all_images()
+    )
     assert (rendered == GREY).sum(axis=(1, 2, 3)).tolist() == [area] * len(IMAGES)
 
 
@@ -54,8 +60,8 @@ def test_how_an_image_looks_does_not_depend_on_its_batch(
     order: list[int], seed: int, view: int
 ) -> None:
     drawn = table(AugmentationConfig(shift=2, flip=True, cutout=2), seed=seed, view=view)
-    whole = drawn.render(IMAGES, all_images())
-    np.testing.assert_array_equal(drawn.render(IMAGES, np.array(order)), whole[order])
+    whole = drawn.render(SAMPLES, all_images())
+    np.testing.assert_array_equal(drawn.render(SAMPLES, np.array(order)), whole[order])
 
 
 def test_views_differ_by_number_and_seed_and_repeat() -> None:

@@ -1,16 +1,29 @@
 """Labelled data. To add a data set: its module (see `contract`) and a line in `_built_in`."""
 
 from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipeline.datasets.contract import DatasetSource, SourceConfig
+from pipeline.datasets.contract import AuditedSource, DatasetSource, SourceConfig
 from pipeline.datasets.splits import Dataset
 from targets.registry import Registry
 
+if TYPE_CHECKING:
+    from pipeline.datasets.audit.pictures import PictureRecord
+    from pipeline.datasets.audit.schema import Audit
+    from targets.images.reading import Pixels
+
 
 def _built_in() -> dict[str, DatasetSource]:
-    from pipeline.datasets import digits, fashion_mnist, npy, npz
+    from pipeline.datasets import digits, fashion_mnist, folder, npy, npz
 
-    return {"digits": digits, "fashion-mnist": fashion_mnist, "npz": npz, "npy": npy}
+    return {
+        "digits": digits,
+        "fashion-mnist": fashion_mnist,
+        "npz": npz,
+        "npy": npy,
+        "folder": folder,
+    }
 
 
 DATASETS = Registry("datasets", noun="dataset", contract=DatasetSource, built_in=_built_in)
@@ -22,10 +35,37 @@ def source_digest(cfg: SourceConfig) -> str:
     return DATASETS[cfg.name].source_digest(cfg)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=2)  # at the size of the student, and at that of its teacher
 def load(cfg: SourceConfig) -> Dataset:
     """The data set, in memory or memory-mapped, at the recipe's size; read once per process."""
     from pipeline.datasets.size import resized
 
     dataset = DATASETS[cfg.name].load(cfg)
     return dataset if cfg.size is None else resized(dataset, cfg.size)
+
+
+@lru_cache(maxsize=2)
+def records(cfg: SourceConfig) -> "tuple[PictureRecord, ...]":
+    """The picture files of the data set; none where it is not made of files."""
+    source = DATASETS[cfg.name]
+    return tuple(source.records(cfg)) if isinstance(source, AuditedSource) else ()
+
+
+@lru_cache(maxsize=2)
+def audit_of(cfg: SourceConfig) -> "Audit | None":
+    """What is in the picture files of the data set; None where it is not made of files."""
+    found = records(cfg)
+    if not found:
+        return None
+    from pipeline.datasets.audit.inspection import audit
+
+    classes = sorted({record.label for record in found if record.label is not None})
+    return audit(found, classes, read=lambda path: read_picture(cfg, path), size=cfg.size)
+
+
+def read_picture(cfg: SourceConfig, path: str) -> "Pixels":
+    """The RGB pixels of a file by the path of its record."""
+    from targets.images.reading import read
+
+    folder = cfg.path or Path()
+    return read((folder if folder.is_dir() else folder.parent) / path)

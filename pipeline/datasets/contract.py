@@ -1,12 +1,16 @@
 """What a data set is, and the table of the recipe that it reads."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Protocol, runtime_checkable
 
 from pydantic import Field
 
 from pipeline.datasets.splits import Dataset
 from pipeline.recipe.section import PluginSection, PositiveInt, Section
+
+if TYPE_CHECKING:
+    from pipeline.datasets.audit.pictures import PictureRecord
 
 
 class SourceConfig(PluginSection):
@@ -44,3 +48,14 @@ class DatasetSource(Protocol):
 
     def load(self, cfg: SourceConfig) -> Dataset:
         """The samples in three splits; `Dataset.sha256` is `source_digest(cfg)`."""
+
+
+@runtime_checkable
+class AuditedSource(Protocol):
+    """A data set of picture files, which are audited before anything trains."""
+
+    def records(self, cfg: SourceConfig) -> "Sequence[PictureRecord]":
+        """Every file, also the unreadable ones; of a split, in the order of its samples.
+
+        Paths are relative to `cfg.path`, or to its folder if it is a file.
+        """

@@ -15,11 +15,15 @@ def resized(dataset: Dataset, size: int) -> Dataset:
     """
     height, width, _ = dataset.input.shape
     sides = scaled_sides(height, width, size)
-    splits = {
-        split: Samples(images=_scaled(samples.images, sides), labels=samples.labels)
-        for split, samples in dataset.splits.items()
-    }
-    return replace(dataset, splits=splits)
+    if sides == (height, width):
+        return dataset
+    splits = {split: _resized(samples, sides) for split, samples in dataset.splits.items()}
+    unlabelled = None if dataset.unlabelled is None else _resized(dataset.unlabelled, sides)
+    return replace(dataset, splits=splits, unlabelled=unlabelled)
+
+
+def _resized(samples: Samples, sides: tuple[int, int]) -> Samples:
+    return Samples(images=_scaled(samples.images, sides), labels=samples.labels)
 
 
 def scaled_sides(height: int, width: int, size: int) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol, cast
 
@@ -70,6 +70,45 @@ class Pictures(Protocol):
         """The pictures at `index`; reads nothing."""
 
 
+class JoinedImages:
+    """Two arrays of images of one shape, one after the other, read by an index or several."""
+
+    def __init__(self, first: Images, second: Images) -> None:
+        self.first, self.second = first, second
+        self.shape = (len(first) + len(second), *first.shape[1:])
+        self.dtype, self.ndim = first.dtype, first.ndim
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: npt.NDArray[np.int64]) -> Images:
+        places = np.atleast_1d(index)
+        images: Images = np.empty((len(places), *self.shape[1:]), self.dtype)
+        in_first = places < len(self.first)
+        images[in_first] = self.first[places[in_first]]
+        images[~in_first] = self.second[places[~in_first] - len(self.first)]
+        return images if np.ndim(index) else images[0]
+
+
+class JoinedPictures:
+    """The pictures of two sources, selected by an index over both; one is read at a time."""
+
+    def __init__(self, first: Pictures, second: Pictures, index: npt.NDArray[np.int64]) -> None:
+        self.first, self.second, self.index = first, second, index
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, number: int) -> Images:
+        place = int(self.index[number])
+        if place < len(self.first):
+            return self.first[place]
+        return self.second[place - len(self.first)]
+
+    def pick(self, index: npt.NDArray[np.int64]) -> "JoinedPictures":
+        return JoinedPictures(self.first, self.second, self.index[index])
+
+
 UNLABELLED = -1
 """The label of an image without one."""
 
@@ -110,6 +149,30 @@ class Dataset:
 
     def __getitem__(self, split: Split) -> Samples:
         return self.splits[split]
+
+    def for_distillation(self) -> "Dataset":
+        """With the unlabelled images behind the training images; nothing is read.
+
+        The teacher, calibration and the measured splits use the data set as it is.
+        """
+        if self.unlabelled is None:
+            return self
+        train = joined(self.splits[Split.TRAIN], self.unlabelled)
+        return replace(self, splits={**self.splits, Split.TRAIN: train}, unlabelled=None)
+
+
+def joined(first: Samples, second: Samples) -> Samples:
+    """The samples of both, one after the other; images and pictures are read on access."""
+    pictures = None
+    if first.pictures is not None and second.pictures is not None:
+        pictures = JoinedPictures(
+            first.pictures, second.pictures, np.arange(len(first) + len(second))
+        )
+    return Samples(
+        images=mapped(cast(Images, JoinedImages(first.images, second.images))),
+        labels=np.concatenate([first.labels, second.labels]),
+        pictures=pictures,
+    )
 
 
 def hold_out(samples: Samples, share: float, *, seed: int, name: str) -> tuple[Samples, Samples]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from pipeline.datasets.splits import Dataset, Images, Samples
+    from pipeline.datasets.splits import Images, Samples
     from pipeline.reporting.schema.ablation import Ablation, AblationRow
 
     Logits = npt.NDArray[np.float32]
@@ -39,11 +39,17 @@ CHAINS: Mapping[str, Mapping[str, Values]] = {
     },
     "kd": {"convert": {"precisions": ("float32", "int8_ptq", "int8")}},
     "hard": {"quantize": {"alpha": 0.0, "loss": "kd"}, "convert": {"precisions": ("int8",)}},
+    "random": {
+        "distill": {"init": "random", "weights": None},
+        "convert": {"precisions": ("float32",)},
+    },
 }
-"""Changes of the recipe for each chain of stages; `hard` shares its student with `kd`."""
+"""Changes of the recipe for each chain of stages; `hard` shares its student with `kd`. All others
+keep the recipe's initial weights, which `random` is compared with."""
 
 FILES = {
     "student_scratch": ("scratch", "student.float32"),
+    "student_random": ("random", "student.float32"),
     "student_kd": ("kd", "student.float32"),
     "kd_ptq": ("kd", "student.int8_ptq"),
     "kd_qat": ("kd", "student.int8"),
@@ -73,18 +79,28 @@ Observe = Callable[[str, int, Exports, str], Observation]
 """Variant, seed, exports and the name of the file there."""
 
 
-def run(recipe: Recipe, *, make: Make, data: "Dataset", say: Say) -> "Ablation":
+def run(recipe: Recipe, *, make: Make, say: Say) -> "Ablation":
     """The table of `pipeline.reporting.findings.ablation`, for the report."""
+    from pipeline import datasets
     from pipeline.datasets.splits import Split
     from pipeline.reporting.findings.ablation import tabulate
     from targets.evaluation import metrics
 
-    test = data[Split.TEST]
+    test = datasets.load(recipe.dataset)[Split.TEST]
+    teacher_test = datasets.load(recipe.teacher_data)[Split.TEST]
     with TemporaryDirectory(prefix="ablation-") as folder:
-        observe = _observe(test, recipe.ablation, Path(folder), say)
-        observed = list(_observations(recipe, make, observe, say))
+        observe = teachers = _observe(test, recipe.ablation, Path(folder) / "student", say)
+        if teacher_test is not test:
+            teachers = _observe(teacher_test, recipe.ablation, Path(folder) / "teacher", say)
+        observed = list(_observations(recipe, make, observe, teachers, say))
     right = {(one.variant, one.seed): metrics.right(one.logits, test.labels) for one in observed}
     return tabulate(table_rows(observed, test), right)
+
+
+def chains(recipe: Recipe) -> tuple[str, ...]:
+    """The chains of a recipe: `random` is another one where the recipe gives initial weights."""
+    given = recipe.distill.init != "random" or recipe.distill.weights is not None
+    return tuple(chain for chain in CHAINS if given or chain != "random")
 
 
 def variant(recipe: Recipe, chain: str, seed: int) -> Recipe:
@@ -107,17 +123,20 @@ def _changed(section: Section, values: Values) -> Section:
     return type(section).model_validate({**section.model_dump(), **own, **values})
 
 
-def _observations(recipe: Recipe, make: Make, observe: Observe, say: Say) -> Iterator[Observation]:
-    """The teacher first, then every variant of every seed."""
+def _observations(
+    recipe: Recipe, make: Make, observe: Observe, teachers: Observe, say: Say
+) -> Iterator[Observation]:
+    """The teacher first, on images of its size, then every variant of every seed."""
     for number, seed in enumerate(recipe.ablation.seeds):
         exports = {}
-        for chain in CHAINS:
+        for chain in chains(recipe):
             say(f"ablation  seed {seed}: {chain}")
             exports[chain] = make(variant(recipe, chain, seed))
         if number == 0:
-            yield from observed_teacher(recipe, exports["kd"], observe)
+            yield from observed_teacher(recipe, exports["kd"], teachers)
         for name, (chain, file) in FILES.items():
-            yield observe(name, seed, exports[chain], f"{file}.{FORMAT}")
+            if chain in exports:
+                yield observe(name, seed, exports[chain], f"{file}.{FORMAT}")
 
 
 def observed_teacher(recipe: Recipe, exports: Exports, observe: Observe) -> Iterator[Observation]:
@@ -136,18 +155,13 @@ def _observe(test: "Samples", cfg: AblationConfig, scratch: Path, say: Say) -> O
     import numpy as np
 
     from targets.bench.plan import logits_of
-    from targets.evaluation.corruptions import KINDS, SEVERITIES, corrupt
+    from targets.evaluation.corruptions import KINDS, SEVERITIES
 
+    scratch.mkdir()
     count = min(cfg.corrupted_samples, len(test))
     chosen = np.linspace(0, len(test) - 1, count).astype(int)
-    images, labels = np.asarray(test.images[chosen]), test.labels[chosen]
-    corrupted = np.concatenate(
-        [
-            corrupt(images, kind=kind, severity=severity, seed=CORRUPTION_SEED)
-            for kind in KINDS
-            for severity in SEVERITIES
-        ]
-    )
+    labels = test.labels[chosen]
+    corrupted = _corrupted(np.asarray(test.images[chosen]), scratch / "corrupted.npy")
 
     def observe(variant: str, seed: int, exports: Exports, file: str) -> Observation:
         say(f"ablation  {variant}, seed {seed}: top-1, and {len(corrupted)} corrupted images")
@@ -171,6 +185,24 @@ def _observe(test: "Samples", cfg: AblationConfig, scratch: Path, say: Say) -> O
         )
 
     return observe
+
+
+def _corrupted(images: "Images", path: Path) -> "Images":
+    """`images` in every kind and severity, one after the other; a file holds them, not memory."""
+    from itertools import product
+
+    import numpy as np
+    from numpy.lib.format import open_memmap
+
+    from targets.evaluation.corruptions import KINDS, SEVERITIES, corrupt
+
+    forms = list(product(KINDS, SEVERITIES))
+    shape = (len(forms), *images.shape)
+    stored = open_memmap(path, "w+", np.uint8, shape)  # type: ignore[no-untyped-call]
+    for number, (kind, severity) in enumerate(forms):
+        stored[number] = corrupt(images, kind=kind, severity=severity, seed=CORRUPTION_SEED)
+    every: Images = stored.reshape(-1, *images.shape[1:])
+    return every
 
 
 def table_rows(observed: Sequence[Observation], test: "Samples") -> "list[AblationRow]":

@@ -100,6 +100,8 @@ class DatasetSummary(BaseModel):
     train: int
     val: int
     test: int
+    unlabelled: int = 0
+    """Images without labels, which take part in the distillation."""
     sha256: str
 
 

@@ -23,7 +23,7 @@ OUTSIDE = (
     *("targets.bench", "targets.devices", "targets.runtimes"),
     *("targets.errors", "targets.quiet", "targets.registry", "targets.untyped"),
     # Refuses an input, and changes nothing.
-    *("pipeline.datasets.forms", "pipeline.datasets.image_files"),
+    *("pipeline.datasets.forms", "pipeline.datasets.image_files", "pipeline.datasets.audit"),
     *("pipeline.quantization.preflight", "pipeline.training.preflight", "pipeline.teachers.check"),
 )
 """Modules, and packages with all that is in them, that decide no byte of a stored result."""

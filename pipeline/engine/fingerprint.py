@@ -81,8 +81,21 @@ def _values(stage: Stage, recipe: Recipe, dataset_sha256: str) -> dict[str, Json
         values[stage.name] = {**table, "weights": _initial_weights(stage, recipe)}
     if isinstance(table := values.get("dataset"), dict):
         # The path decides nothing: the contents are in the digest.
-        kept = {key: value for key, value in table.items() if key != "path"}
+        left_out = {"path", "size", *recipe.dataset.settings.DECIDES_NOTHING}
+        kept = {key: value for key, value in table.items() if key not in left_out}
         values["dataset"] = {**kept, "sha256": dataset_sha256}
+    return _with_sizes(values, stage, recipe)
+
+
+def _with_sizes(values: dict[str, JsonValue], stage: Stage, recipe: Recipe) -> dict[str, JsonValue]:
+    """The sizes of the images that the stage reads: the teacher's where it takes the default too,
+    so that students of other sizes share their teacher."""
+    sizes = {"student": ("dataset", recipe.dataset), "teacher": ("teacher", recipe.teacher_data)}
+    for network in stage.images:
+        name, source = sizes[network]
+        table = values.get(name, {})
+        assert isinstance(table, dict)
+        values[name] = {**table, "size": source.size}
     return values
 
 

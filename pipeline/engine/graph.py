@@ -32,6 +32,8 @@ class Stage:
     """Tables and values of the recipe that it reads beside its own table."""
     uses: tuple[str, ...] = ()
     """Keys of the recipe that name the plug-ins whose code it runs."""
+    images: tuple[str, ...] = ("student",)
+    """The networks whose images it reads: their sizes decide its result."""
     reusable: bool = True
     """False for a measurement: it is an observation, and made again each time."""
 
@@ -49,23 +51,25 @@ SHARED = ("dataset", "augmentation", "seed", "threads")
 TAUGHT = (*DATASET, *TEACHER)
 # The seed and the threads set up the session of `convert`, and decide none of its bytes.
 CONVERTED = (*TAUGHT, *STUDENT, *FORMAT)
+BOTH = ("teacher", "student")
 
 STAGES = (
-    Stage("teacher", teacher.run, Teacher, (), SHARED, TAUGHT),
-    Stage("logits", logits.run, TeacherLogits, ("teacher",), SHARED, TAUGHT),
+    Stage("teacher", teacher.run, Teacher, (), SHARED, TAUGHT, ("teacher",)),
+    Stage("logits", logits.run, TeacherLogits, ("teacher",), SHARED, TAUGHT, ("teacher",)),
     Stage(
         "distill", distill.run, Checkpoint, ("teacher", "logits"), SHARED,
-        (*TAUGHT, *STUDENT, *LOSS),
+        (*TAUGHT, *STUDENT, *LOSS), BOTH,
     ),
     Stage(
         "quantize", quantize.run, Checkpoint, ("logits", "distill"), SHARED,
         (*DATASET, *STUDENT, *QAT_LOSS),
     ),
     Stage(
-        "convert", convert.run, Exports, ("teacher", "distill", "quantize"), ("dataset",), CONVERTED
+        "convert", convert.run, Exports, ("teacher", "distill", "quantize"), ("dataset",),
+        CONVERTED, BOTH,
     ),
     Stage("bench", bench.run, Measurements, ("convert",), reusable=False),
-    Stage("report", report.run, ReportFiles, ("bench",), reusable=False),
+    Stage("report", report.run, ReportFiles, ("bench", "logits"), reusable=False),
 )  # fmt: skip
 
 NAMES = tuple(stage.name for stage in STAGES)

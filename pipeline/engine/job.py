@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.engine.manifest import Manifest
 from pipeline.engine.progress import Console
-from pipeline.recipe.schema import Recipe, TrainingConfig
+from pipeline.recipe.schema import DatasetConfig, Recipe, TrainingConfig
 from targets.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,10 +56,17 @@ class Job:
         return self.recipe.seed if cfg.seed is None else cfg.seed
 
     def dataset(self) -> "Dataset":
-        """The data set, checked against the digest that is in the stage's key."""
+        """The student's data, checked against the digest that is in the stage's key."""
+        return self._loaded(self.recipe.dataset)
+
+    def teacher_dataset(self) -> "Dataset":
+        """The same samples in the same order, at the size of the teacher's images."""
+        return self._loaded(self.recipe.teacher_data)
+
+    def _loaded(self, cfg: DatasetConfig) -> "Dataset":
         from pipeline import datasets
 
-        data = datasets.load(self.recipe.dataset)
+        data = datasets.load(cfg)
         if data.sha256 != datasets.source_digest(self.recipe.dataset):
             raise InputError(
                 f"data set {data.name}: the file changed while the run was reading it. Run the "

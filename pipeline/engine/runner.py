@@ -75,7 +75,7 @@ class Runner:
 
         seeds = self.recipe.ablation.seeds if self.recipe.ablation.enabled else ()
         steps = []
-        for seed, chain in product(seeds, ablation.CHAINS):
+        for seed, chain in product(seeds, ablation.chains(self.recipe)):
             planned = self._variant(ablation.variant(self.recipe, chain, seed)).plan()
             own = [step for step in planned if step.name in ("distill", "quantize", "convert")]
             fresh = [step.name for step in own if not step.reused]
@@ -87,6 +87,7 @@ class Runner:
         """Make what the store does not hold, and publish the folder `results`; what was done."""
         begun = time.monotonic()
         datasets.source_digest(self.recipe.dataset)  # missing data fails before a folder is made
+        self._require_no_leaks()
         self._require_processors()
         with workplace(results, store=self.store.root) as work:
             made = self.make()
@@ -118,6 +119,23 @@ class Runner:
 
             prepare(names)
 
+    def _require_no_leaks(self) -> None:
+        cfg = self.recipe.dataset
+        audit = datasets.audit_of(cfg)
+        if audit is not None:
+            from pipeline.datasets.audit.leaks import require_no_leaks
+
+            allowed = bool(getattr(cfg.settings, "allow_leaks", False))
+            require_no_leaks(audit, name=str(cfg.path or cfg.name), allowed=allowed)
+
+    def _show_audit(self) -> None:
+        audit = datasets.audit_of(self.recipe.dataset)
+        if audit is not None:
+            from pipeline.reporting.tables.audit import lines
+
+            for line in lines(audit):
+                self.console.say(line)
+
     def _ablate(self) -> "Ablation":
         from pipeline.engine import ablation
 
@@ -127,8 +145,7 @@ class Runner:
             return exports
 
         started = time.monotonic()
-        data = datasets.load(self.recipe.dataset)
-        table = ablation.run(self.recipe, make=make, data=data, say=self.console.say)
+        table = ablation.run(self.recipe, make=make, say=self.console.say)
         return table.model_copy(update={"wall_s": round(time.monotonic() - started, 1)})
 
     def _variant(self, recipe: Recipe) -> "Runner":
@@ -173,6 +190,8 @@ class Runner:
         if found.stored is not None:
             self.console.say(f"{stage.name:<9} reused: {found.step.reason}")
             return found.step, found.stored
+        if not stage.needs:  # data that changed are shown before anything trains on them
+            self._show_audit()
         with self.store.scratch(stage.name, found.digest, self.console) as scratch:
             meanwhile = self.store.find(stage.name, found.digest)
             if isinstance(meanwhile, Stored) and stage.name not in self.force:

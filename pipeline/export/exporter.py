@@ -31,6 +31,18 @@ RunModel = Callable[[Path, str, Raw, Path], Logits]
 
 
 @dataclass(frozen=True, kw_only=True)
+class SampleSets:
+    """Raw samples [n, ...]."""
+
+    calibration: Raw
+    """Samples that set the ranges of activations."""
+    comparison: Raw
+    """Samples on which a file is compared with its network."""
+    pair: Callable[[], Raw]
+    """Samples on which two files of one quantized graph are compared; called for these only."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Network:
     """A trained network that files are made from."""
 
@@ -44,18 +56,8 @@ class Network:
     """Raw samples [n, ...] to [n, classes]."""
     parameters: int | None = None
     macs: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class SampleSets:
-    """Raw samples [n, ...]."""
-
-    calibration: Raw
-    """Samples that set the ranges of activations."""
-    comparison: Raw
-    """Samples on which a file is compared with its network."""
-    pair: Callable[[], Raw]
-    """Samples on which two files of one quantized graph are compared; called for these only."""
+    samples: SampleSets | None = None
+    """Samples of its own, for a network that takes another size than the exporter's samples."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,20 +122,21 @@ class Exporter:
         self, network: Network, path: Path, target: str, precision: Precision
     ) -> ProvedFile:
         function = network.function(precision, path.name)
+        samples = network.samples or self.samples
         context = ExportContext(
-            samples=evenly(self.samples.calibration),
+            samples=evenly(samples.calibration),
             scratch=self.scratch,
             options=self.options.get(target, {}),
             refused=self._refused,
         )
         source = FORMATS[target].export(function, precision.name, path, context=context)
         try:
-            parity = self._against_network(network, path, precision)
+            parity = self._against_network(network, path, precision, samples.comparison)
         except TooFewEqualError as error:
             quantized = path if source is None else source.path
             advice = what_to_try(precision, function, quantized, context=context)
             raise TooFewEqualError(f"{error} {advice}") from error
-        pair = () if source is None else (self._against_source(parity, path, source),)
+        pair = () if source is None else (self._against_source(parity, path, source, samples),)
         return ProvedFile(
             record=recorded(
                 path,
@@ -141,15 +144,18 @@ class Exporter:
                 precision=precision.name,
                 parameters=network.parameters,
                 macs=network.macs,
+                input_shape=function.input.shape,
             ),
             parity=(parity, *pair),
-            outputs=self._logits(path, self.samples.comparison),
+            outputs=self._logits(path, samples.comparison),
             source=source,
-            processors=() if source is None else self._on_processors(path, source),
+            processors=() if source is None else self._on_processors(path, source, samples),
         )
 
-    def _against_network(self, network: Network, path: Path, precision: Precision) -> Parity:
-        samples, target = self.samples.comparison, format_of(path)
+    def _against_network(
+        self, network: Network, path: Path, precision: Precision, samples: Raw
+    ) -> Parity:
+        target = format_of(path)
         agreement, difference = require_parity(
             path.name,
             precision.name,
@@ -170,8 +176,10 @@ class Exporter:
             scales_equal=None,
         )
 
-    def _against_source(self, parity: Parity, path: Path, source: SourceFile) -> Parity:
-        samples = self.samples.pair()
+    def _against_source(
+        self, parity: Parity, path: Path, source: SourceFile, sets: SampleSets
+    ) -> Parity:
+        samples = sets.pair()
         agreement, difference = require_same_labels(
             path.name,
             source.path.name,
@@ -189,13 +197,15 @@ class Exporter:
         }
         return parity.model_copy(update=found)
 
-    def _on_processors(self, path: Path, source: SourceFile) -> tuple[ProcessorProof, ...]:
+    def _on_processors(
+        self, path: Path, source: SourceFile, sets: SampleSets
+    ) -> tuple[ProcessorProof, ...]:
         from targets.processors.proof import SAMPLES, prove
 
         if not self.prove_on:
             return ()
         self.say(f"convert   {path.name} on {', '.join(self.prove_on)}, emulated")
-        few, on = evenly(self.samples.pair(), SAMPLES), self.prove_on
+        few, on = evenly(sets.pair(), SAMPLES), self.prove_on
         return tuple(prove(path, source=source.path, samples=few, on=on, scratch=self.scratch))
 
     def _logits(self, path: Path, samples: Raw) -> Logits:
@@ -215,6 +225,7 @@ def recorded(
     precision: str,
     parameters: int | None,
     macs: int | None,
+    input_shape: tuple[int, ...],
     adapter: ModelIO | None = None,
 ) -> ExportedModel:
     return ExportedModel(
@@ -227,6 +238,7 @@ def recorded(
         size_bytes=path.stat().st_size,
         parameters=parameters,
         macs=macs,
+        input_shape=input_shape,
         adapter=adapter,
     )
 

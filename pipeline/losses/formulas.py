@@ -16,6 +16,21 @@ def cross_entropy(*, student: Tensor, labels: Tensor) -> Tensor:
     )
 
 
+def weighted_cross_entropy(
+    *, student: Tensor, labels: Tensor, weights: Tensor, smoothing: float
+) -> Tensor:
+    """CE = -mean_i w_i ((1 - s) log p_i[y_i] + s mean_k log p_i[k]), p = softmax(z_s).
+
+    `weights` [batch] is 0 for a label of -1. Smoothing: Szegedy et al. 2015, arXiv 1512.00567.
+    """
+    import tensorflow as tf
+
+    log_p = tf.nn.log_softmax(student)
+    target = tf.one_hot(labels, student.shape[-1], dtype=log_p.dtype)
+    of_label, of_all = tf.reduce_sum(target * log_p, axis=-1), tf.reduce_mean(log_p, axis=-1)
+    return -tf.reduce_mean(weights * ((1 - smoothing) * of_label + smoothing * of_all))
+
+
 def kl_divergence(*, student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     """T² KL(softmax(z_t/T) || softmax(z_s/T)).
 

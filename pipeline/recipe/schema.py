@@ -128,8 +128,12 @@ class TrainingConfig(Section):
     labels, `sampling` draws images so that each class is met equally often."""
     freeze_batch_norm: bool = False
     """Keep the statistics and factors of batch norm: for pretrained weights and small batches."""
+    frozen_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the layers, from the input on, that keep their initial weights: less time per step,
+    for pretrained weights and few images."""
     keep: Literal["last", "best"] = "last"
-    """Weights of the last epoch, or of the epoch that was best on the validation split."""
+    """Weights of the last epoch, or of the epoch that was best on the validation split; of several
+    equally good ones, of the last."""
 
 
 class TeacherConfig(TrainingConfig, TeacherFileConfig, PluginSection):
@@ -327,6 +331,12 @@ class Recipe(Section):
     bench: BenchConfig = Field(default_factory=lambda: BenchConfig.model_validate({}))
     ablation: AblationConfig = AblationConfig()
 
+    @property
+    def teacher_data(self) -> DatasetConfig:
+        """`dataset` at the size of the teacher's images."""
+        size = self.teacher.size
+        return self.dataset if size is None else self.dataset.model_copy(update={"size": size})
+
     @model_validator(mode="after")
     def _teacher_file_keys_fit(self) -> Self:
         file, features = self.teacher.file, self.distill.features
@@ -342,9 +352,10 @@ class Recipe(Section):
                 f"distill.features: {features} needs the teacher's layers, and teacher.file gives "
                 "logits only; leave features out, or train the teacher here"
             )
-        elif file.suffix.lower() == ".npz" and self.distill.mixup:
+        elif file.suffix.lower() == ".npz" and (self.distill.mixup or self.distill.cutmix):
+            key = "mixup" if self.distill.mixup else "cutmix"
             raise ValueError(
-                "distill.mixup: the precomputed logits in teacher.file are not those of mixed "
+                f"distill.{key}: the precomputed logits in teacher.file are not those of mixed "
                 "images; set it to 0, or give the network itself"
             )
         return self

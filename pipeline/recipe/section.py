@@ -29,6 +29,9 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    DECIDES_NOTHING: ClassVar[frozenset[str]] = frozenset()
+    """Keys that decide no byte of a result beside what the digest of the data says."""
+
 
 class NoSettings(Section):
     """Settings of a plug-in that has none of its own."""

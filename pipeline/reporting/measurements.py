@@ -5,7 +5,9 @@ from pathlib import Path
 from pydantic import Field
 
 from pipeline.engine.artifacts import Artifact
+from pipeline.reporting.schema.label_suspect import LabelSuspect
 from pipeline.reporting.schema.model_row import ModelRow
+from pipeline.reporting.schema.per_class import PerClass
 from pipeline.reporting.schema.report import JsonObject
 
 
@@ -20,6 +22,12 @@ class Measurements(Artifact):
     """Device without figures -> the error that it failed with."""
     majority_share: float | None = None
     """Top-1 on the test split of always naming its most frequent class; null without a bench."""
+    test_imbalance: float | None = None
+    """`DatasetUsed.test_imbalance`; null without a bench."""
+    per_class: tuple[PerClass, ...] = ()
+    """Every file, on the first device that was measured."""
+    label_suspects: tuple[LabelSuspect, ...] = ()
+    """Test samples."""
     notes: tuple[str, ...] = ()
     """What a reader of the accuracies must know: `findings.notes`."""
 

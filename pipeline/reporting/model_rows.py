@@ -9,6 +9,8 @@ import numpy.typing as npt
 from pipeline.engine.artifacts import Exports
 from pipeline.reporting.findings import notes as sentences
 from pipeline.reporting.findings.disturbances import note_of
+from pipeline.reporting.findings.label_suspects import probabilities, suspects
+from pipeline.reporting.schema.label_suspect import LabelSuspect
 from pipeline.reporting.schema.model_row import (
     Accuracy,
     AccuracyChange,
@@ -20,9 +22,10 @@ from pipeline.reporting.schema.model_row import (
     SpeedUp,
     Validity,
 )
+from pipeline.reporting.schema.per_class import PerClass
 from targets.bench.result import BenchResult
 from targets.bench.summary import Range
-from targets.evaluation import metrics, significance
+from targets.evaluation import confusion, metrics, significance
 from targets.formats.record import ExportedModel
 
 Logits = npt.NDArray[np.float32]
@@ -48,11 +51,21 @@ class DeviceRows:
 
     rows: tuple[ModelRow, ...]
     notes: tuple[str, ...] = ()
+    per_class: tuple[PerClass, ...] = ()
+    label_suspects: tuple[LabelSuspect, ...] = ()
+    """Test samples."""
 
 
 def device_rows(scores: DeviceScores, exports: Exports, *, seed: int) -> DeviceRows:
     rows = measured_rows(scores, exports, seed=seed)
-    return DeviceRows(rows=rows, notes=notes(rows, exports, scores))
+    return DeviceRows(
+        rows=rows,
+        notes=notes(rows, exports, scores),
+        per_class=tuple(
+            PerClass.of(model.name, _confusion(model, exports, scores)) for model in exports.models
+        ),
+        label_suspects=_suspects(exports, scores),
+    )
 
 
 def failed_rows(exports: Exports, *, seed: int, device: str, reason: object) -> DeviceRows:
@@ -125,13 +138,29 @@ def source_of(model: ExportedModel, exports: Exports) -> ExportedModel | None:
     return min(floats, key=lambda m: m.format != model.format)
 
 
+def _confusion(model: ExportedModel, exports: Exports, scores: DeviceScores) -> confusion.Counts:
+    classes = len(exports.dataset.classes)
+    return confusion.confusion(scores.logits[model.name], scores.labels, classes=classes)
+
+
+def _suspects(exports: Exports, scores: DeviceScores) -> tuple[LabelSuspect, ...]:
+    """The labels of the test split that the teacher contradicts most."""
+    teacher = next((m for m in exports.models if m.role == "teacher"), None)
+    logits = scores.teacher_logits if teacher is None else scores.logits[teacher.name]
+    if logits is None or logits.shape[1] != len(exports.dataset.classes):
+        return ()
+    return suspects(
+        probabilities(logits[None]), scores.labels, exports.dataset.classes, split="test"
+    )
+
+
 def _file(model: ExportedModel, seed: int) -> ModelFile:
     return ModelFile(seed=seed, **model.model_dump())
 
 
 def _accuracy(model: ExportedModel, exports: Exports, scores: DeviceScores) -> Accuracy:
     labels, logits = scores.labels, scores.logits[model.name]
-    top1 = metrics.top1(logits, labels)
+    top1, counts = metrics.top1(logits, labels), _confusion(model, exports, scores)
     source = source_of(model, exports)
     fidelity = fidelity_of(
         logits,
@@ -142,6 +171,8 @@ def _accuracy(model: ExportedModel, exports: Exports, scores: DeviceScores) -> A
     return Accuracy(
         top1=top1,
         top1_ci=metrics.wilson_interval(top1, len(labels)),
+        balanced_accuracy=confusion.balanced_accuracy(counts),
+        macro_f1=confusion.macro_f1(counts),
         agreement_with_source=_agreement(model, exports),
         accuracy_change=_accuracy_change(logits, source, scores),
         **fidelity.model_dump(),

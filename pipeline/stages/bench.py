@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from pipeline.datasets.splits import Samples
     from pipeline.reporting.model_rows import DeviceRows
     from targets.bench.plan import BenchPlan
     from targets.bench.request import BenchRequest
@@ -31,12 +30,12 @@ def run(cfg: BenchConfig, out: Path, *, job: Job, convert: Exports) -> Measureme
     from pipeline.datasets.splits import Split
     from targets.bench.session import measure_all
     from targets.devices import inventory
-    from targets.evaluation import metrics
+    from targets.evaluation import confusion, metrics
 
-    test = job.dataset()[Split.TEST]
+    labels = job.dataset()[Split.TEST].labels
     results = measure_all(
         [inventory.device(name) for name in dict.fromkeys(cfg.devices)],
-        _request(cfg, job, convert, test),
+        _request(cfg, job, convert),
         out=out / "bench",
         scratch=job.scratch,
         say=job.console.say,
@@ -44,7 +43,7 @@ def run(cfg: BenchConfig, out: Path, *, job: Job, convert: Exports) -> Measureme
     failures = {one.device: one.failure for one in results if one.failure is not None}
     if len(failures) == len(results):
         raise next(iter(failures.values()))
-    measured = [_rows(one, convert, test.labels, seed=job.recipe.seed) for one in results]
+    measured = [_rows(one, convert, labels, seed=job.recipe.seed) for one in results]
     return Measurements(
         folder=out,
         exports=convert.folder,
@@ -53,18 +52,23 @@ def run(cfg: BenchConfig, out: Path, *, job: Job, convert: Exports) -> Measureme
             one.device: to_jsonable_python(one.described) for one in results if one.failure is None
         },
         failed={device: str(error) for device, error in failures.items()},
-        majority_share=metrics.most_frequent_share(test.labels),
+        majority_share=metrics.most_frequent_share(labels),
+        test_imbalance=confusion.imbalance(labels),
+        per_class=next((one.per_class for one in measured if one.per_class), ()),
+        label_suspects=next((one.label_suspects for one in measured if one.label_suspects), ()),
         notes=tuple(dict.fromkeys(note for one in measured for note in one.notes)),
     )
 
 
-def _request(cfg: BenchConfig, job: Job, exports: Exports, test: "Samples") -> "BenchRequest":
+def _request(cfg: BenchConfig, job: Job, exports: Exports) -> "BenchRequest":
     """Every file of the run, compared with its teacher's."""
+    from pipeline.datasets.splits import Split
     from pipeline.reporting.model_rows import teacher_of
     from targets.bench.plan import store
     from targets.bench.request import BenchRequest
     from targets.bench.samples import LabelledSamples
 
+    test = job.dataset()[Split.TEST]
     samples = job.scratch / "test.npy"
     store(test.images, samples)
     return BenchRequest(
@@ -84,9 +88,22 @@ def _request(cfg: BenchConfig, job: Job, exports: Exports, test: "Samples") -> "
             labels=test.labels,
             source=exports.dataset.name,
         ),
+        own_samples=_teacher_samples(job, exports),
         plan=_plan(cfg, job.recipe.seed),
         timeout_s=cfg.timeout_s,
     )
+
+
+def _teacher_samples(job: Job, exports: Exports) -> dict[Path, Path]:
+    """File of the teacher -> the test images at its size, where that is not the student's."""
+    from pipeline.datasets.splits import Split
+    from targets.bench.plan import store
+
+    if job.teacher_dataset() is job.dataset():
+        return {}
+    samples = job.scratch / "test-teacher.npy"
+    store(job.teacher_dataset()[Split.TEST].images, samples)
+    return {exports.path(model): samples for model in exports.models if model.role == "teacher"}
 
 
 def _plan(cfg: BenchConfig, seed: int) -> "BenchPlan":

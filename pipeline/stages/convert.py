@@ -17,7 +17,7 @@ from pipeline.export.exporter import (
 )
 from pipeline.recipe.schema import ConvertConfig
 from targets.errors import ConversionError, DeviceError, ProofError
-from targets.formats import FORMATS
+from targets.formats import FORMATS, sidecar
 from targets.formats.contract import ServingFunction
 from targets.formats.precisions import PRECISIONS
 from targets.formats.record import ExportedModel
@@ -48,18 +48,20 @@ def run(
     from pipeline.training import session
 
     session.start(seed=job.recipe.seed, threads=job.recipe.threads)
-    data, folder = job.dataset(), out / "models"
+    data, teacher_data, folder = job.dataset(), job.teacher_dataset(), out / "models"
     folder.mkdir(parents=True)
-    opened = open_stored(teacher, data, threads=job.recipe.threads)
+    opened = open_stored(teacher, teacher_data, threads=job.recipe.threads)
     networks = [_student("student", distill, data)]
     if quantize is not None:
         networks.append(_student("student_qat", quantize, data))
     exporter = _exporter(cfg, folder, job, data)
-    requested = _requested(cfg, _teacher(teacher, opened, data), networks)
+    requested = _requested(cfg, _teacher(teacher, opened, teacher_data), networks)
     files = export_all(requested, exporter, optional=() if teacher.asked is None else ("teacher",))
     models = [file.record for file in files]
     if opened.adapter is not None:
-        models.append(_user_file(teacher, opened, folder))
+        models.append(_user_file(teacher, opened, teacher_data, folder))
+    for model in models:
+        _describe(out / model.file, model, teacher_data if model.role == "teacher" else data)
     return Exports(
         folder=out,
         input=data.input,
@@ -68,24 +70,28 @@ def run(
         parity=tuple(row for file in files for row in file.parity),
         scales=tuple(row for file in files if _in_scale_table(file, cfg) for row in file.scales),
         processors=tuple(row for file in files for row in file.processors),
-        teacher_logits=_precomputed(opened, models, data, out),
+        teacher_logits=_precomputed(opened, models, teacher_data, out),
     )
 
 
 def _exporter(cfg: ConvertConfig, folder: Path, job: Job, data: "Dataset") -> Exporter:
-    from pipeline.datasets.splits import Split
-
     return Exporter(
         folder=folder,
         scratch=job.scratch,
-        samples=SampleSets(
-            calibration=data[Split.TRAIN].images,
-            comparison=data[Split.VAL].images,
-            pair=lambda: data[Split.TEST].images,  # without its labels
-        ),
+        samples=_samples(data),
         options={target: _options(cfg, target) for target in cfg.targets},
         prove_on=cfg.prove_on,
         say=job.console.say,
+    )
+
+
+def _samples(data: "Dataset") -> SampleSets:
+    from pipeline.datasets.splits import Split
+
+    return SampleSets(
+        calibration=data[Split.TRAIN].images,
+        comparison=data[Split.VAL].images,
+        pair=lambda: data[Split.TEST].images,  # without its labels
     )
 
 
@@ -113,6 +119,7 @@ def _teacher(teacher: Teacher, opened: "OpenTeacher", data: "Dataset") -> Networ
         logits=opened.logits,
         parameters=teacher.parameters,
         macs=teacher.macs,
+        samples=_samples(data),
     )
 
 
@@ -183,7 +190,20 @@ def _not_proved(files: Sequence[ProvedFile], refused: Sequence[Refused]) -> Proo
     )
 
 
-def _user_file(teacher: Teacher, opened: "OpenTeacher", folder: Path) -> ExportedModel:
+def _describe(path: Path, model: ExportedModel, data: "Dataset") -> None:
+    """Write the sidecar of a file, which takes the images of `data`."""
+    sidecar.write(
+        path,
+        record=model,
+        classes=data.classes,
+        input=data.input,
+        preprocessing=data.preprocessing,
+    )
+
+
+def _user_file(
+    teacher: Teacher, opened: "OpenTeacher", data: "Dataset", folder: Path
+) -> ExportedModel:
     """A copy of the user's model file: it is measured in its own runtime."""
     path = folder / teacher.file
     shutil.copyfile(teacher.path, path)
@@ -193,6 +213,7 @@ def _user_file(teacher: Teacher, opened: "OpenTeacher", folder: Path) -> Exporte
         precision=_precision(opened, path),
         parameters=teacher.parameters,
         macs=teacher.macs,
+        input_shape=data.input.shape,
         adapter=opened.adapter,
     )
 
@@ -237,5 +258,6 @@ def _summary(data: "Dataset") -> DatasetSummary:
         train=len(data[Split.TRAIN]),
         val=len(data[Split.VAL]),
         test=len(data[Split.TEST]),
+        unlabelled=0 if data.unlabelled is None else len(data.unlabelled),
         sha256=data.sha256,
     )

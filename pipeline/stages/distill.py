@@ -4,6 +4,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from pipeline.datasets.splits import Dataset
 from pipeline.engine.artifacts import Checkpoint, Teacher, TeacherLogits
 from pipeline.engine.job import Job
 from pipeline.losses import FEATURE_LOSSES
@@ -11,11 +12,12 @@ from pipeline.losses.feature_distillation import feature_distillation, with_feat
 from pipeline.recipe.schema import DistillConfig
 from pipeline.teachers.stored import open_stored
 from pipeline.training import checkpoint, preflight, session
+from pipeline.training.head import fit_head
 from pipeline.training.inference import make_features
 from pipeline.training.loop import Task, fit
 from pipeline.training.networks import initial_student, restore, student_network
 from pipeline.training.optimizers import one_cycle, sgd
-from pipeline.training.supervision import cached, live, objective
+from pipeline.training.supervision import cached, distilled, live
 from targets.untyped import KerasModel
 
 
@@ -23,13 +25,17 @@ def run(
     cfg: DistillConfig, out: Path, *, job: Job, teacher: Teacher, logits: TeacherLogits
 ) -> Checkpoint:
     data, seed = job.dataset(), job.seed(cfg)
-    preflight.require_trainable(job.recipe, data, seed=seed)
+    preflight.require_trainable(job.recipe, data, teacher=job.teacher_dataset(), seed=seed)
     session.start(seed=seed, threads=job.recipe.threads)
     network = student_network(job.recipe, data)
     student = initial_student(cfg, network, teacher)
+    state = job.scratch / "distill.npz"
+    if cfg.weights is not None and not state.exists():
+        head = fit_head(student, data, balanced=cfg.balance != "none", seed=seed)
+        job.console.say(head.line("distill"))
     history = fit(
         make_task(cfg, student, job=job, teacher=teacher, logits=logits),
-        checkpoint=job.scratch / "distill.npz",
+        checkpoint=state,
         progress=partial(job.console.epochs, "distill"),
     )
     return checkpoint.publish(out, history, network=network, model=student)
@@ -39,13 +45,14 @@ def make_task(
     cfg: DistillConfig, student: KerasModel, *, job: Job, teacher: Teacher, logits: TeacherLogits
 ) -> Task:
     """Cached logits teach; features and mixed images are not cached, and need the live teacher."""
+    data = job.dataset().for_distillation()
     task = Task(
         stage="distill",
         model=student,
-        objective=objective(cfg),
+        objective=distilled(cfg, data),
         optimizer=sgd(cfg),
         schedule=one_cycle,
-        data=job.dataset(),
+        data=data,
         cfg=cfg,
         augmentation=job.recipe.augmentation,
         seed=job.seed(cfg),
@@ -53,31 +60,41 @@ def make_task(
         targets=cached(cfg, logits),
         cycle=logits.views,
         mixup=cfg.mixup,
+        cutmix=cfg.cutmix,
     )
     if cfg.features != "none":
-        return _with_features(task, cfg, teacher)
-    if cfg.mixup:
-        return _with_live_logits(task, cfg, teacher, threads=job.recipe.threads)
+        return _with_features(task, cfg, teacher, job)
+    if cfg.mixup or cfg.cutmix:
+        return _with_live_logits(task, cfg, teacher, job)
     return task
 
 
-def _with_live_logits(task: Task, cfg: DistillConfig, teacher: Teacher, *, threads: int) -> Task:
+def _with_live_logits(task: Task, cfg: DistillConfig, teacher: Teacher, job: Job) -> Task:
     if not cfg.alpha:
         return replace(task, cycle=None)
-    opened = open_stored(teacher, task.data, threads=threads)
-    return replace(task, targets=live(lambda raw: [opened.logits(raw)]), cycle=None)
+    shown = _shown_to_the_teacher(job)
+    opened = open_stored(teacher, shown, threads=job.recipe.threads)
+    return replace(
+        task, targets=live(lambda raw: [opened.logits(raw)]), teacher_data=shown, cycle=None
+    )
 
 
-def _with_features(task: Task, cfg: DistillConfig, teacher: Teacher) -> Task:
+def _shown_to_the_teacher(job: Job) -> Dataset:
+    return job.teacher_dataset().for_distillation()
+
+
+def _with_features(task: Task, cfg: DistillConfig, teacher: Teacher, job: Job) -> Task:
     """Both networks with their features as outputs, which a further loss compares."""
     both = feature_distillation(
         cfg.features, student=task.model, teacher=restore(teacher.checkpoint)
     )
+    shown = _shown_to_the_teacher(job)
     weight = cfg.feature_weight or FEATURE_LOSSES[cfg.features].WEIGHT
     return replace(
         task,
         model=both.student,
         objective=with_features(task.objective, both, weight=weight),
-        targets=live(make_features(both.teacher, task.data.input)),
+        targets=live(make_features(both.teacher, shown.input)),
+        teacher_data=shown,
         cycle=None,
     )

@@ -4,41 +4,50 @@ A student overfits to logits of the unaugmented image, and does not to those of 
 it is trained on (Beyer et al. 2021, arXiv 2106.05237). So they are stored per view, in float16.
 """
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from numpy.lib.format import open_memmap
 
-from pipeline.datasets.splits import Split
+from pipeline.datasets.splits import Images, Samples, Split
 from pipeline.engine.artifacts import Teacher, TeacherLogits
 from pipeline.engine.job import Job
 from pipeline.recipe.schema import LogitsConfig
 from pipeline.teachers.stored import open_stored
 from pipeline.training import session
-from pipeline.training.augmentation import require_fit, training_view
+from pipeline.training.ahead import made_ahead
+from pipeline.training.augmentation import ViewTable, require_fit, training_view
+from targets.devices.cpus import available_cpus
 from targets.errors import InputError
 
-CHUNK = 2048
+CHUNK = 512
+"""Images that are rendered while the teacher runs on as many others."""
+
+Index = npt.NDArray[np.int64]
 
 
 def run(cfg: LogitsConfig, out: Path, *, job: Job, teacher: Teacher) -> TeacherLogits:
     session.start(seed=job.recipe.seed, threads=job.recipe.threads)
-    data, augmentation = job.dataset(), job.recipe.augmentation
+    data, augmentation = job.teacher_dataset().for_distillation(), job.recipe.augmentation
     require_fit(augmentation, data)
     opened = open_stored(teacher, data, threads=job.recipe.threads)
     # Without augmentation every view is the image itself.
     count = cfg.views if augmentation.changes else 1
     made = TeacherLogits(folder=out, views=count)
-    images = data[Split.TRAIN].images
-    shape = (count, len(images), len(data.classes))
+    train = data[Split.TRAIN]
+    shape = (count, len(train), len(data.classes))
     stored = open_memmap(made.path, "w+", np.float16, shape)  # type: ignore[no-untyped-call]
     for view in range(count):
-        job.console.say(f"logits    view {view + 1}/{count} of {len(images)} images")
+        job.console.say(f"logits    view {view + 1}/{count} of {len(train)} images")
         table = training_view(augmentation, data, seed=job.recipe.seed, view=view)
-        for start in range(0, len(images), CHUNK):
-            index = np.arange(start, min(start + CHUNK, len(images)))
-            with np.errstate(over="ignore"):
-                stored[view, index] = opened.logits(table.render(images, index))
+        with closing(made_ahead(_rendered(table, train))) as ahead:
+            for index, raw in ahead:
+                with np.errstate(over="ignore"):
+                    stored[view, index] = opened.logits(raw)
         if not np.isfinite(stored[view]).all():
             raise InputError(
                 f"teacher {teacher.file}: gives NaN, or logits beyond ±65504, for some training "
@@ -47,3 +56,11 @@ def run(cfg: LogitsConfig, out: Path, *, job: Job, teacher: Teacher) -> TeacherL
             )
     stored.flush()
     return made
+
+
+def _rendered(table: ViewTable, train: Samples) -> Iterator[tuple[Index, Images]]:
+    """The view in chunks, each with the places of its images."""
+    with ThreadPoolExecutor(len(available_cpus()), thread_name_prefix="render") as pool:
+        for start in range(0, len(train), CHUNK):
+            index = np.arange(start, min(start + CHUNK, len(train)))
+            yield index, table.render(train, index, each=pool.map)

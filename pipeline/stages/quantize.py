@@ -12,25 +12,26 @@ from pipeline.training import checkpoint, preflight, session
 from pipeline.training.loop import Task, fit
 from pipeline.training.networks import restore
 from pipeline.training.optimizers import adam, cosine
-from pipeline.training.supervision import cached, objective
+from pipeline.training.supervision import cached, distilled
 
 
 def run(
     cfg: QuantizeConfig, out: Path, *, job: Job, logits: TeacherLogits, distill: Checkpoint
 ) -> Checkpoint:
     recipe, data, seed = job.recipe, job.dataset(), job.seed(cfg)
-    preflight.require_trainable(recipe, data, seed=seed)
+    preflight.require_trainable(recipe, data, teacher=job.teacher_dataset(), seed=seed)
     session.start(seed=seed, threads=recipe.threads)
+    taught = data.for_distillation()
     student = restore(distill)
     quantized = QuantizedNetwork(student, data.input)
     quantized.calibrate(calibration_images(data, cfg.calibration_samples, seed=recipe.seed))
     task = Task(
         stage="quantize",
         model=quantized.model,
-        objective=objective(cfg),
+        objective=distilled(cfg, taught),
         optimizer=adam(),
         schedule=cosine,
-        data=data,
+        data=taught,
         cfg=cfg,
         augmentation=recipe.augmentation,
         seed=seed,

@@ -7,22 +7,23 @@ from pathlib import Path
 from pipeline.datasets.splits import Dataset, Split
 from pipeline.engine.artifacts import Teacher
 from pipeline.engine.job import Job
-from pipeline.losses.objectives import hard_labels
 from pipeline.recipe.schema import AugmentationConfig, TeacherConfig
 from pipeline.reporting.findings import notes
 from pipeline.teachers import open_teacher
 from pipeline.teachers.check import require_teaches
 from pipeline.training import checkpoint, preflight, session
 from pipeline.training.augmentation import teacher_augmentation
+from pipeline.training.head import fit_head
 from pipeline.training.loop import Task, fit
 from pipeline.training.networks import initial_teacher, teacher_network
 from pipeline.training.optimizers import one_cycle, sgd
+from pipeline.training.supervision import supervised
 from targets.errors import InputError
 
 
 def run(cfg: TeacherConfig, out: Path, *, job: Job) -> Teacher:
-    data, seed = job.dataset(), job.seed(cfg)
-    preflight.require_trainable(job.recipe, data, seed=seed)
+    data, seed = job.teacher_dataset(), job.seed(cfg)
+    preflight.require_trainable(job.recipe, job.dataset(), teacher=data, seed=seed)
     session.start(seed=seed, threads=job.recipe.threads)
     if cfg.file is not None:
         return _adopt(cfg.file, cfg, out, job, data)
@@ -34,6 +35,7 @@ def _adopt(file: Path, cfg: TeacherConfig, out: Path, job: Job, data: Dataset) -
     opened = open_teacher(file, cfg, data, threads=job.recipe.threads)
     if opened.splits is not None:
         _require_plain(job.recipe.augmentation, file)
+        _require_no_unlabelled(data, file)
     accuracy = require_teaches(opened, data)
     job.console.say(f"teacher   {file.name}: right for {accuracy}")
     copy = out / f"teacher{file.suffix.lower()}"
@@ -62,13 +64,22 @@ def _require_plain(augmentation: AugmentationConfig, file: Path) -> None:
         )
 
 
+def _require_no_unlabelled(data: Dataset, file: Path) -> None:
+    if data.unlabelled is not None:
+        raise InputError(
+            f"teacher {file}: holds logits of the labelled images only, and data set {data.name} "
+            f"has {len(data.unlabelled)} without labels, from which the student learns by the "
+            "teacher's logits. Give the network itself, or a data set without unlabelled images."
+        )
+
+
 def _train(cfg: TeacherConfig, out: Path, job: Job, data: Dataset) -> Teacher:
     network = teacher_network(job.recipe, data)
     model = initial_teacher(cfg, network)
     task = Task(
         stage="teacher",
         model=model,
-        objective=hard_labels,
+        objective=supervised(cfg, data),
         optimizer=sgd(cfg),
         schedule=one_cycle,
         data=data,
@@ -77,13 +88,17 @@ def _train(cfg: TeacherConfig, out: Path, job: Job, data: Dataset) -> Teacher:
         seed=job.seed(cfg),
         view_seed=job.recipe.seed,
     )
+    state = job.scratch / "teacher.npz"
+    if cfg.weights is not None and not state.exists():
+        head = fit_head(model, data, balanced=cfg.balance != "none", seed=task.seed)
+        job.console.say(head.line("teacher"))
     history = fit(
         task,
-        checkpoint=job.scratch / "teacher.npz",
+        checkpoint=state,
         progress=partial(job.console.epochs, "teacher"),
     )
     trained = checkpoint.publish(out, history, network=network, model=model)
-    _warn_at_chance(history[-1].validation_top1, job, data)
+    _warn_at_chance(checkpoint.kept(history, cfg).validation_top1, job, data)
     return Teacher(
         folder=out,
         kind="trained",

@@ -118,7 +118,11 @@ def _ways_to_fit(dims: Sequence[int | None], image: tuple[int, ...]) -> str:
     for high, wide, depth in ([*dims], [*dims[1:], *dims[:1]]) if len(dims) == 3 else ():
         if high and wide and depth == channels:
             if (high, wide) == scaled_sides(height, width, max(high, wide)):
-                ways.append(f"scale the images to its size (dataset.size = {max(high, wide)})")
+                side = max(high, wide)
+                ways.append(
+                    f"scale the images to its size (--set teacher.size={side}, or "
+                    f"dataset.size={side} for the student too)"
+                )
         elif (high, wide, channels) == (height, width, 1):
             line = f"np.repeat(images.reshape(-1, {height}, {width}, 1), {depth}, axis=3)"
             ways.append(f"save the grey images with {depth} channels (`images = {line}`)")

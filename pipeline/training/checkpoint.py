@@ -9,13 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.engine.artifacts import Checkpoint
 from pipeline.models.network import NetworkSpec, count_macs, count_parameters, save_weights
+from pipeline.recipe.schema import TrainingConfig
 from targets.errors import InputError
 from targets.untyped import KerasModel, KerasOptimizer, Tensor
 
+Weights = list[npt.NDArray[np.generic]]
+BEST = "best:"
 HISTORY = "history.jsonl"
 """Beside the weights: an `EpochRecord` per line."""
 
@@ -30,6 +34,16 @@ class EpochRecord(BaseModel):
     validation_top1: float
 
 
+def best_of(history: Sequence[EpochRecord]) -> EpochRecord:
+    """The epoch with the best validation accuracy; of several, the last: it trained longer."""
+    return max(history, key=lambda record: (record.validation_top1, record.epoch))
+
+
+def kept(history: Sequence[EpochRecord], cfg: TrainingConfig) -> EpochRecord:
+    """The epoch whose weights the training ends with."""
+    return best_of(history) if cfg.keep == "best" else history[-1]
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingState:
     """A model and its optimizer in a file, so that an interruption loses one epoch at most."""
@@ -38,8 +52,10 @@ class TrainingState:
     model: KerasModel
     optimizer: KerasOptimizer
 
-    def save(self, history: list[EpochRecord]) -> None:
+    def save(self, history: list[EpochRecord], *, best: Weights | None = None) -> None:
+        """`best` are the weights of the best epoch so far, where the training keeps them."""
         arrays = {f"{i:05d}": v.numpy() for i, v in enumerate(self._variables())}
+        arrays |= {f"{BEST}{i:05d}": array for i, array in enumerate(best or ())}
         records = json.dumps([record.model_dump() for record in history])
         part = self.path.with_suffix(".part")
         with part.open("wb") as file:
@@ -48,10 +64,10 @@ class TrainingState:
             os.fsync(file.fileno())  # else a power cut can leave the name without the bytes
         os.replace(part, self.path)
 
-    def restore(self) -> list[EpochRecord]:
-        """Load the saved state, if there is one; returns the history so far."""
+    def restore(self) -> tuple[list[EpochRecord], Weights | None]:
+        """Load the saved state, if there is one: the history and the best weights so far."""
         if not self.path.exists():
-            return []
+            return [], None
         try:
             with np.load(self.path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
@@ -62,7 +78,9 @@ class TrainingState:
             ) from error
         for i, variable in enumerate(self._variables()):
             variable.assign(arrays[f"{i:05d}"])
-        return [EpochRecord(**record) for record in json.loads(str(arrays["history"]))]
+        history = [EpochRecord(**record) for record in json.loads(str(arrays["history"]))]
+        best = [arrays[name] for name in sorted(arrays) if name.startswith(BEST)]
+        return history, best or None
 
     def _variables(self) -> list[Tensor]:
         return [*self.model.weights, *self.optimizer.variables]

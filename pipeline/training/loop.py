@@ -8,8 +8,10 @@ ends in a checkpoint, so that an interrupted run resumes to the bytes of an unin
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -20,9 +22,20 @@ from pipeline.datasets.splits import Dataset, Images, Labels, Split
 from pipeline.engine.progress import EpochProgress
 from pipeline.losses.objectives import Objective
 from pipeline.recipe.schema import AugmentationConfig, TrainingConfig
-from pipeline.training.augmentation import epoch_order, mixup, training_view
-from pipeline.training.checkpoint import EpochRecord, TrainingState
+from pipeline.training.ahead import made_ahead
+from pipeline.training.augmentation import (
+    Each,
+    Mix,
+    ViewTable,
+    balanced_order,
+    draw_mix,
+    epoch_order,
+    training_view,
+)
+from pipeline.training.checkpoint import EpochRecord, TrainingState, best_of
+from pipeline.training.freezing import frozen
 from pipeline.training.inference import Outputs, make_predict, normalise
+from targets.devices.cpus import available_cpus
 from targets.errors import EdgeDistillError
 from targets.evaluation import metrics
 from targets.untyped import KerasModel, KerasOptimizer, Tensor
@@ -43,7 +56,7 @@ class Targets(Protocol):
         """Logits [batch, classes], then features if the objective compares them.
 
         `index` are the images' places in TRAIN, `raw` the batch as the student gets it, augmented
-        and mixed.
+        and mixed, in the size of the teacher's images. Called in a thread of its own.
         """
 
 
@@ -73,8 +86,14 @@ class Task:
     """Epoch e trains on view e modulo this; on a new view in every epoch if null."""
     mixup: float = 0.0
     """Both parameters of mixup's Beta distribution; 0 is off."""
+    cutmix: float = 0.0
+    """As `mixup`, for cutmix."""
+    teacher_data: Dataset | None = None
+    """The same samples in the size of a live teacher's images; null is `data`."""
     before_epoch: Callable[[int], None] = lambda epoch: None
     """Called with the number of the epoch, from 0; must depend on nothing else."""
+    waited: Callable[[float], None] = lambda seconds: None
+    """Called with the seconds that each step waited for its batch."""
 
     def view(self, epoch: int) -> int:
         return epoch if self.cycle is None else epoch % self.cycle
@@ -101,50 +120,106 @@ def fit(task: Task, *, checkpoint: Path, progress: Progress) -> list[EpochRecord
 
     Continues after the last epoch that `checkpoint` holds. Raises `TrainingDivergedError`.
     """
-    task.optimizer.build(task.model.trainable_variables)
-    state = TrainingState(path=checkpoint, model=task.model, optimizer=task.optimizer)
-    history = state.restore()
-    step = training_step(task)
-    predict = make_predict(task.model, task.data.input)
-    validation = task.data[Split.VAL]
-    with progress(first=len(history) + 1, total=task.cfg.epochs) as shown:
-        for epoch in range(len(history), task.cfg.epochs):
-            task.before_epoch(epoch)
-            loss = _run_epoch(task, epoch, step, shown)
-            logits = predict(validation.images)
-            _require_converging(task, epoch, loss, logits)
-            accuracy = metrics.top1(logits, validation.labels)
-            history.append(EpochRecord(epoch=epoch + 1, loss=loss, validation_top1=accuracy))
-            state.save(history)
-            shown.epoch(epoch + 1, loss=loss, accuracy=accuracy)
+    with frozen(task.model, task.cfg):
+        task.optimizer.build(task.model.trainable_variables)
+        state = TrainingState(path=checkpoint, model=task.model, optimizer=task.optimizer)
+        history, best = state.restore()
+        step, evaluate = training_step(task), _evaluation(task)
+        epochs = range(len(history), task.cfg.epochs)
+        with (
+            progress(first=len(history) + 1, total=task.cfg.epochs) as shown,
+            _made_ahead(task, epochs) as ahead,
+        ):
+            for epoch in epochs:
+                task.before_epoch(epoch)
+                loss = _run_epoch(task, epoch, islice(ahead, _steps(task)), step, shown)
+                accuracy = evaluate(epoch, loss)
+                history.append(EpochRecord(epoch=epoch + 1, loss=loss, validation_top1=accuracy))
+                if task.cfg.keep == "best" and best_of(history) is history[-1]:
+                    best = task.model.get_weights()
+                state.save(history, best=best)
+                shown.epoch(epoch + 1, loss=loss, accuracy=accuracy)
+        if best is not None:
+            task.model.set_weights(best)
     return history
 
 
-def _run_epoch(task: Task, epoch: int, step: Step, shown: EpochProgress) -> float:
+def _evaluation(task: Task) -> Callable[[int, float], float]:
+    """A function from the epoch and its loss to the accuracy on the validation split."""
+    predict, validation = make_predict(task.model, task.data.input), task.data[Split.VAL]
+
+    def evaluate(epoch: int, loss: float) -> float:
+        logits = predict(validation.images)
+        _require_converging(task, epoch, loss, logits)
+        return metrics.top1(logits, validation.labels)
+
+    return evaluate
+
+
+@contextmanager
+def _made_ahead(task: Task, epochs: range) -> Iterator[Iterator[Batch]]:
+    """All batches of all epochs; the next ones are rendered during a step and an evaluation."""
+    with ThreadPoolExecutor(len(available_cpus()), thread_name_prefix="render") as pool:
+        every = (batch for epoch in epochs for batch in batches(task, epoch, each=pool.map))
+        with closing(made_ahead(every, waited=task.waited)) as ahead:
+            yield ahead
+
+
+def _run_epoch(
+    task: Task, epoch: int, batches: Iterator[Batch], step: Step, shown: EpochProgress
+) -> float:
     """Run one epoch and return its mean loss."""
     steps = _steps(task)
     losses = []
-    for number, batch in enumerate(batches(task, epoch)):
+    for number, batch in enumerate(batches):
         factor = task.schedule((epoch + number / steps) / task.cfg.epochs)
         losses.append(step(batch, task.cfg.learning_rate * factor))
         shown.step(number + 1, steps)
     return float(np.mean([value.numpy() for value in losses]))
 
 
-def batches(task: Task, epoch: int) -> Iterator[Batch]:
+def batches(task: Task, epoch: int, *, each: Each = map) -> Iterator[Batch]:
     """The whole batches of an epoch: augmented, mixed if the task asks for it, with targets."""
     train, view = task.data[Split.TRAIN], task.view(epoch)
-    order = epoch_order(len(train), seed=task.seed, epoch=epoch)
+    order = _order(task, epoch)
     table = training_view(task.augmentation, task.data, seed=task.view_seed, view=view)
     for number in range(_steps(task)):
         index = order[number * _batch_size(task) :][: _batch_size(task)]
-        raw, labels, lam = table.render(train.images, index), [train.labels[index]], 1.0
-        if task.mixup:
-            mixed = mixup(raw, alpha=task.mixup, seed=task.seed, epoch=epoch, number=number)
-            raw, lam = mixed.raw, mixed.lam
-            labels.append(train.labels[index[mixed.partner]])
-        targets = task.targets(view=view, index=index, raw=raw) if task.targets else []
-        yield Batch(raw=raw, labels=labels, lam=lam, targets=targets)
+        mix = _mix(task, epoch, number)
+        raw = _rendered(task.data, table, index, mix, each)
+        labels = [train.labels[index], *([train.labels[index[mix.partner]]] if mix else [])]
+        targets = []
+        if task.targets:
+            theirs = task.teacher_data or task.data
+            same = theirs.input == task.data.input
+            shown = raw if same else _rendered(theirs, table, index, mix, each)
+            targets = task.targets(view=view, index=index, raw=shown)
+        yield Batch(raw=raw, labels=labels, lam=mix.lam if mix else 1.0, targets=targets)
+
+
+def _order(task: Task, epoch: int) -> npt.NDArray[np.int64]:
+    train = task.data[Split.TRAIN]
+    if task.cfg.balance == "sampling":
+        return balanced_order(train.labels, seed=task.seed, epoch=epoch)
+    return epoch_order(len(train), seed=task.seed, epoch=epoch)
+
+
+def _mix(task: Task, epoch: int, number: int) -> Mix | None:
+    return draw_mix(
+        _batch_size(task),
+        mixup_alpha=task.mixup,
+        cutmix_alpha=task.cutmix,
+        seed=task.seed,
+        epoch=epoch,
+        number=number,
+    )
+
+
+def _rendered(
+    data: Dataset, table: ViewTable, index: npt.NDArray[np.int64], mix: Mix | None, each: Each
+) -> Images:
+    view = table.render(data[Split.TRAIN], index, each=each)
+    return view if mix is None else mix(view)
 
 
 def _batch_size(task: Task) -> int:

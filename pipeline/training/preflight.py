@@ -17,17 +17,18 @@ from pipeline.training.networks import student_network, teacher_network
 from targets.formats.calibration import require_enough
 
 
-def require_trainable(recipe: Recipe, data: Dataset, *, seed: int) -> None:
+def require_trainable(recipe: Recipe, data: Dataset, *, teacher: Dataset, seed: int) -> None:
     """Raise `InputError` for what a later step of the run cannot do with the recipe or the data.
 
+    `teacher` is the data at the size of the teacher's images.
     The checks build networks. They do so in a session of their own: start another one after them.
     """
     session.start(seed=seed, threads=recipe.threads)
-    require_fit(recipe.augmentation, data)
-    require_fit(teacher_augmentation(recipe), data, cutout="teacher.cutout")
+    require_fit(recipe.augmentation, data, teacher_size=teacher.input.shape[0])
+    require_fit(teacher_augmentation(recipe), teacher, cutout="teacher.cutout")
     _require_int8(recipe, data)
-    _require_initial(recipe, data)
-    _require_features(recipe, data)
+    _require_initial(recipe, data, teacher)
+    _require_features(recipe, data, teacher)
 
 
 def _require_int8(recipe: Recipe, data: Dataset) -> None:
@@ -38,13 +39,13 @@ def _require_int8(recipe: Recipe, data: Dataset) -> None:
         require_quantizable(build(student_network(recipe, data)), family=recipe.distill.family)
 
 
-def _require_initial(recipe: Recipe, data: Dataset) -> None:
+def _require_initial(recipe: Recipe, data: Dataset, teacher: Dataset) -> None:
     """The student's initial weights must fit it; the teacher's are loaded before it trains."""
     network = student_network(recipe, data)
     if recipe.distill.weights is not None:
         load_initial(build(network), network, recipe.distill.weights)
     elif recipe.distill.init == "teacher":
-        inherit(student=build(network), teacher=build(teacher_network(recipe, data)))
+        inherit(student=build(network), teacher=build(teacher_network(recipe, teacher)))
 
 
 def _require_calibration(recipe: Recipe, data: Dataset) -> None:
@@ -58,10 +59,11 @@ def _require_calibration(recipe: Recipe, data: Dataset) -> None:
     )
 
 
-def _require_features(recipe: Recipe, data: Dataset) -> None:
+def _require_features(recipe: Recipe, data: Dataset, teacher: Dataset) -> None:
     """Both networks must have features that the feature loss can compare."""
     if recipe.distill.features != "none":
-        student, teacher = student_network(recipe, data), teacher_network(recipe, data)
+        networks = {"student": student_network(recipe, data)}
+        networks["teacher"] = teacher_network(recipe, teacher)
         feature_distillation(
-            recipe.distill.features, student=build(student), teacher=build(teacher)
+            recipe.distill.features, **{role: build(spec) for role, spec in networks.items()}
         )

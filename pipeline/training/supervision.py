@@ -5,18 +5,37 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.datasets.splits import Images
+from pipeline.datasets.splits import Dataset, Images, Split
 from pipeline.engine.artifacts import TeacherLogits
 from pipeline.losses import objectives
+from pipeline.losses.labels import LabelLoss, label_loss
 from pipeline.losses.objectives import Objective
-from pipeline.recipe.schema import DistillationConfig
+from pipeline.recipe.schema import DistillationConfig, TrainingConfig
 from pipeline.training.inference import Outputs
 from pipeline.training.loop import Targets
 
 
-def objective(cfg: DistillationConfig) -> Objective:
+def distilled(cfg: DistillationConfig, data: Dataset) -> Objective:
+    """Teacher and labels; images without a label learn from the teacher alone."""
     return objectives.distillation(
-        cfg.loss, temperature=cfg.temperature, alpha=cfg.alpha, parameters=cfg.parameters
+        cfg.loss,
+        temperature=cfg.temperature,
+        alpha=cfg.alpha,
+        parameters=cfg.parameters,
+        label_loss=_label_loss(cfg, data),
+    )
+
+
+def supervised(cfg: TrainingConfig, data: Dataset) -> Objective:
+    return objectives.supervised(_label_loss(cfg, data))
+
+
+def _label_loss(cfg: TrainingConfig, data: Dataset) -> LabelLoss:
+    return label_loss(
+        data[Split.TRAIN].labels,
+        len(data.classes),
+        balanced=cfg.balance == "weights",
+        smoothing=cfg.label_smoothing,
     )
 
 

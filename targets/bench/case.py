@@ -27,6 +27,8 @@ class BenchCase:
     """What a run recorded about its file; None: the agent describes the file."""
     adapter: ModelIO | None = None
     """Conversion between raw samples and a file from elsewhere."""
+    samples: Path | None = None
+    """.npy that it is queried with in place of the bench's: the same samples at another size."""
     batch: int = 1
     """Samples of one query."""
     inputs: Mapping[str, InputSpec] | None = None

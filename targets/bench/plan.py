@@ -60,7 +60,7 @@ def _raise(case: BenchCase, error: EdgeDistillError) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
-    """One device, one set of samples."""
+    """One device, and the samples of every case that has none of its own."""
 
     runner: AgentRunner
     plan: BenchPlan
@@ -126,7 +126,7 @@ class Bench:
         return broken
 
     def _block(self, case: BenchCase, index: int) -> Mapping[str, object]:
-        job = self._latency_job(index)
+        job = self._latency_job(case, index)
         self.runner.cool()
         before = self.runner.conditions()
         if case.native is None:
@@ -148,11 +148,11 @@ class Bench:
             for block in blocks
         ]
 
-    def _latency_job(self, index: int) -> AgentJob:
+    def _latency_job(self, case: BenchCase, index: int) -> AgentJob:
         plan = self.plan
         share = 1 / plan.processes
         return {
-            **self._job("latency"),
+            **self._job(case, "latency"),
             "seed": f"{plan.seed}:{index}",
             "warmup_runs": plan.warmup_runs,
             "warmup_ns": int(plan.warmup_s * 1e9),
@@ -161,16 +161,17 @@ class Bench:
             "max_duration_ns": int(plan.max_duration_s * share * 1e9),
         }
 
-    def _job(self, mode: str) -> AgentJob:
+    def _job(self, case: BenchCase, mode: str) -> AgentJob:
+        samples = case.samples or self.samples
         return {
             "mode": mode,
             "seed": str(self.plan.seed),
-            "samples": None if self.samples is None else self.runner.link.push(self.samples),
+            "samples": None if samples is None else self.runner.link.push(samples),
         }
 
     def once(self, case: BenchCase, mode: str) -> AgentResult:
         """The result of a process of its own: `describe`, `memory` or `profile`."""
-        return self.runner.waited(case, lambda: self.runner.run(case, self._job(mode)))
+        return self.runner.waited(case, lambda: self.runner.run(case, self._job(case, mode)))
 
     def outputs(self, case: BenchCase) -> tuple[Array | None, AgentResult]:
         """The output for every sample, each queried exactly once, and the record of the pass.
@@ -184,7 +185,7 @@ class Bench:
         return case.adapter.logits(outputs), record
 
     def _outputs(self, case: BenchCase) -> tuple[Array | None, AgentResult]:
-        record = self.runner.run(case, self._job("accuracy"))
+        record = self.runner.run(case, self._job(case, "accuracy"))
         there = record.pop("outputs")
         return None if there is None else self.runner.array(there), record
 

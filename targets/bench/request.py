@@ -36,6 +36,8 @@ class BenchRequest:
     """Numbers of threads, or `BIG`."""
     given: Given = field(default_factory=Given)
     samples: LabelledSamples | None = None
+    own_samples: Mapping[Path, Path] = field(default_factory=dict)
+    """Model -> .npy of `samples` in the size that the model takes, where it is another one."""
     outputs: tuple[str, ...] = ()
     """Names of the outputs to judge, in the models that have them."""
     class_offset: int = 0
@@ -82,6 +84,7 @@ def cases(
             options=request.options.get(runtime.name),
             exported=exported,
             adapter=None if exported is None else exported.adapter,
+            samples=request.own_samples.get(path),
         )
         for path in request.files
         for exported in [request.exports.get(path)]

@@ -132,6 +132,8 @@ class Model(Section):
     """Number of trained values; null if the file does not hold it."""
     macs: int | None = None
     """Multiply-accumulate operations of one query; null if the file does not hold them."""
+    input_shape: tuple[int, ...] | None = None
+    """Shape of one raw sample; null for a file that no run has described."""
     adapter: dict[str, object] | None = None
     """Conversion from a raw sample to the file's input and back (`targets.formats.model_io`)."""
     inputs: tuple[Tensor, ...] | None = None

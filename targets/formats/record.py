@@ -24,6 +24,8 @@ class ExportedModel(BaseModel):
     parameters: int | None
     macs: int | None
     """`parameters` and `macs` are null where the user's own file does not show them."""
+    input_shape: tuple[int, ...] | None = None
+    """Shape of one raw sample; the file of a user may take it in another layout."""
     adapter: ModelIO | None = None
     """Input and output of the user's own file."""
 

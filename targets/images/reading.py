@@ -4,14 +4,18 @@ Every place that reads a picture uses this module: training, measurement and `pr
 pixels. Pillow decides the format; formats that start another program (EPS) are left out.
 """
 
+import io
 import struct
-import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from targets.images.silence import without_warnings
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -19,8 +23,8 @@ if TYPE_CHECKING:
 Pixels = npt.NDArray[np.uint8]
 Channels = Literal[1, 3]
 
-FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP")
-"""MPO is what several phones write as .jpg."""
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""JPEG includes MPO, which several phones write as .jpg: Pillow opens both by this name."""
 
 MAX_PIXELS = 178_956_970
 """Pillow's own limit, above which it takes a file for a decompression bomb: 512 MiB of RGB."""
@@ -49,29 +53,49 @@ def read(source: Path | bytes, *, channels: Channels = 3) -> Pixels:
 
 def opened(source: Path | bytes) -> "Image":
     """The picture with its metadata, decoded; its `mode` and `format` are those of the file."""
-    import io
-
-    from PIL import Image, UnidentifiedImageError
-
     try:
         content = source if isinstance(source, bytes) else source.read_bytes()
     except OSError as error:
         raise UnreadablePictureError(error.strerror or str(error)) from error
     if not content:
         raise UnreadablePictureError("empty file")
+    with _explained():
+        image = _recognised(io.BytesIO(content))
+        image.load()
+    return image
+
+
+def header(path: Path) -> tuple[int, int, str]:
+    """Width, height and mode as the file has them: before its rotation, and nothing is decoded."""
+    with _explained(), path.open("rb") as file:
+        image = _recognised(file)
+        return image.width, image.height, image.mode
+
+
+def _recognised(file: BinaryIO) -> "Image":
+    from PIL import Image
+
+    Image.init()
+    # Pillow raises KeyError for a format that it was built without, as AVIF.
+    image = Image.open(file, formats=[name for name in FORMATS if name in Image.OPEN])
+    _require_size(image)
+    return image
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What Pillow raises as `UnreadablePictureError`."""
+    from PIL import Image, UnidentifiedImageError
+
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of large pictures and of odd metadata
-            image = Image.open(io.BytesIO(content), formats=FORMATS)
-            _require_size(image)
-            image.load()
+        with without_warnings():  # Pillow warns of large pictures and of odd metadata
+            yield
     except UnidentifiedImageError as error:
         raise UnreadablePictureError("not a picture") from error
     except Image.DecompressionBombError as error:
         raise UnreadablePictureError(f"more than {MAX_PIXELS:,} pixels") from error
     except FAILURES as error:
         raise UnreadablePictureError(f"broken: {_first_line(error)}") from error
-    return image
 
 
 def pixels(image: "Image", *, channels: Channels) -> Pixels:

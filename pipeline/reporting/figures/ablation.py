@@ -8,6 +8,7 @@ from pipeline.reporting.schema.ablation import Step, Variant
 VARIANTS = {
     "teacher": ("#8c564b", ":"),
     "student_scratch": ("#7f7f7f", "-"),
+    "student_random": ("#17becf", "-"),
     "student_kd": ("#1f77b4", "-"),
     "kd_ptq": ("#d9730d", "--"),
     "kd_qat": ("#2ca02c", "--"),

@@ -30,6 +30,7 @@ LEVEL = 0.05
 VARIANTS = {
     "teacher": "teacher",
     "student_scratch": "student from scratch",
+    "student_random": "student from random weights, with distillation",
     "student_kd": "+ distillation",
     "kd_ptq": "+ int8 by calibration alone",
     "kd_qat": "+ int8, trained with distillation",
@@ -39,6 +40,7 @@ VARIANTS = {
 
 STEPS = (
     ("student_scratch", "student_kd", "distillation"),
+    ("student_random", "student_kd", "initial weights in place of random ones"),
     ("student_kd", "kd_ptq", "int8 by calibration alone"),
     ("kd_ptq", "kd_qat", "quantization-aware training after calibration"),
     ("student_kd", "kd_qat", "int8 with quantization-aware training"),

@@ -42,6 +42,8 @@ class ModelFile(Part):
     size_bytes: int
     parameters: int | None
     macs: int | None
+    input_shape: tuple[int, ...] | None = None
+    """Shape of one raw sample; null in older reports."""
 
 
 class Fidelity(Part):
@@ -73,6 +75,9 @@ class AccuracyChange(Part):
 class Accuracy(Fidelity):
     top1: float | None = None
     top1_ci: Interval | None = None
+    balanced_accuracy: float | None = None
+    """Mean recall of the classes that the test split has; `macro_f1` is their mean F1."""
+    macro_f1: float | None = None
     agreement_with_source: float | None = None
     """Agreement with the network that the file was made from; null for a file of the user's."""
     accuracy_change: AccuracyChange | None = None

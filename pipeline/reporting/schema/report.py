@@ -9,9 +9,12 @@ from typing import Final, Literal, Self
 
 from pydantic import ConfigDict, Field, JsonValue, ValidationError, field_validator
 
+from pipeline.datasets.audit.schema import Audit
 from pipeline.engine.artifacts import DatasetSummary
 from pipeline.reporting.schema.ablation import Ablation
+from pipeline.reporting.schema.label_suspect import LabelSuspect
 from pipeline.reporting.schema.model_row import ModelRow, Part
+from pipeline.reporting.schema.per_class import PerClass
 from targets.errors import InputError
 from targets.formats.record import Parity, ScaleRow, Scales
 
@@ -46,6 +49,10 @@ class StageRow(Part):
 class DatasetUsed(DatasetSummary):
     majority_share: float | None = None
     """Top-1 on the test split of always naming its most frequent class."""
+    test_imbalance: float | None = None
+    """Samples of the test split's largest class over those of its smallest."""
+    audit: Audit | None = None
+    """Null where the data are no picture files."""
 
 
 class Recommended(Part):
@@ -135,6 +142,10 @@ class Report(Part):
     recommended: tuple[Recommended, ...] = ()
     models: tuple[ModelRow, ...]
     """A row per device and model."""
+    per_class: tuple[PerClass, ...] = ()
+    """Of the teacher, the float student, and the files that are recommended or int8."""
+    label_suspects: tuple[LabelSuspect, ...] = ()
+    """The labels that the teacher contradicts most, by split: probable label errors."""
     parity: tuple[Parity, ...]
     processors: tuple[ProcessorRow, ...] = ()
     scales: tuple[TensorScales, ...] = ()

@@ -19,7 +19,7 @@ from pipeline.reporting.schema.report import DatasetUsed, Report
 from pipeline.reporting.tables.ablation import print_ablation
 from pipeline.reporting.tables.cells import Cells, Table, print_rows, tabulate
 
-OPTIONAL = ("flips %", "worst class", "peak memory", "verdict")
+OPTIONAL = ("balanced %", "macro F1 %", "flips %", "worst class", "peak memory", "verdict")
 
 
 def models(report: Report) -> Table:
@@ -32,13 +32,20 @@ def models(report: Report) -> Table:
     return tabulate(rows, optional=OPTIONAL)
 
 
+UNEVEN = 1.5
+"""Imbalance of the test split above which top-1 is not enough: it says little of small classes."""
+
+
 def _cells(row: ModelRow, dataset: DatasetUsed) -> Cells:
+    uneven = (dataset.test_imbalance or 1) > UNEVEN
     return {
         "model": row.name,
         "size": kilobytes(row.size_bytes),
         "params": count(row.parameters),
         "top-1 %": percent(row.top1) + ("" if above(row, dataset.majority_share) else " *"),
         "95 % interval": span(row.top1_ci, percent),
+        "balanced %": percent(row.balanced_accuracy if uneven else None),
+        "macro F1 %": percent(row.macro_f1 if uneven else None),
         "agrees %": percent(row.agreement_with_teacher),
         "flips %": percent(row.negative_flip_rate),
         "worst class": worst_class(row.worst_class_change, dataset.classes),

@@ -1,0 +1,229 @@
+"""`pipeline predict`: parse the options, classify the pictures, and show the results."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from pipeline.cli.options import JSON, PATH
+from targets.errors import InputError
+
+if TYPE_CHECKING:
+    from targets.prediction.classifier import Classifier
+    from targets.prediction.pictures import Listing
+    from targets.prediction.session import Results
+
+
+@click.command()
+@click.argument("model", type=PATH)
+@click.argument("pictures", nargs=-1, required=True, type=PATH)
+@click.option(
+    "--top", type=click.IntRange(min=1), default=3, show_default=True, help="Classes per picture."
+)
+@click.option(
+    "--wrong-only", is_flag=True, help="Show only pictures whose folder names another class."
+)
+@click.option("--csv", "csv_file", type=PATH, help="File to write, a row per picture.")
+@click.option("--labels", type=PATH, help="File with the names of the classes, one per line.")
+@click.option("--size", metavar="N|HxW", help="Size of the input, where the model leaves it open.")
+@click.option(
+    "--channels",
+    type=click.Choice(["1", "3"]),
+    help="Channels of the input: 3 for RGB, 1 for grey, where the model leaves them open.",
+)
+@click.option(
+    "--fit",
+    type=click.Choice(["crop", "pad", "stretch"]),
+    help="How a picture is fitted into the input [default: crop].",
+)
+@click.option(
+    "--scale",
+    help="Factor of the values that the model expects: pixel * SCALE + OFFSET; 1/255 too.",
+)
+@click.option("--offset", help="Offset of these values; both are one number, or one per channel.")
+@click.option(
+    "--output",
+    type=click.Choice(["logits", "probabilities"]),
+    help="What the model gives [default: read from the file].",
+)
+@click.option("--output-name", metavar="NAME", help="The output that holds the scores.")
+@JSON
+def predict(as_json: bool, **options: object) -> int:
+    """Classify pictures with a model file.
+
+    PICTURES are files and folders, which are searched recursively. A file of `pipeline run` needs
+    no option: the .json beside it says how pictures become its input. Options from --labels to
+    --output-name describe any other .tflite or .onnx file.
+
+    Where folders have the names of classes, the accuracy is shown, and wrong ones come first.
+    Files that cannot be read are listed at the end, and the exit code is then 2.
+
+    \b
+    Example:
+      pipeline predict runs/photos/models/student.int8.tflite new/
+    """
+    return _predict(Options(**options), as_json=as_json)  # type: ignore[arg-type] # click checks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options as the command line gives them."""
+
+    model: Path
+    pictures: tuple[Path, ...]
+    top: int
+    wrong_only: bool
+    csv_file: Path | None
+    labels: Path | None
+    size: str | None
+    channels: str | None
+    fit: 'Literal["crop", "pad", "stretch"] | None'
+    scale: str | None
+    offset: str | None
+    output: 'Literal["logits", "probabilities"] | None'
+    output_name: str | None
+
+
+def _predict(options: Options, *, as_json: bool) -> int:
+    from pipeline.reporting.tables import predictions
+    from targets.digest import file_sha256
+    from targets.prediction import pictures, session
+
+    _require_folder(options.csv_file)
+    classifier = _classifier(options)
+    listing = pictures.listed(options.pictures)
+    if options.wrong_only:
+        _require_labels(classifier, listing)
+    with _progress(len(listing.files)) as done:
+        results = session.predict_all(
+            classifier, listing, top=options.top, wrong_only=options.wrong_only, done=done
+        )
+    if options.csv_file is not None:
+        lines = predictions.as_csv(results, classifier.classes, top=options.top)
+        _write(options.csv_file, lines)
+    if as_json:
+        digest = file_sha256(classifier.path)
+        click.echo(json.dumps(predictions.document(results, classifier, sha256=digest)))
+    else:
+        predictions.print_predictions(results, classifier.classes)
+    click.echo(predictions.speed(results, classifier.runtime), err=True)
+    if listing.skipped:
+        click.echo(f"other files in the folders, skipped: {listing.skipped:,}", err=True)
+    return _unreadable(results, len(listing.files))
+
+
+def _classifier(options: Options) -> "Classifier":
+    from targets import Classifier
+
+    return Classifier(
+        options.model,
+        classes=None if options.labels is None else _names(options.labels),
+        size=None if options.size is None else _size(options.size),
+        channels=None if options.channels is None else (1 if options.channels == "1" else 3),
+        fit=options.fit,
+        scale=_factor(options.scale, "--scale"),
+        offset=_factor(options.offset, "--offset"),
+        output=options.output,
+        output_name=options.output_name,
+    )
+
+
+def _names(path: Path) -> list[str]:
+    try:
+        names = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "is no UTF-8 text"
+        raise InputError(
+            f"--labels {path}: cannot be read: {reason}. Give a text file, one class per line."
+        ) from error
+    while names and not names[-1].strip():
+        names.pop()
+    return names
+
+
+def _size(text: str) -> tuple[int, int]:
+    sides = text.lower().split("x")
+    if len(sides) > 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
+        raise InputError(
+            f"--size {text}: is a whole number above 0, or height and width as in --size 96x128."
+        )
+    return int(sides[0]), int(sides[-1])
+
+
+def _factor(text: str | None, option: str) -> float | tuple[float, ...] | None:
+    """One number, or one per channel divided by commas; each may be a fraction."""
+    if text is None:
+        return None
+    try:
+        values = tuple(_number(part) for part in text.split(","))
+    except (ValueError, ZeroDivisionError) as error:
+        raise InputError(
+            f"{option} {text}: is a number or a fraction such as 1/255, or one per channel as in "
+            "0.017,0.018,0.017."
+        ) from error
+    return values[0] if len(values) == 1 else values
+
+
+def _number(text: str) -> float:
+    above, slash, below = text.partition("/")
+    return float(above) / (float(below) if slash else 1.0)
+
+
+def _require_folder(file: Path | None) -> None:
+    if file is not None and (not file.parent.is_dir() or file.is_dir()):
+        raise InputError(f"--csv {file}: is no file in an existing folder. Make its folder first.")
+
+
+def _require_labels(classifier: "Classifier", listing: "Listing") -> None:
+    from targets.prediction.pictures import Folders
+
+    folders = Folders(classifier.classes)
+    if all(folders.class_of(found) is None for found in listing.files):
+        names = ", ".join(classifier.classes[:5])
+        raise InputError(
+            "--wrong-only: no folder of these pictures has the name of a class of the model "
+            f"({names}, …), so that none is known to be wrong. Leave the option out."
+        )
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[], object]]:
+    """A bar on a terminal's stderr; nothing elsewhere."""
+    if total < 2 or not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("predict", total=total)
+        yield lambda: bar.advance(task)
+
+
+def _write(path: Path, lines: Iterator[str]) -> None:
+    part = path.with_name(f"{path.name}.part")
+    # Names of files may hold bytes that are no UTF-8.
+    with part.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        file.writelines(lines)
+    part.replace(path)
+
+
+def _unreadable(results: "Results", count: int) -> int:
+    from pipeline.reporting.tables.predictions import printable
+
+    failed = results.unreadable
+    if not failed:
+        return 0
+    click.echo(
+        f"Error: {len(failed):,} of {count:,} files cannot be read as pictures. Mend or remove "
+        "them; the results of the others are complete:",
+        err=True,
+    )
+    for path, reason in failed:
+        click.echo(f"  {printable(str(path))}: {printable(reason)}", err=True)
+    return InputError.exit_code

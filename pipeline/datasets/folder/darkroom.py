@@ -1,0 +1,184 @@
+"""Decodes all pictures of a data set once, in parallel, into a folder of the cache.
+
+The three files of `cached` only grow, and the line of a chunk comes last. A work folder that a kill
+left is cut back to the chunks whose checksum is right, and goes on from there. One rename publishes
+it.
+"""
+
+import os
+import warnings
+import zlib
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import numpy as np
+
+from pipeline.datasets.folder.cached import CANVASES, IMAGES, PICTURES, Line, lines
+from pipeline.datasets.folder.form import Developed, Form
+from pipeline.datasets.folder.index import UNREADABLE
+from pipeline.datasets.folder.inventory import shown
+from pipeline.datasets.folder.progress import progress
+from pipeline.datasets.folder.storage import cache_folder, explained, require_room
+from targets.devices.cpus import available_cpus
+from targets.errors import InputError
+from targets.file_lock import waiting_lock
+
+CHUNK = 32
+"""Files whose pictures are written together."""
+
+Files = Mapping[str, str]
+"""Digest -> path of a file with these contents, in the order of the rows."""
+
+
+def prepared(files: Files, form: Form, *, verify: bool) -> Path:
+    """The cache folder of these files in this form, found or made."""
+    folder = cache_folder() / form.key(files)
+    if folder.is_dir() and not verify:
+        return folder
+    work = folder.with_suffix(".work")
+    try:
+        with waiting_lock(folder.with_suffix(".lock"), on_wait=lambda: None):
+            if folder.is_dir():  # made by another process, or to be verified
+                os.replace(folder, work)
+            _make(files, form, work)
+            os.replace(work, folder)
+    except OSError as error:
+        raise explained(error, needed=_bytes(work, files, form)) from error
+    return folder
+
+
+def _make(files: Files, form: Form, work: Path) -> None:
+    work.mkdir(parents=True, exist_ok=True)
+    require_room(work, len(files) * int(np.prod(form.image)) - _size(work))
+    with warnings.catch_warnings():
+        # Around the threads: each one does this too, in `targets.images.reading`, and what one
+        # restores while another reads would otherwise stay.
+        warnings.simplefilter("ignore")
+        with Roll(work, len(files), form) as roll:
+            left = list(files.items())[roll.rows :]
+            with progress("decoding", len(files), done=roll.rows) as bar:
+                for chunk in _developed(left, form):
+                    roll.append(chunk)
+                    bar(len(chunk))
+
+
+def _developed(files: list[tuple[str, str]], form: Form) -> Iterator[list[Developed]]:
+    """The chunks in order; a few are in memory, however many there are."""
+
+    def one(chunk: list[tuple[str, str]]) -> list[Developed]:
+        return [_checked(digest, path, form) for digest, path in chunk]
+
+    threads = len(available_cpus())
+    pool, running = ThreadPoolExecutor(threads), deque[Future[list[Developed]]]()
+    try:
+        for start in range(0, len(files), CHUNK):
+            running.append(pool.submit(one, files[start : start + CHUNK]))
+            if len(running) > threads + 1:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _checked(digest: str, path: str, form: Form) -> Developed:
+    made = form.develop(Path(path))
+    if made.sha256 != ("" if digest.startswith(UNREADABLE) else digest):
+        raise InputError(
+            f"data set folder: {shown(path)} changed while it was read. Run the same command "
+            "again; if it did not change, with --set dataset.verify=true."
+        )
+    return made
+
+
+class Roll:
+    """The three files while they grow."""
+
+    def __init__(self, work: Path, total: int, form: Form) -> None:
+        self._form, self.rows = form, 0
+        self._images, self._canvases, self._lines = (
+            _growing(work / name) for name in (IMAGES, CANVASES, PICTURES)
+        )
+        header = {"descr": "|u1", "fortran_order": False, "shape": (total, *form.image)}
+        np.lib.format.write_array_header_1_0(self._images, header)  # type: ignore[no-untyped-call]
+        for line in list(lines(work / PICTURES)):
+            if not self._holds(line):
+                break
+        for file in (self._images, self._canvases, self._lines):
+            file.truncate()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        for file in (self._images, self._canvases, self._lines):
+            if kind is None:
+                os.fsync(file.fileno())
+            file.close()
+
+    def _holds(self, line: Line) -> bool:
+        """Whether the chunk is there, unchanged; the files are then behind it, and else before."""
+        images, canvases = self._images.tell(), self._canvases.tell()
+        row = int(np.prod(self._form.image))
+        sizes = [height * width * self._form.image[2] for height, width in line.canvases]
+        crc = zlib.crc32(self._images.read(row * len(line.facts)))
+        if zlib.crc32(self._canvases.read(sum(sizes)), crc) != line.crc:
+            self._images.seek(images)
+            self._canvases.seek(canvases)
+            return False
+        self._lines.seek(len(line.encoded()), os.SEEK_CUR)
+        self.rows += len(line.facts)
+        return True
+
+    def append(self, chunk: list[Developed]) -> None:
+        blank = np.zeros(self._form.image, np.uint8)
+        pictures = [made.canvas for made in chunk if made.canvas is not None]
+        images = b"".join((blank if made.image is None else made.image).tobytes() for made in chunk)
+        canvases = b"".join(picture.tobytes() for picture in pictures)
+        line = Line(
+            facts=tuple(made.facts for made in chunk),
+            canvases=tuple(_sides(made) for made in chunk),
+            crc=zlib.crc32(canvases, zlib.crc32(images)),
+        )
+        _write(self._images, images)
+        _write(self._canvases, canvases)
+        _write(self._lines, line.encoded())
+        self.rows += len(chunk)
+
+
+def _sides(made: Developed) -> tuple[int, int]:
+    return (0, 0) if made.canvas is None else (made.canvas.shape[0], made.canvas.shape[1])
+
+
+def _growing(path: Path) -> BinaryIO:
+    path.touch()
+    return path.open("r+b", buffering=0)  # a write that returned survives the process
+
+
+def _write(file: BinaryIO, content: bytes) -> None:
+    left = memoryview(content)
+    while left:
+        left = left[file.write(left) :]
+
+
+def _size(work: Path) -> int:
+    return sum(file.stat().st_size for file in work.iterdir()) if work.is_dir() else 0
+
+
+def _bytes(work: Path, files: Files, form: Form) -> int:
+    """What all pictures will need, from what the first of them do."""
+    done = (
+        sum(len(line.facts) for line in lines(work / PICTURES))
+        if (work / PICTURES).is_file()
+        else 0
+    )
+    return _size(work) * len(files) // done if done else 2 * len(files) * int(np.prod(form.image))

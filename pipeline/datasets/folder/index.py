@@ -1,0 +1,84 @@
+"""The sha256 of every file, remembered by size and time, so that unchanged files are not read."""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from stat import S_ISREG
+
+from pipeline.datasets.folder.progress import progress
+from pipeline.datasets.folder.storage import cache_folder, write
+from targets.devices.cpus import available_cpus
+from targets.digest import file_sha256
+
+RACY_NS = 2_000_000_000
+"""Resolution of the coarsest clock of a file system (FAT): a file that is younger than the index by
+less than that can have changed again unnoticed, and is read again (git's "racy" entries)."""
+
+Stamp = tuple[int, int, int]
+"""Size in bytes, times of the last change of contents and of the entry in ns."""
+
+UNREADABLE = "!"
+"""Begins the reason that stands in place of a digest."""
+
+
+def digests(root: Path, paths: Iterable[str], *, verify: bool = False) -> list[str]:
+    """The sha256 of each file, or `UNREADABLE` and why. With `verify`, every file is read."""
+    begun = time.time_ns()
+    name = hashlib.sha256(bytes(root.resolve())).hexdigest()
+    place = cache_folder() / "index" / f"{name}.json"
+    known = {} if verify else _known(place)
+    stamps = {path: _stamp(f"{root}/{path}") for path in paths}
+    made = {
+        path: known[path][1]
+        for path, stamp in stamps.items()
+        if path in known and known[path][0] == stamp
+    }
+    fresh = [path for path in stamps if path not in made]
+    if fresh:
+        made.update(zip(fresh, _hashed(root, fresh, stamps), strict=True))
+        settled = {
+            path: (stamp, made[path])
+            for path, stamp in stamps.items()
+            if isinstance(stamp, tuple) and max(stamp[1:]) < begun - RACY_NS
+        }
+        write(place, json.dumps(settled).encode())
+    return [made[path] for path in stamps]
+
+
+def _known(place: Path) -> dict[str, tuple[Stamp, str]]:
+    with suppress(OSError, ValueError):
+        read = json.loads(place.read_bytes())
+        return {path: (tuple(stamp), digest) for path, (stamp, digest) in read.items()}
+    return {}
+
+
+def _stamp(path: str) -> Stamp | str:
+    try:
+        seen = os.stat(path)  # noqa: PTH116
+    except OSError as error:
+        return UNREADABLE + (error.strerror or str(error))
+    if not S_ISREG(seen.st_mode):
+        return f"{UNREADABLE}not a regular file"
+    return seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
+
+
+def _hashed(root: Path, paths: list[str], stamps: Mapping[str, Stamp | str]) -> Iterator[str]:
+    def one(path: str) -> str:
+        stamp = stamps[path]
+        try:
+            return stamp if isinstance(stamp, str) else file_sha256(root / path)
+        except OSError as error:
+            return UNREADABLE + (error.strerror or str(error))
+
+    with (
+        ThreadPoolExecutor(len(available_cpus())) as pool,
+        progress("reading", len(paths)) as done,
+    ):
+        for digest in pool.map(one, paths):
+            yield digest
+            done(1)

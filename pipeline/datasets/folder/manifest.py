@@ -1,0 +1,230 @@
+"""A table of pictures: path, label, and perhaps split and group, a row each."""
+
+import csv
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from pipeline.datasets.folder.class_folders import Labelled
+from pipeline.datasets.folder.inventory import SHOWN, Entry, listed, shown
+from pipeline.datasets.folder.roles import roles
+from pipeline.datasets.folder.settings import Settings
+from pipeline.datasets.folder.tree import Tree
+from pipeline.datasets.splits import Split
+from targets.errors import InputError, did_you_mean, missing_package
+
+USUAL = {
+    "path": (
+        *("path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path"),
+        *("image_name", "image_file", "image_id", "img", "img_path", "picture", "photo", "id"),
+    ),
+    "label": ("label", "class", "category", "target", "class_name", "label_name", "labels"),
+    "split": ("split", "set", "subset", "partition"),
+    "group": ("group", "group_id"),
+}
+"""Role of a column -> its usual names, the best first; case is ignored."""
+
+Rows = list[dict[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    path: str
+    label: str
+    split: str | None
+    group: str | None
+
+
+def obvious(root: Path, tree: Tree) -> str | None:
+    """The one table in `root` that has a column of paths and one of labels."""
+    found = [name for name in tree.tables if _usable(root / name)]
+    if len(found) > 1:
+        raise InputError(
+            f"data set folder: {root} has several tables with paths and labels: {listed(found)}. "
+            "Name one with --set dataset.manifest=FILE."
+        )
+    return found[0] if found else None
+
+
+def _usable(path: Path) -> bool:
+    try:
+        names = _read(path)[0]
+    except InputError:
+        return False
+    return all(_usual(names, role) is not None for role in ("path", "label"))
+
+
+def in_table(root: Path, name: str, tree: Tree, settings: Settings) -> Labelled:
+    """The pictures of the table `name`. Raises one `InputError` for all its problems."""
+    table = root / name
+    header, rows = _read(table)
+    columns = _columns(header, table, settings)
+    places = Places(root, tree)
+    splits = _splits(rows, columns, table)
+    entries: dict[str, Entry] = {}
+    problems: list[str] = []
+    for number, row in enumerate(rows, start=2):
+        try:
+            entry = _entry(row, columns, places, splits)
+            _require_same(entries.setdefault(entry.path, entry), entry)
+        except ValueError as problem:
+            problems.append(f"line {number}: {problem}")
+    if problems:
+        more = f"; and {len(problems) - SHOWN:,} more" if len(problems) > SHOWN else ""
+        raise InputError(
+            f"data set folder: {table} has {len(problems):,} wrong lines: "
+            f"{'; '.join(problems[:SHOWN])}{more}. Correct the table, or leave these lines out."
+        )
+    unlisted = len(set(tree.pictures) - entries.keys())
+    notes = [f"{shown(name)} gives the labels."]
+    if unlisted:
+        notes.append(f"{unlisted:,} pictures are not in {shown(name)} and are left out.")
+    ordered = sorted(entries.values(), key=lambda entry: entry.path)
+    return Labelled(entries=tuple(ordered), notes=tuple(notes))
+
+
+class Places:
+    """Finds the file that a table means: by its path, or by a name that only one file has."""
+
+    def __init__(self, root: Path, tree: Tree) -> None:
+        self.root, self.known = root, set(tree.pictures)
+        self.by_name: dict[str, list[str]] = defaultdict(list)
+        for path in tree.pictures:
+            place = PurePosixPath(path)
+            for key in {str(place.with_suffix("")), place.name, place.stem}:
+                self.by_name[key].append(path)
+
+    def find(self, text: str) -> str:
+        if not text:
+            raise ValueError("no path")
+        if PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute():
+            raise ValueError(f"{shown(text)} is absolute; paths are relative to {self.root}")
+        path = os.path.normpath(text)
+        if path not in self.known and "\\" in path:
+            path = os.path.normpath(path.replace("\\", "/"))
+        if path.split("/")[0] == "..":
+            raise ValueError(f"{shown(text)} leads out of {self.root}")
+        if path in self.known or (self.root / path).is_file():
+            return path
+        found = self.by_name.get(path, [])
+        if len(found) > 1:
+            raise ValueError(f"{shown(text)} can be {listed(found)}")
+        if not found:
+            raise ValueError(f"{shown(text)} is missing{self._other_suffix(path)}")
+        return found[0]
+
+    def _other_suffix(self, path: str) -> str:
+        near = self.by_name.get(str(PurePosixPath(path).with_suffix("")), [])
+        return f" (there is {listed(near)})" if near else ""
+
+
+def _entry(
+    row: Mapping[str, str], columns: Columns, places: Places, splits: Mapping[str, Split]
+) -> Entry:
+    path = places.find(row[columns.path])
+    label = row[columns.label]
+    if not label:
+        raise ValueError(f"{shown(path)} has no label")
+    return Entry(
+        path=path,
+        label=label,
+        split=None if columns.split is None else splits[row[columns.split]],
+        group=None if columns.group is None else row[columns.group] or path,
+    )
+
+
+def _require_same(first: Entry, again: Entry) -> None:
+    for what, before, now in (
+        ("labels", first.label, again.label),
+        ("splits", first.split, again.split),
+        ("groups", first.group, again.group),
+    ):
+        if before != now:
+            raise ValueError(f"{shown(first.path)} has two {what}: {before} and {now}")
+
+
+def _splits(rows: Rows, columns: Columns, table: Path) -> Mapping[str, Split]:
+    if columns.split is None:
+        return {}
+    values = dict.fromkeys(row[columns.split] for row in rows)
+    known = roles(values)
+    unknown = [value or "(empty)" for value in values if value not in known]
+    if unknown:
+        raise InputError(
+            f"data set folder: {table} has unknown splits in the column '{columns.split}': "
+            f"{listed(unknown)}. Known are train, val and test, and their usual variants."
+        )
+    return known
+
+
+def _columns(header: Sequence[str], table: Path, settings: Settings) -> Columns:
+    return Columns(
+        path=_required(header, table, "path", settings.path_column),
+        label=_required(header, table, "label", settings.label_column),
+        split=_column(header, table, "split", settings.split_column),
+        group=_column(header, table, "group", settings.group_column),
+    )
+
+
+def _required(header: Sequence[str], table: Path, role: str, name: str | None) -> str:
+    column = _column(header, table, role, name)
+    if column is None:
+        raise InputError(
+            f"data set folder: {table} has no column that is known to hold the {role}; it has: "
+            f"{listed(list(header))}. Name one with --set dataset.{role}_column=NAME."
+        )
+    return column
+
+
+def _column(header: Sequence[str], table: Path, role: str, name: str | None) -> str | None:
+    if name is None:
+        return _usual(header, role)
+    if name not in header:
+        raise InputError(
+            f"data set folder: {table} has no column '{name}' "
+            f"(dataset.{role}_column){did_you_mean(name, header)} It has: {listed(list(header))}."
+        )
+    return name
+
+
+def _usual(header: Sequence[str], role: str) -> str | None:
+    folded = {name.casefold().replace(" ", "_"): name for name in reversed(header)}
+    return next((folded[name] for name in USUAL[role] if name in folded), None)
+
+
+def _read(table: Path) -> tuple[list[str], Rows]:
+    """Column names and rows, as text without spaces around it."""
+    try:
+        lines = _parquet(table) if table.suffix.lower() == ".parquet" else _delimited(table)
+        header = [name.strip() for name in next(lines)]
+        rows = [dict(zip(header, map(str.strip, row), strict=True)) for row in lines if any(row)]
+    except StopIteration:
+        raise InputError(f"data set folder: {table} is empty.") from None
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(
+            f"data set folder: {table} cannot be read as a table: {error}. Give a .csv or .tsv "
+            "file in UTF-8 whose first line names the columns, and whose lines are of equal length."
+        ) from error
+    return header, rows
+
+
+def _delimited(table: Path) -> Iterator[list[str]]:
+    with table.open(encoding="utf-8-sig", newline="") as file:
+        first = file.readline()
+        file.seek(0)
+        delimiter = max("\t,;", key=first.count)
+        yield from csv.reader(file, delimiter=delimiter, strict=True)
+
+
+def _parquet(table: Path) -> Iterator[list[str]]:
+    try:
+        parquet = import_module("pyarrow.parquet")
+    except ImportError:
+        raise missing_package("pyarrow", needed_for=f"the table {table}") from None
+    columns = parquet.read_table(table).to_pydict()
+    yield list(columns)
+    for row in zip(*columns.values(), strict=True):
+        yield ["" if value is None else str(value) for value in row]

@@ -1,0 +1,137 @@
+"""The split of every picture: the given one, or a seeded one by class, by group where there is one.
+
+Copies of a file come into the same split.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.datasets.contract import SourceConfig
+from pipeline.datasets.folder.inventory import Inventory, listed
+from pipeline.datasets.splits import Images, Labels, Samples, Split, hold_out, three_way
+from targets.errors import InputError
+
+Rows = npt.NDArray[np.int64]
+
+FOLDS = 20
+"""Parts of which whole ones make a split by group: shares are met to 5 % at best."""
+
+
+def splits(inventory: Inventory, contents: Sequence[str], cfg: SourceConfig) -> list[Split | None]:
+    """The split of each entry, whose digests are `contents`; None for those without a label."""
+    parter = Parter(inventory, contents, cfg)
+    made = [entry.split for entry in inventory.entries]
+    for split, rows in parter.parts().items():
+        for row in rows.tolist():
+            made[row] = split
+    return made
+
+
+class Parter:
+    def __init__(self, inventory: Inventory, contents: Sequence[str], cfg: SourceConfig) -> None:
+        self.root, self.classes, self.cfg = inventory.root, inventory.classes, cfg
+        self.entries, self.contents = inventory.entries, contents
+        numbers = {name: number for number, name in enumerate(inventory.classes)}
+        self.labels = np.array([numbers.get(entry.label or "", -1) for entry in self.entries])
+
+    def parts(self) -> Mapping[Split, Rows]:
+        given = {entry.split for entry in self.entries if entry.label is not None}
+        if given == {None}:
+            return self._three_way(self._rows(None))
+        trained = self._rows(Split.TRAIN)
+        made: dict[Split, Rows] = {Split.TRAIN: trained}
+        for split, share in ((Split.TEST, self.cfg.test), (Split.VAL, self.cfg.validation)):
+            if split not in given:
+                made[Split.TRAIN], made[split] = self._held(made[Split.TRAIN], share)
+        return made
+
+    def _rows(self, split: Split | None) -> Rows:
+        held = [e.label is not None and e.split is split for e in self.entries]
+        return np.flatnonzero(held)
+
+    def _three_way(self, rows: Rows) -> Mapping[Split, Rows]:
+        validation, test = self.cfg.validation, self.cfg.test
+        if self._grouped(rows):
+            rest, tested = self._by_group(rows, test)
+            trained, validated = self._by_group(rest, validation / (1 - test))
+            return {Split.TRAIN: trained, Split.VAL: validated, Split.TEST: tested}
+        self._require(rows, 3)
+        made = three_way(
+            self._samples(rows),
+            validation=validation,
+            test=test,
+            seed=self.cfg.split_seed,
+            name=str(self.root),
+            classes=self.classes,
+        )
+        return {split: self._with_copies(rows, samples) for split, samples in made.items()}
+
+    def _held(self, rows: Rows, share: float) -> tuple[Rows, Rows]:
+        """(rest, held out)"""
+        if self._grouped(rows):
+            return self._by_group(rows, share)
+        self._require(rows, 2)
+        seed, name = self.cfg.split_seed, str(self.root)
+        rest, held = hold_out(self._samples(rows), share, seed=seed, name=name)
+        return self._with_copies(rows, rest), self._with_copies(rows, held)
+
+    def _samples(self, rows: Rows) -> Samples:
+        """One row for each contents, in place of images: what is split is the index."""
+        first = {self.contents[row]: row for row in reversed(rows.tolist())}
+        index = np.array(sorted(first.values()))
+        return Samples(images=cast(Images, index), labels=cast(Labels, self.labels[index]))
+
+    def _with_copies(self, rows: Rows, part: Samples) -> Rows:
+        contents = {self.contents[row] for row in np.asarray(part.images).tolist()}
+        return np.array([row for row in rows.tolist() if self.contents[row] in contents])
+
+    def _require(self, rows: Rows, least: int) -> None:
+        """Each class has `least` different pictures."""
+        labels = self._samples(rows).labels
+        counts = np.bincount(labels, minlength=len(self.classes))
+        few = [
+            f"{self.classes[label]} ({counts[label]})" for label in np.flatnonzero(counts < least)
+        ]
+        if few:
+            raise InputError(
+                f"data set folder: {self.root} cannot be split, as these classes have fewer than "
+                f"{least} different pictures to do it with: {listed(few)}. Give more pictures of "
+                "them, leave them out, or give the splits: train, val and test folders, or a "
+                "column of the table."
+            )
+
+    def _grouped(self, rows: Rows) -> bool:
+        return any(self.entries[row].group is not None for row in rows.tolist())
+
+    def _by_group(self, rows: Rows, share: float) -> tuple[Rows, Rows]:
+        """(rest, held out): whole groups, stratified as far as they allow."""
+        from sklearn.model_selection import StratifiedGroupKFold
+
+        groups = np.array([self.entries[row].group for row in rows.tolist()])
+        most = int(np.bincount(self.labels[rows]).max())
+        folds = min(FOLDS, len(np.unique(groups)), most)
+        held = max(1, round(share * folds))
+        if held >= folds:
+            raise InputError(
+                f"data set folder: {len(np.unique(groups))} groups in {self.root} are too few for "
+                "three splits. Give more groups, or the splits themselves (dataset.split_column)."
+            )
+        cutter = StratifiedGroupKFold(folds, shuffle=True, random_state=self.cfg.split_seed)
+        parts = [part for _, part in cutter.split(rows, self.labels[rows], groups)]
+        chosen = np.sort(np.concatenate(parts[:held]))
+        rest = np.delete(rows, chosen)
+        self._require_all_classes(rest, rows)
+        return rest, rows[chosen]
+
+    def _require_all_classes(self, rest: Rows, rows: Rows) -> None:
+        lost = sorted({*self.labels[rows].tolist()} - {*self.labels[rest].tolist()})
+        if lost:
+            names = [self.classes[label] for label in lost]
+            raise InputError(
+                f"data set folder: all pictures in {self.root} of {listed(names)} are in so few "
+                "groups that none is left for training. Give more groups of these classes, or the "
+                "splits themselves (dataset.split_column)."
+            )

@@ -1,0 +1,52 @@
+"""The size and the channels that fit a folder of pictures, from the headers of the files."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+from pipeline.datasets.folder.storage import cache_folder, write
+from targets.images.reading import Channels, UnreadablePictureError, header
+
+PHOTO = 96
+LARGEST_OWN = 64
+"""Pictures of one size up to this side keep it."""
+
+GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N")
+
+Header = tuple[int, int, str]
+
+
+def looks(files: Mapping[str, str]) -> tuple[int, Channels]:
+    """Size and channels for the files by digest, found out once."""
+    key = sha256("".join(files).encode()).hexdigest()
+    place = cache_folder() / "looks" / f"{key}.json"
+    with suppress(OSError, ValueError):
+        size, channels = json.loads(place.read_bytes())
+        return size, channels
+    found = _look(files.values())
+    write(place, json.dumps(found).encode())
+    return found
+
+
+def _look(files: Iterable[str]) -> tuple[int, Channels]:
+    """Stops at the first file that leaves nothing open: with photos, after a few."""
+    size: int | None = None
+    sides: set[tuple[int, int]] = set()
+    channels: Channels = 1
+    for width, height, mode in _headers(files):
+        sides.add((width, height))
+        if len(sides) > 1 or max(width, height) > LARGEST_OWN:
+            size = PHOTO
+        if mode not in GREY:
+            channels = 3
+        if size is not None and channels == 3:
+            break
+    return size or min(min(sides, default=(PHOTO, PHOTO))), channels
+
+
+def _headers(files: Iterable[str]) -> Iterator[Header]:
+    for path in files:
+        with suppress(UnreadablePictureError):
+            yield header(Path(path))

@@ -1,0 +1,109 @@
+"""From a folder to its inventory: class folders, or the pictures of a table."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pipeline.datasets.folder.class_folders import Labelled, in_class_folders
+from pipeline.datasets.folder.inventory import Entry, Inventory, listed, natural, shown
+from pipeline.datasets.folder.manifest import in_table, obvious
+from pipeline.datasets.folder.roles import is_unlabelled, roles
+from pipeline.datasets.folder.settings import Settings
+from pipeline.datasets.folder.tree import Tree, tree
+from pipeline.datasets.splits import Split
+from targets.errors import InputError
+
+
+def scan(root: Path, settings: Settings) -> Inventory:
+    """What lies in `root`. Raises `InputError` for what no data set is."""
+    if not root.is_dir():
+        why = "is not a folder" if root.exists() else "does not exist"
+        raise InputError(f"data set folder: {root} {why}. Give a folder of pictures with --data.")
+    found = tree(root)
+    if not found.pictures:
+        raise InputError(
+            f"data set folder: {root} holds no picture files ({found.others:,} others). Give a "
+            "folder with the pictures of each class in a folder of its own, with --data."
+        )
+    table = settings.manifest or _obvious_manifest(root, found)
+    labelled = (
+        in_table(root, table, found, settings)
+        if table
+        else in_class_folders(root, found, settings.depth)
+    )
+    classes = _classes(root, labelled)
+    return Inventory(
+        root=root,
+        entries=(*labelled.entries, *_unlabelled(found, labelled)),
+        classes=classes,
+        empty=labelled.empty,
+        notes=(*labelled.notes, *_notes(labelled.entries, classes)),
+    )
+
+
+def _obvious_manifest(root: Path, found: Tree) -> str | None:
+    """A table in the folder, if there are no class folders: one folder of pictures at most."""
+    folders = {path.rpartition("/")[0] for path in found.pictures}
+    tops = {folder for folder in folders if not is_unlabelled(folder.partition("/")[0])} - {""}
+    classes = tops - roles(tops).keys()
+    return obvious(root, found) if len(classes) <= 1 else None
+
+
+def _unlabelled(found: Tree, labelled: Labelled) -> Iterable[Entry]:
+    known = {entry.path for entry in labelled.entries}
+    for path in found.pictures:
+        top, slash, _ = path.partition("/")
+        if slash and is_unlabelled(top) and path not in known:
+            yield Entry(path=path, label=None)
+
+
+def _classes(root: Path, labelled: Labelled) -> tuple[str, ...]:
+    counts = Counter(entry.label for entry in labelled.entries if entry.label is not None)
+    classes = tuple(sorted(counts, key=natural))
+    broken = [name for name in classes if len(name.splitlines()) != 1 or not _is_text(name)]
+    if broken:
+        raise InputError(
+            f"data set folder: labels.txt holds one class a line in UTF-8, and {listed(broken)} in "
+            f"{root} cannot be such a line. Rename the class."
+        )
+    if len(classes) < 2:
+        raise InputError(
+            f"data set folder: {root} has only the class {listed(list(classes))}. Give the "
+            "pictures of two classes at least, each class in a folder of its own."
+        )
+    _require_training(root, labelled.entries)
+    return classes
+
+
+def _is_text(name: str) -> bool:
+    """Whether UTF-8 can hold a name; the bytes of one that was not in it become surrogates."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name) and bool(name.strip())
+
+
+def _require_training(root: Path, entries: Iterable[Entry]) -> None:
+    given = {entry.split for entry in entries}
+    if given != {None} and Split.TRAIN not in given:
+        raise InputError(
+            f"data set folder: no picture in {root} is for training; the splits are "
+            f"{', '.join(sorted(map(str, given)))}. Give some of them to the split train."
+        )
+
+
+def _notes(entries: Iterable[Entry], classes: tuple[str, ...]) -> Iterator[str]:
+    given = {entry.split for entry in entries}
+    if given == {None}:
+        return
+    for split in (Split.VAL, Split.TEST):
+        if split not in given:
+            yield f"There is no {split} split: a share of the training split is held out for it."
+    trained = {entry.label for entry in entries if entry.split is Split.TRAIN}
+    for name in classes:
+        if name not in trained:
+            twins = [other for other in classes if other != name and _plain(other) == _plain(name)]
+            near = f" (it may be {listed(twins)})" if twins else ""
+            yield f"There is no training picture of {shown(name)}{near}."
+
+
+def _plain(name: str) -> str:
+    """Equal for the same last folder, but for case and space."""
+    return name.rpartition("/")[2].strip().casefold()

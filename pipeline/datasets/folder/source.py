@@ -1,0 +1,146 @@
+"""The data set: inventory, digests, decoded pictures and splits put together."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import cast
+
+import numpy as np
+
+from pipeline.datasets.audit.pictures import PictureRecord
+from pipeline.datasets.contract import SourceConfig
+from pipeline.datasets.folder.bad import require_enough, require_readable
+from pipeline.datasets.folder.cached import Cache
+from pipeline.datasets.folder.darkroom import prepared
+from pipeline.datasets.folder.form import Form, canvas_side
+from pipeline.datasets.folder.index import digests as digests_of
+from pipeline.datasets.folder.inventory import Inventory
+from pipeline.datasets.folder.parts import splits as splits_of
+from pipeline.datasets.folder.probe import looks
+from pipeline.datasets.folder.scan import scan
+from pipeline.datasets.folder.settings import Settings
+from pipeline.datasets.splits import UNLABELLED, Dataset, Images, MappedImages, Samples, Split
+from targets.errors import InputError
+from targets.images.preprocessing import Preprocessing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """What a config means now; each part is made when it is asked for."""
+
+    cfg: SourceConfig
+    settings: Settings
+    inventory: Inventory
+    digests: Sequence[str]
+    """Of the entries of the inventory."""
+
+    @classmethod
+    def of(cls, cfg: SourceConfig) -> "Source":
+        inventory, settings = scanned(cfg), _settings(cfg)
+        paths = [entry.path for entry in inventory.entries]
+        digests = digests_of(inventory.root, paths, verify=settings.verify)
+        return cls(cfg=cfg, settings=settings, inventory=inventory, digests=digests)
+
+    @property
+    def sha256(self) -> str:
+        """Of what the files are and what they hold, wherever the folder lies."""
+        made = hashlib.sha256()
+        for entry, digest in zip(self.inventory.entries, self.digests, strict=True):
+            parts = [entry.path, entry.label, entry.split, entry.group, digest]
+            made.update(json.dumps(parts).encode())
+        return made.hexdigest()
+
+    @cached_property
+    def files(self) -> Mapping[str, str]:
+        """Digest -> a file with these contents, by digest: the rows of the cache."""
+        pairs = zip(self.digests, self.inventory.entries, strict=True)
+        return {
+            digest: f"{self.inventory.root}/{entry.path}"
+            for digest, entry in sorted(pairs, key=lambda pair: pair[0])
+        }
+
+    @cached_property
+    def form(self) -> Form:
+        size, channels = self.cfg.size, self.settings.channels
+        if size is None or channels == "auto":
+            usual, own = looks(self.files)
+            size, channels = size or usual, own if channels == "auto" else channels
+        made = Preprocessing(height=size, width=size, channels=channels, fit=self.settings.fit)
+        return Form(preprocessing=made, canvas=self.settings.canvas or canvas_side(size))
+
+    @cached_property
+    def cache(self) -> Cache:
+        return Cache(prepared(self.files, self.form, verify=self.settings.verify))
+
+    @cached_property
+    def rows(self) -> Sequence[int]:
+        """The row of each entry in the cache."""
+        places = {digest: row for row, digest in enumerate(self.files)}
+        return [places[digest] for digest in self.digests]
+
+    @cached_property
+    def splits(self) -> Sequence[Split | None]:
+        return splits_of(self.inventory, self.digests, self.cfg)
+
+    def dataset(self) -> Dataset:
+        splits = self.splits  # before anything is decoded: it can be refused
+        self._require_readable()
+        samples = {split: self._samples([at is split for at in splits]) for split in Split}
+        require_enough(self.inventory.root, {split: len(samples[split]) for split in Split})
+        unlabelled = self._samples([entry.label is None for entry in self.inventory.entries])
+        return Dataset(
+            name=self.inventory.name,
+            classes=self.inventory.classes,
+            splits=samples,
+            sha256=self.sha256,
+            unlabelled=unlabelled if len(unlabelled) else None,
+            preprocessing=self.form.preprocessing,
+        )
+
+    def records(self) -> tuple[PictureRecord, ...]:
+        made = zip(self.inventory.entries, self.digests, self.rows, self.splits, strict=True)
+        return tuple(
+            PictureRecord(
+                path=entry.path,
+                label=entry.label,
+                split="unlabelled" if split is None else split.value,
+                sha256=digest,
+                **vars(self.cache.facts[row]),
+            )
+            for entry, digest, row, split in made
+        )
+
+    def _samples(self, chosen: Sequence[bool]) -> Samples:
+        """The chosen entries that can be read."""
+        numbers = {name: number for number, name in enumerate(self.inventory.classes)}
+        used = [
+            (row, numbers.get(entry.label or "", UNLABELLED))
+            for entry, row, take in zip(self.inventory.entries, self.rows, chosen, strict=True)
+            if take and self.cache.facts[row].error is None
+        ]
+        table = np.array(used, np.int64).reshape(-1, 2)
+        images = MappedImages(cast(Images, self.cache.images), table[:, 0])
+        pictures = self.cache.canvases.pick(table[:, 0])
+        return Samples(images=cast(Images, images), labels=table[:, 1], pictures=pictures)
+
+    def _require_readable(self) -> None:
+        entries, facts = self.inventory.entries, self.cache.facts
+        errors = {
+            entry.path: facts[row].error for entry, row in zip(entries, self.rows, strict=True)
+        }
+        broken = {path: error for path, error in errors.items() if error is not None}
+        if not self.settings.skip_bad:
+            require_readable(self.inventory.root, broken, len(entries))
+
+
+def scanned(cfg: SourceConfig) -> Inventory:
+    if cfg.path is None:
+        raise InputError("data set folder: needs a folder of pictures: give it with --data FOLDER.")
+    return scan(cfg.path, _settings(cfg))
+
+
+def _settings(cfg: SourceConfig) -> Settings:
+    assert isinstance(cfg.settings, Settings)
+    return cfg.settings

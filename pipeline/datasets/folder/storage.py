@@ -1,0 +1,51 @@
+"""The cache folder of decoded pictures."""
+
+import errno
+import os
+import shutil
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from targets.errors import InputError
+
+VARIABLE = "PIPELINE_CACHE"
+
+
+def cache_folder() -> Path:
+    from platformdirs import user_cache_path
+
+    given = os.environ.get(VARIABLE)
+    return (Path(given) if given else user_cache_path("edge-distill")) / "photos"
+
+
+def write(path: Path, content: bytes) -> None:
+    """Replace a file by one rename."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(content)
+        os.replace(file.name, path)
+    except OSError as error:
+        raise explained(error, needed=len(content)) from error
+
+
+def explained(error: OSError, *, needed: int) -> InputError:
+    """What writing into the cache raised; `needed` is in bytes."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return full(needed)
+    return InputError(
+        f"the cache folder {cache_folder()} cannot be written: {error.strerror or error}. Set "
+        f"{VARIABLE} to a folder that can be."
+    )
+
+
+def require_room(place: Path, needed: int) -> None:
+    if shutil.disk_usage(place).free < needed:
+        raise full(needed)
+
+
+def full(needed: int) -> InputError:
+    return InputError(
+        f"the cache folder {cache_folder()} is on a full disk: the decoded pictures need "
+        f"{needed:,} bytes. Make room, or set {VARIABLE} to a folder on another disk."
+    )

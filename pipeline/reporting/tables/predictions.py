@@ -1,0 +1,156 @@
+"""The results of `pipeline predict`: a table, a CSV file, a JSON document and sentences."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from statistics import median
+
+from pydantic import JsonValue
+
+from pipeline.reporting.formatting import NOT_MEASURED, duration, percent, span
+from pipeline.reporting.tables.cells import Cells, print_rows, tabulate
+from targets.prediction.classifier import Classifier, Score
+from targets.prediction.session import Classified, Results
+
+SCHEMA = "predictions/1"
+MOST_ROWS = 1000
+"""Rows of the table; CSV and JSON have all."""
+MOST_PAIRS = 10
+OPTIONAL = ("label", "verdict", "then")
+
+
+def print_predictions(results: Results, classes: Sequence[str]) -> None:
+    """Print the table and what it shows together, to stdout."""
+    rows = results.wrong_first()
+    shown = [_cells(one, classes) for one in rows[:MOST_ROWS]]
+    header, table = tabulate(shown, optional=OPTIONAL)
+    if table:
+        print_rows(header, table, left=len(header))
+    if len(rows) > MOST_ROWS:
+        print(f"{len(rows) - MOST_ROWS:,} more: --csv FILE and --json have all.")
+    for line in summary(results, classes):
+        print(line)
+
+
+def summary(results: Results, classes: Sequence[str]) -> Iterator[str]:
+    """Accuracy and confusions, where folders name classes."""
+    tally = results.tally
+    if not tally.total:
+        return
+    ends = span(tally.interval, percent)
+    yield (
+        f"accuracy {percent(tally.accuracy)} % ({ends}): {tally.right:,} of {tally.total:,} "
+        "pictures in folders that name a class"
+    )
+    if tally.confusions:
+        pairs = ", ".join(
+            f"{printable(classes[label])} → {printable(classes[found])} {count:,}"
+            for (label, found), count in tally.confusions.most_common(MOST_PAIRS)
+        )
+        yield f"most confused (folder → prediction): {pairs}"
+
+
+def speed(results: Results, runtime: str) -> str:
+    """How fast this command was, on this machine."""
+    count, wall_s = len(results.read_ns), results.wall_ns / 1e9
+    if not count:
+        return "no picture was read"
+    return (
+        f"{count:,} pictures in {wall_s:.1f} s, {count / wall_s:,.1f}/s; median of one: "
+        f"{duration(median(results.read_ns))} to read and resize, "
+        f"{duration(median(results.inference_ns))} in {runtime}"
+    )
+
+
+def as_csv(results: Results, classes: Sequence[str], *, top: int) -> Iterator[str]:
+    """The lines of a CSV file: a row per picture in the order of the files, then the unreadable."""
+    places = range(1, min(top, len(classes)) + 1)
+    scores = [name for i in places for name in (f"class_{i}", f"probability_{i}")]
+    yield _csv_line("file", "label", *scores, "error")
+    for one in results.pictures:
+        values = [value for score in one.top for value in (score.name, f"{score.probability:.6g}")]
+        yield _csv_line(str(one.path), _label(one, classes) or "", *values, "")
+    for path, problem in results.unreadable:
+        yield _csv_line(str(path), "", *[""] * len(scores), problem)
+
+
+def document(results: Results, classifier: Classifier, *, sha256: str) -> JsonValue:
+    """The JSON document."""
+    tally = results.tally
+    return {
+        "schema": SCHEMA,
+        "model": {"file": str(classifier.path), "sha256": sha256, "runtime": classifier.runtime},
+        "classes": list(classifier.classes),
+        "preprocessing": classifier.preprocessing.model_dump(),
+        "pictures": [_as_json(one, classifier.classes) for one in results.wrong_first()],
+        "unreadable": [
+            {"file": str(path), "reason": problem} for path, problem in results.unreadable
+        ],
+        "accuracy": None
+        if not tally.total
+        else {
+            "top1": tally.accuracy,
+            "top1_ci": list(tally.interval),
+            "right": tally.right,
+            "pictures": tally.total,
+            "confusions": [
+                {"label": classifier.classes[label], "class": classifier.classes[found],
+                 "pictures": count}
+                for (label, found), count in tally.confusions.most_common()
+            ],
+        },
+        "wall_s": results.wall_ns / 1e9,
+        "median_read_ns": _median(results.read_ns),
+        "median_inference_ns": _median(results.inference_ns),
+    }  # fmt: skip
+
+
+def printable(text: str) -> str:
+    """On one line of a terminal; line breaks, control characters and undecodable bytes escaped."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
+
+
+def _cells(one: Classified, classes: Sequence[str]) -> Cells:
+    first, *others = one.top
+    label = _label(one, classes)
+    return {
+        "picture": printable(str(one.path)),
+        "class": printable(first.name),
+        "%": f"{100 * first.probability:6.2f}",
+        "label": NOT_MEASURED if label is None else printable(label),
+        "verdict": NOT_MEASURED if label is None else "wrong" if one.wrong else "right",
+        "then": ", ".join(map(_short, others)) or NOT_MEASURED,
+    }
+
+
+def _short(score: Score) -> str:
+    return f"{printable(score.name)} {percent(score.probability)}"
+
+
+def _label(one: Classified, classes: Sequence[str]) -> str | None:
+    return None if one.label is None else classes[one.label]
+
+
+def _as_json(one: Classified, classes: Sequence[str]) -> JsonValue:
+    return {
+        "file": str(one.path),
+        "label": _label(one, classes),
+        "right": None if one.label is None else not one.wrong,
+        "top": [
+            {"class": score.name, "index": score.index, "probability": score.probability,
+             "logit": score.logit}
+            for score in one.top
+        ],
+    }  # fmt: skip
+
+
+def _median(values: Sequence[int]) -> float | None:
+    return float(median(values)) if values else None
+
+
+def _csv_line(*values: str) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerow(values)
+    return text.getvalue()

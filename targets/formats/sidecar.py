@@ -1,0 +1,96 @@
+"""The sidecar of a model file, `<file>.json` beside it: what a program needs to run the file.
+
+It is bound to the file by its digest, so that it never describes another file of the same name.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from targets.digest import file_sha256
+from targets.errors import InputError
+from targets.formats.input_spec import InputSpec
+from targets.formats.model_io import ModelIO
+from targets.formats.record import ExportedModel
+from targets.images.preprocessing import Preprocessing
+
+SCHEMA = "model-sidecar/1"
+
+
+class Sidecar(BaseModel):
+    """The contents of a sidecar."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_: Literal["model-sidecar/1"] = Field(alias="schema")
+    name: str
+    file: str
+    """The name of the model file, without its folder."""
+    sha256: str
+    format: str
+    precision: str
+    classes: tuple[str, ...]
+    """Names in the order of the logits."""
+    input: InputSpec
+    """The raw input; float files take the raw values as float32."""
+    preprocessing: Preprocessing | None
+    """From a picture to the raw input; null where the data set has no picture files."""
+    output: Literal["logits"] = "logits"
+    adapter: ModelIO | None = None
+    """Of a user's own file: from raw samples to its input, and from its output to logits."""
+
+
+def path_of(model: Path) -> Path:
+    return model.with_name(f"{model.name}.json")
+
+
+def write(
+    path: Path,
+    *,
+    record: ExportedModel,
+    classes: Sequence[str],
+    input: InputSpec,
+    preprocessing: Preprocessing | None,
+) -> None:
+    """Write the sidecar of the model file in `path`: the same arguments, the same bytes."""
+    content = Sidecar(
+        schema=SCHEMA,
+        name=record.name,
+        file=path.name,
+        sha256=record.sha256,
+        format=record.format,
+        precision=record.precision,
+        classes=tuple(classes),
+        input=input,
+        preprocessing=preprocessing,
+        adapter=record.adapter,
+    )
+    path_of(path).write_text(content.model_dump_json(by_alias=True, indent=1) + "\n", "utf-8")
+
+
+def read(path: Path) -> Sidecar | None:
+    """The sidecar of the model file in `path`; None where there is none.
+
+    Raises `InputError` for one that is damaged, of another schema, or of another file.
+    """
+    place = path_of(path)
+    try:
+        content = Sidecar.model_validate_json(place.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(map(str, first["loc"]))
+        what = f"{key}: {first['msg']}" if key else first["msg"]
+        raise InputError(
+            f"{place}: is not a {SCHEMA} document: {what}. Copy it again with its model file, or "
+            "remove it and give its contents as options."
+        ) from error
+    if content.sha256 != file_sha256(path):
+        raise InputError(
+            f"{place}: describes another file: its sha256 is not that of {path}. Copy both again "
+            "from the run that wrote them; a model file and its sidecar are moved together."
+        )
+    return content

@@ -1,0 +1,236 @@
+"""`Classifier`: a model file as a function from pictures to classes, with the bytes of a device."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from targets.bench.inputs import Factor
+from targets.errors import InputError
+from targets.evaluation import metrics
+from targets.formats import sidecar
+from targets.images import reading
+from targets.images.preprocessing import Fit, Preprocessing
+from targets.images.reading import Channels, Pixels, UnreadablePictureError
+from targets.prediction import deployment
+from targets.prediction.ahead import ahead
+from targets.prediction.deployment import Asked, Output
+from targets.prediction.loaded import Array, LoadedModel
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Picture: TypeAlias = "str | os.PathLike[str] | bytes | npt.NDArray[np.uint8] | Image"
+"""A file, its contents, pixels [height, width] or [height, width, channels], or Pillow's image."""
+Logits = npt.NDArray[np.float32]
+GREY = 128
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Score:
+    """One class for one picture."""
+
+    name: str
+    index: int
+    probability: float
+    """Softmax of the logits."""
+    logit: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """The classes of one picture, the most probable first."""
+
+    top: tuple[Score, ...]
+    logits: Logits
+    """[classes]."""
+    inference_ns: int
+    """Time of the runtime, without reading and preprocessing."""
+
+    @property
+    def name(self) -> str:
+        return self.top[0].name
+
+    @property
+    def index(self) -> int:
+        return self.top[0].index
+
+    @property
+    def probability(self) -> float:
+        return self.top[0].probability
+
+
+class Classifier:
+    """A `.tflite` or `.onnx` file of one input. One thread at a time may call it.
+
+    A file of ours needs its path alone: the sidecar beside it says the rest. Of another file, say
+    what it does not hold: `scale` and `offset` (the network expects `pixel * scale + offset`, one
+    number or one per channel), `size` (one side, or height and width) and `channels` where its
+    input leaves them open, `fit`, the names of its `classes` (default: their numbers), `output`
+    where it gives one score, and `output_name` where it has several outputs.
+
+    Raises `InputError` for a file that is no model or damaged and for what is missing, and
+    `DeviceError` where the runtime fails.
+    """
+
+    def __init__(
+        self,
+        model: "str | os.PathLike[str]",
+        *,
+        classes: Sequence[str] | None = None,
+        size: int | tuple[int, int] | None = None,
+        channels: Channels | None = None,
+        fit: Fit | None = None,
+        scale: Factor | None = None,
+        offset: Factor | None = None,
+        output: Output | None = None,
+        output_name: str | None = None,
+        threads: int = 1,
+    ) -> None:
+        self.path = Path(model)
+        self._model = LoadedModel(self.path, threads=threads)
+        asked = Asked(
+            size=(size, size) if isinstance(size, int) else size,
+            channels=channels,
+            fit=fit,
+            scale=scale,
+            offset=offset,
+            output=output,
+            output_name=output_name,
+        )
+        found = sidecar.read(self.path)
+        names = classes if found is None or classes is not None else found.classes
+        if found is None:
+            count = None if classes is None else len(classes)
+            self._deployed = deployment.as_asked(self._model, asked, classes=count)
+        else:
+            self._deployed = deployment.from_sidecar(self._model, found, asked)
+        self._model.allocate(self._deployed.spec, output=self._deployed.output_index)
+        self.classes = self._tried(asked, names)
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """From the pixels of a picture to the raw input."""
+        return self._deployed.preprocessing
+
+    @property
+    def runtime(self) -> str:
+        return self._model.runtime
+
+    def predict(self, picture: Picture, *, top: int = 5) -> Prediction:
+        """The `top` classes of a picture. Raises `InputError` where it cannot be read."""
+        return self.classified(self.prepared(picture), top=top)
+
+    def predict_many(self, pictures: "Iterable[Picture]", *, top: int = 5) -> Iterator[Prediction]:
+        """The predictions of pictures in their order; the next ones are read ahead in threads."""
+        for raw, _ in ahead(self.prepared, pictures):
+            yield self.classified(raw.result(), top=top)
+
+    def logits(self, raw: Pixels) -> Logits:
+        """Logits [n, classes] of raw inputs [n, height, width, channels]."""
+        return self._read(self._checked(raw))[0]
+
+    def prepared(self, picture: Picture) -> Pixels:
+        """The raw input [height, width, channels] of a picture. Any thread may call it."""
+        try:
+            return self.preprocessing(_pixels(picture, self.preprocessing.channels))
+        except UnreadablePictureError as error:
+            named = isinstance(picture, str | os.PathLike)
+            what = str(picture) if named else f"a picture ({type(picture).__name__})"
+            raise InputError(f"{what}: cannot be read as a picture: {error}.") from error
+
+    def classified(self, raw: Pixels, *, top: int = 5) -> Prediction:
+        """The prediction for a raw input [height, width, channels]."""
+        logits, ns = self._read(self._checked(raw[np.newaxis]))
+        metrics.require_finite(logits, model=self.path.name)
+        values, shares = logits[0], _softmax(logits[0])
+        order = np.argsort(-values, kind="stable")[:top]  # of equal ones the first, as argmax
+        return Prediction(
+            top=tuple(
+                Score(
+                    name=self.classes[i],
+                    index=i,
+                    probability=float(shares[i]),
+                    logit=float(values[i]),
+                )
+                for i in order.tolist()
+            ),
+            logits=values,
+            inference_ns=ns,
+        )
+
+    def _checked(self, raw: Pixels) -> Pixels:
+        wanted = self.preprocessing
+        shape = wanted.height, wanted.width, wanted.channels
+        if raw.dtype != np.uint8 or raw.shape[1:] != shape:
+            raise InputError(
+                f"{self.path}: takes raw inputs uint8 [n, {', '.join(map(str, shape))}], not "
+                f"{raw.dtype} {list(raw.shape)}. Classifier.prepared makes one of any picture."
+            )
+        return raw
+
+    def _read(self, raw: Pixels) -> tuple[Logits, int]:
+        outputs, ns = self._model.run(raw)
+        values = self._columns(outputs)
+        reading = self._deployed.reading
+        return values.astype(np.float32) if reading is None else reading.logits(values), ns
+
+    def _columns(self, outputs: Array) -> Array:
+        """Outputs [n, ...] as scores [n, classes]."""
+        if not self._model.gives_scores(outputs):
+            raise InputError(
+                f"{self.path}: its output for a picture is {outputs.dtype} "
+                f"{list(outputs.shape[1:])}, and not one score per class. Export the network up "
+                "to its scores, or name another output with --output-name."
+            )
+        return outputs.reshape(len(outputs), -1)
+
+    def _tried(self, asked: Asked, names: Sequence[str] | None) -> tuple[str, ...]:
+        """Run the model once: what its outputs are, and the names of its classes."""
+        wanted = self.preprocessing
+        raw = np.full((1, wanted.height, wanted.width, wanted.channels), GREY, np.uint8)
+        scores = self._columns(self._model.run(raw)[0])
+        self._deployed = deployment.decided(self._deployed, asked, model=self.path, grey=scores)
+        count = max(2, scores.shape[1])
+        if names is None:
+            return tuple(map(str, range(count)))
+        if len(names) != count:
+            background = " The first may be a background class." if len(names) + 1 == count else ""
+            raise InputError(
+                f"{self.path}: gives {count} scores, and {len(names)} names of classes are given. "
+                f"Give one name per score, in their order.{background}"
+            )
+        return tuple(names)
+
+
+def _pixels(picture: Picture, channels: Channels) -> Pixels:
+    from PIL import Image
+
+    if isinstance(picture, Image.Image):
+        return reading.pixels(picture, channels=channels)
+    if isinstance(picture, np.ndarray):
+        return reading.pixels(_image(picture), channels=channels)
+    return reading.read(picture if isinstance(picture, bytes) else Path(picture), channels=channels)
+
+
+def _image(pixels: Pixels) -> "Image":
+    from PIL import Image
+
+    values = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
+    is_picture = values.ndim == 2 or (values.ndim == 3 and values.shape[2] in (2, 3, 4))
+    if values.dtype != np.uint8 or not is_picture or 0 in values.shape:
+        raise UnreadablePictureError(
+            f"the array is {pixels.dtype} {list(pixels.shape)}, and must be uint8 [height, width] "
+            "or [height, width, channels]"
+        )
+    return Image.fromarray(values)
+
+
+def _softmax(logits: Logits) -> npt.NDArray[np.float64]:
+    powers = np.exp(logits.astype(np.float64) - float(logits.max()))
+    shares: npt.NDArray[np.float64] = powers / powers.sum()
+    return shares

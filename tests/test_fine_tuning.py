@@ -1,0 +1,196 @@
+"""Pretrained networks: the head first, frozen layers, the best epoch."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.datasets.splits import Dataset, Samples, Split
+from pipeline.engine.progress import EpochProgress, SilentConsole, SilentEpochs
+from pipeline.recipe.schema import TrainingConfig
+from pipeline.training.checkpoint import EpochRecord, best_of, kept
+from pipeline.training.freezing import frozen
+from pipeline.training.head import fit_head
+from pipeline.training.inference import make_predict
+from pipeline.training.loop import Task, fit
+from targets.evaluation import metrics
+from tests.tasks import small_network, small_task
+
+CFG = TrainingConfig(epochs=3, batch_size=64, learning_rate=0.05)
+
+
+def trained(task: Task, folder: Path, **changes: Any) -> list[EpochRecord]:
+    def progress(*, first: int, total: int) -> Any:
+        return SilentConsole().epochs("t", first=first, total=total)
+
+    return fit(task, checkpoint=folder / "state.npz", progress=changes.get("progress", progress))
+
+
+def norms(task: Task) -> dict[str, Any]:
+    return {
+        weight.name: weight.numpy()
+        for layer in task.model.layers
+        if type(layer).__name__ == "BatchNormalization"
+        for weight in layer.weights
+    }
+
+
+def test_frozen_batch_norm_keeps_all_of_its_numbers_and_can_be_trained_again(
+    stripes_data: Dataset, tmp_path: Path
+) -> None:
+    task = small_task(stripes_data, CFG.model_copy(update={"freeze_batch_norm": True}))
+    names, before = [weight.name for weight in task.model.weights], norms(task)
+    first, *_, last = trained(task, tmp_path)
+    assert last.loss < first.loss
+    after = norms(task)
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+    assert all(layer.trainable for layer in task.model.layers)
+    assert [weight.name for weight in task.model.weights] == names
+
+
+def test_the_first_share_of_the_layers_stays_and_the_rest_learns(
+    stripes_data: Dataset, tmp_path: Path
+) -> None:
+    task = small_task(stripes_data, CFG.model_copy(update={"frozen_share": 0.5}))
+    layers = task.model.layers
+    before = [[weight.numpy() for weight in layer.weights] for layer in layers]
+    trained(task, tmp_path)
+    changed = [
+        any((old != new.numpy()).any() for old, new in zip(held, layer.weights, strict=True))
+        for held, layer in zip(before, layers, strict=True)
+    ]
+    half = round(0.5 * len(layers))
+    assert not any(changed[:half])
+    assert changed[half:] == [bool(layer.weights) for layer in layers[half:]]
+    assert any(before[:half])
+
+
+def test_the_head_is_never_frozen(stripes_data: Dataset) -> None:
+    model = small_network(stripes_data)
+    with frozen(model, TrainingConfig(frozen_share=0.999)):
+        assert [layer.name for layer in model.layers if layer.trainable] == ["logits"]
+    assert all(layer.trainable for layer in model.layers)
+
+
+def record(epoch: int, top1: float) -> EpochRecord:
+    return EpochRecord(epoch=epoch, loss=1.0, validation_top1=top1)
+
+
+def test_of_equally_good_epochs_the_last_is_the_best() -> None:
+    history = [record(1, 0.5), record(2, 0.9), record(3, 0.9), record(4, 0.8)]
+    assert best_of(history).epoch == 3
+    assert kept(history, TrainingConfig(keep="best")).epoch == 3
+    assert kept(history, TrainingConfig(keep="last")).epoch == 4
+
+
+class Stopped(Exception):
+    """The training was interrupted."""
+
+
+def stopping(after: int) -> Any:
+    class Stopping(SilentEpochs):
+        def epoch(self, number: int, *, loss: float, accuracy: float) -> None:
+            if number == after:
+                raise Stopped
+
+    @contextmanager
+    def progress(*, first: int, total: int) -> Iterator[EpochProgress]:
+        yield Stopping()
+
+    return progress
+
+
+BEST = TrainingConfig(
+    epochs=6, batch_size=64, learning_rate=0.3, keep="best", label_smoothing=0.1,
+    balance="sampling", freeze_batch_norm=True,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def noise() -> Dataset:
+    """Nothing can be learned here: the accuracy goes up and down from epoch to epoch."""
+    random = np.random.default_rng(0)
+    splits = {
+        split: Samples(
+            images=random.integers(0, 256, (120, 8, 8, 1), np.uint8),
+            labels=random.integers(0, 3, 120),
+        )
+        for split in Split
+    }
+    return Dataset(name="noise", classes=("a", "b", "c"), splits=splits, sha256="")
+
+
+def accuracy(task: Task) -> float:
+    val = task.data[Split.VAL]
+    return metrics.top1(make_predict(task.model, task.data.input)(val.images), val.labels)
+
+
+def test_the_weights_of_the_best_epoch_are_kept_also_over_an_interruption(
+    noise: Dataset, tmp_path: Path
+) -> None:
+    """Interrupted behind the best epoch, and before it."""
+    whole = small_task(noise, BEST)
+    history = trained(whole, tmp_path)
+    best = best_of(history)
+    assert accuracy(whole) == best.validation_top1 > history[-1].validation_top1
+    for after in (best.epoch - 1, best.epoch):
+        folder = tmp_path / str(after)
+        folder.mkdir()
+        with pytest.raises(Stopped):
+            trained(small_task(noise, BEST), folder, progress=stopping(after))
+        resumed = small_task(noise, BEST)
+        assert trained(resumed, folder) == history
+        for one, other in zip(whole.model.get_weights(), resumed.model.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_the_last_epoch_is_kept_by_default(noise: Dataset, tmp_path: Path) -> None:
+    task = small_task(noise, BEST.model_copy(update={"keep": "last"}))
+    history = trained(task, tmp_path)
+    assert accuracy(task) == history[-1].validation_top1 < best_of(history).validation_top1
+
+
+def colours(count: int, classes: int, *, channels: int = 3, seed: int = 0) -> Samples:
+    """Noise around a colour of each class: any network tells them apart by the mean."""
+    random = np.random.default_rng(seed)
+    palette = np.random.default_rng(9).integers(40, 215, (classes, channels))
+    labels = np.arange(count) % classes
+    noise = random.integers(-40, 40, (count, 8, 8, channels))
+    return Samples(images=(palette[labels][:, None, None] + noise).astype(np.uint8), labels=labels)
+
+
+def coloured_data(classes: int) -> Dataset:
+    splits = {split: colours(60, classes, seed=i) for i, split in enumerate(Split)}
+    return Dataset(name="c", classes=tuple("abcde"[:classes]), splits=splits, sha256="")
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_a_fitted_head_reads_the_features_of_an_untrained_network(classes: int) -> None:
+    data = coloured_data(classes)
+    model, val = small_network(data), data[Split.VAL]
+    before = [weight.numpy() for weight in model.weights[:-2]]
+    head = fit_head(model, data, balanced=False, seed=0)
+    reached = metrics.top1(make_predict(model, data.input)(val.images), val.labels)
+    assert reached == head.validation_top1 > 0.9
+    for old, new in zip(before, model.weights[:-2], strict=True):
+        np.testing.assert_array_equal(old, new.numpy())
+    again = small_network(data)
+    again.set_weights(model.get_weights())
+    fit_head(again, data, balanced=False, seed=0)
+    np.testing.assert_array_equal(model.get_weights()[-2], again.get_weights()[-2])
+
+
+def test_a_class_without_training_images_is_never_the_answer() -> None:
+    data = coloured_data(3)
+    seen = data[Split.TRAIN].labels != 1
+    train = data[Split.TRAIN].take(np.flatnonzero(seen))
+    without = Dataset(
+        name="c", classes=data.classes, splits={**data.splits, Split.TRAIN: train}, sha256=""
+    )
+    model = small_network(without)
+    fit_head(model, without, balanced=True, seed=0)
+    answers = make_predict(model, data.input)(train.images).argmax(axis=1)
+    assert set(answers) == {0, 2}
