@@ -332,11 +332,18 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", ["npz", "npy", "digits"])
-def test_a_folder_of_image_files_gets_the_way_to_use_it(
-    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_of_image_files_gets_the_data_set_that_reads_it(name: str, folder: Path) -> None:
     with pytest.raises(InputError, match=r"41 image files in 2 folders: cat \(21\), dog") as error:
         datasets.source_digest(DatasetConfig(name=name, path=folder))
+    assert "--set dataset.name=folder" in str(error.value)
+    assert len(datasets.load(DatasetConfig(name="folder", path=folder)).classes) == 2
+
+
+def test_a_folder_for_a_finished_network_gets_the_way_to_an_npz(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match=r"41 image files in 2 folders: cat \(21\), dog") as error:
+        images.load(folder, shape=(None, None, 3), classes=2)
     monkeypatch.chdir(folder.parent)
     exec(re.findall(r"`([^`]+)`", str(error.value))[-1], {})
     data = datasets.load(DatasetConfig(name="npz", path=folder.parent / "pets.npz"))
@@ -364,7 +371,8 @@ def test_the_script_for_a_folder_has_the_networks_size(
 
 def test_images_beside_each_other_have_no_class(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "1.png")
-    assert "folder of its own first" in (image_files.how_to_convert(tmp_path) or "")
+    way = image_files.how_to_convert(tmp_path, image=(8, 8, 3))
+    assert "folder of its own first" in (way or "")
 
 
 def test_what_is_no_folder_of_images_is_explained(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ _RECIPE = (
         ".npz file of logits.",
     ),
     click.option("--data", type=PATH, help="File or folder of the data set."),
+    click.option("--skip-bad", is_flag=True, help="Leave out picture files that cannot be read."),
     click.option(
         "--set",
         "sets",
@@ -86,6 +87,7 @@ class RecipeOptions:
     devices: tuple[str, ...]
     teacher: Path | None
     data: Path | None
+    skip_bad: bool
     sets: tuple[str, ...]
     seed: int | None
     out: Path
@@ -120,6 +122,7 @@ class RecipeOptions:
             "--device": ("bench.devices", self.devices or None),
             "--teacher": ("teacher.file", self.teacher),
             "--data": ("dataset.path", self.data),
+            "--skip-bad": ("dataset.skip_bad", self.skip_bad or None),
             "--seed": ("seed", self.seed),
             "--ablation": ("ablation.enabled", self.ablation or None),
         }

@@ -113,7 +113,7 @@ def _predict(options: Options, *, as_json: bool) -> int:
         predictions.print_predictions(results, classifier.classes)
     click.echo(predictions.speed(results, classifier.runtime), err=True)
     if listing.skipped:
-        click.echo(f"{listing.skipped:,} files that are no pictures were skipped", err=True)
+        click.echo(f"other files in the folders, skipped: {listing.skipped:,}", err=True)
     return _unreadable(results, len(listing.files))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.datasets.contract import SourceConfig
-from pipeline.datasets.image_files import how_to_convert
+from pipeline.datasets.image_files import how_to_read
 from pipeline.datasets.splits import Dataset, Images, Samples, three_way
 from pipeline.recipe.section import NoSettings
 from targets.digest import file_sha256
@@ -24,11 +24,10 @@ Settings = NoSettings
 
 def source_digest(cfg: SourceConfig) -> str:
     if cfg.path is not None:
-        way = how_to_convert(cfg.path)
+        way = how_to_read(cfg.path)
         raise InputError(
-            f"--data {cfg.path}: the data set digits is embedded and takes no file. For your own "
-            'images give a recipe with dataset.name = "npz", or add --set dataset.name=npz.'
-            + (f" {way}" if way else "")
+            f"--data {cfg.path}: the data set digits is embedded and takes no file. "
+            + (way or "For your own images add --set dataset.name=npz, or folder for pictures.")
         )
     return file_sha256(_source())
 

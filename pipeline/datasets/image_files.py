@@ -1,6 +1,7 @@
-"""The message about a folder of image files: no data set reads one; a script makes an `.npz`."""
+"""The messages about a folder of image files where a file of arrays is expected."""
 
 import os
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,18 @@ SHOWN = 8
 """Classes that a message lists."""
 
 
-def how_to_convert(folder: Path, *, image: Sequence[int | None] = (32, 32, 3)) -> str | None:
+def how_to_read(folder: Path) -> str | None:
+    """The contents of `folder` and the data set that reads it; None without image files."""
+    files = _image_files(folder)
+    if not files:
+        return None
+    return (
+        f"{_contents(folder, files)} The data set folder reads them: add --set "
+        f"dataset.name=folder, or let `pipeline init {shlex.quote(str(folder))}` write a recipe."
+    )
+
+
+def how_to_convert(folder: Path, *, image: Sequence[int | None]) -> str | None:
     """The contents of `folder` and how to make an `.npz` of it; None without image files.
 
     `image` is [height, width, channels] of the network; open sides become 32.
@@ -21,15 +33,21 @@ def how_to_convert(folder: Path, *, image: Sequence[int | None] = (32, 32, 3)) -
     files = _image_files(folder)
     if not files:
         return None
-    counts = Counter(file.parent.name for file in files)
-    shown = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items())[:SHOWN])
     loose = any(file.parent == folder for file in files)
     return (
-        f"{folder} holds {len(files)} image files in {len(counts)} folders: "
-        f"{shown}{', …' if len(counts) > SHOWN else ''}. Image files are not read; make an .npz "
-        "of them once, in Python, with the name of its folder as the class of each image: "
+        f"{_contents(folder, files)} `pipeline predict` takes such a folder. Here, make an .npz of "
+        "them once, in Python, with the name of its folder as the class of each image: "
         f"`{script(folder, {file.suffix for file in files}, image)}`. Then give that file."
         f"{' Put each class into a folder of its own first.' if loose else ''}"
+    )
+
+
+def _contents(folder: Path, files: list[Path]) -> str:
+    counts = Counter(file.parent.name for file in files)
+    shown = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items())[:SHOWN])
+    return (
+        f"{folder} holds {len(files)} image files in {len(counts)} folders: "
+        f"{shown}{', …' if len(counts) > SHOWN else ''}."
     )
 
 

@@ -45,7 +45,7 @@ def _folder(cfg: SourceConfig) -> Path:
         raise InputError("data set npy: needs a folder: give it with --data FOLDER.")
     for name in (IMAGES, LABELS):
         if not (cfg.path / name).is_file():
-            way = image_files.how_to_convert(cfg.path)
+            way = image_files.how_to_read(cfg.path)
             raise InputError(
                 f"data set npy: {cfg.path} is not a folder with {IMAGES} and {LABELS}: there is no "
                 f"{name}. Give that folder with --data; for one .npz file the data set is npz."

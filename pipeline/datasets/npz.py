@@ -17,7 +17,7 @@ import numpy.typing as npt
 from pipeline.datasets.arrays import UNREADABLE, Arrays, dataset
 from pipeline.datasets.contract import SourceConfig
 from pipeline.datasets.forms import OBJECTS
-from pipeline.datasets.image_files import how_to_convert
+from pipeline.datasets.image_files import how_to_read
 from pipeline.datasets.splits import Dataset
 from pipeline.recipe.section import NoSettings
 from targets.digest import file_sha256
@@ -46,7 +46,7 @@ def _path(cfg: SourceConfig) -> Path:
             "(dataset.name)."
         )
     if not cfg.path.is_file():
-        way = how_to_convert(cfg.path) or f"{cfg.path} is not a file; give an .npz with --data."
+        way = how_to_read(cfg.path) or f"{cfg.path} is not a file; give an .npz with --data."
         raise InputError(f"data set npz: {way}")
     return cfg.path
 

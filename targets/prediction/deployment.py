@@ -82,7 +82,7 @@ def from_sidecar(model: LoadedModel, found: Sidecar, asked: Asked) -> Deployment
 def as_asked(model: LoadedModel, asked: Asked, *, classes: int | None) -> Deployment:
     """The deployment of a file without a sidecar; `classes` is the number of names given."""
     preprocessing = _of_input(model, asked)
-    _require_scale(model, asked)
+    _require_scale(model, asked, channels=preprocessing.channels)
     sample = preprocessing.height, preprocessing.width, preprocessing.channels
     is_plain = len(model.input["shape"]) == 3  # grey, without a channel
     given = Given(
@@ -157,9 +157,15 @@ def _preprocessing(size: Sequence[int], channels: int, fit: Fit | None) -> Prepr
     )
 
 
-def _require_scale(model: LoadedModel, asked: Asked) -> None:
+def _require_scale(model: LoadedModel, asked: Asked, *, channels: int) -> None:
     """Refuse to guess what values of pixels a network was trained with."""
     one = model.input
+    for option, factor in (("--scale", asked.scale), ("--offset", asked.offset)):
+        if isinstance(factor, tuple) and len(factor) != channels:
+            raise InputError(
+                f"{option}: has {len(factor)} numbers, and pictures have {channels} channels here. "
+                "Give one number, or one per channel."
+            )
     if asked.scale is not None or asked.offset is not None:
         return
     step = None if one["quantization"] is None else float(one["quantization"][0])

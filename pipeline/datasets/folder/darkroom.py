@@ -30,8 +30,8 @@ from targets.file_lock import waiting_lock
 CHUNK = 32
 """Files whose pictures are written together."""
 
-Files = Mapping[str, Path]
-"""Digest -> one file with these contents, in the order of the rows."""
+Files = Mapping[str, str]
+"""Digest -> path of a file with these contents, in the order of the rows."""
 
 
 def prepared(files: Files, form: Form, *, verify: bool) -> Path:
@@ -66,10 +66,10 @@ def _make(files: Files, form: Form, work: Path) -> None:
                     bar(len(chunk))
 
 
-def _developed(files: list[tuple[str, Path]], form: Form) -> Iterator[list[Developed]]:
+def _developed(files: list[tuple[str, str]], form: Form) -> Iterator[list[Developed]]:
     """The chunks in order; a few are in memory, however many there are."""
 
-    def one(chunk: list[tuple[str, Path]]) -> list[Developed]:
+    def one(chunk: list[tuple[str, str]]) -> list[Developed]:
         return [_checked(digest, path, form) for digest, path in chunk]
 
     threads = len(available_cpus())
@@ -85,11 +85,11 @@ def _developed(files: list[tuple[str, Path]], form: Form) -> Iterator[list[Devel
         pool.shutdown(cancel_futures=True)
 
 
-def _checked(digest: str, path: Path, form: Form) -> Developed:
-    made = form.develop(path)
+def _checked(digest: str, path: str, form: Form) -> Developed:
+    made = form.develop(Path(path))
     if made.sha256 != ("" if digest.startswith(UNREADABLE) else digest):
         raise InputError(
-            f"data set folder: {shown(str(path))} changed while it was read. Run the same command "
+            f"data set folder: {shown(path)} changed while it was read. Run the same command "
             "again; if it did not change, with --set dataset.verify=true."
         )
     return made

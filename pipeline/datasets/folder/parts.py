@@ -25,7 +25,7 @@ def splits(inventory: Inventory, contents: Sequence[str], cfg: SourceConfig) -> 
     parter = Parter(inventory, contents, cfg)
     made = [entry.split for entry in inventory.entries]
     for split, rows in parter.parts().items():
-        for row in rows:
+        for row in rows.tolist():
             made[row] = split
     return made
 
@@ -80,13 +80,13 @@ class Parter:
 
     def _samples(self, rows: Rows) -> Samples:
         """One row for each contents, in place of images: what is split is the index."""
-        first = {self.contents[row]: row for row in reversed(rows)}
+        first = {self.contents[row]: row for row in reversed(rows.tolist())}
         index = np.array(sorted(first.values()))
         return Samples(images=cast(Images, index), labels=cast(Labels, self.labels[index]))
 
     def _with_copies(self, rows: Rows, part: Samples) -> Rows:
-        contents = {self.contents[row] for row in np.asarray(part.images)}
-        return np.array([row for row in rows if self.contents[row] in contents])
+        contents = {self.contents[row] for row in np.asarray(part.images).tolist()}
+        return np.array([row for row in rows.tolist() if self.contents[row] in contents])
 
     def _require(self, rows: Rows, least: int) -> None:
         """Each class has `least` different pictures."""
@@ -104,13 +104,13 @@ class Parter:
             )
 
     def _grouped(self, rows: Rows) -> bool:
-        return any(self.entries[row].group is not None for row in rows)
+        return any(self.entries[row].group is not None for row in rows.tolist())
 
     def _by_group(self, rows: Rows, share: float) -> tuple[Rows, Rows]:
         """(rest, held out): whole groups, stratified as far as they allow."""
         from sklearn.model_selection import StratifiedGroupKFold
 
-        groups = np.array([self.entries[row].group for row in rows])
+        groups = np.array([self.entries[row].group for row in rows.tolist()])
         most = int(np.bincount(self.labels[rows]).max())
         folds = min(FOLDS, len(np.unique(groups)), most)
         held = max(1, round(share * folds))

@@ -18,7 +18,7 @@ GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N")
 Header = tuple[int, int, str]
 
 
-def looks(files: Mapping[str, Path]) -> tuple[int, Channels]:
+def looks(files: Mapping[str, str]) -> tuple[int, Channels]:
     """Size and channels for the files by digest, found out once."""
     key = sha256("".join(files).encode()).hexdigest()
     place = cache_folder() / "looks" / f"{key}.json"
@@ -30,7 +30,7 @@ def looks(files: Mapping[str, Path]) -> tuple[int, Channels]:
     return found
 
 
-def _look(files: Iterable[Path]) -> tuple[int, Channels]:
+def _look(files: Iterable[str]) -> tuple[int, Channels]:
     """Stops at the first file that leaves nothing open: with photos, after a few."""
     size: int | None = None
     sides: set[tuple[int, int]] = set()
@@ -46,7 +46,7 @@ def _look(files: Iterable[Path]) -> tuple[int, Channels]:
     return size or min(min(sides, default=(PHOTO, PHOTO))), channels
 
 
-def _headers(files: Iterable[Path]) -> Iterator[Header]:
+def _headers(files: Iterable[str]) -> Iterator[Header]:
     for path in files:
         with suppress(UnreadablePictureError):
-            yield header(path)
+            yield header(Path(path))

@@ -5,7 +5,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -54,11 +53,11 @@ class Source:
         return made.hexdigest()
 
     @cached_property
-    def files(self) -> Mapping[str, Path]:
+    def files(self) -> Mapping[str, str]:
         """Digest -> a file with these contents, by digest: the rows of the cache."""
         pairs = zip(self.digests, self.inventory.entries, strict=True)
         return {
-            digest: self.inventory.root / entry.path
+            digest: f"{self.inventory.root}/{entry.path}"
             for digest, entry in sorted(pairs, key=lambda pair: pair[0])
         }
 
