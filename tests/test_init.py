@@ -121,7 +121,7 @@ def test_what_is_no_data_set_is_one_paragraph_and_writes_nothing(
 ) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
-    code, out, err = init(pictures(folder, classes))
+    code, _, err = init(pictures(folder, classes))
     assert code == 2
     assert names in err
     assert len(err.strip().splitlines()) == 1
@@ -161,3 +161,10 @@ def test_very_unequal_classes_are_balanced_by_sampling() -> None:
 def test_names_with_quotes_are_valid_toml() -> None:
     text = toml("x", [Choice("dataset", "path", 'a "b" \\ ☃', "")], head=[])
     assert tomllib.loads(text)["dataset"]["path"] == 'a "b" \\ ☃'
+
+
+def test_a_run_of_a_folder_points_to_init(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code(["run", str(tmp_path)]) == 2
+    assert f"pipeline init {tmp_path}" in capfd.readouterr().err
