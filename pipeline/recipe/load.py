@@ -80,7 +80,7 @@ def _read(recipe: str) -> tuple[str, str]:
             raise InputError(f"recipe file {path}: cannot be read: {error}.") from error
     if path.is_dir():
         raise InputError(
-            f"{path} is a folder, and a run takes a recipe. For a folder of pictures write one with "
+            f"{path} is a folder, and a run takes a recipe. Write one for a folder of pictures: "
             f"`pipeline init {path}`."
         )
     raise InputError(f"{unknown('recipe', recipe, known)} Or give a .toml file.")
