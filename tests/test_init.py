@@ -93,6 +93,10 @@ def test_small_pictures_of_one_size_keep_it(init: Init, tmp_path: Path) -> None:
     assert "weights" not in recipe["teacher"]
 
 
+def test_small_pictures_of_several_sizes_are_not_enlarged_to_photos() -> None:
+    assert chosen(propose(found(sides=[(40, 48), (64, 50)]), minutes=60), "dataset.size") == 48
+
+
 def test_an_existing_recipe_is_not_replaced(init: Init, tmp_path: Path) -> None:
     folder = pictures(tmp_path / "photos", ["cat", "dog"])
     Path("photos.toml").write_text("mine")

@@ -40,10 +40,17 @@ class Found:
         return int(_median([min(side) for side in self.sides]))
 
     @property
-    def own_size(self) -> int | None:
-        """The side of all pictures, if they are square, equal and small."""
+    def equal(self) -> bool:
+        """Whether all pictures are square and of one size."""
         side = self.sides[0][0]
-        return side if {*self.sides} == {(side, side)} and side <= SMALL else None
+        return {*self.sides} == {(side, side)}
+
+    @property
+    def small_size(self) -> int | None:
+        """The side for networks for small images; null for photos."""
+        if self.equal and self.shorter <= SMALL:
+            return self.shorter
+        return max(24, self.shorter // 8 * 8) if self.shorter < SMALL else None
 
     @property
     def imbalance(self) -> float:
@@ -84,14 +91,14 @@ many."""
 
 def propose(found: Found, *, minutes: float) -> list[Choice]:
     """Every key of the recipe that differs from its default, in the order of the tables."""
-    small = found.own_size is not None
+    small = found.small_size is not None
     return [*_data(found), *(_small(found) if small else _photos(found, minutes))]
 
 
 def _data(found: Found) -> Iterator[Choice]:
     yield Choice("dataset", "name", "folder", f"{len(found.classes)} classes in folders or a table")
     yield Choice("dataset", "path", found.path, "relative to the folder that pipeline runs in")
-    if found.own_size is None:
+    if not found.equal:
         fit, why = _fit(found)
         yield Choice("dataset", "fit", fit, why)
 
@@ -126,9 +133,7 @@ def _photos(found: Found, minutes: float) -> Iterator[Choice]:
     teacher_epochs = max(2, round(teacher_epochs * scale))
     student_epochs = max(4, round(student_epochs * scale))
     estimate = f"about {minutes:.0f} minutes at most on {found.cores} cores"
-    yield Choice(
-        "dataset", "size", sizes.student, f"the median shorter side is {found.shorter} pixels"
-    )
+    yield Choice("dataset", "size", sizes.student, _shorter(found))
     yield Choice("augmentation", "crop", 0.35, "photos show their subject at any size and place")
     yield _flip(found)
     for key in ("brightness", "contrast", "saturation"):
@@ -159,6 +164,10 @@ def _photos(found: Found, minutes: float) -> Iterator[Choice]:
     yield Choice("quantize", "batch_size", 32, "")
 
 
+def _shorter(found: Found) -> str:
+    return f"the median shorter side is {found.shorter} pixels"
+
+
 def _epochs(found: Found) -> tuple[int, int]:
     teacher = min(20, max(3, round(TEACHER_IMAGES / found.train)))
     return teacher, min(60, max(10, round(STUDENT_IMAGES / found.train)))
@@ -179,7 +188,8 @@ def _fits(sizes: Sizes, found: Found, minutes: float) -> bool:
 
 
 def _small(found: Found) -> Iterator[Choice]:
-    yield Choice("dataset", "size", found.own_size, "all pictures have this size")
+    why = "all pictures have this size" if found.equal else _shorter(found)
+    yield Choice("dataset", "size", found.small_size, why)
     yield _flip(found)
     yield Choice("teacher", "family", "resnet", "trained here: no ImageNet network fits this size")
     yield Choice("teacher", "widths", [32, 64, 128], "")
