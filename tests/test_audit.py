@@ -8,11 +8,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.datasets import DATASETS, audit_of
 from pipeline.datasets.audit.copies import candidates, copies, duplicate_groups
 from pipeline.datasets.audit.inspection import audit
 from pipeline.datasets.audit.leaks import require_no_leaks
 from pipeline.datasets.audit.pictures import PictureRecord, perceptual_hash
 from pipeline.datasets.audit.schema import Audit
+from pipeline.datasets.contract import AuditedSource, SourceConfig
+from pipeline.datasets.splits import Dataset
+from pipeline.engine.progress import SilentConsole
+from pipeline.engine.runner import Runner
+from pipeline.engine.store import Store
+from pipeline.recipe.load import Override, load
+from pipeline.recipe.section import Section
+from pipeline.reporting.pages.album import LIMIT, Album
+from pipeline.reporting.tables.audit import lines
 from targets.errors import InputError
 from targets.images.reading import (
     Pixels,
@@ -257,3 +267,83 @@ def test_a_few_near_copies_across_splits_do_not_stop_a_run(folder: Folder) -> No
     )
     with pytest.raises(InputError, match="0 of the same bytes, 2 encoded"):
         require_no_leaks(folder.audit(), name="pets", allowed=False)
+
+
+def test_the_console_names_classes_and_what_may_be_a_mistake(folder: Folder) -> None:
+    for number in range(4):
+        folder.add(f"train/cat/{number}.png", scene(number))
+    folder.add("train/dog/a.png", scene(0)).add("test/cat/b.png", scene(9, 70))
+    shown = "\n".join(lines(folder.audit(size=80)))
+    for part in (
+        "data      6 pictures (5 train, 1 test), 2 classes",
+        "          cat        4    0     1",
+        "6 pictures (100.0 %) are smaller than the 80 pixels",
+        "warning: Under two labels, of which one is wrong: 1 pair of copies (1 of the same bytes, "
+        "0 encoded or scaled again): train/cat/0.png = train/dog/a.png.",
+        "warning: Without a picture in test: dog.",
+        "The largest class has 4.0 times as many training pictures",
+    ):
+        assert part in shown
+
+
+def test_many_classes_are_one_line_on_the_console(folder: Folder) -> None:
+    for number in range(21):
+        folder.add(f"train/{number:02}/0.png", scene(number))
+    shown = list(lines(folder.audit()))
+    assert shown[1] == "          training pictures by class: 1 (00) to 1 (20)"
+
+
+class Settings(Section):
+    allow_leaks: bool = False
+
+
+class Source:
+    """A data set of picture files that is only audited: nothing may be loaded after a leak."""
+
+    Settings = Settings
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+
+    def source_digest(self, cfg: SourceConfig) -> str:
+        return hashlib.sha256(repr(self.folder.records).encode()).hexdigest()
+
+    def load(self, cfg: SourceConfig) -> Dataset:
+        raise AssertionError("loaded")
+
+    def records(self, cfg: SourceConfig) -> list[PictureRecord]:
+        return self.folder.records
+
+
+def runner(root: Path, console: SilentConsole, **dataset: object) -> Runner:
+    values = {"dataset.name": "kept", "dataset.path": root, **dataset}
+    overrides = [Override(key, value, f"--set {key}") for key, value in values.items()]
+    return Runner(recipe=load("digits", overrides), store=Store(root / ".store"), console=console)
+
+
+def test_a_leak_ends_a_run_before_anything_is_loaded_or_written(folder: Folder) -> None:
+    folder.add("train/cat/a.png", scene(1)).add("test/cat/a.png", scene(1))
+    console, results = SilentConsole(), folder.root / "results"
+    source = Source(folder)
+    assert isinstance(source, AuditedSource)
+    with DATASETS.added("kept", source):
+        with pytest.raises(InputError, match="in two splits"):
+            runner(folder.root, console).run(results)
+        assert sorted(path.name for path in folder.root.iterdir()) == ["test", "train"]
+        with pytest.raises(AssertionError, match="loaded"):
+            runner(folder.root, console, **{"dataset.allow_leaks": True}).run(results)
+    assert console.lines[0].startswith("data      2 pictures")
+    assert any("warning: In two splits: 1 pair" in line for line in console.lines)
+
+
+def test_data_that_are_no_files_have_no_audit() -> None:
+    assert audit_of(load("digits", []).dataset) is None
+
+
+def test_the_pictures_of_a_page_are_bounded() -> None:
+    album = Album()
+    noise = np.random.default_rng(0).integers(0, 256, (80, 80, 3), np.uint8)
+    for number in range(200):
+        album.add(str(number), lambda: noise)
+    assert 1 < len(album.pictures) < 200
+    assert sum(map(len, album.pictures.values())) <= LIMIT

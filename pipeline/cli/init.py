@@ -38,16 +38,17 @@ def init(folder: Path, out: Path | None, minutes: float, overwrite: bool, as_jso
     from pipeline.datasets.folder.look import look
     from pipeline.recipe.load import load
     from pipeline.recipe.proposal import Found, name_of, propose, toml
+    from pipeline.recipe.schema import DatasetConfig
     from targets.devices.cpus import available_cpus
     from targets.errors import InputError
 
     path = out or Path(f"{name_of(folder)}.toml")
     if path.exists() and not overwrite:
         raise InputError(
-            f"{path} is there already, and may hold changes of yours. Give another file with --out, "
-            "or replace it with --overwrite."
+            f"{path} is there already, and may hold changes of yours. Give another file with "
+            "--out, or replace it with --overwrite."
         )
-    looked = look(folder)
+    looked = look(DatasetConfig(name="folder", path=folder))
     found = Found(
         path=str(folder),
         classes=looked.classes,

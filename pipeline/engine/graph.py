@@ -69,7 +69,7 @@ STAGES = (
         CONVERTED, BOTH,
     ),
     Stage("bench", bench.run, Measurements, ("convert",), reusable=False),
-    Stage("report", report.run, ReportFiles, ("bench",), reusable=False),
+    Stage("report", report.run, ReportFiles, ("bench", "logits"), reusable=False),
 )  # fmt: skip
 
 NAMES = tuple(stage.name for stage in STAGES)

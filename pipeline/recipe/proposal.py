@@ -1,4 +1,4 @@
-"""A recipe for a folder of pictures, with the reason for each value: pure functions of what is there.
+"""A recipe for a folder of pictures, with the reason for each value: pure functions.
 
 The defaults for photos were measured on ten classes of clothing (3,068 training photos of 400 to
 900 pixels; README, "Your own photos"), the times on two cores of an AMD EPYC with AVX-512 and VNNI.
@@ -37,7 +37,7 @@ class Found:
     @property
     def shorter(self) -> int:
         """Median of the shorter sides."""
-        return _median([min(side) for side in self.sides])
+        return int(_median([min(side) for side in self.sides]))
 
     @property
     def own_size(self) -> int | None:
@@ -77,7 +77,7 @@ PHOTO_SIZES = (
     Sizes(teacher=160, student=128, train_teacher_ms=18, run_teacher_ms=12, train_student_ms=18),
     Sizes(teacher=128, student=96, train_teacher_ms=12, run_teacher_ms=8, train_student_ms=11),
 )
-TEACHER_IMAGES, STUDENT_IMAGES = 18_000, 60_000
+TEACHER_IMAGES, STUDENT_IMAGES = 24_000, 90_000
 """Training images that each network is shown, over all epochs, unless that is too few epochs or too
 many."""
 
@@ -133,25 +133,26 @@ def _photos(found: Found, minutes: float) -> Iterator[Choice]:
     yield _flip(found)
     for key in ("brightness", "contrast", "saturation"):
         yield Choice("augmentation", key, 0.2, "")
-    yield Choice("teacher", "family", "efficientnet_lite0", "ReLU6 only: its student quantizes well")
+    yield Choice("teacher", "family", "efficientnet_lite0", "ReLU6 only: quantizes well")
     yield Choice("teacher", "weights", "imagenet", "fine-tuned: few photos suffice")
     yield Choice("teacher", "size", sizes.teacher, "sees the same crops as the student, larger")
-    yield Choice("teacher", "epochs", teacher_epochs, f"{found.train:,} training photos; {estimate}")
+    photos = f"{found.train:,} training photos; {estimate}"
+    yield Choice("teacher", "epochs", teacher_epochs, photos)
     yield Choice("teacher", "batch_size", 32, "")
     yield Choice("teacher", "learning_rate", 0.008, "fine-tuning, after the classifier is fitted")
     yield Choice("teacher", "label_smoothing", 0.1, "")
     yield Choice("teacher", "freeze_batch_norm", True, "batches are small")
-    yield Choice("teacher", "frozen_stages", 3, "the first stages stay: half the time per step")
+    yield Choice("teacher", "frozen_share", 0.3, "the first layers stay: half the time per step")
     yield Choice("teacher", "keep", "best", "")
     yield from _balance(found, "teacher")
     yield Choice("logits", "views", min(VIEWS, student_epochs), "one pass of the teacher each")
     yield Choice("distill", "family", "efficientnet_lite0", "")
     yield Choice("distill", "width_multiplier", 0.6, "an int8 file of about 1.3 MB")
-    yield Choice("distill", "head", 512, "")
+    yield Choice("distill", "head", 1064, "")
     yield Choice("distill", "init", "teacher", "starts with a subset of the teacher's weights")
     yield Choice("distill", "epochs", student_epochs, "")
     yield Choice("distill", "batch_size", 32, "")
-    yield Choice("distill", "learning_rate", 0.03, "")
+    yield Choice("distill", "learning_rate", 0.12, "")
     yield Choice("distill", "weight_decay", 1e-4, "")
     yield Choice("distill", "keep", "best", "")
     yield from _balance(found, "distill")
@@ -211,11 +212,11 @@ def _line(choice: Choice) -> str:
     return f"{choice.key} = {value}" + (f"  # {choice.reason}" if choice.reason else "")
 
 
-def _median(values: "list[float] | list[int]") -> "float":
+def _median(values: Sequence[float]) -> float:
     return sorted(values)[len(values) // 2]
 
 
-def name_of(folder: "Path") -> str:
+def name_of(folder: Path) -> str:
     """The name of the recipe: that of the folder, as a file name can hold it."""
     kept = re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name).strip("-._")
     return kept[:80] or "photos"

@@ -3,14 +3,19 @@
 import platform
 import time
 from datetime import UTC, datetime
+from functools import partial
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipeline.engine.artifacts import Exports
+from pipeline import datasets
+from pipeline.engine.artifacts import Exports, TeacherLogits
 from pipeline.engine.job import Job
 from pipeline.recipe.schema import Recipe
+from pipeline.reporting.findings.per_class import kept
 from pipeline.reporting.findings.recommendation import recommend
 from pipeline.reporting.measurements import Measurements, ReportFiles
+from pipeline.reporting.schema.label_suspect import LabelSuspect
 from pipeline.reporting.schema.report import (
     FILE,
     DatasetUsed,
@@ -23,25 +28,61 @@ from pipeline.reporting.schema.report import (
 from targets.formats import FORMATS
 from targets.runtimes import distributions
 
+if TYPE_CHECKING:
+    from pipeline.datasets.splits import Dataset
+
 TRAINING = ("edge-distill", "tensorflow", "tf-keras", "tensorflow-model-optimization", "numpy")
 
 
-def run(cfg: Recipe, out: Path, *, job: Job, bench: Measurements) -> ReportFiles:
-    report = _report(cfg, job, bench)
+def run(
+    cfg: Recipe, out: Path, *, job: Job, bench: Measurements, logits: TeacherLogits
+) -> ReportFiles:
+    # A run without a bench loads no data set, and so ends at once if all of it is reused.
+    data = job.dataset() if bench.per_class else None
+    suspects = () if data is None else _suspects(cfg, data, bench, logits)
+    report = _report(cfg, job, bench, suspects)
     (out / FILE).write_text(report.dump(), encoding="utf-8")
-    (out / "report.html").write_text(_html(report), encoding="utf-8")
+    (out / "report.html").write_text(_html(cfg, report, data), encoding="utf-8")
     return ReportFiles(folder=out)
 
 
-def _html(report: Report) -> str:
+def _html(cfg: Recipe, report: Report, data: "Dataset | None") -> str:
+    from pipeline.reporting.pages import pictures
     from pipeline.reporting.pages.report import render
 
-    return render(report)
+    images = {}
+    if data is not None and data.input.shape[-1] in (1, 3):
+        images = {split.value: samples.images for split, samples in data.splits.items()}
+    read = partial(datasets.read_picture, cfg.dataset)
+    return render(report, pictures.album(report, read=read, images=images))
 
 
-def _report(cfg: Recipe, job: Job, bench: Measurements) -> Report:
+def _suspects(
+    cfg: Recipe, data: "Dataset", bench: Measurements, logits: TeacherLogits
+) -> tuple[LabelSuspect, ...]:
+    """Of the test split, which the bench found, and of the training split, with their files."""
+    import numpy as np
+
+    from pipeline.datasets.splits import Split
+    from pipeline.reporting.findings import label_suspects
+
+    labels = data[Split.TRAIN].labels
+    views = np.load(logits.path, mmap_mode="r", allow_pickle=False)
+    found = label_suspects.probabilities(views, len(labels))
+    trained = label_suspects.suspects(found, labels, data.classes, split="train")
+    return label_suspects.with_paths(
+        (*bench.label_suspects, *trained),
+        records=datasets.records(cfg.dataset),
+        counts={split.value: len(samples) for split, samples in data.splits.items()},
+    )
+
+
+def _report(
+    cfg: Recipe, job: Job, bench: Measurements, suspects: tuple[LabelSuspect, ...]
+) -> Report:
     assert job.history is not None
     exports = Exports.read(bench.exports)
+    recommended = recommend(bench.rows, majority_share=bench.majority_share)
     return Report(
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         recipe=cfg.model_dump(mode="json", by_alias=True),
@@ -49,9 +90,16 @@ def _report(cfg: Recipe, job: Job, bench: Measurements) -> Report:
         environment=_environment(bench),
         wall_s=round(time.monotonic() - job.history.begun, 1),
         stages=tuple(StageRow.model_validate(vars(step)) for step in job.history.steps),
-        dataset=DatasetUsed(**exports.dataset.model_dump(), majority_share=bench.majority_share),
-        recommended=recommend(bench.rows, majority_share=bench.majority_share),
+        dataset=DatasetUsed(
+            **exports.dataset.model_dump(),
+            majority_share=bench.majority_share,
+            test_imbalance=bench.test_imbalance,
+            audit=datasets.audit_of(cfg.dataset),
+        ),
+        recommended=recommended,
         models=bench.rows,
+        per_class=kept(bench.per_class, bench.rows, recommended),
+        label_suspects=suspects,
         parity=exports.parity,
         processors=tuple(ProcessorRow.model_validate(r.model_dump()) for r in exports.processors),
         scales=tuple(TensorScales.of(row) for row in exports.scales),

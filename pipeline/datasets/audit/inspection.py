@@ -73,12 +73,16 @@ def audit(
 
 def _classes(records: Sequence[PictureRecord], classes: Iterable[str]) -> tuple[ClassCounts, ...]:
     counts = Counter((record.label, record.split) for record in records)
+    samples: dict[str | None, str] = {}
+    for record in sorted(records, key=lambda record: record.split != "train"):
+        samples.setdefault(record.label, record.path)
     return tuple(
         ClassCounts(
             name=name,
             train=counts[name, "train"],
             val=counts[name, "val"],
             test=counts[name, "test"],
+            sample=samples.get(name),
         )
         for name in classes
     )

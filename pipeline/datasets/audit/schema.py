@@ -55,6 +55,8 @@ class ClassCounts(Part):
     train: int = 0
     val: int = 0
     test: int = 0
+    sample: str | None = None
+    """Path of its first picture, of the training split if it has any there."""
 
     def of(self, split: str) -> int:
         return int(getattr(self, split))

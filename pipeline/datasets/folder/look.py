@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.datasets.contract import SourceConfig
-from pipeline.datasets.folder.settings import Settings
 from pipeline.datasets.folder.source import Source
 from pipeline.datasets.splits import Split
 from targets.errors import InputError
@@ -36,13 +35,14 @@ class Look:
     def summary(self) -> list[str]:
         """What is there, in lines."""
         shorter = sorted(map(min, self.sides))
+        median = shorter[len(shorter) // 2]
         total, parts = sum(self.classes.values()), self.splits
         how = "given" if self.given else "seeded, by class"
         return [
             f"{total:,} labelled pictures of {len(self.classes)} classes: {self._classes()}",
             f"splits ({how}): {', '.join(f'{name} {count:,}' for name, count in parts.items())}",
             *([f"{self.unlabelled:,} pictures without a label"] if self.unlabelled else []),
-            f"shorter side {shorter[0]} to {shorter[-1]} pixels, median {shorter[len(shorter) // 2]}",
+            f"shorter side {shorter[0]} to {shorter[-1]} pixels, median {median}",
             *self.notes,
         ]
 
@@ -60,9 +60,9 @@ class Look:
         return ", ".join(shown) + (" …" if len(self.classes) > SHOWN else "")
 
 
-def look(folder: Path) -> Look:
+def look(cfg: SourceConfig) -> Look:
     """Raises `InputError` for a folder that is no data set."""
-    source = Source.of(SourceConfig(name="folder", path=folder, settings=Settings()))
+    source = Source.of(cfg)
     entries, splits = source.inventory.entries, source.splits
     counts = Counter(entry.label for entry in entries if entry.label is not None)
     step = max(1, len(entries) // HEADERS)
@@ -72,10 +72,11 @@ def look(folder: Path) -> Look:
             sides.append(header(source.inventory.root / entry.path)[:2])
     if not sides:
         raise InputError(
-            f"{folder}: no file in it can be read as a picture. Give a folder of .jpg or .png files."
+            f"{source.inventory.root}: no file in it can be read as a picture. Give a folder of "
+            ".jpg or .png files."
         )
     return Look(
-        root=folder,
+        root=source.inventory.root,
         classes={name: counts[name] for name in source.inventory.classes},
         splits={split.value: sum(at is split for at in splits) for split in Split},
         given=any(entry.split is not None for entry in entries),

@@ -6,12 +6,13 @@ training image that it still contradicts is the more probable error, and the two
 of their own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.datasets.audit.pictures import PictureRecord
 from pipeline.reporting.schema.label_suspect import LabelSuspect
 from targets.evaluation.metrics import Labels
 
@@ -60,3 +61,21 @@ def probabilities(
         values = np.exp(values - values.max(axis=1, keepdims=True))
         total += values / values.sum(axis=1, keepdims=True)
     return total / np.float32(len(logits))
+
+
+def with_paths(
+    found: Sequence[LabelSuspect], *, records: Sequence[PictureRecord], counts: Mapping[str, int]
+) -> tuple[LabelSuspect, ...]:
+    """The suspects with the paths of their files, where the records of a split are its samples;
+    `counts`: samples by split."""
+    files: dict[str, list[PictureRecord]] = {}
+    for record in records:
+        if record.error is None:
+            files.setdefault(record.split, []).append(record)
+
+    def path(one: LabelSuspect) -> str | None:
+        of_split = files.get(one.split, [])
+        known = len(of_split) == counts[one.split] and of_split[one.index].label == one.label
+        return of_split[one.index].path if known else None
+
+    return tuple(one.model_copy(update={"path": path(one)}) for one in found)

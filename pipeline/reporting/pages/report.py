@@ -1,13 +1,13 @@
 """`report.html`: one file that a person reads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pipeline.reporting.figures import ablation as ablation_figures
 from pipeline.reporting.figures.models import bought, latency
 from pipeline.reporting.findings import disturbances, headline
 from pipeline.reporting.findings.chance import chance
 from pipeline.reporting.formatting import NOT_MEASURED, count, percent
-from pipeline.reporting.pages import templates
+from pipeline.reporting.pages import data, templates
 from pipeline.reporting.schema.model_row import ModelRow
 from pipeline.reporting.schema.report import (
     ProcessorRow,
@@ -23,7 +23,8 @@ from targets.formats.record import Parity
 Cells = tuple[str, ...]
 
 
-def render(report: Report) -> str:
+def render(report: Report, album: Mapping[str, str] | None = None) -> str:
+    """The page; `album`: the data URIs of the pictures on it, `pages.pictures.album`."""
     measured = report.measured
     header, rows = models(report)
     return templates.render(
@@ -48,6 +49,10 @@ def render(report: Report) -> str:
         scales=[_scale(row) for row in report.scales],
         stages=[_stage(row) for row in report.stages],
         ablation=_ablation(report),
+        album=album or {},
+        data=data.audited(report.dataset.audit),
+        per_class=data.per_class(report),
+        suspects=data.suspects(report),
     )
 
 

@@ -1,0 +1,71 @@
+"""Which pictures a page shows, in the order of their weight: the last ones may find no room."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+
+from pipeline.datasets.audit.copies import Read
+from pipeline.datasets.audit.schema import Audit, Pair
+from pipeline.datasets.splits import Images
+from pipeline.reporting.pages.album import Album
+from pipeline.reporting.schema.label_suspect import LabelSuspect
+from pipeline.reporting.schema.report import Report
+
+PAIRS = 8
+"""Pairs of copies of a kind."""
+FEW = 20
+"""Classes that each have a picture, a row and a column."""
+
+
+def key(suspect: LabelSuspect) -> str:
+    """The path of its file, or its place."""
+    return suspect.path or f"{suspect.split}:{suspect.index}"
+
+
+def pairs(audit: Audit) -> dict[str, tuple[Pair, ...]]:
+    """The pairs that are shown, by heading; each pair once."""
+    kinds = {
+        "In two splits": audit.leaks,
+        "Under two labels": audit.conflicts,
+        "Other copies": audit.duplicates,
+    }
+    found: dict[str, tuple[Pair, ...]] = {}
+    for heading, several in kinds.items():
+        named = {pair for before in found.values() for pair in before}
+        new = [pair for pair in several.shown if pair not in named]
+        found |= {heading: tuple(new[:PAIRS])} if new else {}
+    return found
+
+
+def samples(audit: Audit | None) -> dict[str, str]:
+    """Class -> path of its first picture, for a few classes."""
+    if audit is None or len(audit.classes) > FEW:
+        return {}
+    return {one.name: one.sample for one in audit.classes if one.sample is not None}
+
+
+def album(report: Report, *, read: Read, images: Mapping[str, Images]) -> dict[str, str]:
+    """Data URIs of the pictures. `read`: from the path of a record to its pixels; `images`: the
+    samples of each split, for data that are no files."""
+    made, audit = Album(), report.dataset.audit
+    shown = {} if audit is None else pairs(audit)
+    for path in _paths(shown):
+        made.add(path, partial(read, path))
+    for suspect in report.label_suspects:
+        if suspect.path is not None:
+            made.add(suspect.path, partial(read, suspect.path))
+        elif suspect.split in images:
+            made.add(key(suspect), partial(_image, images[suspect.split], suspect.index))
+    for path in samples(audit).values():
+        made.add(path, partial(read, path))
+    return made.pictures
+
+
+def _paths(shown: Mapping[str, Sequence[Pair]]) -> Iterator[str]:
+    for several in shown.values():
+        for pair in several:
+            yield from (pair.first.path, pair.second.path)
+
+
+def _image(images: Images, index: int) -> Images:
+    one: Images = images[index : index + 1][0]
+    return one
