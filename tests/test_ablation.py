@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 
 from pipeline.datasets.splits import Samples
-from pipeline.engine.ablation import Observation, observed_teacher, table_rows, variant
+from pipeline.engine.ablation import (
+    Observation,
+    chains,
+    observed_teacher,
+    table_rows,
+    variant,
+)
 from pipeline.engine.artifacts import Exports
 from pipeline.engine.progress import SilentConsole
 from tests.conftest import Lane
@@ -121,6 +127,18 @@ def test_from_scratch_means_without_the_teachers_features_too(lane: Lane) -> Non
     recipe = lane.recipe(("distill.features", "rkd"))
     assert variant(recipe, "scratch", 0).distill.features == "none"
     assert variant(recipe, "kd", 0).distill.features == "rkd"
+
+
+def test_what_initial_weights_buy_is_a_variant_where_the_recipe_gives_them(lane: Lane) -> None:
+    plain = lane.recipe()
+    inheriting = plain.distill.model_copy(update={"init": "teacher"})
+    recipe = plain.model_copy(update={"distill": inheriting})
+    assert chains(plain) == ("scratch", "kd", "hard")
+    assert chains(recipe) == ("scratch", "kd", "hard", "random")
+    inits = {chain: variant(recipe, chain, 0).distill.init for chain in chains(recipe)}
+    assert inits == dict.fromkeys(("scratch", "kd", "hard"), "teacher") | {"random": "random"}
+    kd, random = (variant(recipe, chain, 0).distill for chain in ("kd", "random"))
+    assert random == kd.model_copy(update={"init": "random"})
 
 
 def test_variants_differ_in_nothing_but_what_they_are_about(lane: Lane) -> None:

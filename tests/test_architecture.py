@@ -107,7 +107,8 @@ PLUG_IN_WORDS: dict[str, tuple[str, ...]] = {
     "mobilenet": ("pipeline/models/mobilenet_", REGISTRIES["models"]),
     "fused": ("pipeline/models/fused.py", REGISTRIES["models"]),
     # A wide residual network has the settings of a residual network.
-    "resnet": ("pipeline/models/resnet.py", "pipeline/models/wrn.py", REGISTRIES["models"]),
+    "resnet": ("pipeline/models/resnet", "pipeline/models/wrn.py", REGISTRIES["models"]),
+    "efficientnet": ("pipeline/models/efficientnet_", REGISTRIES["models"]),
     "wrn": ("pipeline/models/wrn.py", REGISTRIES["models"]),
     "fitnet": ("pipeline/losses/features/", REGISTRIES["losses"]),
     "rkd": ("pipeline/losses/features/", REGISTRIES["losses"]),

@@ -3,7 +3,7 @@
 import json
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from pipeline.engine.progress import SilentConsole
 from pipeline.export import conversion
 from pipeline.export.options import ConvertOptions
 from pipeline.teachers.loading import load_network
+from targets import Classifier
 from targets.bench.plan import logits_of
 from targets.errors import InputError, ProofError
 from targets.formats.tflite import inspect as inspect_tflite
@@ -22,6 +23,7 @@ from tests.formats import OtherNetwork
 
 IMAGES = np.random.default_rng(0).integers(9, 240, (256, 8, 8), np.uint8)
 SCALE, OFFSET = 1 / 127.5, -1.0
+CLASSES = ("crow", "magpie", "rook")
 
 
 def classifier(library: Any) -> Any:
@@ -49,7 +51,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.save(folder / "mine_saved")
     classifier(keras).save(folder / "keras3.keras")
     classifier(keras).export(folder / "keras3_saved", verbose=False)
-    np.savez(folder / "images.npz", images=IMAGES, labels=np.arange(256) % 3)
+    np.savez(folder / "images.npz", images=IMAGES, labels=np.arange(256) % 3, classes=CLASSES)
     np.savez(folder / "few.npz", images=IMAGES[1:])
     np.savez(folder / "float.npz", images=IMAGES / 255)
     np.savez(folder / "large.npz", images=np.zeros((300, 9, 9), np.uint8))
@@ -65,6 +67,10 @@ def options(model: Path, out: Path, **changes: Any) -> ConvertOptions:
     return ConvertOptions(model=model, out=out, threads=THREADS, **{**asked, **changes})
 
 
+def with_sidecars(names: Iterable[str]) -> set[str]:
+    return {name + end for name in names for end in ("", ".json")}
+
+
 def convert(model: Path, out: Path, **changes: Any) -> dict[str, Any]:
     return conversion.convert(options(model, out, **changes), console=SilentConsole()).json_tree()
 
@@ -75,7 +81,7 @@ def test_files_take_raw_pixels_and_are_what_the_network_is(saved: Path, tmp_path
     assert json.loads((out / "convert.json").read_text()) == json.loads(json.dumps(document))
     names = [file["name"] for file in document["files"]]
     assert names == [f"mine.{p}.{t}" for t in ("tflite", "onnx") for p in ("float32", "int8_ptq")]
-    assert {path.name for path in (out / "models").iterdir()} == set(names)
+    assert {path.name for path in (out / "models").iterdir()} == with_sidecars(names)
     expected = load_network(saved / "mine.keras")(
         IMAGES[..., np.newaxis].astype(np.float32) * np.float32(SCALE) + OFFSET
     )
@@ -302,6 +308,20 @@ def test_a_folder_that_holds_something_else_is_not_replaced(saved: Path, tmp_pat
     assert (tmp_path / "thesis.txt").exists()
 
 
+def test_a_converted_file_predicts_the_shares_of_its_network(saved: Path, tmp_path: Path) -> None:
+    """By its sidecar: the outputs are probabilities already, and the classes have names."""
+    convert(saved / "mine.keras", tmp_path / "out", data=saved / "images.npz")
+    raw = IMAGES[:4, ..., np.newaxis]
+    network = load_network(saved / "mine.keras")
+    expected = np.asarray(network(raw.astype(np.float32) * np.float32(SCALE) + OFFSET))
+    for precision, tolerance in (("float32", 1e-5), ("int8_ptq", 0.05)):
+        classifier = Classifier(tmp_path / "out" / "models" / f"mine.{precision}.tflite")
+        for image, shares in zip(raw, expected, strict=True):
+            found = {one.name: one.probability for one in classifier.predict(image).top}
+            wanted = dict(zip(CLASSES, shares, strict=True))
+            assert found == pytest.approx(wanted, abs=tolerance)
+
+
 def test_where_no_file_is_proved_nothing_is_published(saved: Path, tmp_path: Path) -> None:
     with (
         OtherNetwork("float32").offered(),
@@ -318,7 +338,7 @@ def test_a_file_that_is_not_proved_takes_no_other_with_it(saved: Path, tmp_path:
         document = convert(saved / "mine.keras", out, **asked)
     proved = {file["name"] for file in document["files"] if file["file"]}
     assert proved == {"mine.float32.tflite", "mine.float32.onnx"}
-    assert {path.name for path in (out / "models").iterdir()} == proved
+    assert {path.name for path in (out / "models").iterdir()} == with_sidecars(proved)
     reasons = {file["name"]: file["reason"] for file in document["files"] if not file["file"]}
     assert "mine.int8_ptq.tflite: differs" in reasons["mine.int8_ptq.tflite"]
     assert "is made from mine.int8_ptq.tflite, which is refused" in reasons["mine.int8_ptq.onnx"]

@@ -41,6 +41,12 @@ def key(stage: str, *sets: str, sha256: str = "d") -> StageKey:
         ("distill", "threads=1"),
         ("convert", 'convert.targets=["onnx"]'),
         ("teacher", "dataset.split_seed=3"),
+        ("teacher", "dataset.size=16"),
+        ("logits", "dataset.size=16"),
+        ("logits", "teacher.size=16"),
+        ("distill", "teacher.size=16"),
+        ("quantize", "dataset.size=16"),
+        ("convert", "teacher.size=16"),
     ],
 )
 def test_what_decides_the_result_changes_the_key(stage: str, change: str) -> None:
@@ -61,10 +67,30 @@ def test_what_decides_the_result_changes_the_key(stage: str, change: str) -> Non
         ("distill", "about.cost=much"),
         ("convert", "seed=1"),
         ("teacher", "dataset.path=elsewhere"),
+        ("quantize", "teacher.size=16"),
     ],
 )
 def test_what_does_not_decide_it_leaves_the_key(stage: str, change: str) -> None:
     assert fingerprint.digest(key(stage)) == fingerprint.digest(key(stage, change))
+
+
+@pytest.mark.parametrize("stage", ["teacher", "logits"])
+def test_students_of_all_sizes_share_a_teacher_of_a_size_of_its_own(stage: str) -> None:
+    alone, small, same = (
+        fingerprint.digest(key(stage, *sets))
+        for sets in (
+            ("teacher.size=24",),
+            ("teacher.size=24", "dataset.size=16"),
+            ("dataset.size=24",),
+        )
+    )
+    assert alone == small == same
+
+
+@pytest.mark.parametrize("setting", ["allow_leaks", "skip_bad", "verify"])
+def test_how_a_folder_is_checked_decides_nothing(setting: str) -> None:
+    folder = ("dataset.name=folder", "dataset.path=photos")
+    assert key("teacher", *folder) == key("teacher", *folder, f"dataset.{setting}=true")
 
 
 def test_the_contents_of_the_data_decide() -> None:

@@ -1,6 +1,7 @@
 """A teacher looks at other sizes than its student, and at the same images."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,11 @@ import pytest
 from pipeline import datasets
 from pipeline.datasets.splits import Split
 from pipeline.engine.artifacts import Checkpoint, Teacher, TeacherLogits
+from pipeline.engine.progress import SilentConsole
 from pipeline.teachers.trained import open_checkpoint
 from pipeline.training.augmentation import epoch_order, mixup
 from pipeline.training.loop import batches
+from targets.errors import InputError
 from targets.formats import sidecar
 from tests.conftest import Lane
 from tests.kept import Setting, distillation_task, job, kept
@@ -122,3 +125,30 @@ def test_another_size_of_the_teacher_makes_it_again(sized: tuple[Lane, Path]) ->
     steps = {step.name: step for step in sized[0].runner(*SIZES, ("teacher.size", 12)).plan()}
     assert not steps["teacher"].reused
     assert "teacher.size 14 → 12" in steps["teacher"].reason
+
+
+def test_a_teacher_file_of_another_size_is_used_at_its_size(
+    sized: tuple[Lane, Path], tmp_path: Path
+) -> None:
+    """The exported teacher of the other run is somebody else's file here."""
+    lane, results = sized
+    other = replace(lane, out=tmp_path, console=SilentConsole())
+    file: Setting = ("teacher.file", results / "models" / "teacher.float32.onnx")
+    found, _ = other.run(*SIZES, file)
+    rows = {row["role"]: row for row in json.loads((found / "report.json").read_text())["models"]}
+    assert (rows["teacher"]["input_shape"], rows["student"]["input_shape"]) == (
+        [14, 14, 1], [10, 10, 1],
+    )  # fmt: skip
+    expected = json.loads((results / "report.json").read_text())["models"]
+    assert rows["teacher"]["top1"] in [row["top1"] for row in expected if row["role"] == "teacher"]
+    assert rows["student"]["agreement_with_teacher"] > 0.5
+
+
+def test_a_teacher_file_of_another_size_names_the_key_that_it_needs(
+    sized: tuple[Lane, Path], tmp_path: Path
+) -> None:
+    lane, results = sized
+    file: Setting = ("teacher.file", results / "models" / "teacher.float32.onnx")
+    other = replace(lane, out=tmp_path, console=SilentConsole())
+    with pytest.raises(InputError, match=r"takes images of \[14, 14, 1\].*--set teacher\.size=14"):
+        other.run(*SIZES, file, ("teacher.size", None))

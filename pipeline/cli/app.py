@@ -16,6 +16,7 @@ from pipeline.cli.bench import bench
 from pipeline.cli.convert import convert
 from pipeline.cli.devices import devices
 from pipeline.cli.doctor import doctor
+from pipeline.cli.init import init
 from pipeline.cli.plan import plan
 from pipeline.cli.predict import predict
 from pipeline.cli.recipes import recipes
@@ -36,7 +37,7 @@ def main() -> None:
     """
 
 
-for command in (run, plan, recipes, report, convert, predict, bench, devices, doctor):
+for command in (init, run, plan, recipes, report, convert, predict, bench, devices, doctor):
     main.add_command(command)
 
 

@@ -46,7 +46,7 @@ def check(arrays: Arrays, path: Path) -> Samples:
     problem = (
         forms.images_problem(images)
         or forms.labels_problem(labels, images=len(images))
-        or forms.numbering_problem(labels, _names(arrays, path))
+        or forms.numbering_problem(labels, class_list(arrays, path))
     )
     if problem:
         raise InputError(f"data set {path}: {problem}")
@@ -60,7 +60,7 @@ def check(arrays: Arrays, path: Path) -> Samples:
 def class_names(arrays: Arrays, samples: Samples, path: Path) -> tuple[str, ...]:
     """The array `classes`, or else numbers."""
     count = int(samples.labels.max()) + 1
-    own = _names(arrays, path)
+    own = class_list(arrays, path)
     names = tuple(map(str, range(count))) if own is None else own
     one_line = all(name.strip() and len(name.splitlines()) == 1 for name in names)
     if len(names) != count or len(set(names)) != count or not one_line:
@@ -73,7 +73,8 @@ def class_names(arrays: Arrays, samples: Samples, path: Path) -> tuple[str, ...]
     return names
 
 
-def _names(arrays: Arrays, path: Path) -> tuple[str, ...] | None:
+def class_list(arrays: Arrays, path: Path) -> tuple[str, ...] | None:
+    """The array `classes` as names; None where there is none."""
     if "classes" not in arrays:
         return None
     classes = arrays["classes"]

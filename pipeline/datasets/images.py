@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.datasets import forms
-from pipeline.datasets.arrays import Arrays
+from pipeline.datasets.arrays import Arrays, class_list
 from pipeline.datasets.image_files import how_to_convert
 from pipeline.datasets.npz import read
 from targets.errors import InputError
@@ -19,6 +19,8 @@ class ImagesFile:
     images: npt.NDArray[np.uint8]
     """Raw, [samples, *the network's input]."""
     labels: npt.NDArray[np.int64] | None
+    classes: tuple[str, ...] | None
+    """Their names, if the file has as many as the network has classes."""
     sha256: str
 
 
@@ -36,6 +38,7 @@ def load(path: Path, *, shape: tuple[int | None, ...], classes: int | None) -> I
     return ImagesFile(
         images=images,
         labels=_labels(arrays, path, len(images), classes),
+        classes=_classes(arrays, path, classes),
         sha256=hashlib.sha256(content).hexdigest(),
     )
 
@@ -96,6 +99,11 @@ def _labels(
     if problem:
         raise InputError(f"--data {path}: {problem}")
     return labels.astype(np.int64)
+
+
+def _classes(arrays: Arrays, path: Path, count: int | None) -> tuple[str, ...] | None:
+    names = class_list(arrays, path)
+    return names if names and len(names) == (2 if count == 1 else count) else None
 
 
 def _range_problem(labels: npt.NDArray[np.generic], classes: int | None) -> str | None:

@@ -15,7 +15,8 @@ from pydantic import JsonValue
 from pipeline.engine import code, uses
 from pipeline.engine.graph import Stage
 from pipeline.engine.manifest import StageKey
-from pipeline.recipe.schema import Recipe
+from pipeline.models.pretrained.initial import weights_file
+from pipeline.recipe.schema import DistillConfig, Recipe, TeacherConfig
 from pipeline.teachers import kind_of
 from targets.digest import file_sha256
 from targets.errors import missing_package
@@ -76,6 +77,8 @@ def _values(stage: Stage, recipe: Recipe, dataset_sha256: str) -> dict[str, Json
     values = {stage.name: tree[stage.name], **{name: tree[name] for name in stage.reads}}
     if isinstance(table := values.get("teacher"), dict):
         values["teacher"] = _teacher_by_contents(table)
+    if isinstance(table := values.get(stage.name), dict) and table.get("weights"):
+        values[stage.name] = {**table, "weights": _initial_weights(stage, recipe)}
     if isinstance(table := values.get("dataset"), dict):
         # The path decides nothing: the contents are in the digest.
         left_out = {"path", "size", *recipe.dataset.settings.DECIDES_NOTHING}
@@ -103,6 +106,15 @@ def _teacher_by_contents(table: Table) -> dict[str, JsonValue]:
     path = Path(str(table["file"]))
     read = {key: table[key] for key in ("scale", "offset", "output", "classes")}
     return {**read, "file": f"{kind_of(path)} {file_sha256(path)}"}
+
+
+def _initial_weights(stage: Stage, recipe: Recipe) -> str:
+    """Initial weights count by their contents: the path decides nothing."""
+    cfg = stage.config(recipe)
+    assert isinstance(cfg, TeacherConfig | DistillConfig)
+    assert cfg.weights is not None
+    path = weights_file(cfg.weights, cfg.PLUGINS[cfg.family], cfg.settings, name=cfg.family)
+    return file_sha256(path)
 
 
 def _version(distribution: str, stage: str) -> str:

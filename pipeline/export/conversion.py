@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.engine.progress import Console
+from pipeline.export.description import describe
 from pipeline.export.destination import relative_path, require_replaceable, workplace
 from pipeline.export.exporter import Exporter, Logits, Network, ProvedFile, Raw, SampleSets
 from pipeline.export.options import ConvertOptions
@@ -135,12 +136,26 @@ def _files(
     files = []
     for target, precision in requested:
         file = exporter.export(network, target, precision)
-        top1 = source.top1(file.outputs) if isinstance(file, ProvedFile) else None
+        top1 = None
+        if isinstance(file, ProvedFile):
+            top1 = source.top1(file.outputs)
+            _describe(folder / file.record.file, file, source)
         files.append(converted_file(file, top1=top1))
     reasons = [file.reason for file in files if file.reason is not None]
     if len(reasons) == len(files):
         raise ProofError("\n- ".join(["no file is proved, and nothing is published:", *reasons]))
     return tuple(files)
+
+
+def _describe(path: Path, file: ProvedFile, source: SourceNetwork) -> None:
+    precision = PRECISIONS[file.record.precision]
+    describe(
+        path,
+        file.record,
+        input=source.function(precision, path.name).input,
+        scores=source.logits,
+        classes=source.data.classes if source.data else None,
+    )
 
 
 def _source(options: ConvertOptions, loaded: "LoadedNetwork") -> SourceNetwork:

@@ -5,20 +5,37 @@ from targets.registry import Registry
 
 
 def _students() -> dict[str, NetworkFamily]:
-    from pipeline.models import fused, mobilenet_v1, mobilenet_v2, mobilenet_v4
+    from pipeline.models import efficientnet_lite0, fused, mobilenet_v1, mobilenet_v2, mobilenet_v4
 
     return {
         "mobilenet_v1": mobilenet_v1,
         "mobilenet_v2": mobilenet_v2,
         "mobilenet_v4": mobilenet_v4,
         "fused": fused,
+        "efficientnet_lite0": efficientnet_lite0,
     }
 
 
 def _teachers() -> dict[str, NetworkFamily]:
-    from pipeline.models import resnet, wrn
+    from pipeline.models import (
+        efficientnet_lite0,
+        efficientnet_v2b0,
+        mobilenet_v1,
+        mobilenet_v2,
+        resnet,
+        resnet50v2,
+        wrn,
+    )
 
-    return {"resnet": resnet, "wrn": wrn}
+    return {
+        "resnet": resnet,
+        "wrn": wrn,
+        "efficientnet_lite0": efficientnet_lite0,
+        "efficientnet_v2b0": efficientnet_v2b0,
+        "mobilenet_v1": mobilenet_v1,
+        "mobilenet_v2": mobilenet_v2,
+        "resnet50v2": resnet50v2,
+    }
 
 
 STUDENTS = Registry("students", noun="student family", contract=NetworkFamily, built_in=_students)

@@ -48,8 +48,27 @@ def depthwise_bn(x: Tensor, kernel: int = 3, *, strides: int = 1, name: str) -> 
     return batch_norm(x, name=name)
 
 
-def depthwise_bn_relu6(x: Tensor, *, strides: int = 1, name: str) -> Tensor:
-    return relu6(depthwise_bn(x, strides=strides, name=name), name=name)
+def depthwise_bn_relu6(x: Tensor, kernel: int = 3, *, strides: int = 1, name: str) -> Tensor:
+    return relu6(depthwise_bn(x, kernel, strides=strides, name=name), name=name)
+
+
+def inverted_residual(
+    x: Tensor, channels: int, kernel: int = 3, *, expansion: int, strides: int = 1, name: str
+) -> Tensor:
+    """1x1 expansion, depthwise convolution, linear 1x1 projection, and a sum where shapes allow.
+
+    Sandler et al. 2018, arXiv 1801.04381. An `expansion` of 1 has no convolution of its own.
+    """
+    from tf_keras import layers
+
+    y, before = x, x.shape[-1]
+    if expansion > 1:
+        y = conv_bn(y, before * expansion, 1, name=f"{name}_expand")
+        y = relu6(y, name=f"{name}_expand")
+    y = depthwise_bn_relu6(y, kernel, strides=strides, name=f"{name}_depthwise")
+    y = conv_bn(y, channels, 1, name=f"{name}_project")
+    keeps_shape = strides == 1 and before == channels
+    return layers.Add(name=f"{name}_add")([x, y]) if keeps_shape else y
 
 
 def relu6(x: Tensor, *, name: str) -> Tensor:

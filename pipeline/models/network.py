@@ -31,6 +31,13 @@ def build(spec: NetworkSpec) -> KerasModel:
     return family.build(spec.input.shape, spec.classes, name=spec.role, settings=settings)
 
 
+def features(model: KerasModel) -> KerasModel:
+    """The same network up to the global average: images to features [batch, channels]."""
+    from tf_keras import Model
+
+    return Model(model.input, model.get_layer("pool").output, name="features")
+
+
 def save_weights(model: KerasModel, path: Path) -> None:
     """All weights, in the model's order, as `.npz`: a `.keras` file holds a date, this does not."""
     arrays = {f"{i:04d}:{w.name}": w.numpy() for i, w in enumerate(model.weights)}

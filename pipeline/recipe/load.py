@@ -78,6 +78,11 @@ def _read(recipe: str) -> tuple[str, str]:
             return str(path), path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"recipe file {path}: cannot be read: {error}.") from error
+    if path.is_dir():
+        raise InputError(
+            f"{path} is a folder, and a run takes a recipe. Write one for a folder of pictures: "
+            f"`pipeline init {path}`."
+        )
     raise InputError(f"{unknown('recipe', recipe, known)} Or give a .toml file.")
 
 

@@ -361,6 +361,25 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _student_can_inherit(self) -> Self:
+        teacher, student = self.teacher, self.distill
+        if student.init != "teacher":
+            return self
+        if teacher.file is not None:
+            raise ValueError(
+                "distill.init: teacher needs the teacher's layers, and teacher.file is a network "
+                "of another program; leave init out, or train the teacher here"
+            )
+        if teacher.family != student.family:
+            raise ValueError(
+                f"distill.init: teacher needs one family, and the teacher is {teacher.family}, the "
+                f"student {student.family}; set both families alike, or leave init out"
+            )
+        if student.weights is not None:
+            raise ValueError("distill.init: teacher and distill.weights exclude each other")
+        return self
+
+    @model_validator(mode="after")
     def _feature_weight_is_used(self) -> Self:
         if self.distill.features == "none" and self.distill.feature_weight is not None:
             raise ValueError(

@@ -9,14 +9,13 @@ from pipeline.engine.artifacts import Checkpoint, Teacher, TeacherLogits
 from pipeline.engine.job import Job
 from pipeline.losses import FEATURE_LOSSES
 from pipeline.losses.feature_distillation import feature_distillation, with_features
-from pipeline.models.network import build
 from pipeline.recipe.schema import DistillConfig
 from pipeline.teachers.stored import open_stored
 from pipeline.training import checkpoint, preflight, session
 from pipeline.training.head import fit_head
 from pipeline.training.inference import make_features
 from pipeline.training.loop import Task, fit
-from pipeline.training.networks import restore, student_network
+from pipeline.training.networks import initial_student, restore, student_network
 from pipeline.training.optimizers import one_cycle, sgd
 from pipeline.training.supervision import cached, distilled, live
 from targets.untyped import KerasModel
@@ -29,9 +28,9 @@ def run(
     preflight.require_trainable(job.recipe, data, teacher=job.teacher_dataset(), seed=seed)
     session.start(seed=seed, threads=job.recipe.threads)
     network = student_network(job.recipe, data)
-    student = build(network)
+    student = initial_student(cfg, network, teacher)
     state = job.scratch / "distill.npz"
-    if (cfg.weights is not None or cfg.init == "teacher") and not state.exists():
+    if cfg.weights is not None and not state.exists():
         head = fit_head(student, data, balanced=cfg.balance != "none", seed=seed)
         job.console.say(head.line("distill"))
     history = fit(

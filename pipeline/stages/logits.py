@@ -5,7 +5,6 @@ it is trained on (Beyer et al. 2021, arXiv 2106.05237). So they are stored per v
 """
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -19,9 +18,8 @@ from pipeline.engine.job import Job
 from pipeline.recipe.schema import LogitsConfig
 from pipeline.teachers.stored import open_stored
 from pipeline.training import session
-from pipeline.training.ahead import made_ahead
+from pipeline.training.ahead import background_threads, made_ahead
 from pipeline.training.augmentation import ViewTable, require_fit, training_view
-from targets.devices.cpus import available_cpus
 from targets.errors import InputError
 
 CHUNK = 512
@@ -60,7 +58,7 @@ def run(cfg: LogitsConfig, out: Path, *, job: Job, teacher: Teacher) -> TeacherL
 
 def _rendered(table: ViewTable, train: Samples) -> Iterator[tuple[Index, Images]]:
     """The view in chunks, each with the places of its images."""
-    with ThreadPoolExecutor(len(available_cpus()), thread_name_prefix="render") as pool:
+    with background_threads() as pool:
         for start in range(0, len(train), CHUNK):
             index = np.arange(start, min(start + CHUNK, len(train)))
             yield index, table.render(train, index, each=pool.map)

@@ -7,7 +7,6 @@ from pathlib import Path
 from pipeline.datasets.splits import Dataset, Split
 from pipeline.engine.artifacts import Teacher
 from pipeline.engine.job import Job
-from pipeline.models.network import build
 from pipeline.recipe.schema import AugmentationConfig, TeacherConfig
 from pipeline.reporting.findings import notes
 from pipeline.teachers import open_teacher
@@ -16,7 +15,7 @@ from pipeline.training import checkpoint, preflight, session
 from pipeline.training.augmentation import teacher_augmentation
 from pipeline.training.head import fit_head
 from pipeline.training.loop import Task, fit
-from pipeline.training.networks import teacher_network
+from pipeline.training.networks import initial_teacher, teacher_network
 from pipeline.training.optimizers import one_cycle, sgd
 from pipeline.training.supervision import supervised
 from targets.errors import InputError
@@ -76,7 +75,7 @@ def _require_no_unlabelled(data: Dataset, file: Path) -> None:
 
 def _train(cfg: TeacherConfig, out: Path, job: Job, data: Dataset) -> Teacher:
     network = teacher_network(job.recipe, data)
-    model = build(network)
+    model = initial_teacher(cfg, network)
     task = Task(
         stage="teacher",
         model=model,

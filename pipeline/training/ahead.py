@@ -1,16 +1,36 @@
 """Items made ahead of their use, in a thread."""
 
+import os
+import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from targets.devices.cpus import available_cpus
+
 T = TypeVar("T")
+
+NICE = 5
+"""Below the threads that train: they leave time to spare, and wait for one another if disturbed."""
 
 
 class End:
     """There are no more items."""
+
+
+def background_threads(count: int | None = None, *, name: str = "render") -> ThreadPoolExecutor:
+    """Threads that give way to those that train; by default as many as this process has CPUs."""
+    return ThreadPoolExecutor(
+        count or len(available_cpus()), thread_name_prefix=name, initializer=_give_way
+    )
+
+
+def _give_way() -> None:
+    if sys.platform == "linux":  # elsewhere it would be for the whole process
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
 
 
 def made_ahead(
@@ -22,7 +42,7 @@ def made_ahead(
     here. Close the iterator to end the thread: it finishes the item that it is making.
     """
     source, end = iter(items), End()
-    with ThreadPoolExecutor(1, thread_name_prefix="ahead") as thread:
+    with background_threads(1, name="ahead") as thread:
         pending = deque(thread.submit(next, source, end) for _ in range(depth))
         try:
             while True:

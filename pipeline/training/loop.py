@@ -8,7 +8,6 @@ ends in a checkpoint, so that an interrupted run resumes to the bytes of an unin
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -22,7 +21,7 @@ from pipeline.datasets.splits import Dataset, Images, Labels, Split
 from pipeline.engine.progress import EpochProgress
 from pipeline.losses.objectives import Objective
 from pipeline.recipe.schema import AugmentationConfig, TrainingConfig
-from pipeline.training.ahead import made_ahead
+from pipeline.training.ahead import background_threads, made_ahead
 from pipeline.training.augmentation import (
     Each,
     Mix,
@@ -35,7 +34,6 @@ from pipeline.training.augmentation import (
 from pipeline.training.checkpoint import EpochRecord, TrainingState, best_of
 from pipeline.training.freezing import frozen
 from pipeline.training.inference import Outputs, make_predict, normalise
-from targets.devices.cpus import available_cpus
 from targets.errors import EdgeDistillError
 from targets.evaluation import metrics
 from targets.untyped import KerasModel, KerasOptimizer, Tensor
@@ -159,7 +157,7 @@ def _evaluation(task: Task) -> Callable[[int, float], float]:
 @contextmanager
 def _made_ahead(task: Task, epochs: range) -> Iterator[Iterator[Batch]]:
     """All batches of all epochs; the next ones are rendered during a step and an evaluation."""
-    with ThreadPoolExecutor(len(available_cpus()), thread_name_prefix="render") as pool:
+    with background_threads() as pool:
         every = (batch for epoch in epochs for batch in batches(task, epoch, each=pool.map))
         with closing(made_ahead(every, waited=task.waited)) as ahead:
             yield ahead

@@ -3,8 +3,10 @@
 from typing import Literal
 
 from pipeline.datasets.splits import Dataset
-from pipeline.engine.artifacts import Checkpoint
+from pipeline.engine.artifacts import Checkpoint, Teacher
 from pipeline.models.network import NetworkSpec, build, load_weights
+from pipeline.models.pretrained.inheritance import inherit
+from pipeline.models.pretrained.initial import load_initial
 from pipeline.recipe.schema import DistillConfig, Recipe, TeacherConfig
 from targets.untyped import KerasModel
 
@@ -27,6 +29,26 @@ def _network(
         input=data.input,
         classes=len(data.classes),
     )
+
+
+def initial_teacher(cfg: TeacherConfig, network: NetworkSpec) -> KerasModel:
+    """The teacher before its first step."""
+    return _initial(cfg.weights, network)
+
+
+def initial_student(cfg: DistillConfig, network: NetworkSpec, teacher: Teacher) -> KerasModel:
+    """The student before its first step; `teacher` is the trained one."""
+    student = _initial(cfg.weights, network)
+    if cfg.init == "teacher":
+        inherit(student=student, teacher=restore(teacher.checkpoint))
+    return student
+
+
+def _initial(weights: str | None, network: NetworkSpec) -> KerasModel:
+    model = build(network)
+    if weights is not None:
+        load_initial(model, network, weights)
+    return model
 
 
 def restore(checkpoint: Checkpoint) -> KerasModel:

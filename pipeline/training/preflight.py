@@ -3,6 +3,8 @@
 from pipeline.datasets.splits import Dataset, Split
 from pipeline.losses.feature_distillation import feature_distillation
 from pipeline.models.network import build
+from pipeline.models.pretrained.inheritance import inherit
+from pipeline.models.pretrained.initial import load_initial
 from pipeline.quantization.preflight import (
     need_quantization,
     need_samples,
@@ -25,6 +27,7 @@ def require_trainable(recipe: Recipe, data: Dataset, *, teacher: Dataset, seed: 
     require_fit(recipe.augmentation, data, teacher_size=teacher.input.shape[0])
     require_fit(teacher_augmentation(recipe), teacher, cutout="teacher.cutout")
     _require_int8(recipe, data)
+    _require_initial(recipe, data, teacher)
     _require_features(recipe, data, teacher)
 
 
@@ -34,6 +37,15 @@ def _require_int8(recipe: Recipe, data: Dataset) -> None:
         _require_calibration(recipe, data)
     if need_quantization(precisions):
         require_quantizable(build(student_network(recipe, data)), family=recipe.distill.family)
+
+
+def _require_initial(recipe: Recipe, data: Dataset, teacher: Dataset) -> None:
+    """The student's initial weights must fit it; the teacher's are loaded before it trains."""
+    network = student_network(recipe, data)
+    if recipe.distill.weights is not None:
+        load_initial(build(network), network, recipe.distill.weights)
+    elif recipe.distill.init == "teacher":
+        inherit(student=build(network), teacher=build(teacher_network(recipe, teacher)))
 
 
 def _require_calibration(recipe: Recipe, data: Dataset) -> None:

@@ -8,7 +8,6 @@ from unicodedata import normalize
 
 from targets.errors import InputError
 from targets.images import reading
-from targets.images.silence import without_warnings
 
 SUFFIXES = {
     ".avif", ".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png",
@@ -66,15 +65,10 @@ def _list_folder(folder: Path, parts: int, listing: Listing) -> None:
 
 
 def _looks_like_picture(path: Path) -> bool:
-    """Whether the head of a file is that of a picture, whatever its name; nothing is decoded."""
-    from PIL import Image
-
+    """Whether the head of a file is that of a picture, whatever its name."""
     try:
-        with without_warnings():
-            Image.open(path, formats=reading.FORMATS).close()
-    except Image.DecompressionBombError:
-        return True
-    except reading.FAILURES:
+        reading.header(path)
+    except reading.UnreadablePictureError:
         return False
     return True
 

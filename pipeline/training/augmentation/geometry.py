@@ -2,12 +2,15 @@
 
 import math
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from pipeline.datasets.splits import Images
 from targets.images.preprocessing import Fit, resized
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 WIDEST = 4 / 3
 """The aspect of a crop is 3/4 to 4/3."""
@@ -79,13 +82,18 @@ def rotated(image: Images, degrees: float, *, grey: int) -> Images:
     from PIL import Image
 
     def turn(planes: Images) -> Images:
-        colour = planes.shape[2] == 3
-        whole = Image.fromarray(planes if colour else planes[..., 0])
-        fill = (grey, grey, grey) if colour else grey
-        turned = whole.rotate(degrees, Image.Resampling.BILINEAR, fillcolor=fill)
+        fill = (grey, grey, grey) if planes.shape[2] == 3 else grey
+        turned = as_pillow(planes).rotate(degrees, Image.Resampling.BILINEAR, fillcolor=fill)
         return np.asarray(turned).reshape(planes.shape)
 
     return by_plane(turn, image)
+
+
+def as_pillow(planes: Images) -> "Image":
+    """An image of one channel or three."""
+    from PIL import Image
+
+    return Image.fromarray(planes if planes.shape[2] == 3 else planes[..., 0])
 
 
 def by_plane(change: Callable[[Images], Images], image: Images) -> Images:

@@ -1,0 +1,86 @@
+"""A quick look at a folder of pictures: its labels, and the headers of its files."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.datasets.contract import SourceConfig
+from pipeline.datasets.folder.source import Source
+from pipeline.datasets.splits import Split
+from targets.errors import InputError
+from targets.images.reading import UnreadablePictureError, header
+
+HEADERS = 5000
+"""Files whose headers are read, evenly spread over all."""
+SHOWN = 12
+"""Classes that the summary lists."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    root: Path
+    classes: Mapping[str, int]
+    """Name -> labelled pictures, of all splits."""
+    splits: Mapping[str, int]
+    """`train`, `val`, `test` -> pictures."""
+    given: bool
+    """Whether the folder or the table gives splits."""
+    unlabelled: int
+    sides: Sequence[tuple[int, int]]
+    """(width, height) of the pictures whose headers were read."""
+    notes: Sequence[str]
+
+    def summary(self) -> list[str]:
+        """What is there, in lines."""
+        shorter = sorted(map(min, self.sides))
+        median = shorter[len(shorter) // 2]
+        total, parts = sum(self.classes.values()), self.splits
+        how = "given" if self.given else "seeded, by class"
+        return [
+            f"{total:,} labelled pictures of {len(self.classes)} classes: {self._classes()}",
+            f"splits ({how}): {', '.join(f'{name} {count:,}' for name, count in parts.items())}",
+            *([f"{self.unlabelled:,} pictures without a label"] if self.unlabelled else []),
+            f"shorter side {shorter[0]} to {shorter[-1]} pixels, median {median}",
+            *self.notes,
+        ]
+
+    def described(self) -> dict[str, object]:
+        return {
+            "classes": dict(self.classes),
+            "splits": dict(self.splits),
+            "splits_given": self.given,
+            "unlabelled": self.unlabelled,
+            "notes": list(self.notes),
+        }
+
+    def _classes(self) -> str:
+        shown = [f"{name} {count:,}" for name, count in list(self.classes.items())[:SHOWN]]
+        return ", ".join(shown) + (" …" if len(self.classes) > SHOWN else "")
+
+
+def look(cfg: SourceConfig) -> Look:
+    """Raises `InputError` for a folder that is no data set."""
+    source = Source.of(cfg)
+    entries, splits = source.inventory.entries, source.splits
+    counts = Counter(entry.label for entry in entries if entry.label is not None)
+    step = max(1, len(entries) // HEADERS)
+    sides = []
+    for entry in entries[::step]:
+        with suppress(UnreadablePictureError):
+            sides.append(header(source.inventory.root / entry.path)[:2])
+    if not sides:
+        raise InputError(
+            f"{source.inventory.root}: no file in it can be read as a picture. Give a folder of "
+            ".jpg or .png files."
+        )
+    return Look(
+        root=source.inventory.root,
+        classes={name: counts[name] for name in source.inventory.classes},
+        splits={split.value: sum(at is split for at in splits) for split in Split},
+        given=any(entry.split is not None for entry in entries),
+        unlabelled=sum(entry.label is None for entry in entries),
+        sides=sides,
+        notes=source.inventory.notes,
+    )
