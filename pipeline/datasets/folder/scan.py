@@ -2,8 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from pipeline.datasets.folder import spellings
 from pipeline.datasets.folder.bad import require_pictures
 from pipeline.datasets.folder.class_folders import Labelled, in_class_folders
 from pipeline.datasets.folder.inventory import Entry, Inventory, listed, natural, shown, twins
@@ -32,6 +34,8 @@ def scan(root: Path, settings: Settings) -> Inventory:
         if table
         else in_class_folders(root, found, settings.depth)
     )
+    names = spellings.one_name(labelled.entries, merge=settings.merge_labels)
+    labelled = replace(labelled, entries=spellings.renamed(labelled.entries, names))
     classes = _classes(root, labelled)
     unread = [] if table else usable(root, found)
     notes = [f"{listed(unread)} is not read, as there are class folders."] if unread else []
@@ -40,7 +44,12 @@ def scan(root: Path, settings: Settings) -> Inventory:
         entries=(*labelled.entries, *_unlabelled(found, labelled)),
         classes=classes,
         empty=labelled.empty,
-        notes=(*labelled.notes, *notes, *_notes(labelled.entries, classes)),
+        notes=(
+            *labelled.notes,
+            *notes,
+            *spellings.notes(names),
+            *_notes(labelled.entries, classes),
+        ),
     )
 
 
