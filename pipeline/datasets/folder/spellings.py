@@ -54,7 +54,7 @@ def moved(entries: Sequence[Entry]) -> Mapping[str, str]:
     return found
 
 
-def notes(names: Mapping[str, str]) -> tuple[str, ...]:
+def counted_as(names: Mapping[str, str]) -> tuple[str, ...]:
     """A sentence for each class that got the name of another one."""
     return tuple(
         f"{shown(old)} counts as {shown(new)}: the same class under another name."
