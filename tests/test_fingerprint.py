@@ -84,7 +84,7 @@ def test_initial_weights_decide_by_their_contents(stage: str, tmp_path: Path) ->
 
 
 def test_weights_of_imagenet_decide_by_the_file_that_is_found() -> None:
-    whole = "teacher={family = \"efficientnet_lite0\", weights = \"imagenet\"}"
+    whole = 'teacher={family = "efficientnet_lite0", weights = "imagenet"}'
     found = key("teacher", whole)["recipe"]["teacher"]
     assert isinstance(found, dict)
     assert re.fullmatch("[0-9a-f]{64}", str(found["weights"]))
