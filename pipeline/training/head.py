@@ -21,7 +21,7 @@ from targets.untyped import KerasModel
 Features = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 
-STRENGTHS = (0.001, 0.01, 0.1, 1.0)
+STRENGTHS = (0.001, 0.01, 0.1)
 """Values of C, the inverse of the regularisation, from which the validation split chooses."""
 MOST_IMAGES = 20_000
 """A head of 1,280 features learns nothing from more, and they must fit into memory."""
@@ -101,7 +101,7 @@ def _probe(
     mean, spread = features.mean(axis=0), features.std(axis=0)
     spread = np.maximum(spread, 0.1 * spread.mean())  # a feature that hardly moves gets no weight
     regression = LogisticRegression(
-        C=strength, max_iter=300, class_weight="balanced" if balanced else None
+        C=strength, max_iter=100, class_weight="balanced" if balanced else None
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # near enough to start from
