@@ -89,6 +89,11 @@ class Source:
     def splits(self) -> Sequence[Split | None]:
         return splits_of(self.inventory, self._copies, self.cfg)
 
+    @property
+    def quick_splits(self) -> Sequence[Split | None]:
+        """As `splits`, but near copies may be apart: nothing is decoded."""
+        return splits_of(self.inventory, lambda: self.rows, self.cfg)
+
     def _copies(self) -> Sequence[int]:
         """A number for each entry: copies have the same one, near ones too."""
         groups = copy_groups(self.files, self.cache.facts)
