@@ -125,7 +125,6 @@ class Runner:
         if audit is not None:
             from pipeline.datasets.audit.leaks import require_no_leaks
 
-            datasets.load(cfg)  # refuses what it cannot use
             allowed = bool(getattr(cfg.settings, "allow_leaks", False))
             require_no_leaks(audit, name=str(cfg.path or cfg.name), allowed=allowed)
 
