@@ -1,7 +1,7 @@
 """A recipe for a folder of pictures, with the reason for each value: pure functions.
 
-The defaults for photos were measured on ten classes of clothing (3,068 training photos of 400 to
-900 pixels; README, "Your own photos"), the times on two cores of an AMD EPYC with AVX-512 and VNNI.
+The defaults for photos come from ten classes of clothing (3,068 training photos of 400 to 900
+pixels; README, "Your own photos"), the times from two cores of an AMD EPYC with AVX-512 and VNNI.
 """
 
 import json
