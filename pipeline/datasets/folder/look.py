@@ -63,7 +63,7 @@ class Look:
 def look(cfg: SourceConfig) -> Look:
     """Raises `InputError` for a folder that is no data set."""
     source = Source.of(cfg)
-    entries, splits = source.inventory.entries, source.splits
+    entries, splits = source.inventory.entries, source.quick_splits
     counts = Counter(entry.label for entry in entries if entry.label is not None)
     step = max(1, len(entries) // HEADERS)
     sides = []
