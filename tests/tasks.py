@@ -1,6 +1,8 @@
-"""A training of a small network on arrays, for tests of the loop."""
+"""A training of a small network on arrays, for tests of the loop, and settings of Hypothesis."""
 
 from typing import Any
+
+from hypothesis import HealthCheck, settings
 
 from pipeline.datasets.splits import Dataset
 from pipeline.models.network import NetworkSpec, build
@@ -11,6 +13,9 @@ from pipeline.training.optimizers import one_cycle, sgd
 from pipeline.training.supervision import supervised
 from targets.untyped import KerasModel
 from tests.conftest import THREADS
+
+LOADED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For a machine that is busy with other work."""
 
 
 def small_network(data: Dataset) -> KerasModel:

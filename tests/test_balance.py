@@ -14,6 +14,7 @@ from pipeline.losses.formulas import cross_entropy
 from pipeline.losses.labels import balanced_weights, label_loss
 from pipeline.losses.objectives import distillation
 from pipeline.training.augmentation import balanced_order
+from tests.tasks import LOADED
 
 LOGITS = np.array([[1, 2, 0.5], [0.2, -0.3, 1.5], [-0.5, 0, 0.4], [2, 1, 0]])
 LABELS = np.array([1, 2, 2, 0])
@@ -100,6 +101,7 @@ def test_every_loss_learns_from_the_teacher_of_an_image_without_a_label(name: st
     assert total(labels) == pytest.approx(total(teacher.argmax(axis=1)))
 
 
+@LOADED
 @given(
     counts=st.lists(st.integers(1, 40), min_size=2, max_size=6),
     unlabelled=st.integers(0, 20),

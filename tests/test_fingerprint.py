@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -95,6 +96,24 @@ def test_how_a_folder_is_checked_decides_nothing(setting: str) -> None:
 
 def test_the_contents_of_the_data_decide() -> None:
     assert key("teacher") != key("teacher", sha256="other")
+
+
+@pytest.mark.parametrize("stage", ["teacher", "distill"])
+def test_initial_weights_decide_by_their_contents(stage: str, tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("a.npz", "b.npz", "c.npz")]
+    for file, content in zip(files, (b"one", b"one", b"two"), strict=True):
+        file.write_bytes(content)
+    one, same, other = (key(stage, f"{stage}.weights={file}") for file in files)
+    assert one == same
+    assert one != other
+    assert one != key(stage)
+
+
+def test_weights_of_imagenet_decide_by_the_file_that_is_found() -> None:
+    whole = 'teacher={family = "efficientnet_lite0", weights = "imagenet"}'
+    found = key("teacher", whole)["recipe"]["teacher"]
+    assert isinstance(found, dict)
+    assert re.fullmatch("[0-9a-f]{64}", str(found["weights"]))
 
 
 @pytest.mark.parametrize("stage", ["teacher", "logits"])

@@ -13,7 +13,7 @@ from pipeline.recipe.schema import AugmentationConfig, TrainingConfig
 from pipeline.training.augmentation import cutmix, draw_mix
 from pipeline.training.loop import batches
 from targets.images.preprocessing import resized
-from tests.tasks import small_task
+from tests.tasks import LOADED, small_task
 
 
 def mixes(**alphas: float) -> list[Any]:
@@ -21,6 +21,7 @@ def mixes(**alphas: float) -> list[Any]:
     return [draw_mix(8, seed=1, epoch=2, number=n, **given) for n in range(200)]
 
 
+@LOADED
 @given(number=st.integers(0, 500), alpha=st.floats(0.1, 4))
 def test_the_weight_of_an_image_is_the_area_that_it_keeps(number: int, alpha: float) -> None:
     mix = cutmix(2, alpha=alpha, seed=0, epoch=0, number=number)

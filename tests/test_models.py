@@ -15,6 +15,7 @@ from pipeline.models.network import NetworkSpec, build, count_macs, count_parame
 from pipeline.quantization.qat import QuantizedNetwork
 from pipeline.recipe.schema import DistillConfig, TeacherConfig
 from targets.bench.plan import logits_of
+from targets.errors import InputError
 from targets.formats.input_spec import image_input
 from targets.formats.onnx import inspect as inspect_onnx
 from targets.formats.onnx import qdq
@@ -29,7 +30,11 @@ FAMILIES = sorted({*TEACHERS, *STUDENTS} - LARGE)
 
 
 def network(
-    family: str, *, shape: tuple[int, int, int] = (28, 28, 1), **settings: JsonValue
+    family: str,
+    *,
+    shape: tuple[int, int, int] = (28, 28, 1),
+    classes: int = 10,
+    **settings: JsonValue,
 ) -> Any:
     tf_keras.utils.set_random_seed(0)
     return build(
@@ -38,7 +43,7 @@ def network(
             family=family,
             settings=settings,
             input=image_input(*shape),
-            classes=10,
+            classes=classes,
         )
     )
 
@@ -123,6 +128,70 @@ def test_a_family_has_its_documented_size(family: str, parameters: int, macs: fl
     assert round(count_macs(model) / 1e6, 1) == macs
 
 
+@pytest.mark.parametrize(
+    ("family", "parameters", "macs"),
+    [
+        ("mobilenet_v1", 4_253_864, 569),  # as `tf_keras.applications` counts, so are the others
+        ("mobilenet_v2", 3_538_984, 301),
+        ("mobilenet_v4", 2_245_192, 184),
+        ("efficientnet_lite0", 4_694_024, 385),
+        ("efficientnet_v2b0", 7_200_312, 718),
+        ("resnet50v2", 25_613_800, 3482),
+    ],
+)
+def test_photos_get_the_published_network(family: str, parameters: int, macs: int) -> None:
+    model = network(family, shape=(224, 224, 3), classes=1000)
+    assert count_parameters(model) == parameters
+    assert round(count_macs(model) / 1e6) == macs
+    assert model.get_layer("pool").input_shape[1:3] == (7, 7)
+    norms = [x for x in model.layers if isinstance(x, tf_keras.layers.BatchNormalization)]
+    assert {norm.momentum for norm in norms} == {0.9}
+    assert not any(isinstance(layer, tf_keras.layers.Dropout) for layer in model.layers)
+
+
+def test_the_form_follows_the_shorter_side_unless_it_is_set() -> None:
+    def parameters(shape: tuple[int, int, int], form: str = "auto") -> int:
+        return count_parameters(network("mobilenet_v1", shape=shape, form=form))
+
+    assert parameters((63, 100, 3)) == parameters((28, 28, 3)) < parameters((64, 64, 3))
+    assert parameters((28, 28, 3), form="paper") == parameters((64, 64, 3))
+    assert parameters((64, 64, 3), form="small") == parameters((28, 28, 3))
+
+
+@pytest.mark.parametrize("family", ["mobilenet_v1", "mobilenet_v2"])
+def test_the_depth_of_the_small_form_cannot_be_set(family: str) -> None:
+    depth = STUDENTS[family].Settings().model_dump()["depth"]
+    with pytest.raises(InputError, match=rf"family {family}: depth is of the form for"):
+        network(family, depth=[1, *depth[:-1]])
+
+
+@pytest.mark.parametrize("family", sorted(LARGE))
+def test_a_large_teacher_refuses_small_images_and_names_the_remedy(family: str) -> None:
+    with pytest.raises(InputError, match=r"one pixel of 28x28\. Set teacher\.size to 64"):
+        network(family)
+
+
+@pytest.mark.parametrize(
+    ("family", "published"),
+    [
+        ("resnet50v2", tf_keras.applications.resnet_v2.preprocess_input),
+        (
+            "efficientnet_v2b0",
+            lambda pixels: (
+                (pixels / 255 - np.array([0.485, 0.456, 0.406])) / np.array([0.229, 0.224, 0.225])
+            ),
+        ),
+    ],
+)
+def test_a_large_teacher_prepares_its_input_as_it_was_published(
+    family: str, published: Any
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)).astype(np.float32)
+    preparation = network(family, shape=(64, 64, 3)).get_layer("preparation")
+    found = preparation((pixels - 128) / 128).numpy()
+    np.testing.assert_allclose(found, published(pixels.copy()), atol=1e-5)
+
+
 def test_macs_of_a_fused_network_are_counted_by_hand() -> None:
     dense = 14 * 14 * 9 * (32 + 2 * 32 * 32) + 7 * 7 * 9 * 32 * 64
     separable = sum(7 * 7 * (9 * before + before * after) for before, after in ((64, 96), (96, 96)))
@@ -193,15 +262,31 @@ def test_channels_round_to_eights_and_never_far_down(
     assert scaled(channels, width) == expected
 
 
-@pytest.mark.parametrize("family", [*STUDENTS, "toy"])
-def test_a_student_is_int8_in_both_formats_with_equal_logits(family: str, tmp_path: Path) -> None:
+SHORT: dict[str, list[int]] = {
+    "efficientnet_lite0": [1, 2, 1, 1, 1, 1, 1],
+    "mobilenet_v1": [1, 1, 1, 2, 1],
+    "mobilenet_v2": [1, 2, 1, 1, 1, 1, 1],
+}
+"""Depths with as few sums as the small forms have."""
+
+
+@pytest.mark.parametrize(
+    ("family", "shape"),
+    [
+        *((family, (12, 8, 3)) for family in [*STUDENTS, "toy"]),
+        *((family, (64, 64, 3)) for family in SHORT),
+    ],
+)
+def test_a_student_is_int8_in_both_formats_with_equal_logits(
+    family: str, shape: tuple[int, int, int], tmp_path: Path
+) -> None:
     """`export_int8` fails where an operator stayed in float."""
-    narrow: dict[str, JsonValue] = {"width_multiplier": 0.25} if family != "toy" else {}
-    if family == "efficientnet_lite0":
-        narrow["depth"] = [1, 2, 1, 1, 1, 1, 1]
-    model = network(family, shape=(12, 8, 3), **narrow)
-    spec = image_input(12, 8, 3)
-    images = np.random.default_rng(0).integers(0, 256, (48, 12, 8, 3), np.uint8)
+    narrow: dict[str, Any] = {"width_multiplier": 0.25} if family != "toy" else {}
+    if family == "efficientnet_lite0" or (family in SHORT and shape[0] >= 64):
+        narrow["depth"] = [*SHORT[family]]
+    model = network(family, shape=shape, **narrow)
+    spec = image_input(*shape)
+    images = np.random.default_rng(0).integers(0, 256, (48, *shape), np.uint8)
     quantized = QuantizedNetwork(model, spec)
     quantized.calibrate(images)
     in_tflite, in_onnx = tmp_path / "student.tflite", tmp_path / "student.onnx"

@@ -18,6 +18,7 @@ from pipeline.training.augmentation.geometry import crop_box, cropped, rotated
 from pipeline.training.augmentation.photos import Draw
 from targets.errors import InputError
 from targets.images.preprocessing import Fit, resized
+from tests.tasks import LOADED
 
 GREY = 128
 FITS: tuple[Fit, ...] = ("crop", "pad", "stretch")
@@ -97,6 +98,7 @@ def draw(**numbers: float) -> Draw:
     return Draw(**{**dict.fromkeys(Draw._fields, 0.5), **numbers})
 
 
+@LOADED
 @given(
     numbers=st.fixed_dictionaries(dict.fromkeys(("area", "aspect", "down", "across"), unit)),
     picture=st.tuples(sides, sides),
@@ -222,6 +224,7 @@ def test_brightness_contrast_and_saturation_have_their_known_values() -> None:
     assert changed(saturation=1.5)[3:] == [40, 40, 40]
 
 
+@LOADED
 @given(factors=st.tuples(*[st.floats(0.5, 1.5)] * 3))
 def test_the_three_changes_at_once_are_those_one_after_the_other(
     factors: tuple[float, float, float],

@@ -77,7 +77,7 @@ def test_a_recipe_names_plug_ins_of_another_distribution(toy_distribution: Path)
     )
     recipe = load(str(path), [parse_override("distill.filters=8")])
     assert recipe.distill.settings.model_dump() == {"filters": 8}
-    assert recipe.dataset.settings.model_dump() == {"samples": 60}
+    assert recipe.dataset.settings.model_dump()["samples"] == 60
     assert recipe.distill.parameters == {"scale": 1.0}
 
 

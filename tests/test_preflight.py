@@ -183,6 +183,7 @@ def test_all_layers_are_in_one_error() -> None:
         require_quantizable(model, family="wrn")
     message = str(error.value)
     assert message.startswith("family wrn: cannot be quantized to int8 as it is.")
+    assert message.endswith(f"Families that can: {', '.join(STUDENTS)}.")
     norms = [layer.name for layer in model.layers if layer.name.endswith("_bn")]
     assert [name for name in norms if f"'{name}'" in message] == ["stage0_block1_a_bn", "head_bn"]
     assert "\n" not in message

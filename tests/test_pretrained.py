@@ -17,10 +17,13 @@ import numpy.typing as npt
 import pytest
 import tf_keras
 
+from pipeline.engine.artifacts import Teacher
 from pipeline.models.network import NetworkSpec, build, features, save_weights
 from pipeline.models.pretrained import files, inheritance, state_dict
 from pipeline.models.pretrained.inheritance import inherit
 from pipeline.models.pretrained.initial import load_initial
+from pipeline.recipe.schema import DistillConfig
+from pipeline.training.networks import initial_student
 from targets.errors import InputError
 from targets.formats.input_spec import image_input
 
@@ -402,3 +405,22 @@ def test_a_student_that_is_no_part_of_its_teacher_is_refused(
     teacher = build(spec("mobilenet_v1", width_multiplier=0.5))
     with pytest.raises(InputError, match=r"distill\.init = teacher: .*(no layer|channels)"):
         inherit(student=build(spec(family, **settings)), teacher=teacher)
+
+
+def test_the_student_of_a_recipe_starts_with_the_weights_of_the_stored_teacher(
+    tmp_path: Path,
+) -> None:
+    settings: Settings = {**NARROW, "depth": [1, 1, 1, 1, 1]}
+    network = spec("mobilenet_v1", **settings)
+    stored = trained(spec("mobilenet_v1", role="teacher", **settings))
+    save_weights(stored, tmp_path / "weights.npz")
+    teacher = Teacher(
+        folder=tmp_path,
+        kind="trained",
+        file="weights.npz",
+        network=spec("mobilenet_v1", role="teacher", **settings),
+        parameters=1,
+        macs=1,
+    )
+    cfg = DistillConfig.model_validate({"family": "mobilenet_v1", "init": "teacher", **settings})
+    np.testing.assert_array_equal(logits(initial_student(cfg, network, teacher)), logits(stored))

@@ -168,7 +168,30 @@ def test_the_loss_is_carried_into_quantization_aware_training() -> None:
     [
         ("teacher.scale=0.5", "teacher.scale: describes a teacher's file"),
         ("distill.feature_weight=2", "distill.feature_weight: without distill.features"),
+        ('distill={init = "teacher"}', "distill.init: teacher needs one family"),
     ],
 )
 def test_what_would_be_ignored_is_explained(text: str, message: str) -> None:
     assert message in refused(text)
+
+
+@pytest.mark.parametrize(
+    ("teacher", "weights", "message"),
+    [
+        ('file = "t.keras"', "", "distill.init: teacher needs the teacher's layers"),
+        ('family = "mobilenet_v1"', 'weights = "a.npz"', "exclude each other"),
+    ],
+)
+def test_a_student_inherits_only_from_a_teacher_that_is_trained_here(
+    teacher: str, weights: str, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "inherits.toml"
+    path.write_text(f'name = "x"\n[teacher]\n{teacher}\n[distill]\ninit = "teacher"\n{weights}\n')
+    with pytest.raises(InputError, match=message):
+        load(str(path))
+
+
+def test_a_family_for_teachers_only_lists_the_students() -> None:
+    message = refused("distill.family=efficientnet_v2b0")
+    assert "for teachers only" in message
+    assert "efficientnet_lite0" in message

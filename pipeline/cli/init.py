@@ -9,8 +9,7 @@ import click
 from pipeline.cli.options import JSON, PATH
 
 if TYPE_CHECKING:
-    from pipeline.datasets.folder.look import Look
-    from pipeline.recipe.proposal import Choice
+    from pipeline.recipe.writing import Written
 
 
 @click.command()
@@ -35,45 +34,14 @@ def init(folder: Path, out: Path | None, minutes: float, overwrite: bool, as_jso
     Example:
       pipeline init photos/ && pipeline run photos.toml --target tflite
     """
-    from pipeline.datasets.folder.look import look
-    from pipeline.recipe.load import load
-    from pipeline.recipe.proposal import Found, name_of, propose, toml
-    from pipeline.recipe.schema import DatasetConfig
-    from targets.devices.cpus import available_cpus
-    from targets.errors import InputError
+    from pipeline.recipe.writing import write_recipe
 
-    path = out or Path(f"{name_of(folder)}.toml")
-    if path.exists() and not overwrite:
-        raise InputError(
-            f"{path} is there already, and may hold changes of yours. Give another file with "
-            "--out, or replace it with --overwrite."
-        )
-    looked = look(DatasetConfig(name="folder", path=folder))
-    found = Found(
-        path=str(folder),
-        classes=looked.classes,
-        train=looked.splits["train"] + looked.unlabelled,
-        sides=looked.sides,
-        cores=len(available_cpus()),
-    )
-    choices = propose(found, minutes=minutes)
-    text = toml(name_of(folder), choices, head=_head(looked, folder))
-    part = path.with_suffix(".toml.part")
-    part.parent.mkdir(parents=True, exist_ok=True)
-    part.write_text(text, encoding="utf-8")
-    try:
-        load(str(part))  # a recipe that its own check refuses is never left behind
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    _show(looked, path, choices, as_json=as_json)
+    written = write_recipe(folder, out, minutes=minutes, overwrite=overwrite)
+    _show(written, as_json=as_json)
 
 
-def _head(looked: "Look", folder: Path) -> list[str]:
-    return [f"Written by `pipeline init {folder}`:", *(f"  {line}" for line in looked.summary())]
-
-
-def _show(looked: "Look", path: Path, choices: "list[Choice]", *, as_json: bool) -> None:
+def _show(written: "Written", *, as_json: bool) -> None:
+    looked, path, choices = written.looked, written.path, written.choices
     if as_json:
         made = [choice._asdict() for choice in choices]
         document = {"recipe": str(path), "found": looked.described(), "choices": made}

@@ -10,6 +10,7 @@ from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from pipeline.models import STUDENTS
 from targets.errors import InputError
 from targets.formats.precisions import PRECISIONS
 from targets.untyped import KerasLayer, KerasModel, KerasNode
@@ -75,7 +76,11 @@ def require_quantizable(model: KerasModel, *, family: str) -> None:
     for (kind, why, remedy), group in groupby(found, key=_message):
         names = ", ".join(f"'{problem.layer}'" for problem in group)
         parts.append(f"{kind} {names}: {why}; {remedy}.")
-    raise InputError(f"family {family}: cannot be quantized to int8 as it is. {' '.join(parts)}")
+    others = ", ".join(name for name in STUDENTS if name != family)
+    raise InputError(
+        f"family {family}: cannot be quantized to int8 as it is. {' '.join(parts)} Families that "
+        f"can: {others}."
+    )
 
 
 def _message(problem: Problem) -> tuple[str, str, str]:

@@ -152,7 +152,7 @@ def _photos(found: Found, minutes: float) -> Iterator[Choice]:
     yield from _balance(found, "teacher")
     yield Choice("logits", "views", min(VIEWS, student_epochs), "one pass of the teacher each")
     yield Choice("distill", "family", "efficientnet_lite0", "")
-    yield Choice("distill", "width_multiplier", 0.6, "an int8 file of about 1.3 MB")
+    yield Choice("distill", "width_multiplier", 0.55, "an int8 file of about 1.4 MB")
     yield Choice("distill", "head", 1064, "")
     yield Choice("distill", "init", "teacher", "starts with a subset of the teacher's weights")
     yield Choice("distill", "epochs", student_epochs, "")

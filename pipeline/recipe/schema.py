@@ -51,6 +51,16 @@ def _plugin(registry: Registry[T], *others: str, noun: str = "") -> BeforeValida
     return BeforeValidator(check)
 
 
+def _no_teacher(family: object) -> object:
+    """`_plugin` would call the family unknown."""
+    if isinstance(family, str) and family in TEACHERS and family not in STUDENTS:
+        students = ", ".join(STUDENTS.available())
+        raise ValueError(
+            f"{family} is for teachers only; students, whose layers all have int8 forms: {students}"
+        )
+    return family
+
+
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Target = Annotated[str, _plugin(FORMATS, noun="target")]
 Precision = Annotated[str, _one_of("precision", PRECISIONS)]
@@ -197,7 +207,7 @@ class DistillationConfig(TrainingConfig):
 class DistillConfig(DistillationConfig, PluginSection):
     PLUGINS, PLUGIN_KEY = STUDENTS, "family"
 
-    family: Annotated[str, _plugin(STUDENTS)] = "mobilenet_v1"
+    family: Annotated[str, _plugin(STUDENTS), BeforeValidator(_no_teacher)] = "mobilenet_v1"
     init: Literal["random", "teacher"] = "random"
     """`teacher`: the student starts with a subset of the weights of its teacher, which must be of
     the same family. Source: Xu et al. 2024, arXiv 2311.18823."""

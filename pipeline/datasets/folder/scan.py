@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.datasets.folder.class_folders import Labelled, in_class_folders
@@ -10,6 +11,7 @@ from pipeline.datasets.folder.inventory import Entry, Inventory, listed, natural
 from pipeline.datasets.folder.manifest import in_table, obvious, usable
 from pipeline.datasets.folder.roles import is_unlabelled, roles
 from pipeline.datasets.folder.settings import Settings
+from pipeline.datasets.folder.spellings import counted_as, one_name, renamed
 from pipeline.datasets.folder.tree import Tree, tree
 from pipeline.datasets.splits import Split
 from targets.errors import InputError
@@ -32,6 +34,8 @@ def scan(root: Path, settings: Settings) -> Inventory:
         if table
         else in_class_folders(root, found, settings.depth)
     )
+    names = one_name(labelled.entries, merge=settings.merge_labels)
+    labelled = replace(labelled, entries=renamed(labelled.entries, names))
     classes = _classes(root, labelled)
     unread = [] if table else usable(root, found)
     notes = [f"{listed(unread)} is not read, as there are class folders."] if unread else []
@@ -40,7 +44,12 @@ def scan(root: Path, settings: Settings) -> Inventory:
         entries=(*labelled.entries, *_unlabelled(found, labelled)),
         classes=classes,
         empty=labelled.empty,
-        notes=(*labelled.notes, *notes, *_notes(labelled.entries, classes)),
+        notes=(
+            *labelled.notes,
+            *notes,
+            *counted_as(names),
+            *_notes(labelled.entries, classes),
+        ),
     )
 
 

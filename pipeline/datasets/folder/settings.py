@@ -15,7 +15,7 @@ class Settings(Section):
     DECIDES_NOTHING: ClassVar[frozenset[str]] = frozenset(
         {
             *("depth", "manifest", "path_column", "label_column", "split_column", "group_column"),
-            *("skip_bad", "allow_leaks", "verify"),
+            *("merge_labels", "skip_bad", "allow_leaks", "verify"),
         }
     )
 
@@ -48,6 +48,9 @@ class Settings(Section):
     split_column: str | None = None
     group_column: str | None = None
     """Pictures of one group, as those of one series, come into the same split."""
+    merge_labels: bool = False
+    """Take labels that differ only by case, or by spaces, hyphens and underscores, as one class,
+    under the most frequent of them."""
     skip_bad: bool = False
     """Leave out the files that cannot be read (`--skip-bad`)."""
     allow_leaks: bool = False

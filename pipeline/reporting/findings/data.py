@@ -78,7 +78,8 @@ def _labels(audit: Audit) -> Iterator[str]:
     for names in audit.label_variants:
         yield (
             f"Labels that look alike count as {len(names)} classes: "
-            f"{', '.join(map(repr, names))}. Give them one name if they are one class."
+            f"{', '.join(map(repr, names))}. If they are one class, give them one name, or set "
+            "dataset.merge_labels = true."
         )
     for split, missing in audit.missing.items():
         yield f"Without a picture in {split}: {_listed(list(missing), of=len(missing))}."
