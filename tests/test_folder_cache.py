@@ -21,6 +21,10 @@ from pipeline.datasets.folder import darkroom
 from pipeline.datasets.folder.cached import Line
 from pipeline.datasets.folder.form import Facts
 from pipeline.datasets.splits import Split
+from pipeline.engine.progress import SilentConsole
+from pipeline.engine.runner import Runner
+from pipeline.engine.store import Store
+from pipeline.recipe.load import Override, load
 from targets.errors import InputError
 from tests.folders import config, fill, picture
 
@@ -131,7 +135,7 @@ def test_a_killed_decoding_goes_on_and_ends_with_the_same_bytes(
     lines = place / "none"
     while child.poll() is None and not (lines.exists() and lines.stat().st_size):
         lines = next(place.glob("*.work/pictures.jsonl"), lines)
-        time.sleep(0.001)
+        time.sleep(0.005)
     child.send_signal(signal.SIGKILL)
     child.wait()
     work = lines.parent
@@ -284,3 +288,14 @@ def test_near_copies_come_into_the_same_split(place: Path, tmp_path: Path) -> No
             splits.setdefault(Path(record.path).name[:2], set()).add(record.split)
     assert len(splits) == 20
     assert all(len(found) == 1 for found in splits.values())
+
+
+def test_a_run_with_bad_files_ends_before_anything_is_written(
+    place: Path, spoiled: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    given = (("dataset.name", "folder"), ("dataset.path", spoiled))
+    recipe = load(str(recipe_file), [Override(key, value, "") for key, value in given])
+    store = Store(tmp_path / "out" / ".store")
+    with pytest.raises(InputError, match="7 of the 51 files cannot be used"):
+        Runner(recipe=recipe, store=store, console=SilentConsole()).run(tmp_path / "out" / "x")
+    assert not (tmp_path / "out").exists()

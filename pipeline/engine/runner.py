@@ -87,6 +87,7 @@ class Runner:
         """Make what the store does not hold, and publish the folder `results`; what was done."""
         begun = time.monotonic()
         datasets.source_digest(self.recipe.dataset)  # missing data fails before a folder is made
+        self._require_readable()
         self._require_no_leaks()
         self._require_processors()
         with workplace(results, store=self.store.root) as work:
@@ -118,6 +119,15 @@ class Runner:
             from targets.processors.emulation import prepare
 
             prepare(names)
+
+    def _require_readable(self) -> None:
+        cfg = self.recipe.dataset
+        found = datasets.records(cfg)
+        bad = {one.path: one.error for one in found if one.error is not None}
+        if bad and not getattr(cfg.settings, "skip_bad", False):
+            from pipeline.datasets.audit.unreadable import require_readable
+
+            require_readable(bad, name=str(cfg.path or cfg.name), total=len(found))
 
     def _require_no_leaks(self) -> None:
         cfg = self.recipe.dataset

@@ -10,11 +10,12 @@ from typing import cast
 import numpy as np
 
 from pipeline.datasets.audit.pictures import PictureRecord
+from pipeline.datasets.audit.unreadable import require_readable
 from pipeline.datasets.contract import SourceConfig
-from pipeline.datasets.folder.bad import require_enough, require_readable
 from pipeline.datasets.folder.cached import Cache
 from pipeline.datasets.folder.copies import copy_groups
 from pipeline.datasets.folder.darkroom import prepared
+from pipeline.datasets.folder.enough import require_enough
 from pipeline.datasets.folder.form import Form, canvas_side
 from pipeline.datasets.folder.index import UNREADABLE
 from pipeline.datasets.folder.index import digests as digests_of
@@ -146,7 +147,7 @@ class Source:
         }
         broken = {path: error for path, error in errors.items() if error is not None}
         if not self.settings.skip_bad:
-            require_readable(self.inventory.root, broken, len(entries))
+            require_readable(broken, name=str(self.inventory.root), total=len(entries))
 
 
 def scanned(cfg: SourceConfig) -> Inventory:

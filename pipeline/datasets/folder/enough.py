@@ -1,4 +1,4 @@
-"""Files that are no pictures: an error that lists them, or left out with `dataset.skip_bad`."""
+"""What is left of a folder must be a data set."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,18 +6,6 @@ from pathlib import Path
 from pipeline.datasets.folder.inventory import SHOWN, shown, twins
 from pipeline.datasets.splits import Split
 from targets.errors import InputError
-
-
-def require_readable(root: Path, bad: Mapping[str, str], total: int) -> None:
-    """`bad` is path -> reason."""
-    if not bad:
-        return
-    lines = [f"{shown(path)} ({reason})" for path, reason in list(bad.items())[:SHOWN]]
-    more = f"; and {len(bad) - SHOWN:,} more" if len(bad) > SHOWN else ""
-    raise InputError(
-        f"data set folder: {len(bad):,} of the {total:,} files in {root} cannot be used: "
-        f"{'; '.join(lines)}{more}. Replace or remove them, or go on without them: --skip-bad."
-    )
 
 
 def require_enough(root: Path, counts: Mapping[Split, int]) -> None:
