@@ -17,9 +17,9 @@ import pytest
 from PIL import Image
 
 from pipeline.datasets import folder
+from pipeline.datasets.audit.pictures import PictureFacts
 from pipeline.datasets.folder import darkroom
 from pipeline.datasets.folder.cached import Line
-from pipeline.datasets.folder.form import Facts
 from pipeline.datasets.splits import Split
 from pipeline.engine.progress import SilentConsole
 from pipeline.engine.runner import Runner
@@ -163,7 +163,7 @@ def test_a_damaged_chunk_is_decoded_again_when_verified(place: Path, pets: Path)
 
 
 def test_a_line_keeps_a_hash_of_zero() -> None:
-    line = Line(facts=(Facts(perceptual_hash=0, alpha=True),), canvases=((3, 4),), crc=7)
+    line = Line(facts=(PictureFacts(perceptual_hash=0, alpha=True),), canvases=((3, 4),), crc=7)
     assert Line.decoded(line.encoded()) == line
 
 

@@ -6,16 +6,12 @@ from targets.images.reading import Pixels
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureRecord:
-    """One file of a data set; `error` is set, and what follows from the pixels null, if unread."""
+class PictureFacts:
+    """What an audit needs to know of a file's contents.
 
-    path: str
-    """Relative to the data set's folder, with slashes."""
-    label: str | None
-    """Name of its class; null without a label."""
-    split: str
-    """`train`, `val`, `test` or `unlabelled`."""
-    sha256: str
+    `error` is set, and what follows from the pixels null, if it is unread.
+    """
+
     error: str | None = None
     width: int | None = None
     height: int | None = None
@@ -26,6 +22,19 @@ class PictureRecord:
     alpha: bool = False
     perceptual_hash: int | None = None
     """64 bits; see `perceptual_hash`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureRecord(PictureFacts):
+    """One file of a data set."""
+
+    path: str
+    """Relative to the data set's folder, with slashes."""
+    label: str | None
+    """Name of its class; null without a label."""
+    split: str
+    """`train`, `val`, `test` or `unlabelled`."""
+    sha256: str
 
 
 def perceptual_hash(picture: Pixels) -> int:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.datasets.folder.form import Facts
+from pipeline.datasets.audit.pictures import PictureFacts
 from pipeline.datasets.splits import Images
 
 IMAGES, CANVASES, PICTURES = "images.npy", "canvases.bin", "pictures.jsonl"
@@ -30,7 +30,7 @@ class Line:
     """One chunk: the facts of its files, [height, width] of their canvases, and the checksum of
     their images and canvases."""
 
-    facts: tuple[Facts, ...]
+    facts: tuple[PictureFacts, ...]
     canvases: tuple[tuple[int, int], ...]
     crc: int
 
@@ -45,7 +45,7 @@ class Line:
     def decoded(cls, line: bytes) -> "Line":
         facts, canvases, crc = json.loads(line)
         return cls(
-            facts=tuple(Facts(**fact) for fact in facts),
+            facts=tuple(PictureFacts(**fact) for fact in facts),
             canvases=tuple((height, width) for height, width in canvases),
             crc=crc,
         )
@@ -127,7 +127,7 @@ class Cache:
         self._lines = tuple(lines(folder / PICTURES))
 
     @cached_property
-    def facts(self) -> tuple[Facts, ...]:
+    def facts(self) -> tuple[PictureFacts, ...]:
         return tuple(fact for line in self._lines for fact in line.facts)
 
     @cached_property

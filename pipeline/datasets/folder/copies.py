@@ -7,14 +7,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipeline.datasets.audit import copies
-from pipeline.datasets.audit.pictures import PictureRecord
-from pipeline.datasets.folder.form import Facts
+from pipeline.datasets.audit.pictures import PictureFacts, PictureRecord
 from pipeline.datasets.folder.storage import cache_folder, write
 from pipeline.engine import code
 from targets.images.reading import Pixels, read
 
 
-def copy_groups(files: Mapping[str, str], facts: Sequence[Facts]) -> list[int]:
+def copy_groups(files: Mapping[str, str], facts: Sequence[PictureFacts]) -> list[int]:
     """A number for each file of `files` (digest -> path): near copies have the same one."""
     made_by = repr(code.behind(copies.__name__).modules)
     name = hashlib.sha256("".join([made_by, *files]).encode()).hexdigest()

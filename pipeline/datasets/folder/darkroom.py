@@ -17,8 +17,9 @@ from typing import BinaryIO, Self
 
 import numpy as np
 
+from pipeline.datasets.audit.pictures import PictureFacts
 from pipeline.datasets.folder.cached import CANVASES, IMAGES, PICTURES, Line, lines
-from pipeline.datasets.folder.form import Developed, Facts, Form
+from pipeline.datasets.folder.form import Developed, Form
 from pipeline.datasets.folder.index import UNREADABLE
 from pipeline.datasets.folder.inventory import shown
 from pipeline.datasets.folder.progress import progress
@@ -87,7 +88,7 @@ def _developed(files: list[tuple[str, str]], form: Form) -> Iterator[list[Develo
 
 def _checked(digest: str, path: str, form: Form) -> Developed:
     if digest.startswith(UNREADABLE):  # not opened: a pipe would never end
-        return Developed(sha256=digest, facts=Facts(error=digest.removeprefix(UNREADABLE)))
+        return Developed(sha256=digest, facts=PictureFacts(error=digest.removeprefix(UNREADABLE)))
     made = form.develop(Path(path))
     if made.sha256 != digest:
         raise InputError(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from pipeline.datasets.audit.pictures import perceptual_hash
+from pipeline.datasets.audit.pictures import PictureFacts, perceptual_hash
 from pipeline.engine import code
 from targets.images.preprocessing import Preprocessing, resized
 from targets.images.reading import Pixels, UnreadablePictureError, has_alpha, opened, pixels
@@ -21,23 +21,10 @@ every pixel of the image that it becomes."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
-    """What an audit wants to know of one file; `error` is set and the rest null, if unread."""
-
-    error: str | None = None
-    width: int | None = None
-    height: int | None = None
-    format: str | None = None
-    mode: str | None = None
-    alpha: bool = False
-    perceptual_hash: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Developed:
     sha256: str
     """Of the bytes that were read."""
-    facts: Facts
+    facts: PictureFacts
     image: Pixels | None = None
     canvas: Pixels | None = None
 
@@ -67,12 +54,12 @@ class Form:
         try:
             content = path.read_bytes()
         except OSError as error:
-            return Developed(sha256="", facts=Facts(error=error.strerror or str(error)))
+            return Developed(sha256="", facts=PictureFacts(error=error.strerror or str(error)))
         digest = hashlib.sha256(content).hexdigest()
         try:
             return self._developed(content, digest)
         except UnreadablePictureError as error:
-            return Developed(sha256=digest, facts=Facts(error=str(error)))
+            return Developed(sha256=digest, facts=PictureFacts(error=str(error)))
 
     def _developed(self, content: bytes, digest: str) -> Developed:
         image = opened(content)
@@ -81,7 +68,7 @@ class Form:
         if min(height, width) < SMALLEST:
             raise UnreadablePictureError(f"{width}x{height} pixels; {SMALLEST} are the least")
         canvas = self._canvas(picture)
-        facts = Facts(
+        facts = PictureFacts(
             width=width,
             height=height,
             format=image.format,

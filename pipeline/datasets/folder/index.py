@@ -59,12 +59,12 @@ def _known(place: Path) -> dict[str, tuple[Stamp, str]]:
 
 def _stamp(path: str) -> Stamp | str:
     try:
-        seen = os.stat(path)  # noqa: PTH116
+        status = os.stat(path)  # noqa: PTH116
     except OSError as error:
         return UNREADABLE + (error.strerror or str(error))
-    if not S_ISREG(seen.st_mode):
+    if not S_ISREG(status.st_mode):
         return f"{UNREADABLE}not a regular file"
-    return seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _hashed(root: Path, paths: list[str], stamps: Mapping[str, Stamp | str]) -> Iterator[str]:
