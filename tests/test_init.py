@@ -139,6 +139,18 @@ def test_less_time_gives_smaller_networks_or_fewer_epochs() -> None:
         assert float(str(chosen(short, key))) < float(str(chosen(long, key)))
 
 
+def test_less_time_gives_fewer_epochs_to_small_pictures_too() -> None:
+    small = found(train=50_000, sides=[(32, 32)] * 3)
+    long, short = (propose(small, minutes=minutes) for minutes in (300, 10))
+    assert int(str(chosen(short, "distill.epochs"))) < int(str(chosen(long, "distill.epochs")))
+
+
+def test_a_linked_folder_gives_its_own_name_to_the_recipe(init: Init, tmp_path: Path) -> None:
+    (tmp_path / "photos").symlink_to(pictures(tmp_path / "v2-final", ["cat", "dog"]))
+    init(tmp_path / "photos")
+    assert load("photos.toml").name == "photos"
+
+
 def test_photos_are_never_enlarged_to_the_student_s_size_where_a_smaller_one_fits() -> None:
     assert chosen(propose(found(sides=[(110, 100)]), minutes=600), "dataset.size") == 96
 

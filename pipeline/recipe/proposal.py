@@ -5,6 +5,7 @@ pixels; README, "Your own photos"), the times from two cores of an AMD EPYC with
 """
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -69,30 +70,57 @@ class Choice(NamedTuple):
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sizes:
-    """Input sizes in pixels, and measured milliseconds per image on two cores."""
+class Costs(NamedTuple):
+    """Milliseconds per image on two cores: of training the teacher, of running it, and of training
+    the student."""
 
-    teacher: int
-    student: int
     train_teacher_ms: float
     run_teacher_ms: float
     train_student_ms: float
 
+    def minutes(self, found: Found, epochs: "Epochs") -> float:
+        """An estimate of all stages up to the quantized network."""
+        ms = (
+            epochs.teacher * self.train_teacher_ms
+            + VIEWS * self.run_teacher_ms
+            + (epochs.student + QAT_AS_EPOCHS) * self.train_student_ms
+        )
+        return found.train * ms * 2 / found.cores / 60_000
+
+
+class Epochs(NamedTuple):
+    teacher: int
+    student: int
+
+    def within(self, share: float) -> "Epochs":
+        """At most these, and at least so many that a network learns."""
+        return Epochs(
+            *(max(least, int(n * min(1, share))) for least, n in zip((2, 4), self, strict=True))
+        )
+
+
+class Sizes(NamedTuple):
+    """Input sizes in pixels."""
+
+    teacher: int
+    student: int
+    costs: Costs
+
 
 PHOTO_SIZES = (
-    Sizes(teacher=160, student=128, train_teacher_ms=18, run_teacher_ms=12, train_student_ms=18),
-    Sizes(teacher=128, student=96, train_teacher_ms=12, run_teacher_ms=8, train_student_ms=11),
+    Sizes(teacher=160, student=128, costs=Costs(18, 12, 12)),
+    Sizes(teacher=128, student=96, costs=Costs(12, 8, 7)),
 )
-TEACHER_IMAGES, STUDENT_IMAGES = 24_000, 90_000
-"""Training images that each network is shown, over all epochs, unless that is too few epochs or too
-many."""
+SMALL_COSTS = Costs(1.7, 0.6, 1.0)
+"""Of 32x32 pixels."""
+QAT_AS_EPOCHS = 5
+"""What calibration and two epochs of quantization-aware training cost, in epochs of the student."""
 
 
 def propose(found: Found, *, minutes: float) -> list[Choice]:
     """Every key of the recipe that differs from its default, in the order of the tables."""
     small = found.small_size is not None
-    return [*_data(found), *(_small(found) if small else _photos(found, minutes))]
+    return [*_data(found), *(_small(found, minutes) if small else _photos(found, minutes))]
 
 
 def _data(found: Found) -> Iterator[Choice]:
@@ -127,12 +155,13 @@ def _balance(found: Found, table: str) -> Iterator[Choice]:
 
 
 def _photos(found: Found, minutes: float) -> Iterator[Choice]:
-    sizes = next((s for s in PHOTO_SIZES if _fits(s, found, minutes)), PHOTO_SIZES[-1])
-    teacher_epochs, student_epochs = _epochs(found)
-    scale = min(1.0, minutes / _minutes(sizes, found))
-    teacher_epochs = max(2, round(teacher_epochs * scale))
-    student_epochs = max(4, round(student_epochs * scale))
-    estimate = f"about {minutes:.0f} minutes at most on {found.cores} cores"
+    wished = Epochs(
+        teacher=min(20, max(3, round(24_000 / found.train))),
+        student=min(60, max(10, round(90_000 / found.train))),
+    )
+    fitting = (size for size in PHOTO_SIZES if _fits(size, found, wished, minutes))
+    sizes = next(fitting, PHOTO_SIZES[-1])
+    epochs, estimate = _within(sizes.costs, found, wished, minutes)
     yield Choice("dataset", "size", sizes.student, _shorter(found))
     yield Choice("augmentation", "crop", 0.35, "photos show their subject at any size and place")
     yield _flip(found)
@@ -141,21 +170,20 @@ def _photos(found: Found, minutes: float) -> Iterator[Choice]:
     yield Choice("teacher", "family", "efficientnet_lite0", "ReLU6 only: quantizes well")
     yield Choice("teacher", "weights", "imagenet", "fine-tuned: few photos suffice")
     yield Choice("teacher", "size", sizes.teacher, "sees the same crops as the student, larger")
-    photos = f"{found.train:,} training photos; {estimate}"
-    yield Choice("teacher", "epochs", teacher_epochs, photos)
+    yield Choice("teacher", "epochs", epochs.teacher, estimate)
     yield Choice("teacher", "batch_size", 32, "")
     yield Choice("teacher", "learning_rate", 0.008, "fine-tuning, after the classifier is fitted")
     yield Choice("teacher", "label_smoothing", 0.1, "")
     yield Choice("teacher", "freeze_batch_norm", True, "batches are small")
-    yield Choice("teacher", "frozen_share", 0.3, "the first layers stay: half the time per step")
+    yield Choice("teacher", "frozen_share", 0.3, "the first layers stay: less time per step")
     yield Choice("teacher", "keep", "best", "")
     yield from _balance(found, "teacher")
-    yield Choice("logits", "views", min(VIEWS, student_epochs), "one pass of the teacher each")
+    yield Choice("logits", "views", min(VIEWS, epochs.student), "one pass of the teacher each")
     yield Choice("distill", "family", "efficientnet_lite0", "")
     yield Choice("distill", "width_multiplier", 0.55, "an int8 file of about 1.4 MB")
     yield Choice("distill", "head", 1064, "")
     yield Choice("distill", "init", "teacher", "starts with a subset of the teacher's weights")
-    yield Choice("distill", "epochs", student_epochs, "")
+    yield Choice("distill", "epochs", epochs.student, "")
     yield Choice("distill", "batch_size", 32, "")
     yield Choice("distill", "learning_rate", 0.12, "")
     yield Choice("distill", "weight_decay", 1e-4, "")
@@ -168,39 +196,33 @@ def _shorter(found: Found) -> str:
     return f"the median shorter side is {found.shorter} pixels"
 
 
-def _epochs(found: Found) -> tuple[int, int]:
-    teacher = min(20, max(3, round(TEACHER_IMAGES / found.train)))
-    return teacher, min(60, max(10, round(STUDENT_IMAGES / found.train)))
+def _fits(sizes: Sizes, found: Found, epochs: Epochs, minutes: float) -> bool:
+    return found.shorter >= sizes.student and sizes.costs.minutes(found, epochs) <= minutes
 
 
-def _minutes(sizes: Sizes, found: Found) -> float:
-    teacher, student = _epochs(found)
-    ms = (
-        teacher * sizes.train_teacher_ms
-        + VIEWS * sizes.run_teacher_ms
-        + (student + 4) * sizes.train_student_ms
-    )
-    return found.train * ms * 2 / found.cores / 60_000
+def _within(costs: Costs, found: Found, epochs: Epochs, minutes: float) -> tuple[Epochs, str]:
+    """As many of `epochs` as the time allows, and what they are estimated to take."""
+    kept = epochs.within(minutes / costs.minutes(found, epochs))
+    estimate = costs.minutes(found, kept)
+    cores = f"{found.cores} core{'s' if found.cores > 1 else ''}"
+    return kept, f"{found.train:,} training pictures: about {estimate:.0f} minutes on {cores}"
 
 
-def _fits(sizes: Sizes, found: Found, minutes: float) -> bool:
-    return found.shorter >= sizes.student and _minutes(sizes, found) <= minutes
-
-
-def _small(found: Found) -> Iterator[Choice]:
+def _small(found: Found, minutes: float) -> Iterator[Choice]:
     why = "all pictures have this size" if found.equal else _shorter(found)
     yield Choice("dataset", "size", found.small_size, why)
     yield _flip(found)
     yield Choice("teacher", "family", "resnet", "trained here: no ImageNet network fits this size")
     yield Choice("teacher", "widths", [32, 64, 128], "")
-    epochs = min(60, max(20, round(1_000_000 / found.train)))
-    yield Choice("teacher", "epochs", epochs, f"{found.train:,} training images")
+    wished = min(60, max(20, round(1_000_000 / found.train)))
+    epochs, estimate = _within(SMALL_COSTS, found, Epochs(wished, wished), minutes)
+    yield Choice("teacher", "epochs", epochs.teacher, estimate)
     yield Choice("teacher", "batch_size", 128 if found.train >= 10_000 else 32, "")
     yield Choice("teacher", "weight_decay", 0.005, "")
     yield from _balance(found, "teacher")
-    yield Choice("logits", "views", min(VIEWS, epochs), "")
+    yield Choice("logits", "views", min(VIEWS, epochs.student), "")
     yield Choice("distill", "family", "mobilenet_v2", "")
-    yield Choice("distill", "epochs", epochs, "")
+    yield Choice("distill", "epochs", epochs.student, "")
     yield Choice("distill", "batch_size", 128 if found.train >= 10_000 else 32, "")
     yield Choice("distill", "weight_decay", 0.001, "")
     yield from _balance(found, "distill")
@@ -228,5 +250,6 @@ def _median(values: Sequence[float]) -> float:
 
 def name_of(folder: Path) -> str:
     """The name of the recipe: that of the folder, as a file name can hold it."""
-    kept = re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name).strip("-._")
+    # Not resolved: a link is called what the user calls it.
+    kept = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(os.path.abspath(folder)).name).strip("-._")  # noqa: PTH100
     return kept[:80] or "photos"
