@@ -3,7 +3,7 @@
 A message is one paragraph: the thing, the place, the remedy.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
@@ -46,6 +46,22 @@ def did_you_mean(name: str, known: Iterable[str], *, prefix: str = "") -> str:
     """`; did you mean 'prefix.nearest'?`, or a full stop where no known name is near."""
     close = get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean '{prefix}{close[0]}'?" if close else "."
+
+
+def printable(text: str) -> str:
+    """On one line of a terminal; line breaks, control characters and undecodable bytes escaped."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
+
+
+def listed(
+    items: Sequence[str], *, most: int = 20, of: int | None = None, separator: str = ", "
+) -> str:
+    """The first `most` items, printable, and how many more there are of all `of`."""
+    more = (len(items) if of is None else of) - most
+    text = separator.join(map(printable, items[:most]))
+    return f"{text} and {more:,} more" if more > 0 else text
 
 
 def missing_package(package: str, *, needed_for: str) -> InputError:

@@ -218,7 +218,7 @@ def test_all_files_that_cannot_be_read_are_listed_at_once(place: Path, spoiled: 
         "cat/cut.png (broken: ",
         "cat/empty.jpg (empty file)",
         "dog/page.jpg (not a picture)",
-        "'dog/a \"quoted\"\\nname.png' (not a picture)",
+        'dog/a "quoted"\\nname.png (not a picture)',
         "dog/gone.png (No such file or directory)",
         "dog/pipe.png (not a regular file)",
         "dog/thin.png (30x7 pixels; 8 are the least)",
@@ -237,7 +237,7 @@ def test_bad_files_can_be_left_out(place: Path, spoiled: Path) -> None:
 def test_a_long_list_of_bad_files_ends_with_their_number(place: Path, pets: Path) -> None:
     for number in range(25):
         (pets / "cat" / f"bad{number}.jpg").write_bytes(b"x")
-    with pytest.raises(InputError, match=r"bad19.jpg .*; and 5 more\. Replace"):
+    with pytest.raises(InputError, match=r"bad19.jpg .* and 5 more\. Replace"):
         folder.load(config(pets))
 
 

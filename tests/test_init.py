@@ -80,6 +80,9 @@ def test_the_recipe_of_photos_starts_from_imagenet_and_can_be_loaded(
 
 def test_each_decision_has_its_reason_beside_it(init: Init, tmp_path: Path) -> None:
     init(pictures(tmp_path / "photos", ["0", "1", "2"]))
+    for minutes, size in ((60, 128), (60, 32)):
+        several = found(sides=[(size, size), (size, size + 8)])
+        assert all(choice.reason for choice in propose(several, minutes=minutes))
     line = next(
         line for line in Path("photos.toml").read_text().splitlines() if line.startswith("flip")
     )
@@ -174,9 +177,17 @@ def test_very_unequal_classes_are_balanced_by_sampling() -> None:
     assert chosen(propose(found(), minutes=60), "teacher.balance") is None
 
 
-def test_names_with_quotes_are_valid_toml() -> None:
-    text = toml("x", [Choice("dataset", "path", 'a "b" \\ ☃', "")], head=[])
-    assert tomllib.loads(text)["dataset"]["path"] == 'a "b" \\ ☃'
+@pytest.mark.parametrize("name", ['a "b" \\ ☃', "two\nlines", "bell\x07", "delete\x7f"])
+def test_any_name_is_valid_toml(name: str) -> None:
+    text = toml("x", [Choice("dataset", "path", name, f"as {name}")], head=[name])
+    assert tomllib.loads(text)["dataset"]["path"] == name
+
+
+def test_files_that_cannot_be_read_are_named(init: Init, tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "photos", ["cat", "dog"])
+    (folder / "cat" / "page.png").write_text("<html>404</html>")
+    _, out, _ = init(folder)
+    assert "needs --skip-bad: cat/page.png (not a picture)" in out
 
 
 def test_a_run_of_a_folder_points_to_init(

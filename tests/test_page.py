@@ -507,7 +507,7 @@ def test_the_page_shows_the_audit_and_the_suspects_with_their_pictures(plain: Re
     assert page.count('<img src="data:image/jpeg;base64,') == 2 + 1 + len(CLASSES)
     assert "coat → [b]shirt, 0 to 100 %" in page
     assert "<a>" not in page
-    assert "2 with transparency, laid over white." in page
+    assert "Transparent, laid over white: 2." in page
     assert "In two splits: 1 pair of copies" in page
     assert cells(page, "class")[1][0] == ["coat", "2", "0", "0"]
 

@@ -41,6 +41,8 @@ def init(folder: Path, out: Path | None, minutes: float, overwrite: bool, as_jso
 
 
 def _show(written: "Written", *, as_json: bool) -> None:
+    from targets.errors import printable
+
     looked, path, choices = written.looked, written.path, written.choices
     if as_json:
         made = [choice._asdict() for choice in choices]
@@ -48,11 +50,10 @@ def _show(written: "Written", *, as_json: bool) -> None:
         click.echo(json.dumps(document, indent=1, ensure_ascii=False))
         return
     for line in looked.summary():
-        click.echo(line)
+        click.echo(printable(line))
     click.echo("")
     width = max(len(f"{choice.table}.{choice.key}") for choice in choices)
     for choice in choices:
-        if choice.reason:
-            key, value = f"{choice.table}.{choice.key}", json.dumps(choice.value)
-            click.echo(f"{key:<{width}}  {value:<22} {choice.reason}")
+        key, value = f"{choice.table}.{choice.key}", json.dumps(choice.value)
+        click.echo(printable(f"{key:<{width}}  {value:<22} {choice.reason}"))
     click.echo(f"\n{path}\nNext: pipeline run {path} --target tflite")

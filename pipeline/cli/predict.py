@@ -214,7 +214,7 @@ def _write(path: Path, lines: Iterator[str]) -> None:
 
 
 def _unreadable(results: "Results", count: int) -> int:
-    from pipeline.reporting.tables.predictions import printable
+    from targets.errors import printable
 
     failed = results.unreadable
     if not failed:

@@ -60,7 +60,10 @@ def audit_of(cfg: SourceConfig) -> "Audit | None":
     from pipeline.datasets.audit.inspection import audit
 
     classes = sorted({record.label for record in found if record.label is not None})
-    return audit(found, classes, read=lambda path: read_picture(cfg, path), size=cfg.size)
+    made = audit(found, classes, read=lambda path: read_picture(cfg, path), size=cfg.size)
+    source = DATASETS[cfg.name]
+    assert isinstance(source, AuditedSource)  # it has records
+    return made.model_copy(update={"notes": tuple(source.notes(cfg))})
 
 
 def read_picture(cfg: SourceConfig, path: str) -> "Pixels":

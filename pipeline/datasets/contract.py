@@ -59,3 +59,6 @@ class AuditedSource(Protocol):
 
         Paths are relative to `cfg.path`, or to its folder if it is a file.
         """
+
+    def notes(self, cfg: SourceConfig) -> Sequence[str]:
+        """What was left out and what was decided, a sentence each."""

@@ -42,7 +42,9 @@ def run(
     suspects = () if data is None else _suspects(cfg, data, bench, logits)
     report = _report(cfg, job, bench, suspects)
     (out / FILE).write_text(report.dump(), encoding="utf-8")
-    (out / "report.html").write_text(_html(cfg, report, data), encoding="utf-8")
+    # A file name that is not UTF-8 holds lone surrogates.
+    page = _html(cfg, report, data)
+    (out / "report.html").write_text(page, encoding="utf-8", errors="backslashreplace")
     return ReportFiles(folder=out)
 
 

@@ -8,7 +8,7 @@ So few are a warning, more are an error.
 """
 
 from pipeline.datasets.audit.schema import Audit, Leaks, Pairs, Picture
-from targets.errors import InputError
+from targets.errors import InputError, printable
 
 NEAR_LIMIT = 0.01
 """Largest share of a measured split that may have near copies in other splits."""
@@ -48,5 +48,5 @@ def listed(pairs: Pairs) -> str:
 
 def _named(picture: Picture) -> str:
     """The path, and the split where the path does not begin with it."""
-    path = picture.path if picture.path.isprintable() else repr(picture.path)
+    path = printable(picture.path)
     return path if path.startswith(f"{picture.split}/") else f"{path} ({picture.split})"

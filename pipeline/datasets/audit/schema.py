@@ -115,5 +115,7 @@ class Audit(Part):
     """Labels that differ only by case, or by spaces, hyphens and underscores."""
     missing: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Split -> classes without a picture in it, for splits that have pictures."""
+    notes: tuple[str, ...] = ()
+    """What the data set left out and decided."""
     unreadable: int = 0
     unreadable_shown: tuple[Unreadable, ...] = ()

@@ -2,22 +2,16 @@
 
 from collections.abc import Mapping
 
-from targets.errors import InputError
-
-SHOWN = 20
-"""Files that the error lists."""
+from targets.errors import InputError, listed
 
 
 def require_readable(bad: Mapping[str, str], *, name: str, total: int) -> None:
     """`bad` is path -> reason, `total` the number of all files."""
     if not bad:
         return
-    lines = [
-        f"{path if path.isprintable() else repr(path)} ({reason})"
-        for path, reason in list(bad.items())[:SHOWN]
-    ]
-    more = f"; and {len(bad) - SHOWN:,} more" if len(bad) > SHOWN else ""
+    files = [f"{path} ({reason})" for path, reason in bad.items()]
     raise InputError(
         f"data set {name}: {len(bad):,} of the {total:,} files cannot be used: "
-        f"{'; '.join(lines)}{more}. Replace or remove them, or go on without them: --skip-bad."
+        f"{listed(files, separator='; ')}. Replace or remove them, or go on without them: "
+        "--skip-bad."
     )

@@ -12,7 +12,7 @@ from pipeline.datasets.folder.settings import Settings
 from pipeline.datasets.folder.source import Source, scanned
 from pipeline.datasets.splits import Dataset
 
-__all__ = ["Settings", "inventory_of", "load", "records", "source_digest"]
+__all__ = ["Settings", "inventory_of", "load", "notes", "records", "source_digest"]
 
 
 def source_digest(cfg: SourceConfig) -> str:
@@ -26,6 +26,11 @@ def load(cfg: SourceConfig) -> Dataset:
 def records(cfg: SourceConfig) -> tuple[PictureRecord, ...]:
     """Every file with its split, those that cannot be read too, sorted by path."""
     return Source.of(cfg).records()
+
+
+def notes(cfg: SourceConfig) -> tuple[str, ...]:
+    """What is left out, and what was decided."""
+    return scanned(cfg).notes
 
 
 def inventory_of(cfg: SourceConfig) -> Inventory:

@@ -5,17 +5,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.datasets.folder.inventory import Entry, listed, natural, shown
+from pipeline.datasets.folder.inventory import Entry, natural
 from pipeline.datasets.folder.roles import is_unlabelled, roles
 from pipeline.datasets.folder.tree import Tree
 from pipeline.datasets.splits import Split
-from targets.errors import InputError
+from targets.errors import InputError, listed, printable
 
 
 @dataclass(frozen=True, kw_only=True)
 class Labelled:
     entries: tuple[Entry, ...]
-    empty: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -39,8 +38,7 @@ def in_class_folders(root: Path, tree: Tree, depth: int | None) -> Labelled:
     _require_labels(root, entries, loose, splits)
     return Labelled(
         entries=tuple(sorted(entries, key=lambda entry: entry.path)),
-        empty=tuple(_empty(tree, tuple(given))),
-        notes=tuple(_notes(tops, splits, loose)),
+        notes=(*_notes(tops, splits, loose), *_of_empty(list(_empty(tree, tuple(given))))),
     )
 
 
@@ -133,6 +131,10 @@ def _empty(tree: Tree, prefixes: tuple[str, ...]) -> Iterator[str]:
                 yield folder
 
 
+def _of_empty(folders: list[str]) -> list[str]:
+    return [f"No class, as no picture is in it: {listed(folders)}."] if folders else []
+
+
 def _notes(
     tops: Mapping[str, list[str]], splits: Mapping[str, Split], loose: list[str]
 ) -> Iterator[str]:
@@ -141,4 +143,4 @@ def _notes(
     if splits:
         for top in sorted(tops.keys() - splits.keys() - {""}, key=natural):
             count = len(tops[top])
-            yield f"{shown(top)} is none of the splits; its {count:,} pictures are left out."
+            yield f"{printable(top)} is none of the splits; its {count:,} pictures are left out."

@@ -21,11 +21,10 @@ from pipeline.datasets.audit.pictures import PictureFacts
 from pipeline.datasets.folder.cached import CANVASES, IMAGES, PICTURES, Line, lines
 from pipeline.datasets.folder.form import Developed, Form
 from pipeline.datasets.folder.index import UNREADABLE
-from pipeline.datasets.folder.inventory import shown
 from pipeline.datasets.folder.progress import progress
 from pipeline.datasets.folder.storage import cache_folder, explained, require_room
 from targets.devices.cpus import available_cpus
-from targets.errors import InputError
+from targets.errors import InputError, printable
 from targets.file_lock import waiting_lock
 
 CHUNK = 32
@@ -92,7 +91,7 @@ def _checked(digest: str, path: str, form: Form) -> Developed:
     made = form.develop(Path(path))
     if made.sha256 != digest:
         raise InputError(
-            f"data set folder: {shown(path)} changed while it was read. Run the same command "
+            f"data set folder: {printable(path)} changed while it was read. Run the same command "
             "again; if it did not change, with --set dataset.verify=true."
         )
     return made

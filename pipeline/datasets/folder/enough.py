@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.datasets.folder.inventory import SHOWN, shown, twins
+from pipeline.datasets.folder.inventory import twins
 from pipeline.datasets.splits import Split
-from targets.errors import InputError
+from targets.errors import InputError, listed
 
 
 def require_enough(root: Path, counts: Mapping[Split, int]) -> None:
@@ -21,14 +21,11 @@ def require_enough(root: Path, counts: Mapping[Split, int]) -> None:
 def require_pictures(root: Path, counts: Mapping[str, int], least: int) -> None:
     """Each class, by name, has `least` pictures that can be spread over the splits."""
     few = [
-        f"{shown(name)} ({count}{twins(name, counts)})"
-        for name, count in counts.items()
-        if count < least
+        f"{name} ({count}{twins(name, counts)})" for name, count in counts.items() if count < least
     ]
     if few:
-        lines = "; ".join(few[:SHOWN]) + (f"; and {len(few) - SHOWN:,} more" * (len(few) > SHOWN))
         raise InputError(
             f"data set folder: {root} cannot be split: each class needs {least} different pictures "
-            f"at least, and there are fewer of {lines}. Give more pictures of these classes, leave "
-            "them out, or give the splits: folders named train, val and test, or a column."
+            f"at least, and there are fewer of {listed(few)}. Give more pictures of these classes, "
+            "leave them out, or give the splits: folders named train, val and test, or a column."
         )

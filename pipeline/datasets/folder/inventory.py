@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.datasets.splits import Split
-
-SHOWN = 20
-"""Names that one message lists."""
+from targets.errors import listed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,8 +27,6 @@ class Inventory:
     """Sorted by path; those without a label are for the distillation."""
     classes: tuple[str, ...]
     """Of all splits, in natural order."""
-    empty: tuple[str, ...] = ()
-    """Folders without pictures where classes are expected."""
     notes: tuple[str, ...] = ()
     """What is left out and what was decided, a sentence each."""
 
@@ -44,17 +40,6 @@ def natural(text: str) -> tuple[list[tuple[bool, int, str]], str]:
     parts = re.split(r"(\d+)", text)
     key = [(not p.isdecimal(), int(p) if p.isdecimal() else 0, p.casefold()) for p in parts if p]
     return key, text
-
-
-def shown(name: str) -> str:
-    """A name as one line of a message holds it."""
-    return name if name.isprintable() else repr(name)
-
-
-def listed(names: list[str]) -> str:
-    """The first names, and how many more there are."""
-    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-    return ", ".join(map(shown, names[:SHOWN])) + more
 
 
 def twins(name: str, names: Iterable[str]) -> str:

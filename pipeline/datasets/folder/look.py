@@ -2,14 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.datasets.contract import SourceConfig
 from pipeline.datasets.folder.source import Source
 from pipeline.datasets.splits import Split
-from targets.errors import InputError
+from targets.errors import InputError, listed
 from targets.images.reading import UnreadablePictureError, header
 
 HEADERS = 5000
@@ -30,6 +29,8 @@ class Look:
     unlabelled: int
     sides: Sequence[tuple[int, int]]
     """(width, height) of the pictures whose headers were read."""
+    unreadable: Mapping[str, str]
+    """File -> why its header cannot be used."""
     notes: Sequence[str]
 
     def summary(self) -> list[str]:
@@ -43,6 +44,7 @@ class Look:
             f"splits ({how}): {', '.join(f'{name} {count:,}' for name, count in parts.items())}",
             *([f"{self.unlabelled:,} pictures without a label"] if self.unlabelled else []),
             f"shorter side {shorter[0]} to {shorter[-1]} pixels, median {median}",
+            *([self._bad()] if self.unreadable else []),
             *self.notes,
         ]
 
@@ -51,9 +53,14 @@ class Look:
             "classes": dict(self.classes),
             "splits": dict(self.splits),
             "splits_given": self.given,
+            "unreadable": dict(self.unreadable),
             "unlabelled": self.unlabelled,
             "notes": list(self.notes),
         }
+
+    def _bad(self) -> str:
+        files = [f"{path} ({reason})" for path, reason in self.unreadable.items()]
+        return f"cannot be used, so that a run needs --skip-bad: {listed(files, most=5)}"
 
     def _classes(self) -> str:
         shown = [f"{name} {count:,}" for name, count in list(self.classes.items())[:SHOWN]]
@@ -66,10 +73,12 @@ def look(cfg: SourceConfig) -> Look:
     entries, splits = source.inventory.entries, source.quick_splits
     counts = Counter(entry.label for entry in entries if entry.label is not None)
     step = max(1, len(entries) // HEADERS)
-    sides = []
+    sides, bad = [], {}
     for entry in entries[::step]:
-        with suppress(UnreadablePictureError):
+        try:
             sides.append(header(source.inventory.root / entry.path)[:2])
+        except UnreadablePictureError as error:
+            bad[entry.path] = str(error)
     if not sides:
         raise InputError(
             f"{source.inventory.root}: no file in it can be read as a picture. Give a folder of "
@@ -82,5 +91,6 @@ def look(cfg: SourceConfig) -> Look:
         given=any(entry.split is not None for entry in entries),
         unlabelled=sum(entry.label is None for entry in entries),
         sides=sides,
+        unreadable=bad,
         notes=source.inventory.notes,
     )

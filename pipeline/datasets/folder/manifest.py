@@ -9,12 +9,12 @@ from importlib import import_module
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from pipeline.datasets.folder.class_folders import Labelled
-from pipeline.datasets.folder.inventory import SHOWN, Entry, listed, shown
+from pipeline.datasets.folder.inventory import Entry
 from pipeline.datasets.folder.roles import roles
 from pipeline.datasets.folder.settings import Settings
 from pipeline.datasets.folder.tree import Tree
 from pipeline.datasets.splits import Split
-from targets.errors import InputError, did_you_mean, missing_package
+from targets.errors import InputError, did_you_mean, listed, missing_package, printable
 
 USUAL = {
     "path": (
@@ -78,15 +78,14 @@ def in_table(root: Path, name: str, tree: Tree, settings: Settings) -> Labelled:
         except ValueError as problem:
             problems.append(f"line {number}: {problem}")
     if problems:
-        more = f"; and {len(problems) - SHOWN:,} more" if len(problems) > SHOWN else ""
         raise InputError(
             f"data set folder: {table} has {len(problems):,} wrong lines: "
-            f"{'; '.join(problems[:SHOWN])}{more}. Correct the table, or leave these lines out."
+            f"{listed(problems, separator='; ')}. Correct the table, or leave these lines out."
         )
     unlisted = len(set(tree.pictures) - entries.keys())
-    notes = [f"{shown(name)} gives the labels."]
+    notes = [f"{printable(name)} gives the labels."]
     if unlisted:
-        notes.append(f"{unlisted:,} pictures are not in {shown(name)} and are left out.")
+        notes.append(f"{unlisted:,} pictures are not in {printable(name)} and are left out.")
     ordered = sorted(entries.values(), key=lambda entry: entry.path)
     return Labelled(entries=tuple(ordered), notes=tuple(notes))
 
@@ -106,19 +105,19 @@ class Places:
         if not text:
             raise ValueError("no path")
         if PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute():
-            raise ValueError(f"{shown(text)} is absolute; paths are relative to {self.root}")
+            raise ValueError(f"{printable(text)} is absolute; paths are relative to {self.root}")
         path = os.path.normpath(text)
         if path not in self.known and "\\" in path:
             path = os.path.normpath(path.replace("\\", "/"))
         if path.split("/")[0] == "..":
-            raise ValueError(f"{shown(text)} leads out of {self.root}")
+            raise ValueError(f"{printable(text)} leads out of {self.root}")
         if path in self.known or (self.root / path).is_file():
             return path
         found = self.by_name.get(path, [])
         if len(found) > 1:
-            raise ValueError(f"{shown(text)} can be {listed(found)}")
+            raise ValueError(f"{printable(text)} can be {listed(found)}")
         if not found:
-            raise ValueError(f"{shown(text)} is missing{self._other_suffix(path)}")
+            raise ValueError(f"{printable(text)} is missing{self._other_suffix(path)}")
         return found[0]
 
     def _other_suffix(self, path: str) -> str:
@@ -132,7 +131,7 @@ def _entry(
     path = places.find(row[columns.path])
     label = row[columns.label]
     if not label:
-        raise ValueError(f"{shown(path)} has no label")
+        raise ValueError(f"{printable(path)} has no label")
     return Entry(
         path=path,
         label=label,
@@ -148,8 +147,8 @@ def _require_same(first: Entry, again: Entry) -> None:
         ("groups", first.group, again.group),
     ):
         if before != now:
-            values = f"{shown(str(before))} and {shown(str(now))}"
-            raise ValueError(f"{shown(first.path)} has two {what}: {values}")
+            values = f"{printable(str(before))} and {printable(str(now))}"
+            raise ValueError(f"{printable(first.path)} has two {what}: {values}")
 
 
 def _splits(rows: Rows, columns: Columns, table: Path) -> Mapping[str, Split]:

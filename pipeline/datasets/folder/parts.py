@@ -12,9 +12,9 @@ import numpy.typing as npt
 from pipeline.datasets.audit.copies import groups as connected
 from pipeline.datasets.contract import SourceConfig
 from pipeline.datasets.folder.enough import require_pictures
-from pipeline.datasets.folder.inventory import Inventory, listed
+from pipeline.datasets.folder.inventory import Inventory
 from pipeline.datasets.splits import Images, Labels, Samples, Split, hold_out, three_way
-from targets.errors import InputError
+from targets.errors import InputError, listed
 
 Rows = npt.NDArray[np.int64]
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from pipeline.datasets.folder.class_folders import Labelled, in_class_folders
 from pipeline.datasets.folder.enough import require_pictures
-from pipeline.datasets.folder.inventory import Entry, Inventory, listed, natural, shown, twins
+from pipeline.datasets.folder.inventory import Entry, Inventory, natural, twins
 from pipeline.datasets.folder.manifest import in_table, obvious, usable
 from pipeline.datasets.folder.roles import is_unlabelled, roles
 from pipeline.datasets.folder.settings import Settings
 from pipeline.datasets.folder.spellings import counted_as, one_name, renamed
 from pipeline.datasets.folder.tree import Tree, tree
 from pipeline.datasets.splits import Split
-from targets.errors import InputError
+from targets.errors import InputError, listed, printable
 
 
 def scan(root: Path, settings: Settings) -> Inventory:
@@ -43,7 +43,6 @@ def scan(root: Path, settings: Settings) -> Inventory:
         root=root,
         entries=(*labelled.entries, *_unlabelled(found, labelled)),
         classes=classes,
-        empty=labelled.empty,
         notes=(
             *labelled.notes,
             *notes,
@@ -121,4 +120,4 @@ def _notes(entries: Iterable[Entry], classes: tuple[str, ...]) -> Iterator[str]:
     trained = {entry.label for entry in entries if entry.split is Split.TRAIN}
     for name in classes:
         if name not in trained:
-            yield f"There is no training picture of {shown(name)}{twins(name, classes)}."
+            yield f"There is no training picture of {printable(name)}{twins(name, classes)}."

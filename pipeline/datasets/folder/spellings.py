@@ -5,8 +5,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from pipeline.datasets.folder.inventory import Entry, shown
+from pipeline.datasets.folder.inventory import Entry
 from pipeline.datasets.splits import Split
+from targets.errors import printable
 
 
 def one_name(entries: Sequence[Entry], *, merge: bool) -> Mapping[str, str]:
@@ -57,6 +58,6 @@ def moved(entries: Sequence[Entry]) -> Mapping[str, str]:
 def counted_as(names: Mapping[str, str]) -> tuple[str, ...]:
     """A sentence for each class that got the name of another one."""
     return tuple(
-        f"{shown(old)} counts as {shown(new)}: the same class under another name."
+        f"{printable(old)} counts as {printable(new)}: the same class under another name."
         for old, new in names.items()
     )

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from pipeline.datasets.folder.inventory import shown
 from pipeline.datasets.image_files import SUFFIXES
-from targets.errors import InputError
+from targets.errors import InputError, printable
 
 SYSTEM = {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin"}
 """What operating systems leave in a folder; hidden names begin with a dot."""
@@ -85,13 +84,13 @@ def _require_no_loop(place: str, inner: list[str]) -> None:
         path = Path(place, name)
         if path.is_symlink() and Path(place).resolve().is_relative_to(path.resolve()):
             raise InputError(
-                f"data set folder: {shown(str(path))} is a symbolic link to a folder that it lies "
-                "in, so the pictures in it would never end. Remove the link."
+                f"data set folder: {printable(str(path))} is a symbolic link to a folder that it "
+                "lies in, so the pictures in it would never end. Remove the link."
             )
 
 
 def _cannot_list(error: OSError) -> NoReturn:
     raise InputError(
-        f"data set folder: {shown(str(error.filename))} cannot be listed: {error.strerror}. Give a "
-        "folder that you may read, with --data."
+        f"data set folder: {printable(str(error.filename))} cannot be listed: {error.strerror}. "
+        "Give a folder that you may read, with --data."
     ) from error

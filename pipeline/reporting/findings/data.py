@@ -1,19 +1,20 @@
 """What a user should know of their data, in sentences for the console and the page."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from pipeline.datasets.audit.leaks import listed
+from pipeline.datasets.audit import leaks
 from pipeline.datasets.audit.schema import Audit, Files, Sizes
+from targets.errors import listed
 
 NAMED = 5
 UNEVEN = 1.5
-"""Imbalance of the classes from which it is mentioned."""
+"""Imbalance of the classes above which top-1 is not enough: it says little of small classes."""
 
 
 def facts(audit: Audit) -> list[str]:
-    """What the pictures are: sizes and kinds of files."""
+    """What the pictures are, sizes and kinds of files, and what was left out."""
     sizes = [] if audit.sizes is None else list(_sizes(audit.sizes, audit.pictures))
-    return [*sizes, *_files(audit.files)]
+    return [*sizes, *_files(audit.files), *audit.notes]
 
 
 def warnings(audit: Audit) -> list[str]:
@@ -51,27 +52,27 @@ def _files(files: Files) -> Iterator[str]:
         yield "Formats: " + ", ".join(f"{name} {n:,}" for name, n in files.formats.items()) + "."
     if files.wrong_extension:
         named_files = [f"{path} is {kind}" for path, kind in files.wrong_extension_shown]
-        shown = _listed(named_files, of=files.wrong_extension)
-        yield f"{files.wrong_extension:,} with the extension of another format: {shown}."
+        shown = listed(named_files, most=NAMED, of=files.wrong_extension)
+        yield f"With the extension of another format: {files.wrong_extension:,} ({shown})."
     for count, what in (
-        (files.alpha, "with transparency, laid over white"),
-        (files.deep, "of 16 bits, scaled to 8"),
-        (files.grey, "grey"),
+        (files.alpha, "Transparent, laid over white"),
+        (files.deep, "16 bits, scaled to 8"),
+        (files.grey, "Grey"),
     ):
         if count:
-            yield f"{count:,} {what}."
+            yield f"{what}: {count:,}."
 
 
 def _copies(audit: Audit) -> Iterator[str]:
-    leaks, conflicts, every = audit.leaks, audit.conflicts, audit.duplicates
-    if leaks.count:
-        shares = [f"{100 * s:.2f} % of {split}" for split, s in leaks.near_share.items()]
+    shared, conflicts, every = audit.leaks, audit.conflicts, audit.duplicates
+    if shared.count:
+        shares = [f"{100 * s:.2f} % of {split}" for split, s in shared.near_share.items()]
         near = f" Such near copies are {', '.join(shares)}." if shares else ""
-        yield f"In two splits: {listed(leaks)}.{near}"
+        yield f"In two splits: {leaks.listed(shared)}.{near}"
     if conflicts.count:
-        yield f"Under two labels, of which one is wrong: {listed(conflicts)}."
-    if every.count > max(leaks.count, conflicts.count):
-        yield f"Within and across splits: {listed(every)}."
+        yield f"Under two labels, of which one is wrong: {leaks.listed(conflicts)}."
+    if every.count > max(shared.count, conflicts.count):
+        yield f"Within and across splits: {leaks.listed(every)}."
 
 
 def _labels(audit: Audit) -> Iterator[str]:
@@ -82,7 +83,7 @@ def _labels(audit: Audit) -> Iterator[str]:
             "dataset.merge_labels = true."
         )
     for split, missing in audit.missing.items():
-        yield f"Without a picture in {split}: {_listed(list(missing), of=len(missing))}."
+        yield f"Without a picture in {split}: {listed(missing, most=NAMED)}."
     if audit.imbalance is not None and audit.imbalance > UNEVEN:
         yield (
             f"The largest class has {audit.imbalance:.1f} times as many training pictures as the "
@@ -92,12 +93,5 @@ def _labels(audit: Audit) -> Iterator[str]:
 
 def _unreadable(audit: Audit) -> Iterator[str]:
     if audit.unreadable:
-        shown = [f"{one.path} ({one.reason})" for one in audit.unreadable_shown]
-        yield f"{audit.unreadable:,} files cannot be read: {_listed(shown, of=audit.unreadable)}."
-
-
-def _listed(items: Sequence[str], *, of: int) -> str:
-    """The first items, and how many more there are of all `of`."""
-    more = of - NAMED
-    text = ", ".join(item if item.isprintable() else repr(item) for item in items[:NAMED])
-    return f"{text}, and {more:,} more" if more > 0 else text
+        files = [f"{one.path} ({one.reason})" for one in audit.unreadable_shown]
+        yield f"Unreadable: {listed(files, most=NAMED, of=audit.unreadable)}."

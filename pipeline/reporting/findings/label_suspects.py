@@ -1,9 +1,8 @@
-"""Probable label errors: the samples whose label the teacher contradicts most.
+"""Labels to check: the samples whose label the teacher contradicts most.
 
 The margin of another class over the label ranks them (Northcutt et al. 2021, arXiv 1911.00068, call
-it the normalized margin). A teacher that was trained on a sample has learned its label too: a
-training image that it still contradicts is the more probable error, and the two splits have lists
-of their own.
+it the normalized margin). A teacher that was trained on a sample has learned its label too, so that
+its margins on both splits cannot be compared: each split has a list of its own.
 """
 
 from collections.abc import Mapping, Sequence

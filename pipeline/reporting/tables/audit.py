@@ -6,6 +6,7 @@ from pipeline.datasets.audit.schema import Audit, ClassCounts
 from pipeline.reporting.findings import data
 from pipeline.reporting.formatting import count
 from pipeline.reporting.tables.cells import Table
+from targets.errors import printable
 
 FEW = 20
 """Classes of which each one has a row on the console."""
@@ -24,7 +25,7 @@ def lines(audit: Audit) -> Iterator[str]:
 
 def classes(rows: Sequence[ClassCounts]) -> Table:
     """Pictures by class and split."""
-    cells = [[row.name, count(row.train), count(row.val), count(row.test)] for row in rows]
+    cells = [[printable(row.name), *map(count, (row.train, row.val, row.test))] for row in rows]
     return ["class", "train", "val", "test"], cells
 
 
@@ -32,8 +33,8 @@ def _ends(rows: Sequence[ClassCounts]) -> str:
     ordered = sorted(rows, key=lambda row: row.train)
     least, most = ordered[0], ordered[-1]
     return (
-        f"training pictures by class: {count(least.train)} ({least.name}) to "
-        f"{count(most.train)} ({most.name})"
+        f"training pictures by class: {count(least.train)} ({printable(least.name)}) to "
+        f"{count(most.train)} ({printable(most.name)})"
     )
 
 

@@ -2,6 +2,7 @@
 
 from pipeline.reporting.findings import disturbances
 from pipeline.reporting.findings.chance import above, chance
+from pipeline.reporting.findings.data import UNEVEN
 from pipeline.reporting.formatting import (
     NOT_MEASURED,
     approximate,
@@ -32,12 +33,9 @@ def models(report: Report) -> Table:
     return tabulate(rows, optional=OPTIONAL)
 
 
-UNEVEN = 1.5
-"""Imbalance of the test split above which top-1 is not enough: it says little of small classes."""
-
-
 def _cells(row: ModelRow, dataset: DatasetUsed) -> Cells:
-    uneven = (dataset.test_imbalance or 1) > UNEVEN
+    trained = dataset.audit.imbalance if dataset.audit else None
+    uneven = max(dataset.test_imbalance or 1, trained or 1) > UNEVEN
     return {
         "model": row.name,
         "size": kilobytes(row.size_bytes),

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from pipeline.reporting.formatting import NOT_MEASURED, duration, percent, span
 from pipeline.reporting.tables.cells import Cells, print_rows, tabulate
+from targets.errors import printable
 from targets.prediction.classifier import Classifier, Score
 from targets.prediction.session import Classified, Results
 
@@ -103,13 +104,6 @@ def document(results: Results, classifier: Classifier, *, sha256: str) -> JsonVa
         "median_read_ns": _median(results.read_ns),
         "median_inference_ns": _median(results.inference_ns),
     }  # fmt: skip
-
-
-def printable(text: str) -> str:
-    """On one line of a terminal; line breaks, control characters and undecodable bytes escaped."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
-    )
 
 
 def _cells(one: Classified, classes: Sequence[str]) -> Cells:
