@@ -1,5 +1,7 @@
-"""Made-up reports."""
+"""Made-up reports, and the tables of their pages."""
 
+import html
+import re
 from collections.abc import Sequence
 
 from pipeline.reporting.schema.model_row import ModelRow
@@ -57,3 +59,29 @@ def with_rows(report: Report, rows: Sequence[ModelRow], **changes: object) -> Re
 def of(report: Report, **changes: object) -> Report:
     """The same report with every row changed."""
     return with_rows(report, report.models, **changes)
+
+
+def two_formats() -> Report:
+    """Nothing that a report need not hold."""
+    return report(
+        [
+            model_row(f"{name}.{kind}", top1=top1)
+            for kind in ("tflite", "onnx")
+            for name, top1 in (
+                ("teacher.float32", 0.941),
+                ("student.float32", 0.929),
+                ("student.int8", 0.928),
+            )
+        ]
+    )
+
+
+def cells(page: str, first: str) -> tuple[list[str], list[list[str]]]:
+    """Header and cells of the first table whose first column is `first`."""
+    for text in re.findall(r"<table>.*?</table>", page, re.DOTALL):
+        header = re.findall(r"<th(?: [^>]*)?>(.*?)</th>", text)
+        if header[0] == first:
+            rows = re.findall(r"<tr>(<td.*?)</tr>", text, re.DOTALL)
+            plain = [re.findall(r"<span>(.*?)</span>", row) for row in rows]
+            return header, [[html.unescape(c.replace("<wbr>", "")) for c in row] for row in plain]
+    raise AssertionError(f"no table of {first}")
