@@ -183,6 +183,22 @@ def test_any_name_is_valid_toml(name: str) -> None:
     assert tomllib.loads(text)["dataset"]["path"] == name
 
 
+@pytest.mark.parametrize("name", ['a "quoted"\nname', "bell\x07"])
+def test_a_folder_of_an_odd_name_has_a_recipe_that_loads(
+    init: Init, tmp_path: Path, name: str
+) -> None:
+    code, _, err = init(pictures(tmp_path / name, ["c\x07at", "dog"]), "--out", "odd.toml")
+    assert (code, err) == (0, "")
+    assert load("odd.toml").dataset.path == tmp_path / name
+
+
+def test_a_folder_whose_name_is_not_utf8_is_one_paragraph(init: Init, tmp_path: Path) -> None:
+    code, _, err = init(pictures(tmp_path / "caf\udce9", ["cat", "dog"]))
+    assert code == 2
+    assert r"caf\udce9: the name of the folder is not UTF-8" in err
+    assert not list(Path.cwd().iterdir())
+
+
 def test_files_that_cannot_be_read_are_named(init: Init, tmp_path: Path) -> None:
     folder = pictures(tmp_path / "photos", ["cat", "dog"])
     (folder / "cat" / "page.png").write_text("<html>404</html>")

@@ -9,7 +9,7 @@ from pipeline.recipe.load import load
 from pipeline.recipe.proposal import Choice, Found, name_of, propose, toml
 from pipeline.recipe.schema import DatasetConfig
 from targets.devices.cpus import available_cpus
-from targets.errors import InputError
+from targets.errors import InputError, printable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,11 @@ def write_recipe(
             f"{path} is there already, and may hold changes of yours. Give another file with "
             "--out, or replace it with --overwrite."
         )
+    if any("\ud800" <= letter <= "\udfff" for letter in str(folder)):
+        raise InputError(
+            f"{printable(str(folder))}: the name of the folder is not UTF-8, as a recipe is. "
+            "Rename the folder."
+        )
     looked = look(DatasetConfig(name="folder", path=folder))
     choices = propose(_found(looked, folder), minutes=minutes)
     head = [f"Written by `pipeline init {folder}`:", *(f"  {line}" for line in looked.summary())]
@@ -51,8 +56,8 @@ def _found(looked: Look, folder: Path) -> Found:
 
 def _publish(text: str, path: Path) -> None:
     """A recipe that its own check refuses is never left behind."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".toml.part")
-    part.parent.mkdir(parents=True, exist_ok=True)
     try:
         part.write_text(text, encoding="utf-8")
         load(str(part))
