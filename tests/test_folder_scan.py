@@ -10,6 +10,8 @@ from pipeline.datasets.folder.inventory import Inventory, natural
 from pipeline.datasets.folder.roles import roles
 from pipeline.datasets.splits import Split
 from targets.errors import InputError
+from targets.images.recognition import EXTENSIONS
+from targets.prediction.pictures import listed
 from tests.folders import config, fill, picture
 
 
@@ -104,14 +106,37 @@ def test_what_systems_leave_behind_is_nobodys_class(tmp_path: Path) -> None:
     inventory = scan(root)
     assert inventory.classes == ("cat", "dog")
     assert len(inventory.entries) == 6
-    assert "No class, as no picture is in it: mouse." in inventory.notes
+    assert inventory.notes == (
+        "No class, as no picture is in it: mouse.",
+        "2 files are no pictures: cat/notes.txt, dog/box.json.",
+    )
 
 
 def test_a_picture_without_a_known_suffix_is_found_by_its_contents(tmp_path: Path) -> None:
     root = fill(tmp_path, {"cat": 3, "dog": 3})
     picture(7).save(root / "cat" / "IMG_0007", format="JPEG")
-    (root / "cat" / "README").write_text("no picture")
+    (root / "cat" / "README").write_text("BMW and P5 are no pictures")
     assert [entry.path for entry in scan(root).entries][3] == "cat/IMG_0007"
+    assert len(scan(root).entries) == 7
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP"])
+@pytest.mark.parametrize("named", [True, False])
+def test_no_format_is_left_out_with_or_without_a_suffix(
+    kind: str, named: bool, tmp_path: Path
+) -> None:
+    root = fill(tmp_path, {"cat": 3, "dog": 3})
+    names = [f"new.{extension}" for extension in EXTENSIONS[kind]] if named else ["new"]
+    for name in names:
+        picture(7).save(root / "cat" / name, format=kind)
+    assert len(scan(root).entries) == 6 + len(names)
+    assert len(listed([root]).files) == 6 + len(names)
+
+
+@pytest.mark.parametrize("mode", ["1", "L"])
+def test_a_grey_portable_map_needs_no_suffix(mode: str, tmp_path: Path) -> None:
+    root = fill(tmp_path, {"cat": 3, "dog": 3})
+    picture(7).convert(mode).save(root / "cat" / "new", format="PPM")
     assert len(scan(root).entries) == 7
 
 

@@ -183,10 +183,12 @@ def test_folders_are_searched_without_hidden_files_and_what_is_no_picture(
     (root / "notes.txt").write_text("notes")
     (photo(root / "named.png", "red")).rename(root / "a picture without a suffix")
     (root / "loop").symlink_to(root)
+    os.mkfifo(root / "pipe.png")  # reading from it would never end
+    os.mkfifo(root / "socket")
     done = predict(model, root, "--json")
     found = [Path(one["file"]).name for one in json.loads(done.out)["pictures"]]
     assert found == ["a picture without a suffix", "a.png", "b.png"]
-    assert "other files in the folders, skipped: 1" in done.err
+    assert "other files in the folders, skipped: 3" in done.err
     assert done.code == 0
 
 

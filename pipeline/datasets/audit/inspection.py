@@ -23,20 +23,11 @@ from pipeline.datasets.audit.schema import (
     Spread,
     Unreadable,
 )
-from targets.images.reading import DEEP
+from targets.images.reading import DEEP, GREY
+from targets.images.recognition import EXTENSIONS
 
 SHOWN = 50
 """Pairs, and files, that a list holds."""
-EXTENSIONS = {
-    "JPEG": ("jpg", "jpeg", "jpe", "jfif"),
-    "MPO": ("jpg", "jpeg", "jpe", "mpo"),
-    "TIFF": ("tif", "tiff"),
-    "PPM": ("ppm", "pgm", "pbm", "pnm"),
-    "BMP": ("bmp", "dib"),
-    "PNG": ("png", "apng"),
-    "AVIF": ("avif", "avifs"),
-}
-GREY = ("1", "L", "LA", *DEEP)
 
 
 def audit(
@@ -120,8 +111,7 @@ def _wrong_extension(record: PictureRecord) -> bool:
     if record.format is None:
         return False
     extension = PurePosixPath(record.path).suffix.lower().removeprefix(".")
-    known = EXTENSIONS.get(record.format, (record.format.lower(),))
-    return extension != "" and extension not in known
+    return extension != "" and extension not in EXTENSIONS.get(record.format, (extension,))
 
 
 def _conflicts(pairs: Iterable[Copy], records: Sequence[PictureRecord]) -> list[Copy]:

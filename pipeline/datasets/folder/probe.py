@@ -7,13 +7,11 @@ from hashlib import sha256
 from pathlib import Path
 
 from pipeline.datasets.folder.storage import cache_folder, write
-from targets.images.reading import Channels, UnreadablePictureError, header
+from targets.images.reading import GREY, Channels, UnreadablePictureError, header
 
 PHOTO = 96
 LARGEST_OWN = 64
 """Pictures of one size up to this side keep it."""
-
-GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N")
 
 Header = tuple[int, int, str]
 

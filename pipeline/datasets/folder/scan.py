@@ -25,8 +25,8 @@ def scan(root: Path, settings: Settings) -> Inventory:
     found = tree(root)
     if not found.pictures:
         raise InputError(
-            f"data set folder: {root} holds no picture files ({found.others:,} others). Give a "
-            "folder with the pictures of each class in a folder of its own, with --data."
+            f"data set folder: {root} holds no picture files ({len(found.others):,} others). "
+            "Give a folder with the pictures of each class in a folder of its own, with --data."
         )
     table = settings.manifest or _obvious_manifest(root, found)
     labelled = (
@@ -39,6 +39,9 @@ def scan(root: Path, settings: Settings) -> Inventory:
     classes = _classes(root, labelled)
     unread = [] if table else usable(root, found)
     notes = [f"{listed(unread)} is not read, as there are class folders."] if unread else []
+    others = [path for path in found.others if path != table]
+    if others:
+        notes.append(f"{len(others):,} files are no pictures: {listed(others, most=5)}.")
     return Inventory(
         root=root,
         entries=(*labelled.entries, *_unlabelled(found, labelled)),
