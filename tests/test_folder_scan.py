@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.datasets import folder
-from pipeline.datasets.folder.inventory import Inventory, natural
+from pipeline.datasets.class_names import natural
+from pipeline.datasets.folder.inventory import Inventory
 from pipeline.datasets.folder.roles import roles
 from pipeline.datasets.splits import Split
 from targets.errors import InputError

@@ -1,6 +1,5 @@
 """The audit of a data set, from the records of its files."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
@@ -23,6 +22,7 @@ from pipeline.datasets.audit.schema import (
     Spread,
     Unreadable,
 )
+from pipeline.datasets.class_names import spelling
 from targets.images.reading import DEEP, GREY
 from targets.images.recognition import EXTENSIONS
 
@@ -153,7 +153,7 @@ def _pairs(pairs: Sequence[Copy], records: Sequence[PictureRecord]) -> Pairs:
 def _variants(names: Iterable[str]) -> tuple[tuple[str, ...], ...]:
     groups: dict[str, list[str]] = {}
     for name in names:
-        groups.setdefault(re.sub(r"[\s_-]+", " ", name.strip().casefold()), []).append(name)
+        groups.setdefault(spelling(name), []).append(name)
     return tuple(tuple(group) for group in groups.values() if len(group) > 1)
 
 
