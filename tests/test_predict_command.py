@@ -17,7 +17,7 @@ from pipeline.cli.app import exit_code
 from pipeline.reporting.tables import predictions
 from targets import Classifier
 from targets.evaluation.metrics import wilson_interval
-from targets.prediction.ahead import READERS
+from targets.prediction.classifier import MOST_READERS
 from targets.prediction.pictures import Folders, Found, listed
 from targets.prediction.session import predict_all
 from tests.picture_models import CLASSES, colour_file, delivered, noisy, photo
@@ -276,7 +276,7 @@ def test_memory_does_not_grow_with_the_pictures(model: Path, tmp_path: Path) -> 
     tracemalloc.stop()
     assert len(results.pictures) == 20
     assert left < 100_000
-    assert peak < 4 * READERS * 3_000_000 < 20 * 3_000_000
+    assert peak < 4 * MOST_READERS * 3_000_000 < 20 * 3_000_000
 
 
 CASES: list[tuple[str, str, int | None]] = [

@@ -1,9 +1,7 @@
 """`pipeline predict`: parse the options, classify the pictures, and show the results."""
 
 import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -92,6 +90,7 @@ class Options:
 def _predict(options: Options, *, as_json: bool) -> int:
     from pipeline.reporting.tables import predictions
     from targets.digest import file_sha256
+    from targets.images.progress import progress
     from targets.prediction import pictures, session
 
     _require_folder(options.csv_file)
@@ -99,9 +98,13 @@ def _predict(options: Options, *, as_json: bool) -> int:
     listing = pictures.listed(options.pictures)
     if options.wrong_only:
         _require_labels(classifier, listing)
-    with _progress(len(listing.files)) as done:
+    with progress("predicting", len(listing.files)) as bar:
         results = session.predict_all(
-            classifier, listing, top=options.top, wrong_only=options.wrong_only, done=done
+            classifier,
+            listing,
+            top=options.top,
+            wrong_only=options.wrong_only,
+            done=lambda: bar(1),
         )
     if options.csv_file is not None:
         lines = predictions.as_csv(results, classifier.classes, top=options.top)
@@ -189,20 +192,6 @@ def _require_labels(classifier: "Classifier", listing: "Listing") -> None:
             "--wrong-only: no folder of these pictures has the name of a class of the model "
             f"({names}, …), so that none is known to be wrong. Leave the option out."
         )
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[], object]]:
-    """A bar on a terminal's stderr; nothing elsewhere."""
-    if total < 2 or not sys.stderr.isatty():
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("predict", total=total)
-        yield lambda: bar.advance(task)
 
 
 def _write(path: Path, lines: Iterator[str]) -> None:

@@ -22,6 +22,7 @@ OUTSIDE = (
     # Measures files that are finished.
     *("targets.bench", "targets.devices", "targets.runtimes"),
     *("targets.errors", "targets.quiet", "targets.registry", "targets.untyped"),
+    *("targets.file_lock", "targets.images.progress"),
     # Refuses an input, and changes nothing.
     *("pipeline.datasets.forms", "pipeline.datasets.image_files", "pipeline.datasets.audit"),
     *("pipeline.quantization.preflight", "pipeline.training.preflight", "pipeline.teachers.check"),

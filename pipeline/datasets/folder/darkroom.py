@@ -6,11 +6,8 @@ it.
 """
 
 import os
-import warnings
 import zlib
-from collections import deque
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -21,11 +18,13 @@ from pipeline.datasets.audit.pictures import PictureFacts
 from pipeline.datasets.folder.cached import CANVASES, IMAGES, PICTURES, Line, lines
 from pipeline.datasets.folder.form import Developed, Form
 from pipeline.datasets.folder.index import UNREADABLE
-from pipeline.datasets.folder.progress import progress
 from pipeline.datasets.folder.storage import cache_folder, explained, require_room
+from targets.ahead import ahead
 from targets.devices.cpus import available_cpus
 from targets.errors import InputError, printable
 from targets.file_lock import waiting_lock
+from targets.images.progress import progress
+from targets.images.silence import without_warnings
 
 CHUNK = 32
 """Files whose pictures are written together."""
@@ -54,35 +53,23 @@ def prepared(files: Files, form: Form, *, verify: bool) -> Path:
 def _make(files: Files, form: Form, work: Path) -> None:
     work.mkdir(parents=True, exist_ok=True)
     require_room(work, len(files) * int(np.prod(form.image)) - _size(work))
-    with warnings.catch_warnings():
-        # Around the threads: each one does this too, in `targets.images.reading`, and what one
-        # restores while another reads would otherwise stay.
-        warnings.simplefilter("ignore")
-        with Roll(work, len(files), form) as roll:
-            left = list(files.items())[roll.rows :]
-            with progress("decoding", len(files), done=roll.rows) as bar:
-                for chunk in _developed(left, form):
-                    roll.append(chunk)
-                    bar(len(chunk))
+    with without_warnings(), Roll(work, len(files), form) as roll:
+        left = list(files.items())[roll.rows :]
+        with progress("decoding", len(files), done=roll.rows) as bar:
+            for chunk in _developed(left, form):
+                roll.append(chunk)
+                bar(len(chunk))
 
 
 def _developed(files: list[tuple[str, str]], form: Form) -> Iterator[list[Developed]]:
     """The chunks in order; a few are in memory, however many there are."""
 
-    def one(chunk: list[tuple[str, str]]) -> list[Developed]:
+    def one(start: int) -> list[Developed]:
+        chunk = files[start : start + CHUNK]
         return [_checked(digest, path, form) for digest, path in chunk]
 
-    threads = len(available_cpus())
-    pool, running = ThreadPoolExecutor(threads), deque[Future[list[Developed]]]()
-    try:
-        for start in range(0, len(files), CHUNK):
-            running.append(pool.submit(one, files[start : start + CHUNK]))
-            if len(running) > threads + 1:
-                yield running.popleft().result()
-        while running:
-            yield running.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    for made, _ in ahead(one, range(0, len(files), CHUNK), threads=len(available_cpus())):
+        yield made.result()
 
 
 def _checked(digest: str, path: str, form: Form) -> Developed:
