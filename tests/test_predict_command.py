@@ -155,6 +155,18 @@ def test_csv_has_a_row_per_file_in_order_whatever_its_name(
     assert sorted(path.name for path in tmp_path.glob("out*")) == ["out.csv"]
 
 
+def test_a_csv_that_cannot_be_written_loses_no_other_result(
+    predict: Predict, model: Path, folder: Path
+) -> None:
+    (folder / "page.jpg").write_text("<html></html>")
+    too_long = folder / ("x" * 250 + ".csv")
+    done = predict(model, folder, "--csv", too_long)
+    assert done.code == 2
+    assert "6 of 9 pictures" in done.out
+    assert "page.jpg: not a picture" in done.err
+    assert "x.csv: cannot be written: File name too long. Give another file." in done.err
+
+
 def test_unreadable_files_are_listed_with_reasons_and_the_rest_is_complete(
     predict: Predict, model: Path, folder: Path
 ) -> None:

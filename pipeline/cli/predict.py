@@ -106,9 +106,6 @@ def _predict(options: Options, *, as_json: bool) -> int:
             wrong_only=options.wrong_only,
             done=lambda: bar(1),
         )
-    if options.csv_file is not None:
-        lines = predictions.as_csv(results, classifier.classes, top=options.top)
-        _write(options.csv_file, lines)
     if as_json:
         digest = file_sha256(classifier.path)
         click.echo(json.dumps(predictions.document(results, classifier, sha256=digest)))
@@ -117,7 +114,11 @@ def _predict(options: Options, *, as_json: bool) -> int:
     click.echo(predictions.speed(results, classifier.runtime), err=True)
     if listing.skipped:
         click.echo(f"other files in the folders, skipped: {listing.skipped:,}", err=True)
-    return _unreadable(results, len(listing.files))
+    code = _unreadable(results, len(listing.files))
+    if options.csv_file is not None:  # last: a file that cannot be written loses nothing else
+        lines = predictions.as_csv(results, classifier.classes, top=options.top)
+        _write(options.csv_file, lines)
+    return code
 
 
 def _classifier(options: Options) -> "Classifier":
@@ -196,10 +197,15 @@ def _require_labels(classifier: "Classifier", listing: "Listing") -> None:
 
 def _write(path: Path, lines: Iterator[str]) -> None:
     part = path.with_name(f"{path.name}.part")
-    # Names of files may hold bytes that are no UTF-8.
-    with part.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-        file.writelines(lines)
-    part.replace(path)
+    try:
+        # Names of files may hold bytes that are no UTF-8.
+        with part.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            file.writelines(lines)
+        part.replace(path)
+    except OSError as error:
+        raise InputError(
+            f"--csv {path}: cannot be written: {error.strerror}. Give another file."
+        ) from error
 
 
 def _unreadable(results: "Results", count: int) -> int:
