@@ -168,6 +168,7 @@ def named_over_two_lines(root: Path) -> None:
         (lambda root: None, "holds no picture files"),
         (of_documents, r"holds no picture files \(1 others\)"),
         (lambda root: fill(root, {"cat": 5}), "has only the class cat"),
+        (lambda root: fill(root, {"unlabelled": 5}), "all pictures in .* are without a label"),
         (lambda root: fill(root, {"cat": 5, "dog": 1}), r"there are fewer of dog \(1\)"),
         (lambda root: fill(root, {"": 5}), "the 5 pictures .* lie in no class folders"),
         (lambda root: fill(root, {"train": 3, "test": 3}), "no class folders in them"),

@@ -81,6 +81,11 @@ def _classes(root: Path, labelled: Labelled) -> tuple[str, ...]:
             f"data set folder: labels.txt holds one class a line in UTF-8, and {listed(broken)} in "
             f"{root} cannot be such a line. Rename the class."
         )
+    if not classes:
+        raise InputError(
+            f"data set folder: all pictures in {root} are without a label, as they lie in a folder "
+            "for unlabelled ones. Give labelled pictures too, each class in a folder of its own."
+        )
     if len(classes) < 2:
         raise InputError(
             f"data set folder: {root} has only the class {listed(list(classes))}. Give the "
