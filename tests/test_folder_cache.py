@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,12 +21,14 @@ from pipeline.datasets import folder
 from pipeline.datasets.audit.pictures import PictureFacts
 from pipeline.datasets.folder import darkroom
 from pipeline.datasets.folder.cached import Line
+from pipeline.datasets.folder.storage import write
 from pipeline.datasets.splits import Split
 from pipeline.engine.progress import SilentConsole
 from pipeline.engine.runner import Runner
 from pipeline.engine.store import Store
 from pipeline.recipe.load import Override, load
 from targets.errors import InputError
+from targets.file_lock import waiting_lock
 from tests.folders import config, fill, picture
 
 
@@ -160,6 +163,73 @@ def test_a_damaged_chunk_is_decoded_again_when_verified(place: Path, pets: Path)
         file.write(b"\x00" * 1000)
     data = folder.load(config(pets, verify=True))
     assert np.array_equal(np.asarray(data[Split.TRAIN].images), expected)
+
+
+def broken_line(made: Path) -> None:
+    text = (made / "pictures.jsonl").read_bytes()
+    (made / "pictures.jsonl").write_bytes(text[:-9])
+
+
+def short_images(made: Path) -> None:
+    with (made / "images.npy").open("r+b") as file:
+        file.truncate(1000)
+
+
+def no_canvases(made: Path) -> None:
+    (made / "canvases.bin").unlink()
+
+
+@pytest.mark.parametrize("damage", [broken_line, short_images, no_canvases])
+def test_an_incomplete_cache_is_made_again(
+    place: Path, pets: Path, damage: Callable[[Path], None]
+) -> None:
+    expected = np.asarray(folder.load(config(pets))[Split.TRAIN].images)
+    (made,) = decoded(place)
+    damage(made)
+    data = folder.load(config(pets))[Split.TRAIN]
+    assert np.array_equal(np.asarray(data.images), expected)
+    assert data.pictures is not None
+    assert data.pictures[0].shape == (16, 20, 3)
+
+
+def test_a_run_that_verifies_takes_no_file_from_another_run(place: Path, pets: Path) -> None:
+    data = folder.load(config(pets))[Split.TRAIN]
+    expected = np.asarray(data.images)
+    (made,) = decoded(place)
+    made.rename(made.with_suffix(".work"))
+    assert np.array_equal(np.asarray(data.images), expected)
+    assert data.pictures is not None
+    assert data.pictures[0].shape == (16, 20, 3)
+
+
+def test_two_runs_decode_once_and_the_second_reports_that_it_waits(
+    place: Path, pets: Path
+) -> None:
+    folder.load(config(pets))
+    (made,) = decoded(place)
+    hidden = made.rename(place / "hidden")
+    with waiting_lock(made.with_suffix(".lock"), on_wait=lambda: None):
+        second = subprocess.Popen(
+            [sys.executable, "-c", LOAD.replace(", size=64", ""), str(pets)],
+            cwd=Path(__file__).parents[1],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert second.stderr is not None
+        first_line = second.stderr.readline()
+        hidden.rename(made)
+        before = made.stat().st_ctime_ns
+    assert second.wait(60) == 0
+    second.stderr.close()
+    assert first_line == "Another run decodes these pictures; this one waits for it.\n"
+    assert made.stat().st_ctime_ns == before
+
+
+def test_a_write_that_fails_leaves_no_file_behind(place: Path) -> None:
+    (place / "index.json").mkdir(parents=True)
+    with pytest.raises(InputError, match="cannot be written"):
+        write(place / "index.json", b"content")
+    assert [path.name for path in place.iterdir()] == ["index.json"]
 
 
 def test_a_line_keeps_a_hash_of_zero() -> None:

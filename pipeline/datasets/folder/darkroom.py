@@ -6,6 +6,7 @@ it.
 """
 
 import os
+import sys
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,7 +16,15 @@ from typing import BinaryIO, Self
 import numpy as np
 
 from pipeline.datasets.audit.pictures import PictureFacts
-from pipeline.datasets.folder.cached import CANVASES, IMAGES, PICTURES, Line, lines
+from pipeline.datasets.folder.cached import (
+    CANVASES,
+    IMAGES,
+    PICTURES,
+    Cache,
+    Line,
+    complete,
+    lines,
+)
 from pipeline.datasets.folder.form import Developed, Form
 from pipeline.datasets.folder.index import UNREADABLE
 from pipeline.datasets.folder.storage import cache_folder, explained, require_room
@@ -33,21 +42,27 @@ Files = Mapping[str, str]
 """Digest -> path of a file with these contents, in the order of the rows."""
 
 
-def prepared(files: Files, form: Form, *, verify: bool) -> Path:
-    """The cache folder of these files in this form, found or made."""
+def prepared(files: Files, form: Form, *, verify: bool) -> Cache:
+    """The pictures of these files in this form, found in the cache or made."""
     folder = cache_folder() / form.key(files)
-    if folder.is_dir() and not verify:
-        return folder
+    if not verify and (found := complete(folder, len(files))):
+        return found
     work = folder.with_suffix(".work")
     try:
-        with waiting_lock(folder.with_suffix(".lock"), on_wait=lambda: None):
-            if folder.is_dir():  # made by another process, or to be verified
+        with waiting_lock(folder.with_suffix(".lock"), on_wait=_say_who_decodes):
+            if not verify and (found := complete(folder, len(files))):  # made by another run
+                return found
+            if folder.is_dir():  # to be verified, or incomplete
                 os.replace(folder, work)
             _make(files, form, work)
             os.replace(work, folder)
+            return Cache(folder)
     except OSError as error:
         raise explained(error, needed=_bytes(work, files, form)) from error
-    return folder
+
+
+def _say_who_decodes() -> None:
+    print("Another run decodes these pictures; this one waits for it.", file=sys.stderr)
 
 
 def _make(files: Files, form: Form, work: Path) -> None:

@@ -78,7 +78,7 @@ class Source:
 
     @cached_property
     def cache(self) -> Cache:
-        return Cache(prepared(self.files, self.form, verify=self.settings.verify))
+        return prepared(self.files, self.form, verify=self.settings.verify)
 
     @cached_property
     def rows(self) -> Sequence[int]:
