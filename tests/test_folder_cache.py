@@ -10,6 +10,7 @@ import sys
 import time
 import zlib
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,6 +24,7 @@ from pipeline.datasets.folder import darkroom
 from pipeline.datasets.folder.cached import Line
 from pipeline.datasets.folder.storage import write
 from pipeline.datasets.splits import Split
+from pipeline.engine import code
 from pipeline.engine.progress import SilentConsole
 from pipeline.engine.runner import Runner
 from pipeline.engine.store import Store
@@ -202,9 +204,7 @@ def test_a_run_that_verifies_takes_no_file_from_another_run(place: Path, pets: P
     assert data.pictures[0].shape == (16, 20, 3)
 
 
-def test_two_runs_decode_once_and_the_second_reports_that_it_waits(
-    place: Path, pets: Path
-) -> None:
+def test_two_runs_decode_once_and_the_second_reports_that_it_waits(place: Path, pets: Path) -> None:
     folder.load(config(pets))
     (made,) = decoded(place)
     hidden = made.rename(place / "hidden")
@@ -334,6 +334,32 @@ def test_grey_pictures_have_one_channel_and_small_equal_ones_keep_their_size(
     assert folder.load(config(root)).input.shape == (28, 28, 3)
     picture(21, width=28, height=30).save(root / "a" / "tall.png")
     assert folder.load(config(root)).input.shape == (96, 96, 3)
+
+
+def test_equal_small_pictures_that_are_not_square_keep_no_size(place: Path, tmp_path: Path) -> None:
+    root = fill(tmp_path / "wide", {"a": 8, "b": 8})  # of 20x16
+    assert folder.load(config(root)).input.shape == (96, 96, 3)
+
+
+@pytest.mark.parametrize("library", ["imagehash", "scipy"])
+def test_pictures_are_hashed_again_by_another_version_of_the_library(
+    library: str, place: Path, pets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.load(config(pets))
+    known = metadata.version
+    monkeypatch.setattr(metadata, "version", lambda name: known(name) + "1" * (name == library))
+    folder.source_digest(config(pets))
+    folder.load(config(pets))
+    assert len(decoded(place)) == 2
+    assert len(list((place / "copies").iterdir())) == 2
+
+
+def test_the_libraries_that_decide_drawn_splits_are_in_the_keys_of_a_folder_alone() -> None:
+    decide = {*code.behind("pipeline.datasets.folder").libraries}
+    assert {"imagehash", "pillow", "scikit-learn", "scipy"} <= decide
+    assert not {"filelock", "rich"} & decide
+    others = code.behind("pipeline.datasets.digits", "pipeline.stages.teacher").libraries
+    assert not {"imagehash", "scipy"} & {*others}
 
 
 def test_a_padded_picture_has_a_square_canvas(place: Path, pets: Path) -> None:

@@ -40,6 +40,7 @@ class PictureRecord(PictureFacts):
 def perceptual_hash(picture: Pixels) -> int:
     """64 bits of the low frequencies: near copies differ in few of them (imagehash's `phash`)."""
     import imagehash
+    import scipy.fftpack  # noqa: F401  # imagehash's DCT: its version is in the keys of stages
     from PIL import Image
 
     image = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)

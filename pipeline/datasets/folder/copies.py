@@ -8,15 +8,13 @@ from pathlib import Path
 
 from pipeline.datasets.audit import copies
 from pipeline.datasets.audit.pictures import PictureFacts, PictureRecord
-from pipeline.datasets.folder.storage import cache_folder, write
-from pipeline.engine import code
+from pipeline.datasets.folder.storage import cache_folder, made_by, write
 from targets.images.reading import Pixels, read
 
 
 def copy_groups(files: Mapping[str, str], facts: Sequence[PictureFacts]) -> list[int]:
     """A number for each file of `files` (digest -> path): near copies have the same one."""
-    made_by = repr(code.behind(copies.__name__).modules)
-    name = hashlib.sha256("".join([made_by, *files]).encode()).hexdigest()
+    name = hashlib.sha256("".join([made_by(copies.__name__), *files]).encode()).hexdigest()
     place = cache_folder() / "copies" / f"{name}.json"
     with suppress(OSError, ValueError):
         found: list[int] = json.loads(place.read_bytes())
