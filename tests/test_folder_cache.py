@@ -232,8 +232,9 @@ def test_a_write_that_fails_leaves_no_file_behind(place: Path) -> None:
     assert [path.name for path in place.iterdir()] == ["index.json"]
 
 
-def test_a_line_keeps_a_hash_of_zero() -> None:
-    line = Line(facts=(PictureFacts(perceptual_hash=0, alpha=True),), canvases=((3, 4),), crc=7)
+def test_a_line_keeps_a_hash_of_zero_and_a_thumbnail() -> None:
+    facts = PictureFacts(perceptual_hash=0, alpha=True, thumbnail=b"\0\xff\n")
+    line = Line(facts=(facts,), canvases=((3, 4),), crc=7)
     assert Line.decoded(line.encoded()) == line
 
 

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from pipeline.datasets.audit.copies import Copy, Read, copies
+from pipeline.datasets.audit.copies import Copy, copies
 from pipeline.datasets.audit.pictures import PictureRecord
 from pipeline.datasets.audit.schema import (
     MEASURED,
@@ -31,20 +31,16 @@ SHOWN = 50
 
 
 def audit(
-    records: Sequence[PictureRecord],
-    classes: Iterable[str],
-    *,
-    read: Read,
-    size: int | None = None,
+    records: Sequence[PictureRecord], classes: Iterable[str], *, size: int | None = None
 ) -> Audit:
-    """What is in the data set of these files; `read` gets the paths of a few of them.
+    """What is in the data set of these files.
 
     `size`: side in pixels of the images that are made of them.
     """
     good = [record for record in records if record.error is None]
     bad = [record for record in records if record.error is not None]
     counts = _classes(good, classes)
-    pairs = copies(good, read)
+    pairs = copies(good)
     return Audit(
         pictures=len(good),
         splits={split: sum(r.split == split for r in good) for split in SPLITS},

@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 
+from targets.images.preprocessing import resized
 from targets.images.reading import Pixels
+
+SIDE = 16
+"""Of a thumbnail, in pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +26,8 @@ class PictureFacts:
     alpha: bool = False
     perceptual_hash: int | None = None
     """64 bits; see `perceptual_hash`."""
+    thumbnail: bytes | None = None
+    """The pixels of `thumbnail`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,3 +51,8 @@ def perceptual_hash(picture: Pixels) -> int:
 
     image = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
     return int(str(imagehash.phash(image)), 16)
+
+
+def thumbnail(picture: Pixels) -> bytes:
+    """The pixels of the picture at 16x16, which show whether two close hashes are of copies."""
+    return resized(picture, (SIDE, SIDE)).tobytes()

@@ -8,10 +8,12 @@ until the system wants them back.
 import json
 import os
 import weakref
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,16 +41,24 @@ class Line:
             {key: value for key, value in vars(fact).items() if value is not None}
             for fact in self.facts
         ]
-        return json.dumps([facts, self.canvases, self.crc]).encode() + b"\n"
+        return json.dumps([facts, self.canvases, self.crc], default=_base64).encode() + b"\n"
 
     @classmethod
     def decoded(cls, line: bytes) -> "Line":
         facts, canvases, crc = json.loads(line)
         return cls(
-            facts=tuple(PictureFacts(**fact) for fact in facts),
+            facts=tuple(_facts(**fact) for fact in facts),
             canvases=tuple((height, width) for height, width in canvases),
             crc=crc,
         )
+
+
+def _base64(thumbnail: bytes) -> str:
+    return b64encode(thumbnail).decode()
+
+
+def _facts(thumbnail: str | None = None, **others: Any) -> PictureFacts:
+    return PictureFacts(thumbnail=None if thumbnail is None else b64decode(thumbnail), **others)
 
 
 def lines(path: Path) -> Iterator[Line]:

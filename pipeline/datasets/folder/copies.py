@@ -4,12 +4,10 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from pipeline.datasets.audit import copies
 from pipeline.datasets.audit.pictures import PictureFacts, PictureRecord
 from pipeline.datasets.folder.storage import cache_folder, made_by, write
-from targets.images.reading import Pixels, read
 
 
 def copy_groups(files: Mapping[str, str], facts: Sequence[PictureFacts]) -> list[int]:
@@ -27,13 +25,10 @@ def copy_groups(files: Mapping[str, str], facts: Sequence[PictureFacts]) -> list
             sha256=digest,
             error=fact.error,
             perceptual_hash=fact.perceptual_hash,
+            thumbnail=fact.thumbnail,
         )
         for (digest, path), fact in zip(files.items(), facts, strict=True)
     ]
-    made: list[int] = copies.duplicate_groups(records, _pixels).tolist()
+    made: list[int] = copies.duplicate_groups(records).tolist()
     write(place, json.dumps(made).encode())
     return made
-
-
-def _pixels(path: str) -> Pixels:
-    return read(Path(path))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.datasets.audit.pictures import PictureFacts, perceptual_hash
+from pipeline.datasets.audit.pictures import PictureFacts, perceptual_hash, thumbnail
 from pipeline.datasets.folder.storage import made_by
 from targets.images.preprocessing import Preprocessing, resized
 from targets.images.reading import Pixels, UnreadablePictureError, has_alpha, opened, pixels
@@ -72,7 +72,9 @@ class Form:
             format=image.format,
             mode=image.mode,
             alpha=has_alpha(image),
-            perceptual_hash=perceptual_hash(picture),  # of every size the same: it decides splits,
+            # Of every size the same: they decide splits.
+            perceptual_hash=perceptual_hash(picture),
+            thumbnail=thumbnail(picture),
         )
         made = self.preprocessing(picture)
         return Developed(sha256=digest, facts=facts, image=made, canvas=canvas)
