@@ -76,6 +76,12 @@ def test_no_group_is_in_two_splits(flat: Path) -> None:
     assert all(parts.values())
 
 
+def test_a_class_of_few_pictures_is_split_by_group_without_a_warning(flat: Path) -> None:
+    lines = [f"{name},{'Hat' if at < 4 else 'Dress'},{at}" for at, name in enumerate(NAMES)]
+    data = folder.load(config(table(flat, "path,label,group", lines)))
+    assert all(len(data[split]) for split in Split)
+
+
 LINES = [f"{name},{labels(at)},{'train' if at < 12 else 'test'}" for at, name in enumerate(NAMES)]
 
 
