@@ -14,13 +14,12 @@ from pipeline.datasets.audit.inspection import audit
 from pipeline.datasets.audit.leaks import require_no_leaks
 from pipeline.datasets.audit.pictures import PictureRecord, perceptual_hash, thumbnail
 from pipeline.datasets.audit.schema import Audit
-from pipeline.datasets.contract import AuditedSource, SourceConfig
+from pipeline.datasets.contract import AuditedSettings, AuditedSource, SourceConfig
 from pipeline.datasets.splits import Dataset
 from pipeline.engine.progress import SilentConsole
 from pipeline.engine.runner import Runner
 from pipeline.engine.store import Store
 from pipeline.recipe.load import Override, load
-from pipeline.recipe.section import Section
 from pipeline.reporting.pages.album import LIMIT, Album
 from pipeline.reporting.tables.audit import lines
 from targets.errors import InputError
@@ -283,14 +282,10 @@ def test_many_classes_are_one_line_on_the_console(folder: Folder) -> None:
     assert shown[1] == "          training pictures by class: 1 (00) to 1 (20)"
 
 
-class Settings(Section):
-    allow_leaks: bool = False
-
-
 class Source:
     """A data set of picture files that is only audited: nothing may be loaded after a leak."""
 
-    Settings = Settings
+    Settings = AuditedSettings
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder

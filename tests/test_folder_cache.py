@@ -305,6 +305,31 @@ def test_bad_files_can_be_left_out(place: Path, spoiled: Path) -> None:
     assert sum(record.error is not None for record in folder.records(cfg)) == 7
 
 
+@pytest.mark.parametrize("kinds", [("empty.png", b""), ("pipe.png", None)])
+def test_files_that_cannot_be_read_are_not_counted_and_connect_no_pictures(
+    place: Path, tmp_path: Path, kinds: tuple[str, bytes | None]
+) -> None:
+    """Such files have one digest, or one reason."""
+    root, (name, content) = fill(tmp_path / "all", {"images": 40}), kinds
+    for number in range(8):
+        bad = root / "images" / f"{number} {name}"
+        os.mkfifo(bad) if content is None else bad.write_bytes(content)
+    lines = [f"images/{n:04}.png,{'ab'[n % 2]},{n % 8}" for n in range(40)]
+    lines += [f"images/{n} {name},{'ab'[n % 2]},{n}" for n in range(8)]
+    (root / "list.csv").write_text("\n".join(["path,label,group", *lines]))
+    data = folder.load(config(root, skip_bad=True))
+    assert [len(data[split]) for split in Split] == [25, 5, 10]
+    for at in range(3, 40):  # two pictures of class a are left, and six bad files
+        (root / "images" / f"{at:04}.png").unlink()
+    lines = [f"images/{n:04}.png,{'aba'[n]}" for n in range(3)]
+    lines += [f"images/{n} {name},{'ab'[n % 2]}" for n in range(8)]
+    (root / "list.csv").write_text("\n".join(["path,label", *lines]))
+    with pytest.raises(InputError, match=r"needs 3 different .* fewer of a \(2\), b \(1\)"):
+        folder.load(config(root, skip_bad=True))
+    with pytest.raises(InputError, match=r"8 of the 11 files in .* cannot be used"):
+        folder.records(config(root))
+
+
 def test_a_long_list_of_bad_files_ends_with_their_number(place: Path, pets: Path) -> None:
     for number in range(25):
         (pets / "cat" / f"bad{number}.jpg").write_bytes(b"x")
@@ -393,6 +418,6 @@ def test_a_run_with_bad_files_ends_before_anything_is_written(
     given = (("dataset.name", "folder"), ("dataset.path", spoiled))
     recipe = load(str(recipe_file), [Override(key, value, "") for key, value in given])
     store = Store(tmp_path / "out" / ".store")
-    with pytest.raises(InputError, match="7 of the 51 files cannot be used"):
+    with pytest.raises(InputError, match=r"7 of the 51 files in .* cannot be used"):
         Runner(recipe=recipe, store=store, console=SilentConsole()).run(tmp_path / "out" / "x")
     assert not (tmp_path / "out").exists()

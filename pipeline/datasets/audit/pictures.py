@@ -39,7 +39,7 @@ class PictureRecord(PictureFacts):
     label: str | None
     """Name of its class; null without a label."""
     split: str
-    """`train`, `val`, `test` or `unlabelled`."""
+    """`train`, `val`, `test` or `unlabelled`; empty for an unread file that no split is given."""
     sha256: str
 
 
