@@ -13,7 +13,7 @@ from pipeline.datasets.splits import Split
 from targets.errors import InputError
 from targets.images.recognition import EXTENSIONS
 from targets.prediction.pictures import listed
-from tests.folders import config, fill, picture
+from tests.folders import config, fill, loaded, picture
 
 
 def scan(root: Path, **changes: object) -> Inventory:
@@ -91,11 +91,11 @@ def test_a_class_without_training_pictures_is_noted_with_its_twin(tmp_path: Path
 
 def test_missing_splits_are_held_out_of_the_training_split(tmp_path: Path) -> None:
     root = fill(tmp_path, {"train/a": 20, "train/b": 20, "test/a": 3, "test/b": 3})
-    data = folder.load(config(root))
+    data = loaded(config(root))
     assert [len(data[split]) for split in Split] == [34, 6, 6]
     assert "no val split" in scan(root).notes[0]
     (root / "test").rename(root / "validation")
-    data = folder.load(config(root))
+    data = loaded(config(root))
     assert [len(data[split]) for split in Split] == [30, 6, 10]
 
 

@@ -4,7 +4,8 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -37,13 +38,6 @@ class Source:
     inventory: Inventory
     digests: Sequence[str]
     """Of the entries of the inventory."""
-
-    @classmethod
-    def of(cls, cfg: SourceConfig) -> "Source":
-        inventory, settings = scanned(cfg), _settings(cfg)
-        paths = [entry.path for entry in inventory.entries]
-        digests = digests_of(inventory.root, paths, verify=settings.verify)
-        return cls(cfg=cfg, settings=settings, inventory=inventory, digests=digests)
 
     @property
     def sha256(self) -> str:
@@ -154,10 +148,34 @@ class Source:
             require_readable(self.inventory.root, broken, len(entries))
 
 
-def scanned(cfg: SourceConfig) -> Inventory:
-    if cfg.path is None:
+def fresh(cfg: SourceConfig) -> Source:
+    """The source as its files are now."""
+    known.cache_clear()
+    _contents.cache_clear()
+    return known(cfg)
+
+
+@lru_cache(maxsize=2)  # at the size of the student, and at that of its teacher
+def known(cfg: SourceConfig) -> Source:
+    """The source as its files were at the last `fresh`: a run lists and hashes them once.
+
+    A file that changed since then is noticed when it is decoded, as its digest is then another.
+    """
+    inventory, digests = _contents(cfg.path, settings_of(cfg))
+    return Source(cfg=cfg, settings=settings_of(cfg), inventory=inventory, digests=digests)
+
+
+@lru_cache(maxsize=1)
+def _contents(root: Path | None, settings: Settings) -> tuple[Inventory, Sequence[str]]:
+    inventory = scanned(root, settings)
+    paths = [entry.path for entry in inventory.entries]
+    return inventory, digests_of(inventory.root, paths, verify=settings.verify)
+
+
+def scanned(root: Path | None, settings: Settings) -> Inventory:
+    if root is None:
         raise InputError("data set folder: needs a folder of pictures: give it with --data FOLDER.")
-    return scan(cfg.path, _settings(cfg))
+    return scan(root, settings)
 
 
 def _name(entry: Entry, split: Split | None) -> str:
@@ -166,6 +184,6 @@ def _name(entry: Entry, split: Split | None) -> str:
     return "" if split is None else split.value
 
 
-def _settings(cfg: SourceConfig) -> Settings:
+def settings_of(cfg: SourceConfig) -> Settings:
     assert isinstance(cfg.settings, Settings)
     return cfg.settings
