@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from pipeline.datasets.folder import load, source_digest
+from pipeline.datasets.splits import Dataset
 from pipeline.recipe.schema import DatasetConfig
 
 
@@ -25,6 +27,12 @@ def fill(root: Path, counts: Mapping[str, int], *, suffix: str = ".png") -> Path
             picture(number).save(root / folder / f"{number:04d}{suffix}")
             number += 1
     return root
+
+
+def loaded(cfg: DatasetConfig) -> Dataset:
+    """The data set as its files are now, as a new process loads it."""
+    source_digest(cfg)
+    return load(cfg)
 
 
 def config(root: Path, **changes: object) -> DatasetConfig:

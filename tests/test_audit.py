@@ -12,26 +12,18 @@ from pipeline.datasets import DATASETS, audit_of
 from pipeline.datasets.audit.copies import candidates, copies, duplicate_groups
 from pipeline.datasets.audit.inspection import audit
 from pipeline.datasets.audit.leaks import require_no_leaks
-from pipeline.datasets.audit.pictures import PictureRecord, perceptual_hash
+from pipeline.datasets.audit.pictures import PictureRecord, perceptual_hash, thumbnail
 from pipeline.datasets.audit.schema import Audit
-from pipeline.datasets.contract import AuditedSource, SourceConfig
+from pipeline.datasets.contract import AuditedSettings, AuditedSource, SourceConfig
 from pipeline.datasets.splits import Dataset
 from pipeline.engine.progress import SilentConsole
 from pipeline.engine.runner import Runner
 from pipeline.engine.store import Store
 from pipeline.recipe.load import Override, load
-from pipeline.recipe.section import Section
 from pipeline.reporting.pages.album import LIMIT, Album
 from pipeline.reporting.tables.audit import lines
 from targets.errors import InputError
-from targets.images.reading import (
-    Pixels,
-    UnreadablePictureError,
-    has_alpha,
-    opened,
-    pixels,
-    read,
-)
+from targets.images.reading import UnreadablePictureError, has_alpha, opened, pixels
 
 
 def scene(seed: int, side: int = 64) -> Image.Image:
@@ -60,15 +52,12 @@ class Folder:
         self.records.append(record(self.root, path))
         return self
 
-    def read(self, path: str) -> Pixels:
-        return read(self.root / path)
-
     def audit(self, size: int | None = None) -> Audit:
         classes = sorted({one.label for one in self.records if one.label is not None})
-        return audit(self.records, classes, read=self.read, size=size)
+        return audit(self.records, classes, size=size)
 
     def pairs(self) -> list[tuple[str, str, str]]:
-        found = copies(self.records, self.read)
+        found = copies(self.records)
         return [
             (one.kind, self.records[one.first].path, self.records[one.second].path) for one in found
         ]
@@ -87,7 +76,7 @@ def record(root: Path, path: str) -> PictureRecord:
     return PictureRecord(
         path=path, label=name, split=split, sha256=sha256,
         width=shown.shape[1], height=shown.shape[0], format=image.format, mode=image.mode,
-        alpha=has_alpha(image), perceptual_hash=perceptual_hash(shown),
+        alpha=has_alpha(image), perceptual_hash=perceptual_hash(shown), thumbnail=thumbnail(shown),
     )  # fmt: skip
 
 
@@ -167,7 +156,7 @@ def test_copies_and_copies_of_copies_are_one_group(folder: Folder) -> None:
     folder.add("train/cat/c.jpg", encoded(scene(1), "JPEG", quality=60))
     folder.add("train/cat/d.jpg", encoded(scene(1), "JPEG", quality=60))
     folder.add("train/cat/e.jpg", b"broken")
-    a, b, c, d, e = duplicate_groups(folder.records, folder.read)
+    a, b, c, d, e = duplicate_groups(folder.records)
     assert a == c == d
     assert len({a, b, e}) == 3
 
@@ -293,14 +282,10 @@ def test_many_classes_are_one_line_on_the_console(folder: Folder) -> None:
     assert shown[1] == "          training pictures by class: 1 (00) to 1 (20)"
 
 
-class Settings(Section):
-    allow_leaks: bool = False
-
-
 class Source:
     """A data set of picture files that is only audited: nothing may be loaded after a leak."""
 
-    Settings = Settings
+    Settings = AuditedSettings
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
@@ -341,6 +326,18 @@ def test_a_leak_ends_a_run_before_anything_is_loaded_or_written(folder: Folder) 
 
 def test_data_that_are_no_files_have_no_audit() -> None:
     assert audit_of(load("digits", []).dataset) is None
+
+
+def test_classes_are_in_natural_order_and_those_without_a_picture_are_left_out(
+    folder: Folder,
+) -> None:
+    for number, label in enumerate(["10", "2", "b", "A"]):
+        folder.add(f"train/{label}/0.png", scene(number))
+    folder.add("train/broken/0.png", b"")
+    with DATASETS.added("kept", Source(folder)):
+        found = audit_of(load("digits", [Override("dataset.name", "kept", "")]).dataset)
+    assert found is not None
+    assert [one.name for one in found.classes] == ["2", "10", "A", "b"]
 
 
 def test_the_pictures_of_a_page_are_bounded() -> None:

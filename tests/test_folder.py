@@ -1,5 +1,6 @@
 """A folder of pictures as a data set."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from pipeline import datasets
 from pipeline.datasets import folder
+from pipeline.datasets.folder.look import look
 from pipeline.datasets.splits import UNLABELLED, Split
 from targets.images.reading import read
 from tests.folders import config, fill, picture
@@ -76,6 +78,19 @@ def test_the_digest_is_that_of_the_contents_wherever_they_lie(pets: Path, tmp_pa
     assert folder.source_digest(config(moved)) == first == folder.load(config(moved)).sha256
     (moved / "cat" / "0000.png").rename(moved / "dog" / "0000.png")
     assert folder.source_digest(config(moved)) != first
+
+
+def test_a_look_names_what_cannot_be_read_and_waits_for_no_pipe(pets: Path) -> None:
+    os.mkfifo(pets / "cat" / "pipe.png")
+    (pets / "dog" / "gone.png").symlink_to("nowhere.png")
+    (pets / "dog" / "page.png").write_text("<html>")
+    found = look(config(pets))
+    assert found.unreadable == {
+        "cat/pipe.png": "not a regular file",
+        "dog/gone.png": "No such file or directory",
+        "dog/page.png": "not a picture",
+    }
+    assert len(found.sides) == 44
 
 
 def test_the_data_set_is_loaded_at_its_size_with_its_pictures(pets: Path) -> None:

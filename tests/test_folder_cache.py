@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 import zlib
+from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,13 +22,17 @@ from pipeline.datasets import folder
 from pipeline.datasets.audit.pictures import PictureFacts
 from pipeline.datasets.folder import darkroom
 from pipeline.datasets.folder.cached import Line
+from pipeline.datasets.folder.storage import write
 from pipeline.datasets.splits import Split
+from pipeline.engine import code
 from pipeline.engine.progress import SilentConsole
 from pipeline.engine.runner import Runner
 from pipeline.engine.store import Store
 from pipeline.recipe.load import Override, load
+from targets.digest import file_sha256
 from targets.errors import InputError
-from tests.folders import config, fill, picture
+from targets.file_lock import waiting_lock
+from tests.folders import config, fill, loaded, picture
 
 
 @pytest.fixture
@@ -54,26 +60,26 @@ def age(root: Path, seconds: float) -> None:
 
 
 def test_pictures_are_decoded_once(place: Path, pets: Path) -> None:
-    folder.load(config(pets))
+    loaded(config(pets))
     (made,) = decoded(place)
     before = (made / "canvases.bin").stat().st_mtime_ns
     moved = pets.rename(pets.parent / "animals")
     (moved / "dog" / "0043.png").rename(moved / "cat" / "new name.png")
-    folder.load(config(moved))
+    loaded(config(moved))
     assert decoded(place) == [made]
     assert (made / "canvases.bin").stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize("change", [{"size": 24}, {"fit": "pad"}, {"channels": 1}, {"canvas": 10}])
 def test_another_form_is_another_cache(place: Path, pets: Path, change: dict[str, object]) -> None:
-    folder.load(config(pets))
-    folder.load(config(pets, **change))
+    loaded(config(pets))
+    loaded(config(pets, **change))
     assert len(decoded(place)) == 2
 
 
 def test_the_images_file_is_one_array_of_all_files(place: Path, pets: Path) -> None:
     fill(pets / "unlabelled", {"": 1})
-    data = folder.load(config(pets, size=12))
+    data = loaded(config(pets, size=12))
     stored = np.load(decoded(place)[0] / "images.npy", mmap_mode="r")
     assert stored.shape == (44, 12, 12, 3)  # one is a copy
     assert stored.dtype == np.uint8
@@ -143,27 +149,93 @@ def test_a_killed_decoding_goes_on_and_ends_with_the_same_bytes(
     kept = lines.read_bytes().split(b"\n")[0]
     with lines.open("ab") as file:
         file.write(b'[[{"width": 2')  # a line that the kill cut off
-    folder.load(config(root, size=64))
+    loaded(config(root, size=64))
     (made,) = decoded(place)
     assert (made / "pictures.jsonl").read_bytes().startswith(kept)
     resumed = {path.name: path.read_bytes() for path in made.iterdir()}
     shutil.rmtree(made)
-    folder.load(config(root, size=64))
+    loaded(config(root, size=64))
     assert {path.name: path.read_bytes() for path in made.iterdir()} == resumed
 
 
 def test_a_damaged_chunk_is_decoded_again_when_verified(place: Path, pets: Path) -> None:
-    expected = np.asarray(folder.load(config(pets))[Split.TRAIN].images)
+    expected = np.asarray(loaded(config(pets))[Split.TRAIN].images)
     (made,) = decoded(place)
     with (made / "images.npy").open("r+b") as file:
         file.seek(-1000, os.SEEK_END)
         file.write(b"\x00" * 1000)
-    data = folder.load(config(pets, verify=True))
+    data = loaded(config(pets, verify=True))
     assert np.array_equal(np.asarray(data[Split.TRAIN].images), expected)
 
 
-def test_a_line_keeps_a_hash_of_zero() -> None:
-    line = Line(facts=(PictureFacts(perceptual_hash=0, alpha=True),), canvases=((3, 4),), crc=7)
+def broken_line(made: Path) -> None:
+    text = (made / "pictures.jsonl").read_bytes()
+    (made / "pictures.jsonl").write_bytes(text[:-9])
+
+
+def short_images(made: Path) -> None:
+    with (made / "images.npy").open("r+b") as file:
+        file.truncate(1000)
+
+
+def no_canvases(made: Path) -> None:
+    (made / "canvases.bin").unlink()
+
+
+@pytest.mark.parametrize("damage", [broken_line, short_images, no_canvases])
+def test_an_incomplete_cache_is_made_again(
+    place: Path, pets: Path, damage: Callable[[Path], None]
+) -> None:
+    expected = np.asarray(loaded(config(pets))[Split.TRAIN].images)
+    (made,) = decoded(place)
+    damage(made)
+    data = loaded(config(pets))[Split.TRAIN]
+    assert np.array_equal(np.asarray(data.images), expected)
+    assert data.pictures is not None
+    assert data.pictures[0].shape == (16, 20, 3)
+
+
+def test_a_run_that_verifies_takes_no_file_from_another_run(place: Path, pets: Path) -> None:
+    data = loaded(config(pets))[Split.TRAIN]
+    expected = np.asarray(data.images)
+    (made,) = decoded(place)
+    made.rename(made.with_suffix(".work"))
+    assert np.array_equal(np.asarray(data.images), expected)
+    assert data.pictures is not None
+    assert data.pictures[0].shape == (16, 20, 3)
+
+
+def test_two_runs_decode_once_and_the_second_reports_that_it_waits(place: Path, pets: Path) -> None:
+    loaded(config(pets))
+    (made,) = decoded(place)
+    hidden = made.rename(place / "hidden")
+    with waiting_lock(made.with_suffix(".lock"), on_wait=lambda: None):
+        second = subprocess.Popen(
+            [sys.executable, "-c", LOAD.replace(", size=64", ""), str(pets)],
+            cwd=Path(__file__).parents[1],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert second.stderr is not None
+        first_line = second.stderr.readline()
+        hidden.rename(made)
+        before = made.stat().st_ctime_ns
+    assert second.wait(60) == 0
+    second.stderr.close()
+    assert first_line == "Another run decodes these pictures; this one waits for it.\n"
+    assert made.stat().st_ctime_ns == before
+
+
+def test_a_write_that_fails_leaves_no_file_behind(place: Path) -> None:
+    (place / "index.json").mkdir(parents=True)
+    with pytest.raises(InputError, match="cannot be written"):
+        write(place / "index.json", b"content")
+    assert [path.name for path in place.iterdir()] == ["index.json"]
+
+
+def test_a_line_keeps_a_hash_of_zero_and_a_thumbnail() -> None:
+    facts = PictureFacts(perceptual_hash=0, alpha=True, thumbnail=b"\0\xff\n")
+    line = Line(facts=(facts,), canvases=((3, 4),), crc=7)
     assert Line.decoded(line.encoded()) == line
 
 
@@ -172,7 +244,7 @@ def test_a_full_disk_names_the_cache_and_the_bytes(
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
     with pytest.raises(InputError, match=rf"{place} is on a full disk.* 1,216,512 bytes"):
-        folder.load(config(pets, size=96))
+        loaded(config(pets, size=96))
 
 
 def test_a_disk_that_fills_up_names_the_bytes_of_all(
@@ -183,7 +255,7 @@ def test_a_disk_that_fills_up_names_the_bytes_of_all(
 
     monkeypatch.setattr(darkroom.Roll, "append", full)
     with pytest.raises(InputError, match=r"is on a full disk.* need [\d,]+ bytes.* PIPELINE_CACHE"):
-        folder.load(config(pets))
+        loaded(config(pets))
 
 
 def test_a_cache_folder_that_cannot_be_made_is_an_input_error(
@@ -208,9 +280,37 @@ def spoiled(pets: Path) -> Path:
     return pets
 
 
+def test_a_run_lists_and_hashes_the_files_once(
+    place: Path, pets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[Path] = []
+
+    def counted(path: Path) -> str:
+        hashed.append(path)
+        return file_sha256(path)
+
+    monkeypatch.setattr("pipeline.datasets.folder.index.file_sha256", counted)
+    digest = folder.source_digest(config(pets, verify=True))
+    assert len(folder.records(config(pets, verify=True))) == 44
+    for size in (None, 24):
+        assert folder.load(config(pets, verify=True, size=size)).sha256 == digest
+    folder.notes(config(pets, verify=True))
+    assert len(hashed) == 44
+    picture(99).save(pets / "cat" / "new.png")
+    assert folder.source_digest(config(pets, verify=True)) != digest
+    assert len(hashed) == 89
+
+
+def test_a_file_that_changes_while_a_run_reads_it_is_explained(place: Path, pets: Path) -> None:
+    folder.source_digest(config(pets))
+    picture(99).save(pets / "cat" / "0000.png")
+    with pytest.raises(InputError, match=r"cat/0000.png changed while it was read"):
+        folder.load(config(pets))
+
+
 def test_all_files_that_cannot_be_read_are_listed_at_once(place: Path, spoiled: Path) -> None:
     with pytest.raises(InputError) as error:
-        folder.load(config(spoiled))
+        loaded(config(spoiled))
     text = str(error.value)
     assert "7 of the 51 files" in text
     assert "\n" not in text
@@ -229,16 +329,41 @@ def test_all_files_that_cannot_be_read_are_listed_at_once(place: Path, spoiled: 
 
 def test_bad_files_can_be_left_out(place: Path, spoiled: Path) -> None:
     cfg = config(spoiled, skip_bad=True)
-    data = folder.load(cfg)
+    data = loaded(cfg)
     assert sum(len(data[split]) for split in Split) == 44
     assert sum(record.error is not None for record in folder.records(cfg)) == 7
+
+
+@pytest.mark.parametrize("kinds", [("empty.png", b""), ("pipe.png", None)])
+def test_files_that_cannot_be_read_are_not_counted_and_connect_no_pictures(
+    place: Path, tmp_path: Path, kinds: tuple[str, bytes | None]
+) -> None:
+    """Such files have one digest, or one reason."""
+    root, (name, content) = fill(tmp_path / "all", {"images": 40}), kinds
+    for number in range(8):
+        bad = root / "images" / f"{number} {name}"
+        os.mkfifo(bad) if content is None else bad.write_bytes(content)
+    lines = [f"images/{n:04}.png,{'ab'[n % 2]},{n % 8}" for n in range(40)]
+    lines += [f"images/{n} {name},{'ab'[n % 2]},{n}" for n in range(8)]
+    (root / "list.csv").write_text("\n".join(["path,label,group", *lines]))
+    data = loaded(config(root, skip_bad=True))
+    assert [len(data[split]) for split in Split] == [25, 5, 10]
+    for at in range(3, 40):  # two pictures of class a are left, and six bad files
+        (root / "images" / f"{at:04}.png").unlink()
+    lines = [f"images/{n:04}.png,{'aba'[n]}" for n in range(3)]
+    lines += [f"images/{n} {name},{'ab'[n % 2]}" for n in range(8)]
+    (root / "list.csv").write_text("\n".join(["path,label", *lines]))
+    with pytest.raises(InputError, match=r"needs 3 different .* fewer of a \(2\), b \(1\)"):
+        loaded(config(root, skip_bad=True))
+    with pytest.raises(InputError, match=r"8 of the 11 files in .* cannot be used"):
+        folder.records(config(root))
 
 
 def test_a_long_list_of_bad_files_ends_with_their_number(place: Path, pets: Path) -> None:
     for number in range(25):
         (pets / "cat" / f"bad{number}.jpg").write_bytes(b"x")
     with pytest.raises(InputError, match=r"bad19.jpg .* and 5 more\. Replace"):
-        folder.load(config(pets))
+        loaded(config(pets))
 
 
 def test_a_decompression_bomb_is_refused_by_its_header(place: Path, pets: Path) -> None:
@@ -246,7 +371,7 @@ def test_a_decompression_bomb_is_refused_by_its_header(place: Path, pets: Path) 
     chunk = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
     (pets / "cat" / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk + b"\0\0\0\1IDAT\0")
     with pytest.raises(InputError, match=r"cat/bomb.png \(more than 178,956,970 pixels\)"):
-        folder.load(config(pets, size=16))
+        loaded(config(pets, size=16))
 
 
 def test_grey_pictures_have_one_channel_and_small_equal_ones_keep_their_size(
@@ -258,16 +383,42 @@ def test_grey_pictures_have_one_channel_and_small_equal_ones_keep_their_size(
         picture(number, width=28, height=28).convert("L").save(
             root / "ab"[number % 2] / f"{number}.png"
         )
-    assert folder.load(config(root)).input.shape == (28, 28, 1)
-    assert folder.load(config(root, channels=3, size=32)).input.shape == (32, 32, 3)
+    assert loaded(config(root)).input.shape == (28, 28, 1)
+    assert loaded(config(root, channels=3, size=32)).input.shape == (32, 32, 3)
     picture(20, width=28, height=28).save(root / "a" / "colour.png")
-    assert folder.load(config(root)).input.shape == (28, 28, 3)
+    assert loaded(config(root)).input.shape == (28, 28, 3)
     picture(21, width=28, height=30).save(root / "a" / "tall.png")
-    assert folder.load(config(root)).input.shape == (96, 96, 3)
+    assert loaded(config(root)).input.shape == (96, 96, 3)
+
+
+def test_equal_small_pictures_that_are_not_square_keep_no_size(place: Path, tmp_path: Path) -> None:
+    root = fill(tmp_path / "wide", {"a": 8, "b": 8})  # of 20x16
+    assert loaded(config(root)).input.shape == (96, 96, 3)
+
+
+@pytest.mark.parametrize("library", ["imagehash", "scipy"])
+def test_pictures_are_hashed_again_by_another_version_of_the_library(
+    library: str, place: Path, pets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded(config(pets))
+    known = metadata.version
+    monkeypatch.setattr(metadata, "version", lambda name: known(name) + "1" * (name == library))
+    folder.source_digest(config(pets))
+    loaded(config(pets))
+    assert len(decoded(place)) == 2
+    assert len(list((place / "copies").iterdir())) == 2
+
+
+def test_the_libraries_that_decide_drawn_splits_are_in_the_keys_of_a_folder_alone() -> None:
+    decide = {*code.behind("pipeline.datasets.folder").libraries}
+    assert {"imagehash", "pillow", "scikit-learn", "scipy"} <= decide
+    assert not {"filelock", "rich"} & decide
+    others = code.behind("pipeline.datasets.digits", "pipeline.stages.teacher").libraries
+    assert not {"imagehash", "scipy"} & {*others}
 
 
 def test_a_padded_picture_has_a_square_canvas(place: Path, pets: Path) -> None:
-    pictures = folder.load(config(pets, size=96, fit="pad"))[Split.TEST].pictures
+    pictures = loaded(config(pets, size=96, fit="pad"))[Split.TEST].pictures
     assert pictures is not None
     assert pictures[0].shape == (20, 20, 3)
     assert (pictures[0][:2] == 128).all()
@@ -296,6 +447,6 @@ def test_a_run_with_bad_files_ends_before_anything_is_written(
     given = (("dataset.name", "folder"), ("dataset.path", spoiled))
     recipe = load(str(recipe_file), [Override(key, value, "") for key, value in given])
     store = Store(tmp_path / "out" / ".store")
-    with pytest.raises(InputError, match="7 of the 51 files cannot be used"):
+    with pytest.raises(InputError, match=r"7 of the 51 files in .* cannot be used"):
         Runner(recipe=recipe, store=store, console=SilentConsole()).run(tmp_path / "out" / "x")
     assert not (tmp_path / "out").exists()

@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 
 from pipeline.datasets import folder
-from pipeline.datasets.folder.inventory import Inventory, natural
+from pipeline.datasets.class_names import natural
+from pipeline.datasets.folder.inventory import Inventory
 from pipeline.datasets.folder.roles import roles
 from pipeline.datasets.splits import Split
 from targets.errors import InputError
-from tests.folders import config, fill, picture
+from targets.images.recognition import EXTENSIONS
+from targets.prediction.pictures import listed
+from tests.folders import config, fill, loaded, picture
 
 
 def scan(root: Path, **changes: object) -> Inventory:
@@ -88,11 +91,11 @@ def test_a_class_without_training_pictures_is_noted_with_its_twin(tmp_path: Path
 
 def test_missing_splits_are_held_out_of_the_training_split(tmp_path: Path) -> None:
     root = fill(tmp_path, {"train/a": 20, "train/b": 20, "test/a": 3, "test/b": 3})
-    data = folder.load(config(root))
+    data = loaded(config(root))
     assert [len(data[split]) for split in Split] == [34, 6, 6]
     assert "no val split" in scan(root).notes[0]
     (root / "test").rename(root / "validation")
-    data = folder.load(config(root))
+    data = loaded(config(root))
     assert [len(data[split]) for split in Split] == [30, 6, 10]
 
 
@@ -104,14 +107,37 @@ def test_what_systems_leave_behind_is_nobodys_class(tmp_path: Path) -> None:
     inventory = scan(root)
     assert inventory.classes == ("cat", "dog")
     assert len(inventory.entries) == 6
-    assert "No class, as no picture is in it: mouse." in inventory.notes
+    assert inventory.notes == (
+        "No class, as no picture is in it: mouse.",
+        "2 files are no pictures: cat/notes.txt, dog/box.json.",
+    )
 
 
 def test_a_picture_without_a_known_suffix_is_found_by_its_contents(tmp_path: Path) -> None:
     root = fill(tmp_path, {"cat": 3, "dog": 3})
     picture(7).save(root / "cat" / "IMG_0007", format="JPEG")
-    (root / "cat" / "README").write_text("no picture")
+    (root / "cat" / "README").write_text("BMW and P5 are no pictures")
     assert [entry.path for entry in scan(root).entries][3] == "cat/IMG_0007"
+    assert len(scan(root).entries) == 7
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP"])
+@pytest.mark.parametrize("named", [True, False])
+def test_no_format_is_left_out_with_or_without_a_suffix(
+    kind: str, named: bool, tmp_path: Path
+) -> None:
+    root = fill(tmp_path, {"cat": 3, "dog": 3})
+    names = [f"new.{extension}" for extension in EXTENSIONS[kind]] if named else ["new"]
+    for name in names:
+        picture(7).save(root / "cat" / name, format=kind)
+    assert len(scan(root).entries) == 6 + len(names)
+    assert len(listed([root]).files) == 6 + len(names)
+
+
+@pytest.mark.parametrize("mode", ["1", "L"])
+def test_a_grey_portable_map_needs_no_suffix(mode: str, tmp_path: Path) -> None:
+    root = fill(tmp_path, {"cat": 3, "dog": 3})
+    picture(7).convert(mode).save(root / "cat" / "new", format="PPM")
     assert len(scan(root).entries) == 7
 
 
@@ -142,6 +168,7 @@ def named_over_two_lines(root: Path) -> None:
         (lambda root: None, "holds no picture files"),
         (of_documents, r"holds no picture files \(1 others\)"),
         (lambda root: fill(root, {"cat": 5}), "has only the class cat"),
+        (lambda root: fill(root, {"unlabelled": 5}), "all pictures in .* are without a label"),
         (lambda root: fill(root, {"cat": 5, "dog": 1}), r"there are fewer of dog \(1\)"),
         (lambda root: fill(root, {"": 5}), "the 5 pictures .* lie in no class folders"),
         (lambda root: fill(root, {"train": 3, "test": 3}), "no class folders in them"),

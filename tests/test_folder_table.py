@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -75,6 +76,12 @@ def test_no_group_is_in_two_splits(flat: Path) -> None:
     assert all(parts.values())
 
 
+def test_a_class_of_few_pictures_is_split_by_group_without_a_warning(flat: Path) -> None:
+    lines = [f"{name},{'Hat' if at < 4 else 'Dress'},{at}" for at, name in enumerate(NAMES)]
+    data = folder.load(config(table(flat, "path,label,group", lines)))
+    assert all(len(data[split]) for split in Split)
+
+
 LINES = [f"{name},{labels(at)},{'train' if at < 12 else 'test'}" for at, name in enumerate(NAMES)]
 
 
@@ -90,7 +97,9 @@ LINES = [f"{name},{labels(at)},{'train' if at < 12 else 'test'}" for at, name in
         ("0000,,train", "images/0000.png has no label"),
         (",Hat,train", "line 26: no path"),
         ("0000,Hat,fold3", "unknown splits in the column 'split': fold3"),
-        ("0000,Hat", "cannot be read as a table"),
+        ("0000,Hat", "line 26 has 2 cells, and not 3"),
+        ("\n\nnone.png,Hat,train", "line 28: none.png is missing"),
+        ("x" * 300 + ",Hat,train", "line 26: xxx.* is no path: File name too long"),
         ('0000,"Hat', "cannot be read as a table"),
         ('0000,"H\nat",train', "two labels"),
     ],
@@ -123,6 +132,12 @@ def test_a_table_without_labels_lists_its_columns(flat: Path) -> None:
         folder.source_digest(config(flat, manifest="list.csv"))
 
 
+def test_two_columns_of_one_name_are_one_paragraph(flat: Path) -> None:
+    table(flat, "path,label,label,,", ["0000,Hat,Dress,,"])
+    with pytest.raises(InputError, match="several columns of one name: label"):
+        folder.source_digest(config(flat, manifest="list.csv"))
+
+
 def test_two_tables_need_a_name(flat: Path) -> None:
     for name in ("a.csv", "b.csv"):
         table(flat, "path,label,split", LINES, name)
@@ -142,5 +157,17 @@ def test_parquet_without_its_library_names_the_package(
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     (flat / "list.parquet").write_bytes(b"PAR1")
-    with pytest.raises(InputError, match="needs the package 'pyarrow'"):
-        folder.source_digest(config(flat, manifest="list.parquet"))
+    for manifest in ("list.parquet", None):
+        with pytest.raises(InputError, match=r"list.parquet needs the package 'pyarrow'"):
+            folder.source_digest(config(flat, manifest=manifest))
+
+
+def test_only_the_columns_of_a_parquet_table_are_read_to_know_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = SimpleNamespace(read_schema=lambda path: SimpleNamespace(names=["path", "label"]))
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", library)
+    root = fill(tmp_path, {"cat": 3, "dog": 3})
+    (root / "list.parquet").write_bytes(b"PAR1")
+    notes = folder.inventory_of(config(root)).notes
+    assert notes == ("list.parquet is not read, as there are class folders.",)

@@ -17,7 +17,7 @@ from pipeline.cli.app import exit_code
 from pipeline.reporting.tables import predictions
 from targets import Classifier
 from targets.evaluation.metrics import wilson_interval
-from targets.prediction.ahead import READERS
+from targets.prediction.classifier import MOST_READERS
 from targets.prediction.pictures import Folders, Found, listed
 from targets.prediction.session import predict_all
 from tests.picture_models import CLASSES, colour_file, delivered, noisy, photo
@@ -155,6 +155,18 @@ def test_csv_has_a_row_per_file_in_order_whatever_its_name(
     assert sorted(path.name for path in tmp_path.glob("out*")) == ["out.csv"]
 
 
+def test_a_csv_that_cannot_be_written_loses_no_other_result(
+    predict: Predict, model: Path, folder: Path
+) -> None:
+    (folder / "page.jpg").write_text("<html></html>")
+    too_long = folder / ("x" * 250 + ".csv")
+    done = predict(model, folder, "--csv", too_long)
+    assert done.code == 2
+    assert "6 of 9 pictures" in done.out
+    assert "page.jpg: not a picture" in done.err
+    assert "x.csv: cannot be written: File name too long. Give another file." in done.err
+
+
 def test_unreadable_files_are_listed_with_reasons_and_the_rest_is_complete(
     predict: Predict, model: Path, folder: Path
 ) -> None:
@@ -183,10 +195,12 @@ def test_folders_are_searched_without_hidden_files_and_what_is_no_picture(
     (root / "notes.txt").write_text("notes")
     (photo(root / "named.png", "red")).rename(root / "a picture without a suffix")
     (root / "loop").symlink_to(root)
+    os.mkfifo(root / "pipe.png")  # reading from it would never end
+    os.mkfifo(root / "socket")
     done = predict(model, root, "--json")
     found = [Path(one["file"]).name for one in json.loads(done.out)["pictures"]]
     assert found == ["a picture without a suffix", "a.png", "b.png"]
-    assert "other files in the folders, skipped: 1" in done.err
+    assert "other files in the folders, skipped: 3" in done.err
     assert done.code == 0
 
 
@@ -274,7 +288,7 @@ def test_memory_does_not_grow_with_the_pictures(model: Path, tmp_path: Path) -> 
     tracemalloc.stop()
     assert len(results.pictures) == 20
     assert left < 100_000
-    assert peak < 4 * READERS * 3_000_000 < 20 * 3_000_000
+    assert peak < 4 * MOST_READERS * 3_000_000 < 20 * 3_000_000
 
 
 CASES: list[tuple[str, str, int | None]] = [

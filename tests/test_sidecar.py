@@ -80,6 +80,14 @@ def test_the_sidecar_of_another_file_is_refused(tmp_path: Path) -> None:
         sidecar.read(path)
 
 
+def test_a_sidecar_that_cannot_be_read_is_one_clear_error(tmp_path: Path) -> None:
+    place = sidecar.path_of(written(tmp_path))
+    place.unlink()
+    place.mkdir()
+    with pytest.raises(InputError, match=r"student\.int8\.tflite\.json: cannot be read: Is a dir"):
+        sidecar.read(tmp_path / "student.int8.tflite")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -87,6 +95,8 @@ def test_the_sidecar_of_another_file_is_refused(tmp_path: Path) -> None:
         ('"precision"', '"precison"', "precision: Field required"),
         ("}", "", "Invalid JSON"),
         ('"pad"', '"zoom"', "preprocessing.fit"),
+        ('"height": 64', '"height": 0', "preprocessing.height"),
+        ('"fit"', '"fitt"', "preprocessing.fitt"),
     ],
 )
 def test_a_damaged_sidecar_or_another_schema_is_one_clear_error(
@@ -94,7 +104,9 @@ def test_a_damaged_sidecar_or_another_schema_is_one_clear_error(
 ) -> None:
     path = written(tmp_path)
     place = sidecar.path_of(path)
-    place.write_text(place.read_text().replace(old, new))
+    text = place.read_text()
+    assert old in text
+    place.write_text(text.replace(old, new))
     with pytest.raises(InputError, match=message) as error:
         sidecar.read(path)
     assert str(place) in str(error.value)

@@ -1,9 +1,7 @@
 """`pipeline predict`: parse the options, classify the pictures, and show the results."""
 
 import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -92,6 +90,7 @@ class Options:
 def _predict(options: Options, *, as_json: bool) -> int:
     from pipeline.reporting.tables import predictions
     from targets.digest import file_sha256
+    from targets.images.progress import progress
     from targets.prediction import pictures, session
 
     _require_folder(options.csv_file)
@@ -99,13 +98,14 @@ def _predict(options: Options, *, as_json: bool) -> int:
     listing = pictures.listed(options.pictures)
     if options.wrong_only:
         _require_labels(classifier, listing)
-    with _progress(len(listing.files)) as done:
+    with progress("predicting", len(listing.files)) as bar:
         results = session.predict_all(
-            classifier, listing, top=options.top, wrong_only=options.wrong_only, done=done
+            classifier,
+            listing,
+            top=options.top,
+            wrong_only=options.wrong_only,
+            done=lambda: bar(1),
         )
-    if options.csv_file is not None:
-        lines = predictions.as_csv(results, classifier.classes, top=options.top)
-        _write(options.csv_file, lines)
     if as_json:
         digest = file_sha256(classifier.path)
         click.echo(json.dumps(predictions.document(results, classifier, sha256=digest)))
@@ -114,7 +114,11 @@ def _predict(options: Options, *, as_json: bool) -> int:
     click.echo(predictions.speed(results, classifier.runtime), err=True)
     if listing.skipped:
         click.echo(f"other files in the folders, skipped: {listing.skipped:,}", err=True)
-    return _unreadable(results, len(listing.files))
+    code = _unreadable(results, len(listing.files))
+    if options.csv_file is not None:  # last: a file that cannot be written loses nothing else
+        lines = predictions.as_csv(results, classifier.classes, top=options.top)
+        _write(options.csv_file, lines)
+    return code
 
 
 def _classifier(options: Options) -> "Classifier":
@@ -191,26 +195,17 @@ def _require_labels(classifier: "Classifier", listing: "Listing") -> None:
         )
 
 
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[], object]]:
-    """A bar on a terminal's stderr; nothing elsewhere."""
-    if total < 2 or not sys.stderr.isatty():
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("predict", total=total)
-        yield lambda: bar.advance(task)
-
-
 def _write(path: Path, lines: Iterator[str]) -> None:
     part = path.with_name(f"{path.name}.part")
-    # Names of files may hold bytes that are no UTF-8.
-    with part.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-        file.writelines(lines)
-    part.replace(path)
+    try:
+        # Names of files may hold bytes that are no UTF-8.
+        with part.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            file.writelines(lines)
+        part.replace(path)
+    except OSError as error:
+        raise InputError(
+            f"--csv {path}: cannot be written: {error.strerror}. Give another file."
+        ) from error
 
 
 def _unreadable(results: "Results", count: int) -> int:

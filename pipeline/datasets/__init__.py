@@ -4,6 +4,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.datasets.class_names import natural
 from pipeline.datasets.contract import AuditedSource, DatasetSource, SourceConfig
 from pipeline.datasets.splits import Dataset
 from targets.registry import Registry
@@ -59,8 +60,9 @@ def audit_of(cfg: SourceConfig) -> "Audit | None":
         return None
     from pipeline.datasets.audit.inspection import audit
 
-    classes = sorted({record.label for record in found if record.label is not None})
-    made = audit(found, classes, read=lambda path: read_picture(cfg, path), size=cfg.size)
+    labels = {record.label for record in found if record.error is None}
+    classes = sorted((label for label in labels if label is not None), key=natural)
+    made = audit(found, classes, size=cfg.size)
     source = DATASETS[cfg.name]
     assert isinstance(source, AuditedSource)  # it has records
     return made.model_copy(update={"notes": tuple(source.notes(cfg))})

@@ -50,14 +50,25 @@ class DatasetSource(Protocol):
         """The samples in three splits; `Dataset.sha256` is `source_digest(cfg)`."""
 
 
+class AuditedSettings(Section):
+    """The keys of `[dataset]` that every data set of picture files has."""
+
+    allow_leaks: bool = False
+    """Go on although the same picture is in two splits."""
+
+
 @runtime_checkable
 class AuditedSource(Protocol):
     """A data set of picture files, which are audited before anything trains."""
 
+    @property
+    def Settings(self) -> type[AuditedSettings]: ...  # noqa: N802
+
     def records(self, cfg: SourceConfig) -> "Sequence[PictureRecord]":
         """Every file, also the unreadable ones; of a split, in the order of its samples.
 
-        Paths are relative to `cfg.path`, or to its folder if it is a file.
+        Paths are relative to `cfg.path`, or to its folder if it is a file. Raises `InputError` for
+        files that cannot be read, unless the settings leave them out.
         """
 
     def notes(self, cfg: SourceConfig) -> Sequence[str]:

@@ -6,10 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-SUFFIXES = {
-    *(".avif", ".bmp", ".gif", ".heic", ".jfif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".pnm"),
-    *(".ppm", ".tif", ".tiff", ".webp"),
-}
+from targets.images.recognition import SUFFIXES
+
 SHOWN = 8
 """Classes that a message lists."""
 

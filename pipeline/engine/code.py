@@ -22,6 +22,7 @@ OUTSIDE = (
     # Measures files that are finished.
     *("targets.bench", "targets.devices", "targets.runtimes"),
     *("targets.errors", "targets.quiet", "targets.registry", "targets.untyped"),
+    *("targets.file_lock", "targets.images.progress"),
     # Refuses an input, and changes nothing.
     *("pipeline.datasets.forms", "pipeline.datasets.image_files", "pipeline.datasets.audit"),
     *("pipeline.quantization.preflight", "pipeline.training.preflight", "pipeline.teachers.check"),
@@ -38,8 +39,12 @@ pictures come into the same split."""
 LOOKUPS = ("pipeline.teachers",)
 """Packages whose `__init__` only finds a plug-in: which one that is, is in the key itself."""
 
-HARMLESS = ("platformdirs", "pooch", "pydantic", "pydantic_core", "scipy", "typing_extensions")
-"""Libraries that decide no byte; scipy computes the statistics that a proof is held to."""
+HARMLESS = (
+    *("platformdirs", "pooch", "pydantic", "pydantic_core", "typing_extensions"),
+    *("scipy.optimize", "scipy.special", "scipy.stats"),
+)
+"""Libraries, or parts of them, that decide no byte; those of scipy compute the statistics that a
+proof is held to."""
 
 DISTRIBUTIONS = {"PIL": "pillow", "google": "protobuf", "sklearn": "scikit-learn"}
 """Import name -> distribution, where replacing `_` by `-` does not give it."""
@@ -98,8 +103,10 @@ def _imports(tree: ast.Module) -> Iterator[str]:
 
 
 def _distributions(imported: Iterable[str]) -> Iterator[str]:
-    for package in {name.split(".")[0] for name in imported}:
-        if package not in {*PACKAGES, *HARMLESS, *sys.stdlib_module_names}:
+    harmless = tuple(f"{name}." for name in HARMLESS)
+    decisive = (name for name in imported if not f"{name}.".startswith(harmless))
+    for package in {name.split(".")[0] for name in decisive}:
+        if package not in {*PACKAGES, *sys.stdlib_module_names}:
             yield DISTRIBUTIONS.get(package, package.replace("_", "-"))
 
 

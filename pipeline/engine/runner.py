@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import datasets
+from pipeline.datasets.contract import AuditedSettings
 from pipeline.engine import fingerprint
 from pipeline.engine.artifacts import Artifact, Exports
 from pipeline.engine.delivery import deliver, workplace
@@ -87,7 +88,6 @@ class Runner:
         """Make what the store does not hold, and publish the folder `results`; what was done."""
         begun = time.monotonic()
         datasets.source_digest(self.recipe.dataset)  # missing data fails before a folder is made
-        self._require_readable()
         self._require_no_leaks()
         self._require_processors()
         with workplace(results, store=self.store.root) as work:
@@ -120,22 +120,14 @@ class Runner:
 
             prepare(names)
 
-    def _require_readable(self) -> None:
-        cfg = self.recipe.dataset
-        found = datasets.records(cfg)
-        bad = {one.path: one.error for one in found if one.error is not None}
-        if bad and not getattr(cfg.settings, "skip_bad", False):
-            from pipeline.datasets.audit.unreadable import require_readable
-
-            require_readable(bad, name=str(cfg.path or cfg.name), total=len(found))
-
     def _require_no_leaks(self) -> None:
         cfg = self.recipe.dataset
         audit = datasets.audit_of(cfg)
         if audit is not None:
             from pipeline.datasets.audit.leaks import require_no_leaks
 
-            allowed = bool(getattr(cfg.settings, "allow_leaks", False))
+            assert isinstance(cfg.settings, AuditedSettings)  # it has an audit
+            allowed = cfg.settings.allow_leaks
             require_no_leaks(audit, name=str(cfg.path or cfg.name), allowed=allowed)
 
     def _show_audit(self) -> None:

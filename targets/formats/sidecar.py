@@ -73,13 +73,19 @@ def write(
 def read(path: Path) -> Sidecar | None:
     """The sidecar of the model file in `path`; None where there is none.
 
-    Raises `InputError` for one that is damaged, of another schema, or of another file.
+    Raises `InputError` for one that cannot be read, is damaged, of another schema, or of another
+    file.
     """
     place = path_of(path)
     try:
         content = Sidecar.model_validate_json(place.read_bytes())
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise InputError(
+            f"{place}: cannot be read: {error.strerror}. It is the sidecar of {path.name}: make it "
+            "readable, or remove it and give its contents as options."
+        ) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(map(str, first["loc"]))

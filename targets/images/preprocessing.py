@@ -3,7 +3,7 @@
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from targets.images.reading import Channels, Pixels
 
@@ -15,10 +15,10 @@ GREY = 128
 class Preprocessing(BaseModel):
     """How a picture becomes the raw input of a model: bilinear, and area-averaged downwards."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    height: int
-    width: int
+    height: int = Field(ge=1)
+    width: int = Field(ge=1)
     channels: Channels = 3
     """3 is RGB in this order, 1 brightness."""
     fit: Fit = "crop"

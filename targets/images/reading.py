@@ -32,6 +32,8 @@ MAX_PIXELS = 178_956_970
 WHITE = 255
 DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 """Modes with 16 bits, which Pillow's `convert` turns white (pytorch/vision#2218)."""
+GREY = ("1", "L", "LA", "La", *DEEP)
+"""Modes without colour."""
 
 FAILURES = (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError,
             struct.error, zlib.error, OverflowError, MemoryError)  # fmt: skip

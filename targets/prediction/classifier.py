@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from targets.ahead import ahead
 from targets.bench.inputs import Factor
+from targets.devices.cpus import available_cpus
 from targets.errors import InputError
 from targets.evaluation import metrics
 from targets.formats import sidecar
@@ -17,7 +19,6 @@ from targets.images import reading
 from targets.images.preprocessing import Fit, Preprocessing
 from targets.images.reading import Channels, Pixels, UnreadablePictureError
 from targets.prediction import deployment
-from targets.prediction.ahead import ahead
 from targets.prediction.deployment import Asked, Output
 from targets.prediction.loaded import Array, LoadedModel
 
@@ -28,6 +29,7 @@ Picture: TypeAlias = "str | os.PathLike[str] | bytes | npt.NDArray[np.uint8] | I
 """A file, its contents, pixels [height, width] or [height, width, channels], or Pillow's image."""
 Logits = npt.NDArray[np.float32]
 GREY = 128
+MOST_READERS = 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,7 +129,7 @@ class Classifier:
 
     def predict_many(self, pictures: "Iterable[Picture]", *, top: int = 5) -> Iterator[Prediction]:
         """The predictions of pictures in their order; the next ones are read ahead in threads."""
-        for raw, _ in ahead(self.prepared, pictures):
+        for raw, _ in ahead(self.prepared, pictures, threads=readers()):
             yield self.classified(raw.result(), top=top)
 
     def logits(self, raw: Pixels) -> Logits:
@@ -205,6 +207,11 @@ class Classifier:
                 f"Give one name per score, in their order.{background}"
             )
         return tuple(names)
+
+
+def readers() -> int:
+    """Threads that read pictures beside the one that runs the model."""
+    return min(MOST_READERS, len(available_cpus()))
 
 
 def _pixels(picture: Picture, channels: Channels) -> Pixels:

@@ -7,13 +7,8 @@ from pathlib import Path
 from unicodedata import normalize
 
 from targets.errors import InputError
-from targets.images import reading
+from targets.images.recognition import may_be_picture
 
-SUFFIXES = {
-    ".avif", ".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png",
-    ".pnm", ".ppm", ".tif", ".tiff", ".webp",
-}  # fmt: skip
-"""Names that promise a picture: in a folder, such a file that is none is an error."""
 NOBODYS = ("thumbs.db", "desktop.ini")
 
 
@@ -58,19 +53,11 @@ def listed(sources: Sequence[Path]) -> Listing:
 
 def _list_folder(folder: Path, parts: int, listing: Listing) -> None:
     for path in _walked(folder):
-        if path.suffix.lower() in SUFFIXES or _looks_like_picture(path):
+        special = path.exists() and not path.is_file()  # a pipe would never end
+        if may_be_picture(path) and not special:
             listing.files.append(Found(path=path, below=parts))
         else:
             listing.skipped += 1
-
-
-def _looks_like_picture(path: Path) -> bool:
-    """Whether the head of a file is that of a picture, whatever its name."""
-    try:
-        reading.header(path)
-    except reading.UnreadablePictureError:
-        return False
-    return True
 
 
 def _walked(folder: Path) -> Iterator[Path]:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter_ns
 
+from targets.ahead import ahead
 from targets.images.reading import Pixels, UnreadablePictureError, read
-from targets.prediction.ahead import ahead
-from targets.prediction.classifier import Classifier, Prediction
+from targets.prediction.classifier import Classifier, Prediction, readers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ def outcomes(
         raw = wanted(read(path, channels=wanted.channels))
         return raw, perf_counter_ns() - begun
 
-    for future, path in ahead(timed, paths):
+    for future, path in ahead(timed, paths, threads=readers()):
         try:
             raw, ns = future.result()
         except UnreadablePictureError as error:

@@ -6,9 +6,8 @@ of 32x32 (CIFAR-10) the two limits find 120 pairs, which are copies by eye; on 3
 that were re-encoded (JPEG quality 20 to 90) or scaled (0.5 to 2) all are found.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import product
 from typing import Literal
 
@@ -16,14 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.datasets.audit.pictures import PictureRecord
-from targets.images.preprocessing import resized
-from targets.images.reading import Pixels
 
 Hashes = npt.NDArray[np.uint64]
 Pairs = npt.NDArray[np.int64]
 """[pairs, 2]: places of two pictures, the first before the second."""
-Read = Callable[[str], Pixels]
-"""From the path of a record to the pixels of its file, RGB."""
 
 BITS = 4
 """Largest distance of the hashes of near copies, of 64 bits."""
@@ -32,7 +27,6 @@ UNLIKE = 0.25
 one, at which they are not copies: copies have 0.01-0.2, frames of a series 0.3 and more."""
 FLAT = 8.0
 """Least standard deviation that counts, so that noise does not part two flat pictures."""
-SIDE = 16
 WINDOW = 8
 """Pictures of equal hash that each one is compared with: blank pictures can be thousands."""
 
@@ -46,24 +40,24 @@ class Copy:
     kind: Literal["exact", "near"]
 
 
-def copies(records: Sequence[PictureRecord], read: Read) -> list[Copy]:
+def copies(records: Sequence[PictureRecord]) -> list[Copy]:
     """The pairs of copies: each exact one with the first of its file, near ones between files."""
     places = _by_content(records)
     exact = [(same[0], other) for same in places for other in same[1:]]
     firsts = [same[0] for same in places if records[same[0]].perceptual_hash is not None]
-    near = list(_near([records[place] for place in firsts], read))
+    near = list(_near([records[place] for place in firsts]))
     pairs = [Copy(first=a, second=b, kind="exact") for a, b in exact]
     pairs += [Copy(first=firsts[a], second=firsts[b], kind="near") for a, b in near]
     return sorted(pairs, key=lambda pair: (pair.first, pair.second))
 
 
-def duplicate_groups(records: Sequence[PictureRecord], read: Read) -> npt.NDArray[np.int64]:
+def duplicate_groups(records: Sequence[PictureRecord]) -> npt.NDArray[np.int64]:
     """A number per record, [records]: copies, and copies of copies, have the same one.
 
     A data set that draws its splits by them must name this module and `pictures` in
     `engine.code.INSIDE`: they then decide its splits.
     """
-    return groups(len(records), [(one.first, one.second) for one in copies(records, read)])
+    return groups(len(records), [(one.first, one.second) for one in copies(records)])
 
 
 def groups(count: int, pairs: Sequence[tuple[int, int]]) -> npt.NDArray[np.int64]:
@@ -91,17 +85,16 @@ def _by_content(records: Sequence[PictureRecord]) -> list[list[int]]:
     return list(places.values())
 
 
-def _near(records: Sequence[PictureRecord], read: Read) -> Iterator[tuple[int, int]]:
-    """The pairs of places that are near copies; only the files of candidates are read."""
+def _near(records: Sequence[PictureRecord]) -> Iterator[tuple[int, int]]:
+    """The pairs of places that are near copies."""
 
-    @lru_cache(maxsize=4096)
     def thumbnail(place: int) -> npt.NDArray[np.float32]:
-        return resized(read(records[place].path), (SIDE, SIDE)).astype(np.float32)
+        return np.frombuffer(records[place].thumbnail or b"", np.uint8).astype(np.float32)
 
     hashes = np.array([record.perceptual_hash for record in records], np.uint64)
-    for a, b in candidates(hashes):
-        if alike(thumbnail(int(a)), thumbnail(int(b))):
-            yield int(a), int(b)
+    for a, b in candidates(hashes).tolist():
+        if alike(thumbnail(a), thumbnail(b)):
+            yield a, b
 
 
 def alike(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> bool:

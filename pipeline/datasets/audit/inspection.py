@@ -1,13 +1,12 @@
 """The audit of a data set, from the records of its files."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
 import numpy as np
 
-from pipeline.datasets.audit.copies import Copy, Read, copies
+from pipeline.datasets.audit.copies import Copy, copies
 from pipeline.datasets.audit.pictures import PictureRecord
 from pipeline.datasets.audit.schema import (
     MEASURED,
@@ -23,37 +22,25 @@ from pipeline.datasets.audit.schema import (
     Spread,
     Unreadable,
 )
-from targets.images.reading import DEEP
+from pipeline.datasets.class_names import spelling
+from targets.images.reading import DEEP, GREY
+from targets.images.recognition import EXTENSIONS
 
 SHOWN = 50
 """Pairs, and files, that a list holds."""
-EXTENSIONS = {
-    "JPEG": ("jpg", "jpeg", "jpe", "jfif"),
-    "MPO": ("jpg", "jpeg", "jpe", "mpo"),
-    "TIFF": ("tif", "tiff"),
-    "PPM": ("ppm", "pgm", "pbm", "pnm"),
-    "BMP": ("bmp", "dib"),
-    "PNG": ("png", "apng"),
-    "AVIF": ("avif", "avifs"),
-}
-GREY = ("1", "L", "LA", *DEEP)
 
 
 def audit(
-    records: Sequence[PictureRecord],
-    classes: Iterable[str],
-    *,
-    read: Read,
-    size: int | None = None,
+    records: Sequence[PictureRecord], classes: Iterable[str], *, size: int | None = None
 ) -> Audit:
-    """What is in the data set of these files; `read` gets the paths of a few of them.
+    """What is in the data set of these files.
 
     `size`: side in pixels of the images that are made of them.
     """
     good = [record for record in records if record.error is None]
     bad = [record for record in records if record.error is not None]
     counts = _classes(good, classes)
-    pairs = copies(good, read)
+    pairs = copies(good)
     return Audit(
         pictures=len(good),
         splits={split: sum(r.split == split for r in good) for split in SPLITS},
@@ -120,8 +107,7 @@ def _wrong_extension(record: PictureRecord) -> bool:
     if record.format is None:
         return False
     extension = PurePosixPath(record.path).suffix.lower().removeprefix(".")
-    known = EXTENSIONS.get(record.format, (record.format.lower(),))
-    return extension != "" and extension not in known
+    return extension != "" and extension not in EXTENSIONS.get(record.format, (extension,))
 
 
 def _conflicts(pairs: Iterable[Copy], records: Sequence[PictureRecord]) -> list[Copy]:
@@ -163,7 +149,7 @@ def _pairs(pairs: Sequence[Copy], records: Sequence[PictureRecord]) -> Pairs:
 def _variants(names: Iterable[str]) -> tuple[tuple[str, ...], ...]:
     groups: dict[str, list[str]] = {}
     for name in names:
-        groups.setdefault(re.sub(r"[\s_-]+", " ", name.strip().casefold()), []).append(name)
+        groups.setdefault(spelling(name), []).append(name)
     return tuple(tuple(group) for group in groups.values() if len(group) > 1)
 
 

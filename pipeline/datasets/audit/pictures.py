@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 
+from targets.images.preprocessing import resized
 from targets.images.reading import Pixels
+
+SIDE = 16
+"""Of a thumbnail, in pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +26,8 @@ class PictureFacts:
     alpha: bool = False
     perceptual_hash: int | None = None
     """64 bits; see `perceptual_hash`."""
+    thumbnail: bytes | None = None
+    """The pixels of `thumbnail`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,14 +39,20 @@ class PictureRecord(PictureFacts):
     label: str | None
     """Name of its class; null without a label."""
     split: str
-    """`train`, `val`, `test` or `unlabelled`."""
+    """`train`, `val`, `test` or `unlabelled`; empty for an unread file that no split is given."""
     sha256: str
 
 
 def perceptual_hash(picture: Pixels) -> int:
     """64 bits of the low frequencies: near copies differ in few of them (imagehash's `phash`)."""
     import imagehash
+    import scipy.fftpack  # noqa: F401  # imagehash's DCT: its version is in the keys of stages
     from PIL import Image
 
     image = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
     return int(str(imagehash.phash(image)), 16)
+
+
+def thumbnail(picture: Pixels) -> bytes:
+    """The pixels of the picture at 16x16, which show whether two close hashes are of copies."""
+    return resized(picture, (SIDE, SIDE)).tobytes()

@@ -9,30 +9,30 @@ from pipeline.datasets.audit.pictures import PictureRecord
 from pipeline.datasets.contract import SourceConfig
 from pipeline.datasets.folder.inventory import Inventory
 from pipeline.datasets.folder.settings import Settings
-from pipeline.datasets.folder.source import Source, scanned
+from pipeline.datasets.folder.source import fresh, known, scanned, settings_of
 from pipeline.datasets.splits import Dataset
 
 __all__ = ["Settings", "inventory_of", "load", "notes", "records", "source_digest"]
 
 
 def source_digest(cfg: SourceConfig) -> str:
-    return Source.of(cfg).sha256
+    return fresh(cfg).sha256
 
 
 def load(cfg: SourceConfig) -> Dataset:
-    return Source.of(cfg).dataset()
+    return known(cfg).dataset()
 
 
 def records(cfg: SourceConfig) -> tuple[PictureRecord, ...]:
     """Every file with its split, those that cannot be read too, sorted by path."""
-    return Source.of(cfg).records()
+    return known(cfg).records()
 
 
 def notes(cfg: SourceConfig) -> tuple[str, ...]:
     """What is left out, and what was decided."""
-    return scanned(cfg).notes
+    return known(cfg).inventory.notes
 
 
 def inventory_of(cfg: SourceConfig) -> Inventory:
     """The files that are used, and notes on what is left out; no picture is opened."""
-    return scanned(cfg)
+    return scanned(cfg.path, settings_of(cfg))

@@ -8,17 +8,19 @@ until the system wants them back.
 import json
 import os
 import weakref
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.datasets.audit.pictures import PictureFacts
 from pipeline.datasets.splits import Images
+from targets.errors import InputError
 
 IMAGES, CANVASES, PICTURES = "images.npy", "canvases.bin", "pictures.jsonl"
 
@@ -39,16 +41,24 @@ class Line:
             {key: value for key, value in vars(fact).items() if value is not None}
             for fact in self.facts
         ]
-        return json.dumps([facts, self.canvases, self.crc]).encode() + b"\n"
+        return json.dumps([facts, self.canvases, self.crc], default=_base64).encode() + b"\n"
 
     @classmethod
     def decoded(cls, line: bytes) -> "Line":
         facts, canvases, crc = json.loads(line)
         return cls(
-            facts=tuple(PictureFacts(**fact) for fact in facts),
+            facts=tuple(_facts(**fact) for fact in facts),
             canvases=tuple((height, width) for height, width in canvases),
             crc=crc,
         )
+
+
+def _base64(thumbnail: bytes) -> str:
+    return b64encode(thumbnail).decode()
+
+
+def _facts(thumbnail: str | None = None, **others: Any) -> PictureFacts:
+    return PictureFacts(thumbnail=None if thumbnail is None else b64decode(thumbnail), **others)
 
 
 def lines(path: Path) -> Iterator[Line]:
@@ -76,7 +86,10 @@ class File:
         while done < len(view):
             count = os.preadv(self._number, [view[done:]], offset + done)
             if not count:
-                raise EOFError(f"{self.path} ends too early")
+                raise InputError(
+                    f"the cache file {self.path} ends too early. Make it again with --set "
+                    "dataset.verify=true."
+                )
             done += count
 
 
@@ -120,27 +133,36 @@ class Canvases:
 
 
 class Cache:
-    """A complete folder; the row of a file is its place among the files, sorted by digest."""
+    """A folder; the row of a file is its place among the files, sorted by digest.
+
+    All files are opened at once: a run that verifies the folder moves it meanwhile.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._lines = tuple(lines(folder / PICTURES))
+        self.images = Rows(folder / IMAGES)
+        file, found = File(folder / CANVASES), tuple(lines(folder / PICTURES))
+        self.facts = tuple(fact for line in found for fact in line.facts)
+        sides = np.array([sides for line in found for sides in line.canvases], np.int64)
+        shapes = np.insert(sides.reshape(-1, 2), 2, self.images.shape[3], axis=1)
+        ends = np.cumsum(shapes.prod(axis=1))
+        starts = np.insert(ends, 0, 0)[:-1]
+        self.canvases = Canvases(file, shapes, starts, np.arange(len(starts)))
+        self.sizes = {
+            IMAGES: self.images.start + int(np.prod(self.images.shape)),
+            CANVASES: int(ends[-1]) if len(ends) else 0,
+        }
+        """Bytes that the files of arrays have."""
 
-    @cached_property
-    def facts(self) -> tuple[PictureFacts, ...]:
-        return tuple(fact for line in self._lines for fact in line.facts)
 
-    @cached_property
-    def images(self) -> Rows:
-        return Rows(self.folder / IMAGES)
-
-    @cached_property
-    def canvases(self) -> Canvases:
-        sides = np.array([sides for line in self._lines for sides in line.canvases], np.int64)
-        shapes = np.insert(sides, 2, self.images.shape[3], axis=1)
-        sizes = shapes.prod(axis=1)
-        starts = np.cumsum(sizes) - sizes
-        return Canvases(File(self.folder / CANVASES), shapes, starts, np.arange(len(sizes)))
+def complete(folder: Path, total: int) -> Cache | None:
+    """The cache in `folder`, if all `total` files are in it and no file is too short."""
+    try:
+        found = Cache(folder)
+        sizes = {name: (folder / name).stat().st_size for name in found.sizes}
+    except (OSError, ValueError):
+        return None
+    whole = len(found.facts) == len(found.images) == total and sizes == found.sizes
+    return found if whole else None
 
 
 def npy_header(path: Path) -> tuple[tuple[int, ...], int]:

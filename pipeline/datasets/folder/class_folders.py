@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.datasets.folder.inventory import Entry, natural
+from pipeline.datasets.class_names import natural
+from pipeline.datasets.folder.inventory import Entry
 from pipeline.datasets.folder.roles import is_unlabelled, roles
 from pipeline.datasets.folder.tree import Tree
 from pipeline.datasets.splits import Split

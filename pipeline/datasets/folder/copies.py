@@ -4,19 +4,15 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from pipeline.datasets.audit import copies
 from pipeline.datasets.audit.pictures import PictureFacts, PictureRecord
-from pipeline.datasets.folder.storage import cache_folder, write
-from pipeline.engine import code
-from targets.images.reading import Pixels, read
+from pipeline.datasets.folder.storage import cache_folder, made_by, write
 
 
 def copy_groups(files: Mapping[str, str], facts: Sequence[PictureFacts]) -> list[int]:
     """A number for each file of `files` (digest -> path): near copies have the same one."""
-    made_by = repr(code.behind(copies.__name__).modules)
-    name = hashlib.sha256("".join([made_by, *files]).encode()).hexdigest()
+    name = hashlib.sha256("".join([made_by(copies.__name__), *files]).encode()).hexdigest()
     place = cache_folder() / "copies" / f"{name}.json"
     with suppress(OSError, ValueError):
         found: list[int] = json.loads(place.read_bytes())
@@ -29,13 +25,10 @@ def copy_groups(files: Mapping[str, str], facts: Sequence[PictureFacts]) -> list
             sha256=digest,
             error=fact.error,
             perceptual_hash=fact.perceptual_hash,
+            thumbnail=fact.thumbnail,
         )
         for (digest, path), fact in zip(files.items(), facts, strict=True)
     ]
-    made: list[int] = copies.duplicate_groups(records, _pixels).tolist()
+    made: list[int] = copies.duplicate_groups(records).tolist()
     write(place, json.dumps(made).encode())
     return made
-
-
-def _pixels(path: str) -> Pixels:
-    return read(Path(path))

@@ -6,11 +6,9 @@ it.
 """
 
 import os
-import warnings
+import sys
 import zlib
-from collections import deque
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -18,14 +16,24 @@ from typing import BinaryIO, Self
 import numpy as np
 
 from pipeline.datasets.audit.pictures import PictureFacts
-from pipeline.datasets.folder.cached import CANVASES, IMAGES, PICTURES, Line, lines
+from pipeline.datasets.folder.cached import (
+    CANVASES,
+    IMAGES,
+    PICTURES,
+    Cache,
+    Line,
+    complete,
+    lines,
+)
 from pipeline.datasets.folder.form import Developed, Form
 from pipeline.datasets.folder.index import UNREADABLE
-from pipeline.datasets.folder.progress import progress
 from pipeline.datasets.folder.storage import cache_folder, explained, require_room
+from targets.ahead import ahead
 from targets.devices.cpus import available_cpus
 from targets.errors import InputError, printable
 from targets.file_lock import waiting_lock
+from targets.images.progress import progress
+from targets.images.silence import without_warnings
 
 CHUNK = 32
 """Files whose pictures are written together."""
@@ -34,55 +42,49 @@ Files = Mapping[str, str]
 """Digest -> path of a file with these contents, in the order of the rows."""
 
 
-def prepared(files: Files, form: Form, *, verify: bool) -> Path:
-    """The cache folder of these files in this form, found or made."""
+def prepared(files: Files, form: Form, *, verify: bool) -> Cache:
+    """The pictures of these files in this form, found in the cache or made."""
     folder = cache_folder() / form.key(files)
-    if folder.is_dir() and not verify:
-        return folder
+    if not verify and (found := complete(folder, len(files))):
+        return found
     work = folder.with_suffix(".work")
     try:
-        with waiting_lock(folder.with_suffix(".lock"), on_wait=lambda: None):
-            if folder.is_dir():  # made by another process, or to be verified
+        with waiting_lock(folder.with_suffix(".lock"), on_wait=_say_who_decodes):
+            if not verify and (found := complete(folder, len(files))):  # made by another run
+                return found
+            if folder.is_dir():  # to be verified, or incomplete
                 os.replace(folder, work)
             _make(files, form, work)
             os.replace(work, folder)
+            return Cache(folder)
     except OSError as error:
         raise explained(error, needed=_bytes(work, files, form)) from error
-    return folder
+
+
+def _say_who_decodes() -> None:
+    print("Another run decodes these pictures; this one waits for it.", file=sys.stderr)
 
 
 def _make(files: Files, form: Form, work: Path) -> None:
     work.mkdir(parents=True, exist_ok=True)
     require_room(work, len(files) * int(np.prod(form.image)) - _size(work))
-    with warnings.catch_warnings():
-        # Around the threads: each one does this too, in `targets.images.reading`, and what one
-        # restores while another reads would otherwise stay.
-        warnings.simplefilter("ignore")
-        with Roll(work, len(files), form) as roll:
-            left = list(files.items())[roll.rows :]
-            with progress("decoding", len(files), done=roll.rows) as bar:
-                for chunk in _developed(left, form):
-                    roll.append(chunk)
-                    bar(len(chunk))
+    with without_warnings(), Roll(work, len(files), form) as roll:
+        left = list(files.items())[roll.rows :]
+        with progress("decoding", len(files), done=roll.rows) as bar:
+            for chunk in _developed(left, form):
+                roll.append(chunk)
+                bar(len(chunk))
 
 
 def _developed(files: list[tuple[str, str]], form: Form) -> Iterator[list[Developed]]:
     """The chunks in order; a few are in memory, however many there are."""
 
-    def one(chunk: list[tuple[str, str]]) -> list[Developed]:
+    def one(start: int) -> list[Developed]:
+        chunk = files[start : start + CHUNK]
         return [_checked(digest, path, form) for digest, path in chunk]
 
-    threads = len(available_cpus())
-    pool, running = ThreadPoolExecutor(threads), deque[Future[list[Developed]]]()
-    try:
-        for start in range(0, len(files), CHUNK):
-            running.append(pool.submit(one, files[start : start + CHUNK]))
-            if len(running) > threads + 1:
-                yield running.popleft().result()
-        while running:
-            yield running.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    for made, _ in ahead(one, range(0, len(files), CHUNK), threads=len(available_cpus())):
+        yield made.result()
 
 
 def _checked(digest: str, path: str, form: Form) -> Developed:

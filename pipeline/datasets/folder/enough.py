@@ -8,6 +8,17 @@ from pipeline.datasets.splits import Split
 from targets.errors import InputError, listed
 
 
+def require_readable(root: Path, bad: Mapping[str, str], total: int) -> None:
+    """No file cannot be used; `bad` is path -> reason, `total` the number of all files."""
+    if bad:
+        files = [f"{path} ({reason})" for path, reason in bad.items()]
+        raise InputError(
+            f"data set folder: {len(bad):,} of the {total:,} files in {root} cannot be used: "
+            f"{listed(files, separator='; ')}. Replace or remove them, or go on without them: "
+            "--skip-bad."
+        )
+
+
 def require_enough(root: Path, counts: Mapping[Split, int]) -> None:
     """Each split has readable pictures."""
     empty = [split for split in Split if not counts.get(split)]

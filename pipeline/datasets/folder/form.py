@@ -4,11 +4,10 @@ import hashlib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
-from pipeline.datasets.audit.pictures import PictureFacts, perceptual_hash
-from pipeline.engine import code
+from pipeline.datasets.audit.pictures import PictureFacts, perceptual_hash, thumbnail
+from pipeline.datasets.folder.storage import made_by
 from targets.images.preprocessing import Preprocessing, resized
 from targets.images.reading import Pixels, UnreadablePictureError, has_alpha, opened, pixels
 
@@ -41,10 +40,9 @@ class Form:
         return made.height, made.width, made.channels
 
     def key(self, contents: Iterable[str]) -> str:
-        """Of these files' digests, in this form, by this code and this Pillow."""
+        """Of these files' digests, in this form, by this code and these libraries."""
         digest = hashlib.sha256(self.preprocessing.model_dump_json().encode())
-        made_by = code.behind(__name__).modules
-        digest.update(repr((self.canvas, made_by, metadata.version("pillow"))).encode())
+        digest.update(repr((self.canvas, made_by(__name__))).encode())
         for content in contents:
             digest.update(content.encode())
         return digest.hexdigest()
@@ -74,7 +72,9 @@ class Form:
             format=image.format,
             mode=image.mode,
             alpha=has_alpha(image),
-            perceptual_hash=perceptual_hash(picture),  # of every size the same: it decides splits,
+            # Of every size the same: they decide splits.
+            perceptual_hash=perceptual_hash(picture),
+            thumbnail=thumbnail(picture),
         )
         made = self.preprocessing(picture)
         return Developed(sha256=digest, facts=facts, image=made, canvas=canvas)

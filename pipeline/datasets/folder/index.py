@@ -10,10 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
 
-from pipeline.datasets.folder.progress import progress
 from pipeline.datasets.folder.storage import cache_folder, write
 from targets.devices.cpus import available_cpus
 from targets.digest import file_sha256
+from targets.images.progress import progress
 
 RACY_NS = 2_000_000_000
 """Resolution of the coarsest clock of a file system (FAT): a file that is younger than the index by

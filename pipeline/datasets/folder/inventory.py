@@ -1,10 +1,10 @@
 """The files of a data set as a folder or a manifest lists them; no picture is opened."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.datasets.class_names import spelling
 from pipeline.datasets.splits import Split
 from targets.errors import listed
 
@@ -35,18 +35,11 @@ class Inventory:
         return self.root.resolve().name
 
 
-def natural(text: str) -> tuple[list[tuple[bool, int, str]], str]:
-    """A sort key with 2 before 10 and without regard to case, but for equal names."""
-    parts = re.split(r"(\d+)", text)
-    key = [(not p.isdecimal(), int(p) if p.isdecimal() else 0, p.casefold()) for p in parts if p]
-    return key, text
-
-
 def twins(name: str, names: Iterable[str]) -> str:
-    """`; like Shirt?` for a name whose last folder is another's, case and space aside."""
-    like = [other for other in names if other != name and _plain(other) == _plain(name)]
+    """`; like Shirt?` for a name whose last folder is another's, but for the spelling."""
+    like = [other for other in names if other != name and _last(other) == _last(name)]
     return f"; like {listed(like)}?" if like else ""
 
 
-def _plain(name: str) -> str:
-    return name.rpartition("/")[2].strip().casefold()
+def _last(name: str) -> str:
+    return spelling(name.rpartition("/")[2])

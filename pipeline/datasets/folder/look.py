@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.datasets.contract import SourceConfig
-from pipeline.datasets.folder.source import Source
+from pipeline.datasets.folder.index import UNREADABLE
+from pipeline.datasets.folder.source import fresh
 from pipeline.datasets.splits import Split
 from targets.errors import InputError, listed
 from targets.images.reading import UnreadablePictureError, header
@@ -30,7 +31,7 @@ class Look:
     sides: Sequence[tuple[int, int]]
     """(width, height) of the pictures whose headers were read."""
     unreadable: Mapping[str, str]
-    """File -> why its header cannot be used."""
+    """File -> why it, or its header, cannot be read."""
     notes: Sequence[str]
 
     def summary(self) -> list[str]:
@@ -69,16 +70,21 @@ class Look:
 
 def look(cfg: SourceConfig) -> Look:
     """Raises `InputError` for a folder that is no data set."""
-    source = Source.of(cfg)
+    source = fresh(cfg)
     entries, splits = source.inventory.entries, source.quick_splits
+    bad = {
+        entry.path: digest.removeprefix(UNREADABLE)
+        for entry, digest in zip(entries, source.digests, strict=True)
+        if digest.startswith(UNREADABLE)
+    }
+    paths = [entry.path for entry in entries if entry.path not in bad]
     counts = Counter(entry.label for entry in entries if entry.label is not None)
-    step = max(1, len(entries) // HEADERS)
-    sides, bad = [], {}
-    for entry in entries[::step]:
+    sides = []
+    for path in paths[:: max(1, len(paths) // HEADERS)]:
         try:
-            sides.append(header(source.inventory.root / entry.path)[:2])
+            sides.append(header(source.inventory.root / path)[:2])
         except UnreadablePictureError as error:
-            bad[entry.path] = str(error)
+            bad[path] = str(error)
     if not sides:
         raise InputError(
             f"{source.inventory.root}: no file in it can be read as a picture. Give a folder of "

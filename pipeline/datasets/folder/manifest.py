@@ -2,11 +2,12 @@
 
 import csv
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from types import ModuleType
 
 from pipeline.datasets.folder.class_folders import Labelled
 from pipeline.datasets.folder.inventory import Entry
@@ -27,7 +28,8 @@ USUAL = {
 }
 """Role of a column -> its usual names, the best first; case is ignored."""
 
-Rows = list[dict[str, str]]
+Rows = list[tuple[int, dict[str, str]]]
+"""Number of the line, column -> cell."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,12 +53,15 @@ def obvious(root: Path, tree: Tree) -> str | None:
             f"data set folder: {root} has several tables with paths and labels: {listed(found)}. "
             "Name one with --set dataset.manifest=FILE."
         )
+    for name in tree.tables if not found else ():
+        if _is_parquet(root / name):  # it can be the one, if the library is missing
+            _parquet_library(root / name)
     return found[0] if found else None
 
 
 def _usable(path: Path) -> bool:
     try:
-        header = [name.strip() for name in next(_lines(path), [])]
+        header = [name.strip() for name in _header(path)]
     except (OSError, ValueError, csv.Error, InputError):
         return False
     return all(_usual(header, role) is not None for role in ("path", "label"))
@@ -71,7 +76,7 @@ def in_table(root: Path, name: str, tree: Tree, settings: Settings) -> Labelled:
     splits = _splits(rows, columns, table)
     entries: dict[str, Entry] = {}
     problems: list[str] = []
-    for number, row in enumerate(rows, start=2):
+    for number, row in rows:
         try:
             entry = _entry(row, columns, places, splits)
             _require_same(entries.setdefault(entry.path, entry), entry)
@@ -111,7 +116,7 @@ class Places:
             path = os.path.normpath(path.replace("\\", "/"))
         if path.split("/")[0] == "..":
             raise ValueError(f"{printable(text)} leads out of {self.root}")
-        if path in self.known or (self.root / path).is_file():
+        if path in self.known or self._is_file(path):
             return path
         found = self.by_name.get(path, [])
         if len(found) > 1:
@@ -119,6 +124,12 @@ class Places:
         if not found:
             raise ValueError(f"{printable(text)} is missing{self._other_suffix(path)}")
         return found[0]
+
+    def _is_file(self, path: str) -> bool:
+        try:
+            return (self.root / path).is_file()
+        except OSError as error:  # a cell can be longer than a name
+            raise ValueError(f"{printable(path[:40])}… is no path: {error.strerror}") from error
 
     def _other_suffix(self, path: str) -> str:
         near = self.by_name.get(str(PurePosixPath(path).with_suffix("")), [])
@@ -154,7 +165,7 @@ def _require_same(first: Entry, again: Entry) -> None:
 def _splits(rows: Rows, columns: Columns, table: Path) -> Mapping[str, Split]:
     if columns.split is None:
         return {}
-    values = dict.fromkeys(row[columns.split] for row in rows)
+    values = dict.fromkeys(row[columns.split] for _, row in rows)
     known = roles(values)
     unknown = [value or "(empty)" for value in values if value not in known]
     if unknown:
@@ -203,9 +214,9 @@ def _usual(header: Sequence[str], role: str) -> str | None:
 def _read(table: Path) -> tuple[list[str], Rows]:
     """Column names and rows, as text without spaces around it."""
     try:
-        lines = _lines(table)
-        header = [name.strip() for name in next(lines)]
-        rows = [dict(zip(header, map(str.strip, row), strict=True)) for row in lines if any(row)]
+        lines = _parquet(table) if _is_parquet(table) else _delimited(table)
+        header = [name.strip() for name in next(lines)[1]]
+        rows = [(number, _row(header, row, number)) for number, row in lines if any(row)]
     except StopIteration:
         raise InputError(f"data set folder: {table} is empty.") from None
     except (OSError, ValueError, csv.Error) as error:
@@ -213,27 +224,52 @@ def _read(table: Path) -> tuple[list[str], Rows]:
             f"data set folder: {table} cannot be read as a table: {error}. Give a .csv or .tsv "
             "file in UTF-8 whose first line names the columns, and whose lines are of equal length."
         ) from error
+    twice = [name for name, count in Counter(header).items() if name and count > 1]
+    if twice:
+        raise InputError(
+            f"data set folder: {table} has several columns of one name: {listed(twice)}. Give each "
+            "column a name of its own."
+        )
     return header, rows
 
 
-def _lines(table: Path) -> Iterator[list[str]]:
-    return _parquet(table) if table.suffix.lower() == ".parquet" else _delimited(table)
+def _row(header: Sequence[str], cells: Sequence[str], number: int) -> dict[str, str]:
+    if len(cells) != len(header):
+        raise ValueError(f"line {number} has {len(cells)} cells, and not {len(header)}")
+    return dict(zip(header, map(str.strip, cells), strict=True))
 
 
-def _delimited(table: Path) -> Iterator[list[str]]:
+def _header(table: Path) -> Sequence[str]:
+    """The column names alone."""
+    if _is_parquet(table):
+        names: list[str] = _parquet_library(table).read_schema(table).names
+        return names
+    return next(_delimited(table), (0, []))[1]
+
+
+def _delimited(table: Path) -> Iterator[tuple[int, list[str]]]:
     with table.open(encoding="utf-8-sig", newline="") as file:
         first = file.readline()
         file.seek(0)
         delimiter = max("\t,;", key=first.count)
-        yield from csv.reader(file, delimiter=delimiter, strict=True)
+        reader = csv.reader(file, delimiter=delimiter, strict=True)
+        for row in reader:
+            yield reader.line_num, row
 
 
-def _parquet(table: Path) -> Iterator[list[str]]:
+def _is_parquet(table: Path) -> bool:
+    return table.suffix.lower() == ".parquet"
+
+
+def _parquet(table: Path) -> Iterator[tuple[int, list[str]]]:
+    columns = _parquet_library(table).read_table(table).to_pydict()
+    yield 1, list(columns)
+    for number, row in enumerate(zip(*columns.values(), strict=True), start=2):
+        yield number, ["" if value is None else str(value) for value in row]
+
+
+def _parquet_library(table: Path) -> ModuleType:
     try:
-        parquet = import_module("pyarrow.parquet")
+        return import_module("pyarrow.parquet")
     except ImportError:
         raise missing_package("pyarrow", needed_for=f"the table {table}") from None
-    columns = parquet.read_table(table).to_pydict()
-    yield list(columns)
-    for row in zip(*columns.values(), strict=True):
-        yield ["" if value is None else str(value) for value in row]

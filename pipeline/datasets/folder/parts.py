@@ -3,6 +3,7 @@
 Copies of a picture come into the same split.
 """
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence, Set
 from typing import cast
 
@@ -23,12 +24,12 @@ FOLDS = 20
 
 
 def splits(
-    inventory: Inventory, copies: Callable[[], Sequence[int]], cfg: SourceConfig
+    inventory: Inventory, copies: Callable[[], Sequence[int | None]], cfg: SourceConfig
 ) -> list[Split | None]:
-    """The split of each entry; None for those without a label.
+    """The split of each entry; None for those that are in no split.
 
     `copies` numbers the entries, and is asked if a split has to be made: equal numbers stay
-    together.
+    together, and those without a number, which cannot be read, get none.
     """
     made = [entry.split for entry in inventory.entries]
     given = {entry.split for entry in inventory.entries if entry.label is not None}
@@ -41,9 +42,11 @@ def splits(
 
 
 class Parter:
-    def __init__(self, inventory: Inventory, copies: Sequence[int], cfg: SourceConfig) -> None:
+    def __init__(
+        self, inventory: Inventory, copies: Sequence[int | None], cfg: SourceConfig
+    ) -> None:
         self.root, self.classes, self.cfg = inventory.root, inventory.classes, cfg
-        self.entries = inventory.entries
+        self.entries, self.copies = inventory.entries, copies
         self.groups = _groups([entry.group for entry in self.entries], copies)
         numbers = {name: number for number, name in enumerate(inventory.classes)}
         self.labels = np.array([numbers.get(entry.label or "", -1) for entry in self.entries])
@@ -59,7 +62,10 @@ class Parter:
         return made
 
     def _rows(self, split: Split | None) -> Rows:
-        held = [e.label is not None and e.split is split for e in self.entries]
+        held = [
+            copy is not None and e.label is not None and e.split is split
+            for e, copy in zip(self.entries, self.copies, strict=True)
+        ]
         return np.flatnonzero(held)
 
     def _three_way(self, rows: Rows) -> Mapping[Split, Rows]:
@@ -68,7 +74,7 @@ class Parter:
             rest, tested = self._by_group(rows, test)
             trained, validated = self._by_group(rest, validation / (1 - test))
             return {Split.TRAIN: trained, Split.VAL: validated, Split.TEST: tested}
-        self._require(rows, 3)
+        self._require(rows, 3, of=None)
         made = three_way(
             self._samples(rows),
             validation=validation,
@@ -83,7 +89,7 @@ class Parter:
         """(rest, held out)"""
         if self._grouped(rows):
             return self._by_group(rows, share)
-        self._require(rows, 2)
+        self._require(rows, 2, of=Split.TRAIN)
         seed, name = self.cfg.split_seed, str(self.root)
         rest, held = hold_out(self._samples(rows), share, seed=seed, name=name)
         return self._with_copies(rows, rest), self._with_copies(rows, held)
@@ -98,13 +104,13 @@ class Parter:
         groups = {self.groups[row] for row in np.asarray(part.images).tolist()}
         return np.array([row for row in rows.tolist() if self.groups[row] in groups])
 
-    def _require(self, rows: Rows, least: int) -> None:
-        """Each class has `least` different pictures."""
+    def _require(self, rows: Rows, least: int, *, of: Split | None) -> None:
+        """Each class with a file in the split `of` has `least` different pictures in `rows`."""
         labels = self._samples(rows).labels
-        counts = dict(enumerate(np.bincount(labels, minlength=len(self.classes)).tolist()))
-        held = set(self.labels[rows].tolist())
-        named = {self.classes[label]: count for label, count in counts.items() if label in held}
-        require_pictures(self.root, named, least)
+        counts = np.bincount(labels, minlength=len(self.classes)).tolist()
+        held = {entry.label for entry in self.entries if entry.split is of}
+        named = zip(self.classes, counts, strict=True)
+        require_pictures(self.root, {name: n for name, n in named if name in held}, least)
 
     def _grouped(self, rows: Rows) -> bool:
         return any(self.entries[row].group is not None for row in rows.tolist())
@@ -123,7 +129,9 @@ class Parter:
                 "three splits. Give more groups, or the splits themselves (dataset.split_column)."
             )
         cutter = StratifiedGroupKFold(folds, shuffle=True, random_state=self.cfg.split_seed)
-        parts = [part for _, part in cutter.split(rows, self.labels[rows], groups)]
+        with warnings.catch_warnings():  # of a class that is not in every fold: it need not be
+            warnings.filterwarnings("ignore", "The least populated class in y has only")
+            parts = [part for _, part in cutter.split(rows, self.labels[rows], groups)]
         chosen = np.sort(np.concatenate(parts[:held]))
         rest = np.delete(rows, chosen)
         self._require_all_classes(rest, rows)
@@ -140,7 +148,7 @@ class Parter:
             )
 
 
-def _groups(named: Sequence[str | None], copies: Sequence[int]) -> list[int]:
+def _groups(named: Sequence[str | None], copies: Sequence[int | None]) -> list[int]:
     """Copies and pictures of one named group together."""
     first: dict[str | int, int] = {}
     pairs = [

@@ -6,21 +6,19 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
-from pipeline.datasets.folder.storage import cache_folder, write
-from targets.images.reading import Channels, UnreadablePictureError, header
+from pipeline.datasets.folder.storage import cache_folder, made_by, write
+from targets.images.reading import GREY, Channels, UnreadablePictureError, header
 
 PHOTO = 96
 LARGEST_OWN = 64
-"""Pictures of one size up to this side keep it."""
-
-GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N")
+"""Square pictures of one size up to this side keep it."""
 
 Header = tuple[int, int, str]
 
 
 def looks(files: Mapping[str, str]) -> tuple[int, Channels]:
     """Size and channels for the files by digest, found out once."""
-    key = sha256("".join(files).encode()).hexdigest()
+    key = sha256("".join([made_by(__name__), *files]).encode()).hexdigest()
     place = cache_folder() / "looks" / f"{key}.json"
     with suppress(OSError, ValueError):
         size, channels = json.loads(place.read_bytes())
@@ -37,13 +35,13 @@ def _look(files: Iterable[str]) -> tuple[int, Channels]:
     channels: Channels = 1
     for width, height, mode in _headers(files):
         sides.add((width, height))
-        if len(sides) > 1 or max(width, height) > LARGEST_OWN:
+        if len(sides) > 1 or width != height or width > LARGEST_OWN:
             size = PHOTO
         if mode not in GREY:
             channels = 3
         if size is not None and channels == 3:
             break
-    return size or min(min(sides, default=(PHOTO, PHOTO))), channels
+    return size or min(sides, default=(PHOTO, PHOTO))[0], channels
 
 
 def _headers(files: Iterable[str]) -> Iterator[Header]:

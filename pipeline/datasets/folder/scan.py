@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.datasets.class_names import natural
 from pipeline.datasets.folder.class_folders import Labelled, in_class_folders
 from pipeline.datasets.folder.enough import require_pictures
-from pipeline.datasets.folder.inventory import Entry, Inventory, natural, twins
+from pipeline.datasets.folder.inventory import Entry, Inventory, twins
 from pipeline.datasets.folder.manifest import in_table, obvious, usable
 from pipeline.datasets.folder.roles import is_unlabelled, roles
 from pipeline.datasets.folder.settings import Settings
@@ -25,8 +26,8 @@ def scan(root: Path, settings: Settings) -> Inventory:
     found = tree(root)
     if not found.pictures:
         raise InputError(
-            f"data set folder: {root} holds no picture files ({found.others:,} others). Give a "
-            "folder with the pictures of each class in a folder of its own, with --data."
+            f"data set folder: {root} holds no picture files ({len(found.others):,} others). "
+            "Give a folder with the pictures of each class in a folder of its own, with --data."
         )
     table = settings.manifest or _obvious_manifest(root, found)
     labelled = (
@@ -39,6 +40,9 @@ def scan(root: Path, settings: Settings) -> Inventory:
     classes = _classes(root, labelled)
     unread = [] if table else usable(root, found)
     notes = [f"{listed(unread)} is not read, as there are class folders."] if unread else []
+    others = [path for path in found.others if path != table]
+    if others:
+        notes.append(f"{len(others):,} files are no pictures: {listed(others, most=5)}.")
     return Inventory(
         root=root,
         entries=(*labelled.entries, *_unlabelled(found, labelled)),
@@ -76,6 +80,11 @@ def _classes(root: Path, labelled: Labelled) -> tuple[str, ...]:
         raise InputError(
             f"data set folder: labels.txt holds one class a line in UTF-8, and {listed(broken)} in "
             f"{root} cannot be such a line. Rename the class."
+        )
+    if not classes:
+        raise InputError(
+            f"data set folder: all pictures in {root} are without a label, as they lie in a folder "
+            "for unlabelled ones. Give labelled pictures too, each class in a folder of its own."
         )
     if len(classes) < 2:
         raise InputError(

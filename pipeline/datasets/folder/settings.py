@@ -4,11 +4,12 @@ from typing import ClassVar, Literal
 
 from pydantic import field_validator
 
-from pipeline.recipe.section import PositiveInt, Section
+from pipeline.datasets.contract import AuditedSettings
+from pipeline.recipe.section import PositiveInt
 from targets.images.preprocessing import Fit
 
 
-class Settings(Section):
+class Settings(AuditedSettings):
     """Beside them, `size` is the side of the square input in pixels: null takes the pictures' own
     size if all are square, equal and of 64 pixels at most, and else 96."""
 
@@ -53,7 +54,5 @@ class Settings(Section):
     under the most frequent of them."""
     skip_bad: bool = False
     """Leave out the files that cannot be read (`--skip-bad`)."""
-    allow_leaks: bool = False
-    """Go on although the same picture is in two splits."""
     verify: bool = False
     """Read every file again, whatever its size and time say, and check the cache."""

@@ -4,22 +4,22 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import cast
 
 import numpy as np
 
 from pipeline.datasets.audit.pictures import PictureRecord
-from pipeline.datasets.audit.unreadable import require_readable
 from pipeline.datasets.contract import SourceConfig
 from pipeline.datasets.folder.cached import Cache
 from pipeline.datasets.folder.copies import copy_groups
 from pipeline.datasets.folder.darkroom import prepared
-from pipeline.datasets.folder.enough import require_enough
+from pipeline.datasets.folder.enough import require_enough, require_readable
 from pipeline.datasets.folder.form import Form, canvas_side
 from pipeline.datasets.folder.index import UNREADABLE
 from pipeline.datasets.folder.index import digests as digests_of
-from pipeline.datasets.folder.inventory import Inventory
+from pipeline.datasets.folder.inventory import Entry, Inventory
 from pipeline.datasets.folder.parts import splits as splits_of
 from pipeline.datasets.folder.probe import looks
 from pipeline.datasets.folder.scan import scan
@@ -38,13 +38,6 @@ class Source:
     inventory: Inventory
     digests: Sequence[str]
     """Of the entries of the inventory."""
-
-    @classmethod
-    def of(cls, cfg: SourceConfig) -> "Source":
-        inventory, settings = scanned(cfg), _settings(cfg)
-        paths = [entry.path for entry in inventory.entries]
-        digests = digests_of(inventory.root, paths, verify=settings.verify)
-        return cls(cfg=cfg, settings=settings, inventory=inventory, digests=digests)
 
     @property
     def sha256(self) -> str:
@@ -78,7 +71,7 @@ class Source:
 
     @cached_property
     def cache(self) -> Cache:
-        return Cache(prepared(self.files, self.form, verify=self.settings.verify))
+        return prepared(self.files, self.form, verify=self.settings.verify)
 
     @cached_property
     def rows(self) -> Sequence[int]:
@@ -88,20 +81,25 @@ class Source:
 
     @cached_property
     def splits(self) -> Sequence[Split | None]:
+        """Raises `InputError` for files that cannot be read, but with `skip_bad`."""
+        self._require_readable()
         return splits_of(self.inventory, self._copies, self.cfg)
 
     @property
     def quick_splits(self) -> Sequence[Split | None]:
         """As `splits`, but near copies may be apart: nothing is decoded."""
-        return splits_of(self.inventory, lambda: self.rows, self.cfg)
+        rows = [
+            None if digest.startswith(UNREADABLE) else row
+            for digest, row in zip(self.digests, self.rows, strict=True)
+        ]
+        return splits_of(self.inventory, lambda: rows, self.cfg)
 
-    def _copies(self) -> Sequence[int]:
-        """A number for each entry: copies have the same one, near ones too."""
-        groups = copy_groups(self.files, self.cache.facts)
-        return [groups[row] for row in self.rows]
+    def _copies(self) -> Sequence[int | None]:
+        """A number for each entry that can be read: copies have the same one, near ones too."""
+        groups, facts = copy_groups(self.files, self.cache.facts), self.cache.facts
+        return [groups[row] if facts[row].error is None else None for row in self.rows]
 
     def dataset(self) -> Dataset:
-        self._require_readable()
         samples = {split: self._samples([at is split for at in self.splits]) for split in Split}
         require_enough(self.inventory.root, {split: len(samples[split]) for split in Split})
         unlabelled = self._samples([entry.label is None for entry in self.inventory.entries])
@@ -120,7 +118,7 @@ class Source:
             PictureRecord(
                 path=entry.path,
                 label=entry.label,
-                split="unlabelled" if split is None else split.value,
+                split=_name(entry, split),
                 sha256=digest,
                 **vars(self.cache.facts[row]),
             )
@@ -147,15 +145,45 @@ class Source:
         }
         broken = {path: error for path, error in errors.items() if error is not None}
         if not self.settings.skip_bad:
-            require_readable(broken, name=str(self.inventory.root), total=len(entries))
+            require_readable(self.inventory.root, broken, len(entries))
 
 
-def scanned(cfg: SourceConfig) -> Inventory:
-    if cfg.path is None:
+def fresh(cfg: SourceConfig) -> Source:
+    """The source as its files are now."""
+    known.cache_clear()
+    _contents.cache_clear()
+    return known(cfg)
+
+
+@lru_cache(maxsize=2)  # at the size of the student, and at that of its teacher
+def known(cfg: SourceConfig) -> Source:
+    """The source as its files were at the last `fresh`: a run lists and hashes them once.
+
+    A file that changed since then is noticed when it is decoded, as its digest is then another.
+    """
+    inventory, digests = _contents(cfg.path, settings_of(cfg))
+    return Source(cfg=cfg, settings=settings_of(cfg), inventory=inventory, digests=digests)
+
+
+@lru_cache(maxsize=1)
+def _contents(root: Path | None, settings: Settings) -> tuple[Inventory, Sequence[str]]:
+    inventory = scanned(root, settings)
+    paths = [entry.path for entry in inventory.entries]
+    return inventory, digests_of(inventory.root, paths, verify=settings.verify)
+
+
+def scanned(root: Path | None, settings: Settings) -> Inventory:
+    if root is None:
         raise InputError("data set folder: needs a folder of pictures: give it with --data FOLDER.")
-    return scan(cfg.path, _settings(cfg))
+    return scan(root, settings)
 
 
-def _settings(cfg: SourceConfig) -> Settings:
+def _name(entry: Entry, split: Split | None) -> str:
+    if entry.label is None:
+        return "unlabelled"
+    return "" if split is None else split.value
+
+
+def settings_of(cfg: SourceConfig) -> Settings:
     assert isinstance(cfg.settings, Settings)
     return cfg.settings

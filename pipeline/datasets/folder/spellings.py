@@ -1,10 +1,10 @@
 """One class under two names: a folder moved in one split, labels that differ by case."""
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from pipeline.datasets.class_names import spelling
 from pipeline.datasets.folder.inventory import Entry
 from pipeline.datasets.splits import Split
 from targets.errors import printable
@@ -25,12 +25,11 @@ def renamed(entries: Iterable[Entry], names: Mapping[str, str]) -> tuple[Entry, 
 
 
 def merged(entries: Sequence[Entry]) -> Mapping[str, str]:
-    """Label -> the most frequent of the labels that differ from it by case, or by spaces,
-    hyphens and underscores, only."""
+    """Label -> the most frequent of the labels with the same spelling."""
     counts = Counter(entry.label for entry in entries if entry.label is not None)
     spellings: dict[str, list[str]] = defaultdict(list)
     for label in sorted(counts, key=lambda name: (-counts[name], name)):
-        spellings[re.sub(r"[\s_-]+", " ", label.strip().casefold())].append(label)
+        spellings[spelling(label)].append(label)
     return {other: first for first, *others in spellings.values() for other in others}
 
 

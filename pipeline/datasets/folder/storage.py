@@ -3,9 +3,11 @@
 import errno
 import os
 import shutil
+from importlib import metadata
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+from pipeline.engine import code
 from targets.errors import InputError
 
 VARIABLE = "PIPELINE_CACHE"
@@ -18,13 +20,27 @@ def cache_folder() -> Path:
     return (Path(given) if given else user_cache_path("edge-distill")) / "photos"
 
 
+def made_by(module: str) -> str:
+    """The code behind a module, and the versions of the libraries that decide facts of pictures.
+
+    A part of the name of what it makes. The hash of a picture is imagehash's, by scipy's DCT.
+    """
+    versions = [metadata.version(name) for name in ("pillow", "imagehash", "scipy")]
+    return repr((code.behind(module).modules, versions))
+
+
 def write(path: Path, content: bytes) -> None:
     """Replace a file by one rename."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(content)
-        os.replace(file.name, path)
+            try:
+                file.write(content)
+                file.close()
+                os.replace(file.name, path)
+            except BaseException:
+                Path(file.name).unlink()
+                raise
     except OSError as error:
         raise explained(error, needed=len(content)) from error
 

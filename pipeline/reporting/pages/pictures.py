@@ -1,14 +1,16 @@
 """Which pictures a page shows, in the order of their weight: the last ones may find no room."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
-from pipeline.datasets.audit.copies import Read
 from pipeline.datasets.audit.schema import Audit, Pair
 from pipeline.datasets.splits import Images
 from pipeline.reporting.pages.album import Album
 from pipeline.reporting.schema.label_suspect import LabelSuspect
 from pipeline.reporting.schema.report import Report
+
+Read = Callable[[str], Images]
+"""From the path of a record to the pixels of its file, RGB."""
 
 PAIRS = 8
 """Pairs of copies of a kind."""

@@ -1,4 +1,4 @@
-"""Progress over files on a terminal; nothing in a log."""
+"""Progress over picture files on a terminal; nothing in a log."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ def progress(what: str, total: int, *, done: int = 0) -> Iterator[Callable[[int]
     from rich.progress import TimeRemainingColumn as Left
 
     columns = (
-        TextColumn(f"{what:<9}"),
+        TextColumn(what),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("pictures  left"),
