@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.datasets.splits import Dataset, Samples, Split
 from pipeline.engine.progress import EpochProgress, SilentConsole, SilentEpochs
-from pipeline.recipe.schema import TrainingConfig
+from pipeline.recipe.schema import InitialisedConfig, TrainingConfig
 from pipeline.training.checkpoint import EpochRecord, best_of, kept
 from pipeline.training.freezing import frozen
 from pipeline.training.head import fit_head
@@ -19,7 +19,7 @@ from pipeline.training.loop import Task, fit
 from targets.evaluation import metrics
 from tests.tasks import small_network, small_task
 
-CFG = TrainingConfig(epochs=3, batch_size=64, learning_rate=0.05)
+CFG = InitialisedConfig(epochs=3, batch_size=64, learning_rate=0.05)
 
 
 def trained(task: Task, folder: Path, **changes: Any) -> list[EpochRecord]:
@@ -70,7 +70,7 @@ def test_the_first_share_of_the_layers_stays_and_the_rest_learns(
 
 def test_the_head_is_never_frozen(stripes_data: Dataset) -> None:
     model = small_network(stripes_data)
-    with frozen(model, TrainingConfig(frozen_share=0.999)):
+    with frozen(model, InitialisedConfig(frozen_share=0.999)):
         assert [layer.name for layer in model.layers if layer.trainable] == ["logits"]
     assert all(layer.trainable for layer in model.layers)
 
@@ -103,7 +103,7 @@ def stopping(after: int) -> Any:
     return progress
 
 
-BEST = TrainingConfig(
+BEST = InitialisedConfig(
     epochs=6, batch_size=64, learning_rate=0.3, keep="best", label_smoothing=0.1,
     balance="sampling", freeze_batch_norm=True,
 )  # fmt: skip
