@@ -19,17 +19,17 @@ Settings = NoSettings
 
 def build(shape: tuple[int, ...], classes: int, *, name: str, settings: NoSettings) -> KerasModel:
     """224x224x3 and 1,000 classes: 7.2 million parameters, 0.7 billion MACs."""
-    colours = len(MEAN) if shape[-1] == len(MEAN) else 0  # Keras takes grey images as they are
+    scale: list[float] | float = 1.0  # Keras takes grey images as they are
+    offset: list[float] | float = 0.0
+    if shape[-1] == len(MEAN):
+        scale = [128 / 255 / deviation for deviation in DEVIATION]
+        offset = [(128 / 255 - mean) / dev for mean, dev in zip(MEAN, DEVIATION, strict=True)]
     return with_classifier(
         _backbone,
         shape,
         classes,
-        scale=[128 / 255 / deviation for deviation in DEVIATION[:colours]] or 1.0,
-        offset=[
-            (128 / 255 - mean) / deviation
-            for mean, deviation in zip(MEAN[:colours], DEVIATION[:colours], strict=True)
-        ]
-        or 0.0,
+        scale=scale,
+        offset=offset,
         name=name,
         family="efficientnet_v2b0",
     )
