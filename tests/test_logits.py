@@ -1,7 +1,6 @@
 """The teacher's logits are stored per view: each is its output for those very pixels."""
 
 import shutil
-import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,7 @@ import pytest
 from pipeline import datasets
 from pipeline.datasets.splits import Split
 from pipeline.engine.artifacts import Teacher, TeacherLogits
-from pipeline.recipe.schema import TeacherConfig
 from pipeline.stages import logits as stage
-from pipeline.teachers import kind_of, logits_file
 from pipeline.teachers.trained import open_checkpoint
 from pipeline.training.augmentation import epoch_order, training_view
 from pipeline.training.loop import batches
@@ -160,20 +157,3 @@ def test_logits_that_float16_cannot_hold_are_refused_with_the_likely_cause(
 def test_large_logits_are_stored(finished: Lane, tmp_path: Path) -> None:
     teacher = constant(finished, tmp_path / "teacher", 6e4)
     assert ask(finished, tmp_path / "logits", teacher=teacher).max() == np.float16(6e4)
-
-
-def test_a_teacher_that_fails_leaves_no_thread_behind(
-    finished: Lane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Precomputed logits are not those of views, and it fails at the first of several chunks."""
-    monkeypatch.setattr(stage, "CHUNK", 20)
-    path, data = tmp_path / "mine.npz", datasets.load(finished.recipe().dataset)
-    plain = {split.value: np.zeros((len(data[split]), 3), np.float32) for split in Split}
-    logits_file.save_logits(path, data=data, **plain)
-    teacher = Teacher(
-        folder=tmp_path, kind=kind_of(path), file=path.name, asked=TeacherConfig(), parameters=None
-    )
-    with pytest.raises(InputError, match="no logits for"):
-        ask(finished, tmp_path / "logits", teacher=teacher)
-    left = [one.name for one in threading.enumerate() if one.name.startswith(("render", "ahead"))]
-    assert left == []
