@@ -145,7 +145,9 @@ class InitialisedConfig(TrainingConfig):
     """A training that can start from pretrained weights."""
 
     weights: str | None = None
-    """Initial weights: `imagenet`, or a file (.keras, .h5, .npz, .pth); null takes random ones."""
+    """Initial weights: `imagenet`, or a file (.keras, .h5, .npz, .pth); null takes random ones. A
+    classifier of the file for as many classes is kept, unless one that is fitted on the features is
+    better on the validation split."""
     freeze_batch_norm: bool = False
     """Keep the statistics and factors of batch norm: for pretrained weights and small batches."""
     frozen_share: Annotated[float, Field(ge=0, lt=1)] = 0.0

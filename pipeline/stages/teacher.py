@@ -95,7 +95,9 @@ def _train(cfg: TeacherConfig, out: Path, job: Job, data: Dataset) -> Teacher:
     )
     state = job.scratch / "teacher.npz"
     if cfg.weights is not None and not state.exists():
-        head = fit_head(model, data, balanced=cfg.balance != "none", seed=task.seed)
+        head = fit_head(
+            model, data, balanced=cfg.balance != "none", seed=task.seed, threads=job.recipe.threads
+        )
         job.console.say(head.line("teacher"))
     history = fit(
         task,
