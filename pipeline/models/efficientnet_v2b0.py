@@ -4,10 +4,8 @@ The input `(pixel - 128) / 128` is converted in the graph to that of Keras' Imag
 and squeeze-and-excite are slow in int8, and lose accuracy there.
 """
 
-from pathlib import Path
-
 from pipeline.models.applications import with_classifier
-from pipeline.models.pretrained.downloads import keras_file
+from pipeline.models.pretrained.downloads import KerasFile, keras_file
 from pipeline.recipe.section import NoSettings
 from targets.untyped import KerasModel, Tensor
 
@@ -52,7 +50,7 @@ def _backbone(image: Tensor) -> KerasModel:
     )
 
 
-def imagenet(settings: NoSettings) -> Path:
+def imagenet(settings: NoSettings) -> KerasFile:
     return keras_file(
         "efficientnet_v2", "efficientnetv2-b0_notop.h5", md5="893217f2bb855e2983157299931e43ff"
     )
