@@ -66,7 +66,8 @@ def fit_head(model: KerasModel, data: Dataset, *, balanced: bool, seed: int, thr
         balanced=balanced,
     )
     with threadpool_limits(threads):
-        own = probing.judged(*dense.get_weights(), strength=None)
+        kernel, bias = dense.get_weights()
+        own = probing.judged(kernel, bias, strength=None)
         # The first of equally good probes: the most regularised.
         probe = max(map(probing.probe, STRENGTHS), key=lambda head: head.validation_top1)
     if own.validation_top1 >= probe.validation_top1:
