@@ -129,6 +129,14 @@ def test_from_scratch_means_without_the_teachers_features_too(lane: Lane) -> Non
     assert variant(recipe, "kd", 0).distill.features == "rkd"
 
 
+def test_a_student_from_random_weights_freezes_none_of_them(lane: Lane) -> None:
+    frozen = [("distill.freeze_batch_norm", True), ("distill.frozen_share", 0.5)]
+    recipe = lane.recipe(("distill.weights", "imagenet"), *frozen)
+    kd, random = (variant(recipe, chain, 0).distill for chain in ("kd", "random"))
+    assert (kd.freeze_batch_norm, kd.frozen_share) == (True, 0.5)
+    assert (random.freeze_batch_norm, random.frozen_share) == (False, 0.0)
+
+
 def test_what_initial_weights_buy_is_a_variant_where_the_recipe_gives_them(lane: Lane) -> None:
     plain = lane.recipe()
     inheriting = plain.distill.model_copy(update={"init": "teacher"})

@@ -67,6 +67,14 @@ def test_variants_and_steps_stand_in_their_order(table: Ablation) -> None:
     assert Ablation.model_validate_json(document) == table
 
 
+def test_the_student_on_labels_is_from_scratch_only_where_no_weights_are_given(
+    table: Ablation,
+) -> None:
+    plain = tabulate(*observed(**{k: v for k, v in WRONG.items() if k != "student_random"}))
+    described = [v.description for t in (plain, table) for v in t.variants if "scratch" in v.name]
+    assert described == ["student from scratch", "student on labels alone, same initial weights"]
+
+
 def test_a_variant_has_its_mean_and_its_interval_over_seeds(table: Ablation) -> None:
     (kd,) = (v for v in table.variants if v.name == "student_kd")
     assert kd.top1 == pytest.approx(1 - 481 / 6000)

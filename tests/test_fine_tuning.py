@@ -1,5 +1,8 @@
 """Pretrained networks: the head first, frozen layers, the best epoch."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,16 +13,17 @@ import pytest
 
 from pipeline.datasets.splits import Dataset, Samples, Split
 from pipeline.engine.progress import EpochProgress, SilentConsole, SilentEpochs
-from pipeline.recipe.schema import TrainingConfig
+from pipeline.recipe.schema import InitialisedConfig, TrainingConfig
 from pipeline.training.checkpoint import EpochRecord, best_of, kept
 from pipeline.training.freezing import frozen
 from pipeline.training.head import fit_head
 from pipeline.training.inference import make_predict
 from pipeline.training.loop import Task, fit
 from targets.evaluation import metrics
+from tests.conftest import THREADS
 from tests.tasks import small_network, small_task
 
-CFG = TrainingConfig(epochs=3, batch_size=64, learning_rate=0.05)
+CFG = InitialisedConfig(epochs=3, batch_size=64, learning_rate=0.05)
 
 
 def trained(task: Task, folder: Path, **changes: Any) -> list[EpochRecord]:
@@ -70,7 +74,7 @@ def test_the_first_share_of_the_layers_stays_and_the_rest_learns(
 
 def test_the_head_is_never_frozen(stripes_data: Dataset) -> None:
     model = small_network(stripes_data)
-    with frozen(model, TrainingConfig(frozen_share=0.999)):
+    with frozen(model, InitialisedConfig(frozen_share=0.999)):
         assert [layer.name for layer in model.layers if layer.trainable] == ["logits"]
     assert all(layer.trainable for layer in model.layers)
 
@@ -103,7 +107,7 @@ def stopping(after: int) -> Any:
     return progress
 
 
-BEST = TrainingConfig(
+BEST = InitialisedConfig(
     epochs=6, batch_size=64, learning_rate=0.3, keep="best", label_smoothing=0.1,
     balance="sampling", freeze_batch_norm=True,
 )  # fmt: skip
@@ -172,15 +176,63 @@ def test_a_fitted_head_reads_the_features_of_an_untrained_network(classes: int) 
     data = coloured_data(classes)
     model, val = small_network(data), data[Split.VAL]
     before = [weight.numpy() for weight in model.weights[:-2]]
-    head = fit_head(model, data, balanced=False, seed=0)
+    head = fit_head(model, data, balanced=False, seed=0, threads=THREADS)
     reached = metrics.top1(make_predict(model, data.input)(val.images), val.labels)
     assert reached == head.validation_top1 > 0.9
     for old, new in zip(before, model.weights[:-2], strict=True):
         np.testing.assert_array_equal(old, new.numpy())
     again = small_network(data)
-    again.set_weights(model.get_weights())
-    fit_head(again, data, balanced=False, seed=0)
+    again.set_weights([*model.get_weights()[:-2], *again.get_weights()[-2:]])
+    fit_head(again, data, balanced=False, seed=0, threads=THREADS)
     np.testing.assert_array_equal(model.get_weights()[-2], again.get_weights()[-2])
+
+
+def test_a_head_that_comes_with_the_weights_is_kept_if_the_probe_is_no_better() -> None:
+    data = coloured_data(3)
+    fitted = small_network(data)
+    fit_head(fitted, data, balanced=False, seed=0, threads=THREADS)
+    own = [2 * weights for weights in fitted.get_weights()[-2:]]
+    for order, stays in (((0, 1, 2), True), ((2, 1, 0), False)):  # the same classes, and others
+        model = small_network(data)
+        given = [weights[..., list(order)] for weights in own]
+        model.set_weights([*fitted.get_weights()[:-2], *given])
+        head = fit_head(model, data, balanced=False, seed=0, threads=THREADS)
+        same = [np.array_equal(*both) for both in zip(model.get_weights()[-2:], given, strict=True)]
+        assert same == [stays, stays]
+        assert ("head of the initial weights kept" in head.line("teacher")) is stays
+
+
+PROBE = """
+from pipeline.training import session
+session.start(seed=0, threads=1)
+import hashlib
+import numpy as np
+from tf_keras import Sequential, layers
+from pipeline.datasets.splits import Dataset, Samples, Split
+from pipeline.training.head import fit_head
+
+random = np.random.default_rng(0)
+images = random.integers(0, 256, (600, 20, 20, 3), np.uint8)
+samples = Samples(images=images, labels=np.arange(600) % 5)
+data = Dataset(name="p", classes=tuple("abcde"), splits=dict.fromkeys(Split, samples), sha256="")
+model = Sequential([layers.Input((20, 20, 3)), layers.Flatten(), layers.Dense(5)])
+fit_head(model, data, balanced=False, seed=0, threads=2)
+print(hashlib.sha256(model.get_weights()[0].tobytes()).hexdigest())
+"""
+
+
+def test_a_fitted_head_has_the_same_bytes_whatever_the_threads_of_the_environment() -> None:
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", PROBE],
+            env={**os.environ, "OPENBLAS_NUM_THREADS": threads},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for threads in ("1", "2")
+    }
+    assert len(digests) == 1
 
 
 def test_a_class_without_training_images_is_never_the_answer() -> None:
@@ -191,6 +243,6 @@ def test_a_class_without_training_images_is_never_the_answer() -> None:
         name="c", classes=data.classes, splits={**data.splits, Split.TRAIN: train}, sha256=""
     )
     model = small_network(without)
-    fit_head(model, without, balanced=True, seed=0)
+    fit_head(model, without, balanced=True, seed=0, threads=THREADS)
     answers = make_predict(model, data.input)(train.images).argmax(axis=1)
     assert set(answers) == {0, 2}

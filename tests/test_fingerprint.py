@@ -15,6 +15,7 @@ from pipeline.engine import fingerprint, uses
 from pipeline.engine.graph import STAGES
 from pipeline.engine.manifest import StageKey
 from pipeline.recipe.load import load, parse_override
+from targets.digest import file_sha256
 from tests.conftest import Lane
 
 ROOT = Path(__file__).parent.parent
@@ -107,6 +108,41 @@ def test_initial_weights_decide_by_their_contents(stage: str, tmp_path: Path) ->
     assert one == same
     assert one != other
     assert one != key(stage)
+
+
+def test_initial_weights_are_read_once_until_they_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+
+    def counted(path: Path) -> str:
+        read.append(path)
+        return file_sha256(path)
+
+    monkeypatch.setattr(fingerprint, "file_sha256", counted)
+    file = tmp_path / "a.npz"
+    file.write_bytes(b"one")
+    first, again = (key("distill", f"distill.weights={file}") for _ in range(2))
+    assert (first, len(read)) == (again, 1)
+    file.write_bytes(b"three")
+    assert key("distill", f"distill.weights={file}") != first
+
+
+def test_a_plan_downloads_no_weights_and_they_decide_the_same_when_they_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pooch
+
+    monkeypatch.setattr(pooch, "retrieve", lambda *_, **__: pytest.fail("it downloads"))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    whole = 'teacher={family = "efficientnet_v2b0", weights = "imagenet"}'
+    before = key("teacher", whole)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "efficientnetv2-b0_notop.h5").write_bytes(b"weights")
+    assert key("teacher", whole) == before
+    other = key("teacher", 'teacher={family = "resnet50v2", weights = "imagenet"}')
+    shown = fingerprint.difference(before, other)
+    assert "teacher.weights efficientnet" in shown
 
 
 def test_weights_of_imagenet_decide_by_the_file_that_is_found() -> None:

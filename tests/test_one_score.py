@@ -10,12 +10,14 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.datasets.splits import Dataset, Samples, Split, three_way
+from pipeline.export import description
 from pipeline.recipe.schema import TeacherConfig
 from pipeline.teachers import open_teacher
 from pipeline.teachers.check import require_teaches
 from pipeline.teachers.contract import raw_input
 from targets.bench.plan import logits_of
 from targets.errors import InputError
+from targets.formats.input_spec import image_input
 from targets.formats.model_io import ModelIO
 from tests.conftest import stripes
 from tests.teacher_files import TO_1, answers, fitted
@@ -147,3 +149,11 @@ def test_a_sigmoid_that_rounds_to_1_stays_a_number() -> None:
     sure = ModelIO(shape=(1,), output="probabilities").logits(np.array([[1.0], [0.0]], np.float32))
     assert np.isfinite(sure).all()
     np.testing.assert_allclose(sure[0], [np.log(2.0**-24), 0])
+
+
+def test_a_quantized_sigmoid_gives_probabilities_though_its_largest_is_above_1() -> None:
+    scores = np.array([[0.0], [255 * 0.003922]], np.float32)
+    assert scores.max() > 1
+    found = description.reading(scores, image_input(8, 8, 1))
+    assert found is not None
+    assert found.output == "probabilities"

@@ -218,6 +218,21 @@ def test_logits_of_the_test_split_are_handed_on_if_there_are_any(
         np.testing.assert_array_equal(np.load(mine.exports.folder / name), given["test"])
 
 
+def test_views_that_precomputed_logits_lack_are_refused_with_advice_that_works(
+    finished: Lane, tmp_path: Path
+) -> None:
+    path = logits_file(tmp_path / "logits.npz", finished)
+    views = (("augmentation.crop", 0.5), ("augmentation.brightness", 0.2))
+    advice = (
+        "Set augmentation.shift = 0, augmentation.crop = 1.0, augmentation.brightness = 0.0, or"
+    )
+    with pytest.raises(InputError, match=advice):
+        stages(finished, tmp_path / "refused", path, *views)
+    plain = (("augmentation.crop", 1.0), ("augmentation.brightness", 0.0))
+    mine = stages(finished, tmp_path / "taken", path, *views, *plain, ("augmentation.shift", 0))
+    assert mine.logits.views == 1
+
+
 @pytest.mark.parametrize(
     ("suffix", "dtype", "precision"),
     [("onnx", "uint8", "float32"), ("tflite", None, "float32"), ("tflite", "uint8", "int8")],

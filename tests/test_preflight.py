@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,16 @@ import tensorflow as tf
 import tf_keras
 from tf_keras import layers
 
+from pipeline.engine.artifacts import Checkpoint, TeacherLogits
 from pipeline.models import STUDENTS
 from pipeline.models.network import NetworkSpec, build
 from pipeline.quantization.preflight import problems, require_quantizable
 from pipeline.quantization.scheme import quantize_per_channel
+from pipeline.stages import quantize
 from targets.errors import InputError
 from targets.formats.input_spec import image_input
+from tests.conftest import Lane
+from tests.kept import job, kept
 
 IMAGE, SERIES = (8, 8, 3), (8, 4)
 
@@ -196,3 +201,12 @@ def test_a_model_of_one_s_own_class_is_reported() -> None:
 
     (problem,) = problems(Own(name="own"))
     assert "only functional" in problem.why
+
+
+def test_a_trained_student_is_quantized_without_the_file_of_its_initial_weights(
+    finished: Lane, tmp_path: Path
+) -> None:
+    given = job(finished, tmp_path, ("distill.weights", "gone.npz"), ("quantize.epochs", 1))
+    logits, distill = kept(finished, "logits", TeacherLogits), kept(finished, "distill", Checkpoint)
+    made = quantize.run(given.recipe.quantize, tmp_path, job=given, logits=logits, distill=distill)
+    assert made.quantized

@@ -327,7 +327,7 @@ def test_without_a_network_the_error_names_file_place_and_digest(
     from pipeline.models.pretrained.initial import weights_file
 
     with pytest.raises(InputError) as error:
-        weights_file("imagenet", TEACHERS[family], TEACHERS[family].Settings(), name=family)
+        weights_file("imagenet", TEACHERS[family], TEACHERS[family].Settings(), name=family).path()
     for part in (named, str(tmp_path / "models"), "https://storage.googleapis.com/"):
         assert part in str(error.value)
 

@@ -163,12 +163,33 @@ def test_the_loss_is_carried_into_quantization_aware_training() -> None:
     assert (own.loss, own.temperature, own.alpha) == ("kd", 4.0, 0.9)
 
 
+@pytest.mark.parametrize("loss", [(), ("quantize.loss=kd",)])
+def test_the_loss_on_labels_is_carried_into_quantization_aware_training(
+    loss: tuple[str, ...],
+) -> None:
+    distill = ("distill.balance=weights", "distill.label_smoothing=0.1")
+    recipe = loaded(*distill, *loss)
+    assert (recipe.quantize.balance, recipe.quantize.label_smoothing) == ("weights", 0.1)
+    own = loaded(*distill, "quantize.balance=none", *loss).quantize
+    assert (own.balance, own.label_smoothing) == ("none", 0.1)
+
+
+def test_frozen_layers_may_come_from_the_teacher() -> None:
+    teacher = 'teacher={family = "mobilenet_v1"}'
+    recipe = loaded(teacher, 'distill={init = "teacher", freeze_batch_norm = true}')
+    assert recipe.distill.freeze_batch_norm
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("teacher.scale=0.5", "teacher.scale: describes a teacher's file"),
         ("distill.feature_weight=2", "distill.feature_weight: without distill.features"),
         ('distill={init = "teacher"}', "distill.init: teacher needs one family"),
+        ("teacher.frozen_share=0.5", "teacher.frozen_share: keeps layers at their initial weights"),
+        ("distill.freeze_batch_norm=true", "which are random here; set distill.weights"),
+        ("quantize.freeze_batch_norm=true", "quantize.freeze_batch_norm: unknown key"),
+        ("quantize.frozen_share=0.5", "quantize.frozen_share: unknown key"),
     ],
 )
 def test_what_would_be_ignored_is_explained(text: str, message: str) -> None:

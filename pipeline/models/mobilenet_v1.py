@@ -6,7 +6,6 @@ From 64 pixels on as published, and with Keras' ImageNet weights; those were tra
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, NamedTuple
 
 from pydantic import Field
@@ -20,7 +19,7 @@ from pipeline.models.layers import (
     relu6,
     scaled,
 )
-from pipeline.models.pretrained.downloads import keras_file
+from pipeline.models.pretrained.downloads import KerasFile, keras_file
 from pipeline.recipe.section import PositiveFloat, PositiveInt, Section
 from targets.untyped import KerasModel
 
@@ -62,7 +61,7 @@ def build(shape: tuple[int, ...], classes: int, *, name: str, settings: Settings
     return Model(image, classifier(x, classes), name=name)
 
 
-def imagenet(settings: Settings) -> Path:
+def imagenet(settings: Settings) -> KerasFile:
     """Keras' weights, as trained on 224 pixels, without the classifier."""
     width = {0.25: "2_5", 0.5: "5_0", 0.75: "7_5", 1.0: "1_0"}.get(settings.width_multiplier)
     return keras_file("mobilenet", width and f"mobilenet_{width}_224_tf_no_top.h5", widths=IMAGENET)

@@ -6,7 +6,6 @@ From 64 pixels on as published, and with Keras' ImageNet weights; those were tra
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, NamedTuple
 
 from pydantic import Field
@@ -20,7 +19,7 @@ from pipeline.models.layers import (
     relu6,
     scaled,
 )
-from pipeline.models.pretrained.downloads import keras_file
+from pipeline.models.pretrained.downloads import KerasFile, keras_file
 from pipeline.recipe.section import PositiveFloat, PositiveInt, Section
 from targets.untyped import KerasModel
 
@@ -76,7 +75,7 @@ def build(shape: tuple[int, ...], classes: int, *, name: str, settings: Settings
     return Model(image, classifier(x, classes), name=name)
 
 
-def imagenet(settings: Settings) -> Path:
+def imagenet(settings: Settings) -> KerasFile:
     """Keras' weights, as trained on 224 pixels, without the classifier."""
     width = float(settings.width_multiplier)
     name = f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{width}_224_no_top.h5"

@@ -4,10 +4,8 @@ The input `(pixel - 128) / 128` is converted in the graph to that of Keras' Imag
 batch norms in front of convolutions have no quantization in tfmot.
 """
 
-from pathlib import Path
-
 from pipeline.models.applications import with_classifier
-from pipeline.models.pretrained.downloads import keras_file
+from pipeline.models.pretrained.downloads import KerasFile, keras_file
 from pipeline.recipe.section import NoSettings
 from targets.untyped import KerasModel
 
@@ -29,7 +27,7 @@ def build(shape: tuple[int, ...], classes: int, *, name: str, settings: NoSettin
     )
 
 
-def imagenet(settings: NoSettings) -> Path:
+def imagenet(settings: NoSettings) -> KerasFile:
     return keras_file(
         "resnet",
         "resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5",

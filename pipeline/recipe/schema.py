@@ -136,25 +136,32 @@ class TrainingConfig(Section):
     balance: Literal["none", "weights", "sampling"] = "none"
     """Against unequal classes: `weights` gives each class the same total weight in the loss on
     labels, `sampling` draws images so that each class is met equally often."""
-    freeze_batch_norm: bool = False
-    """Keep the statistics and factors of batch norm: for pretrained weights and small batches."""
-    frozen_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the layers, from the input on, that keep their initial weights: less time per step,
-    for pretrained weights and few images."""
     keep: Literal["last", "best"] = "last"
     """Weights of the last epoch, or of the epoch that was best on the validation split; of several
     equally good ones, of the last."""
 
 
-class TeacherConfig(TrainingConfig, TeacherFileConfig, PluginSection):
+class InitialisedConfig(TrainingConfig):
+    """A training that can start from pretrained weights."""
+
+    weights: str | None = None
+    """Initial weights: `imagenet`, or a file (.keras, .h5, .npz, .pth); null takes random ones. A
+    classifier of the file for as many classes is kept, unless one that is fitted on the features is
+    better on the validation split."""
+    freeze_batch_norm: bool = False
+    """Keep the statistics and factors of batch norm: for pretrained weights and small batches."""
+    frozen_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the layers, from the input on, that keep their initial weights: less time per step,
+    for pretrained weights and few images."""
+
+
+class TeacherConfig(InitialisedConfig, TeacherFileConfig, PluginSection):
     PLUGINS, PLUGIN_KEY = TEACHERS, "family"
 
     family: Annotated[str, _plugin(TEACHERS)] = "resnet"
     size: Annotated[int, Field(ge=8)] | None = None
     """Side of the teacher's images in pixels, of the same crops as the student's; null takes
     `dataset.size`."""
-    weights: str | None = None
-    """Initial weights: `imagenet`, or a file (.keras, .h5, .npz, .pth); null takes random ones."""
     cutout: Annotated[int, Field(ge=0)] | None = None
     """Replaces `augmentation.cutout`: it helps a long teacher and hurts a short student."""
     file: Path | None = None
@@ -204,15 +211,13 @@ class DistillationConfig(TrainingConfig):
         return self
 
 
-class DistillConfig(DistillationConfig, PluginSection):
+class DistillConfig(DistillationConfig, InitialisedConfig, PluginSection):
     PLUGINS, PLUGIN_KEY = STUDENTS, "family"
 
     family: Annotated[str, _plugin(STUDENTS), BeforeValidator(_no_teacher)] = "mobilenet_v1"
     init: Literal["random", "teacher"] = "random"
     """`teacher`: the student starts with a subset of the weights of its teacher, which must be of
-    the same family. Source: Xu et al. 2024, arXiv 2311.18823."""
-    weights: str | None = None
-    """Initial weights in place of `init`: as `teacher.weights`."""
+    the same family; excludes `weights`. Source: Xu et al. 2024, arXiv 2311.18823."""
     cutmix: Annotated[float, Field(ge=0)] = 0.0
     """As `mixup`, but a rectangle of the image is replaced by that of another one."""
     mixup: Annotated[float, Field(ge=0)] = 0.0
@@ -397,18 +402,35 @@ class Recipe(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _frozen_layers_are_pretrained(self) -> Self:
+        pretrained = {
+            "teacher": self.teacher.weights is not None,
+            "distill": self.distill.weights is not None or self.distill.init == "teacher",
+        }
+        for name, cfg in (("teacher", self.teacher), ("distill", self.distill)):
+            for key in ("freeze_batch_norm", "frozen_share"):
+                if getattr(cfg, key) and not pretrained[name]:
+                    raise ValueError(
+                        f"{name}.{key}: keeps layers at their initial weights, which are random "
+                        f"here; set {name}.weights, or leave it out"
+                    )
+        return self
+
     @model_validator(mode="before")
     @classmethod
     def _quantize_as_distilled(cls, tree: object) -> object:
-        """The loss is carried into quantization-aware training, unless that names its own."""
+        """The losses are carried into quantization-aware training, unless that names its own."""
         if not isinstance(tree, dict):
             return tree
         distill, quantize = tree.get("distill", {}), tree.get("quantize", {})
         tables = isinstance(distill, dict) and isinstance(quantize, dict)
-        if not tables or "loss" in quantize:
+        if not tables:
             return tree
-        carried = {key: distill[key] for key in LOSS_KEYS if key in distill}
+        keys = LABEL_KEYS if "loss" in quantize else (*LOSS_KEYS, *LABEL_KEYS)
+        carried = {key: distill[key] for key in keys if key in distill}
         return {**tree, "quantize": {**carried, **quantize}}
 
 
 LOSS_KEYS = ("loss", "temperature", "alpha", "parameters")
+LABEL_KEYS = ("balance", "label_smoothing")

@@ -31,7 +31,9 @@ def run(
     student = initial_student(cfg, network, teacher)
     state = job.scratch / "distill.npz"
     if cfg.weights is not None and not state.exists():
-        head = fit_head(student, data, balanced=cfg.balance != "none", seed=seed)
+        head = fit_head(
+            student, data, balanced=cfg.balance != "none", seed=seed, threads=job.recipe.threads
+        )
         job.console.say(head.line("distill"))
     history = fit(
         make_task(cfg, student, job=job, teacher=teacher, logits=logits),

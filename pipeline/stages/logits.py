@@ -19,7 +19,7 @@ from pipeline.recipe.schema import LogitsConfig
 from pipeline.teachers.stored import open_stored
 from pipeline.training import session
 from pipeline.training.ahead import background_threads, made_ahead
-from pipeline.training.augmentation import ViewTable, require_fit, training_view
+from pipeline.training.augmentation import Each, ViewTable, require_fit, training_view
 from targets.errors import InputError
 
 CHUNK = 512
@@ -39,26 +39,26 @@ def run(cfg: LogitsConfig, out: Path, *, job: Job, teacher: Teacher) -> TeacherL
     train = data[Split.TRAIN]
     shape = (count, len(train), len(data.classes))
     stored = open_memmap(made.path, "w+", np.float16, shape)  # type: ignore[no-untyped-call]
-    for view in range(count):
-        job.console.say(f"logits    view {view + 1}/{count} of {len(train)} images")
-        table = training_view(augmentation, data, seed=job.recipe.seed, view=view)
-        with closing(made_ahead(_rendered(table, train))) as ahead:
-            for index, raw in ahead:
-                with np.errstate(over="ignore"):
-                    stored[view, index] = opened.logits(raw)
-        if not np.isfinite(stored[view]).all():
-            raise InputError(
-                f"teacher {teacher.file}: gives NaN, or logits beyond ±65504, for some training "
-                f"images (view {view}). Its weights are damaged, or it gets pixels in another "
-                "range than it was trained on: see teacher.scale."
-            )
+    with background_threads() as pool:
+        for view in range(count):
+            job.console.say(f"logits    view {view + 1}/{count} of {len(train)} images")
+            table = training_view(augmentation, data, seed=job.recipe.seed, view=view)
+            with closing(made_ahead(_rendered(table, train, pool.map))) as ahead:
+                for index, raw in ahead:
+                    with np.errstate(over="ignore"):
+                        stored[view, index] = opened.logits(raw)
+            if not np.isfinite(stored[view]).all():
+                raise InputError(
+                    f"teacher {teacher.file}: gives NaN, or logits beyond ±65504, for some "
+                    f"training images (view {view}). Its weights are damaged, or it gets pixels in "
+                    "another range than it was trained on: see teacher.scale."
+                )
     stored.flush()
     return made
 
 
-def _rendered(table: ViewTable, train: Samples) -> Iterator[tuple[Index, Images]]:
+def _rendered(table: ViewTable, train: Samples, each: Each) -> Iterator[tuple[Index, Images]]:
     """The view in chunks, each with the places of its images."""
-    with background_threads() as pool:
-        for start in range(0, len(train), CHUNK):
-            index = np.arange(start, min(start + CHUNK, len(train)))
-            yield index, table.render(train, index, each=pool.map)
+    for start in range(0, len(train), CHUNK):
+        index = np.arange(start, min(start + CHUNK, len(train)))
+        yield index, table.render(train, index, each=each)

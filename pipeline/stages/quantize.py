@@ -19,7 +19,7 @@ def run(
     cfg: QuantizeConfig, out: Path, *, job: Job, logits: TeacherLogits, distill: Checkpoint
 ) -> Checkpoint:
     recipe, data, seed = job.recipe, job.dataset(), job.seed(cfg)
-    preflight.require_trainable(recipe, data, teacher=job.teacher_dataset(), seed=seed)
+    preflight.require_int8(recipe, data, seed=seed)
     session.start(seed=seed, threads=recipe.threads)
     taught = data.for_distillation()
     student = restore(distill)

@@ -1,5 +1,6 @@
 """Train the teacher on the labels, or take the user's own after a check of its accuracy."""
 
+import json
 import shutil
 from functools import partial
 from pathlib import Path
@@ -56,11 +57,15 @@ def _adopt(file: Path, cfg: TeacherConfig, out: Path, job: Job, data: Dataset) -
 
 def _require_plain(augmentation: AugmentationConfig, file: Path) -> None:
     if augmentation.changes:
+        remedy = [
+            f"augmentation.{key} = {json.dumps(value)}"
+            for key, value in AugmentationConfig(shift=0)
+            if getattr(augmentation, key) != value
+        ]
         raise InputError(
             f"teacher {file}: precomputed logits are of the images as they are, and the recipe "
             "trains the student on augmented ones: a student that gets other pixels than its "
-            "teacher learns less. Set augmentation.shift = 0, augmentation.flip = false and "
-            "augmentation.cutout = 0, or give the network itself."
+            f"teacher learns less. Set {', '.join(remedy)}, or give the network itself."
         )
 
 
@@ -90,7 +95,9 @@ def _train(cfg: TeacherConfig, out: Path, job: Job, data: Dataset) -> Teacher:
     )
     state = job.scratch / "teacher.npz"
     if cfg.weights is not None and not state.exists():
-        head = fit_head(model, data, balanced=cfg.balance != "none", seed=task.seed)
+        head = fit_head(
+            model, data, balanced=cfg.balance != "none", seed=task.seed, threads=job.recipe.threads
+        )
         job.console.say(head.line("teacher"))
     history = fit(
         task,

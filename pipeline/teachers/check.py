@@ -82,7 +82,7 @@ def _require_kind(logits: Logits, teacher: OpenTeacher, cfg: TeacherFileConfig) 
         )
     # The adapter makes two scores of a single one: 0, and the score.
     single = logits.shape[1] == 2 and bool((logits == 0).all(axis=0).any())
-    within = logits.min() >= 0 and logits.max() <= 1
+    within = metrics.from_0_to_1(logits)
     if cfg.output == "logits" and within and (sums_to_1.all() or single):
         kind = "one score from 0 to 1" if single else "none below 0, and each row sums to 1"
         raise InputError(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pipeline.recipe.schema import TrainingConfig
+from pipeline.recipe.schema import InitialisedConfig, TrainingConfig
 from targets.untyped import KerasLayer, KerasModel
 
 
@@ -25,6 +25,8 @@ def frozen(model: KerasModel, cfg: TrainingConfig) -> Iterator[None]:
 
 def _to_freeze(model: KerasModel, cfg: TrainingConfig) -> list[KerasLayer]:
     """Batch norm, and the first layers, but never the last one: it is the new head."""
+    if not isinstance(cfg, InitialisedConfig):
+        return []
     first = min(round(cfg.frozen_share * len(model.layers)), len(model.layers) - 1)
     norms = [one for one in model.layers if type(one).__name__ == "BatchNormalization"]
     return [*model.layers[:first], *(norms if cfg.freeze_batch_norm else ())]

@@ -2,7 +2,8 @@
 
 From a random head the first steps destroy what the layers below have learned (Kumar et al. 2022,
 arXiv 2202.10054). So the head starts as a linear probe: multinomial logistic regression on the
-features of the images as they are.
+features of the images as they are. A head that the initial weights bring along is kept where the
+probe is no better on the validation split.
 """
 
 import warnings
@@ -33,32 +34,46 @@ class Head:
     kernel: Doubles
     """[features, classes]"""
     bias: Doubles
-    strength: float
+    strength: float | None
+    """Value of C; None for the head of the initial weights."""
     validation_top1: float
 
     def line(self, stage: str) -> str:
         """For the console."""
-        return (
-            f"{stage:<9} head fitted on the features (C {self.strength:g}): validation "
-            f"{100 * self.validation_top1:.2f} %"
-        )
+        how = "of the initial weights kept"
+        if self.strength is not None:
+            how = f"fitted on the features (C {self.strength:g})"
+        return f"{stage:<9} head {how}: validation {100 * self.validation_top1:.2f} %"
 
 
-def fit_head(model: KerasModel, data: Dataset, *, balanced: bool, seed: int) -> Head:
-    """Write a fitted head into the last layer of `model`, a dense one, and return it."""
+def fit_head(model: KerasModel, data: Dataset, *, balanced: bool, seed: int, threads: int) -> Head:
+    """Write the best head into the last layer of `model`, a dense one, and return it.
+
+    The number of `threads` of BLAS decides the last bits of a probe.
+    """
+    import sklearn.linear_model  # noqa: F401  # the limit holds for libraries that are loaded
+    from threadpoolctl import threadpool_limits
+
     dense = model.layers[-1]
     features = _Features(model, data)
     train, val = data[Split.TRAIN], data[Split.VAL]
     chosen = np.flatnonzero(train.labels != UNLABELLED)
     chosen = chosen[epoch_order(len(chosen), seed=seed, epoch=0)[:MOST_IMAGES]]
-    head = _best_probe(
+    probing = _Probing(
         train=(features(train, chosen), train.labels[chosen]),
         val=(features(val, np.arange(len(val))), val.labels),
         classes=len(data.classes),
         balanced=balanced,
     )
-    dense.set_weights([head.kernel.astype(np.float32), head.bias.astype(np.float32)])
-    return head
+    with threadpool_limits(threads):
+        kernel, bias = dense.get_weights()
+        own = probing.judged(kernel, bias, strength=None)
+        # The first of equally good probes: the most regularised.
+        probe = max(map(probing.probe, STRENGTHS), key=lambda head: head.validation_top1)
+    if own.validation_top1 >= probe.validation_top1:
+        return own
+    dense.set_weights([probe.kernel.astype(np.float32), probe.bias.astype(np.float32)])
+    return probe
 
 
 class _Features:
@@ -74,43 +89,38 @@ class _Features:
         return np.concatenate([self._run(samples.images[index[i : i + BATCH]])[0] for i in batches])
 
 
-def _best_probe(
-    *,
-    train: tuple[Features, Labels],
-    val: tuple[Features, Labels],
-    classes: int,
-    balanced: bool,
-) -> Head:
-    """The probe that is best on `val`; of equally good ones the most regularised."""
-    probes = (_probe(*train, val, strength, classes, balanced) for strength in STRENGTHS)
-    return max(probes, key=lambda head: (head.validation_top1, -head.strength))
+@dataclass(frozen=True, kw_only=True)
+class _Probing:
+    """Probes of one network on one data set."""
 
+    train: tuple[Features, Labels]
+    val: tuple[Features, Labels]
+    classes: int
+    balanced: bool
 
-def _probe(
-    features: Features,
-    labels: Labels,
-    val: tuple[Features, Labels],
-    strength: float,
-    classes: int,
-    balanced: bool,
-) -> Head:
-    """On standardised features, so that C means the same for every network."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
+    def probe(self, strength: float) -> Head:
+        """On standardised features, so that C means the same for every network."""
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.linear_model import LogisticRegression
 
-    mean, spread = features.mean(axis=0), features.std(axis=0)
-    spread = np.maximum(spread, 0.1 * spread.mean())  # a feature that hardly moves gets no weight
-    regression = LogisticRegression(
-        C=strength, max_iter=300, class_weight="balanced" if balanced else None
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # near enough to start from
-        regression.fit((features - mean) / spread, labels)
-    kernel, bias = _for_all_classes(regression, classes)
-    kernel = kernel / spread[:, None]
-    bias = bias - mean @ kernel
-    top1 = metrics.top1(val[0] @ kernel + bias, val[1])
-    return Head(kernel=kernel, bias=bias, strength=strength, validation_top1=top1)
+        features, labels = self.train
+        mean, spread = features.mean(axis=0), features.std(axis=0)
+        spread = np.maximum(spread, 0.1 * spread.mean())  # one that hardly moves gets no weight
+        regression = LogisticRegression(
+            C=strength, max_iter=300, class_weight="balanced" if self.balanced else None
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # near enough to start from
+            regression.fit((features - mean) / spread, labels)
+        kernel, bias = _for_all_classes(regression, self.classes)
+        kernel = kernel / spread[:, None]
+        bias = bias - mean @ kernel
+        return self.judged(kernel, bias, strength)
+
+    def judged(self, kernel: Doubles, bias: Doubles, strength: float | None) -> Head:
+        features, labels = self.val
+        top1 = metrics.top1(features @ kernel + bias, labels)
+        return Head(kernel=kernel, bias=bias, strength=strength, validation_top1=top1)
 
 
 class _Regression(Protocol):

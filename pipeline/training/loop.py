@@ -1,10 +1,11 @@
 """The one training loop: teacher, student and quantization-aware fine-tuning use it.
 
-A plain `tf.function` step over numpy batches: with deterministic kernels and rendered views 0.97
-times the images per second of Keras `fit`, and 1.3 times those of a channels-last PyTorch loop, on
-two CPU cores (`benchmarks/results/train_step.json`). Never `jit_compile`, which costs 8-14 times
-the CPU time there. Everything random is a pure function of (seed, epoch, index), and each epoch
-ends in a checkpoint, so that an interrupted run resumes to the bytes of an uninterrupted one.
+A plain `tf.function` step over numpy batches. On two CPU cores, before batches were made ahead in
+threads (2026-11-23, `benchmarks/results/train_step.json`), it had 0.97 times the images per second
+of Keras `fit` and 1.3 times those of a channels-last PyTorch loop. Never `jit_compile`, which costs
+8-14 times the CPU time there. Everything random is a pure function of (seed, epoch, index), and
+each epoch ends in a checkpoint, so that an interrupted run resumes to the bytes of an uninterrupted
+one.
 """
 
 from collections.abc import Callable, Iterator

@@ -23,15 +23,16 @@ def require_trainable(recipe: Recipe, data: Dataset, *, teacher: Dataset, seed: 
     `teacher` is the data at the size of the teacher's images.
     The checks build networks. They do so in a session of their own: start another one after them.
     """
-    session.start(seed=seed, threads=recipe.threads)
+    require_int8(recipe, data, seed=seed)
     require_fit(recipe.augmentation, data, teacher_size=teacher.input.shape[0])
     require_fit(teacher_augmentation(recipe), teacher, cutout="teacher.cutout")
-    _require_int8(recipe, data)
     _require_initial(recipe, data, teacher)
     _require_features(recipe, data, teacher)
 
 
-def _require_int8(recipe: Recipe, data: Dataset) -> None:
+def require_int8(recipe: Recipe, data: Dataset, *, seed: int) -> None:
+    """The part of `require_trainable` that is about the student's int8 files."""
+    session.start(seed=seed, threads=recipe.threads)
     precisions = {*recipe.convert.precisions, *(("int8",) if recipe.ablation.enabled else ())}
     if need_samples(precisions):
         _require_calibration(recipe, data)

@@ -31,14 +31,18 @@ def require_finite(logits: Logits, *, model: str) -> None:
         )
 
 
+def from_0_to_1(scores: Logits) -> bool:
+    """Whether all scores lie in [0, 1], up to `ROUNDING`, as probabilities do."""
+    return bool(np.min(scores) >= -ROUNDING and np.max(scores) <= 1 + ROUNDING)
+
+
 def binary_threshold(scores: Logits) -> float:
     """The threshold of single scores [samples, 1]: 0.5 for probabilities, 0 for logits.
 
-    Scores that all lie in [0, 1], up to `ROUNDING`, are probabilities. Take the threshold from the
-    reference and apply it to its copies: a broken copy of a sigmoid must not choose its own.
+    Take the threshold from the reference and apply it to its copies: a broken copy of a sigmoid
+    must not choose its own.
     """
-    low, high = float(np.min(scores)), float(np.max(scores))
-    return 0.5 if low >= -ROUNDING and high <= 1 + ROUNDING else 0.0
+    return 0.5 if from_0_to_1(scores) else 0.0
 
 
 def predicted(scores: Logits, *, threshold: float | None = None) -> npt.NDArray[np.intp]:

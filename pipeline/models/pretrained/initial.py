@@ -7,6 +7,7 @@ from pipeline.models import STUDENTS, TEACHERS
 from pipeline.models.contract import NetworkFamily
 from pipeline.models.network import NetworkSpec
 from pipeline.models.pretrained import files
+from pipeline.models.pretrained.downloads import StoredFile, WeightsFile
 from pipeline.models.pretrained.fitting import fit
 from pipeline.recipe.section import Section
 from targets.errors import InputError
@@ -19,8 +20,8 @@ IMAGENET = "imagenet"
 class PretrainedFamily(NetworkFamily, Protocol):
     """A family that has ImageNet weights."""
 
-    def imagenet(self, settings: Any) -> Path:
-        """Their file on this machine; raises `InputError` if it cannot be had."""
+    def imagenet(self, settings: Any) -> WeightsFile:
+        """Their file; raises `InputError` if there is none for `settings`."""
 
 
 def load_initial(model: KerasModel, spec: NetworkSpec, weights: str) -> None:
@@ -28,17 +29,19 @@ def load_initial(model: KerasModel, spec: NetworkSpec, weights: str) -> None:
     the file's has as many classes."""
     family = (TEACHERS if spec.role == "teacher" else STUDENTS)[spec.family]
     settings = family.Settings.model_validate(spec.settings)
-    path = weights_file(weights, family, settings, name=spec.family)
+    path = weights_file(weights, family, settings, name=spec.family).path()
     fit(model, files.read(path), source=str(path))
 
 
-def weights_file(weights: str, family: NetworkFamily, settings: Section, *, name: str) -> Path:
-    """The file that `weights` of a recipe means; it is downloaded if need be."""
+def weights_file(
+    weights: str, family: NetworkFamily, settings: Section, *, name: str
+) -> WeightsFile:
+    """The file that `weights` of a recipe means; nothing is downloaded yet."""
     if weights != IMAGENET:
         path = Path(weights)
         if not path.is_file():
             raise InputError(f"weights {path}: no such file. Give a file, or '{IMAGENET}'.")
-        return path
+        return StoredFile(path)
     if not isinstance(family, PretrainedFamily):
         having = sorted(
             known

@@ -38,6 +38,9 @@ VARIANTS = {
 }
 """Name -> description, in the order of the table."""
 
+SAME_WEIGHTS = {"student_scratch": "student on labels alone, same initial weights"}
+"""Other descriptions where the recipe gives initial weights: `student_random` lacks them alone."""
+
 STEPS = (
     ("student_scratch", "student_kd", "distillation"),
     ("student_random", "student_kd", "initial weights in place of random ones"),
@@ -57,12 +60,13 @@ def tabulate(rows: Sequence[AblationRow], right: Mapping[tuple[str, int], Right]
     ordered = sorted(rows, key=lambda row: row.seed)
     runs = {name: [row for row in ordered if row.variant == name] for name in VARIANTS}
     runs = {name: found for name, found in runs.items() if found}
+    described = {**VARIANTS, **(SAME_WEIGHTS if "student_random" in runs else {})}
     by_seed = {
         name: {row.seed: right[name, row.seed] for row in found} for name, found in runs.items()
     }
     return Ablation(
         test_samples=len(next(iter(right.values()))),
-        variants=tuple(_variant(name, found) for name, found in runs.items()),
+        variants=tuple(_variant(name, described[name], found) for name, found in runs.items()),
         steps=tuple(
             _step(before, after, adds, by_seed[before], by_seed[after])
             for before, after, adds in STEPS
@@ -71,12 +75,12 @@ def tabulate(rows: Sequence[AblationRow], right: Mapping[tuple[str, int], Right]
     )
 
 
-def _variant(name: str, runs: Sequence[AblationRow]) -> Variant:
+def _variant(name: str, description: str, runs: Sequence[AblationRow]) -> Variant:
     top1 = significance.mean_interval([row.top1 for row in runs])
     worst = [row.worst_class_change for row in runs if row.worst_class_change is not None]
     return Variant(
         name=name,
-        description=VARIANTS[name],
+        description=description,
         seeds=tuple(row.seed for row in runs),
         top1=top1.mean,
         top1_interval=_ends(top1),
