@@ -9,10 +9,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import psutil
 from pydantic import BaseModel, ConfigDict
@@ -44,6 +45,8 @@ class Timing(BaseModel):
     images_per_s: float
     cores_taken_by_others: float
     """On average over the timed steps, by other processes and by other guests of the host."""
+    waiting_share: float | None = None
+    """Share of a step that is spent waiting for its batch, where the loop reports it."""
 
 
 @dataclass
@@ -54,6 +57,8 @@ class Stopwatch(SilentEpochs):
     done: int = 0
     readings: list[tuple[float, float, float]] = field(default_factory=list)
     """Wall time, CPU time of this process, and all CPU time that is not idle; in seconds."""
+    waits: list[float] = field(default_factory=list)
+    """Seconds that each step waited for its batch."""
 
     def step(self, done: int = 0, of: int = 0) -> None:
         self.done += 1
@@ -68,7 +73,15 @@ class Stopwatch(SilentEpochs):
             parameters=parameters,
             images_per_s=self.cfg.steps * self.cfg.batch_size / wall_s,
             cores_taken_by_others=max(0.0, (busy_s - own_s) / wall_s),
+            waiting_share=sum(self.waits[WARM_UP_STEPS:]) / wall_s if self.waits else None,
         )
+
+
+def measure(contestant: Callable[[Settings, Stopwatch], int], settings: str) -> None:
+    """Print the timing of a contestant under `settings`, as JSON."""
+    watch = Stopwatch(cfg=Settings.model_validate_json(settings))
+    timing = watch.timing(contestant(watch.cfg, watch))
+    click.echo(timing.model_dump_json(exclude_none=True))
 
 
 def noise(cfg: Settings) -> Samples:
@@ -78,37 +91,47 @@ def noise(cfg: Settings) -> Samples:
     return Samples(images=images, labels=random.integers(0, len(CLASSES), count))
 
 
-def student(family: str, cfg: Settings) -> Any:
+def dataset(samples: Samples, cfg: Settings) -> Dataset:
+    splits = {Split.TRAIN: samples, Split.VAL: samples.take(np.arange(cfg.batch_size))}
+    return Dataset(name="noise", classes=CLASSES, splits=splits, sha256="")
+
+
+def student(family: str, cfg: Settings, *, width: float = 1.0) -> Any:
     from pipeline.models.network import NetworkSpec, build
 
     spec = NetworkSpec(
         role="student",
         family=family,
-        settings={"width_multiplier": 1.0},
+        settings={"width_multiplier": width},
         input=image_input(cfg.side, cfg.side, 1),
         classes=len(CLASSES),
     )
     return build(spec)
 
 
-def ours(family: str, cfg: Settings, watch: Stopwatch) -> int:
-    from pipeline.losses.objectives import hard_labels
+def train(
+    cfg: Settings, watch: SilentEpochs, *, model: Callable[[], Any], data: Dataset, **changes: Any
+) -> int:
+    """Train what `model` builds for an epoch in the product's loop, on the labels.
+
+    `changes` are of the `Task`. Returns the number of parameters.
+    """
+    from pipeline.losses.formulas import cross_entropy
+    from pipeline.losses.objectives import supervised
     from pipeline.recipe.schema import AugmentationConfig, TrainingConfig
     from pipeline.training import session
     from pipeline.training.loop import Task, fit
     from pipeline.training.optimizers import one_cycle, sgd
 
     session.start(seed=0, threads=cfg.threads)
-    samples, model = noise(cfg), student(family, cfg)
-    splits = {Split.TRAIN: samples, Split.VAL: samples.take(np.arange(cfg.batch_size))}
     training = TrainingConfig(epochs=1, batch_size=cfg.batch_size, learning_rate=LEARNING_RATE)
     task = Task(
         stage="benchmark",
-        model=model,
-        objective=hard_labels,
+        model=model(),
+        objective=supervised(cross_entropy),
         optimizer=sgd(training),
         schedule=one_cycle,
-        data=Dataset(name="noise", classes=CLASSES, splits=splits, sha256=""),
+        data=data,
         cfg=training,
         augmentation=AugmentationConfig(shift=0),
         seed=0,
@@ -116,8 +139,13 @@ def ours(family: str, cfg: Settings, watch: Stopwatch) -> int:
     )
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = Path(folder) / "checkpoint.npz"
-        fit(task, checkpoint=checkpoint, progress=lambda first, total: nullcontext(watch))
-    return int(model.count_params())
+        changed = replace(task, **changes)
+        fit(changed, checkpoint=checkpoint, progress=lambda first, total: nullcontext(watch))
+    return int(task.model.count_params())
+
+
+def ours(family: str, cfg: Settings, watch: Stopwatch) -> int:
+    return train(cfg, watch, model=lambda: student(family, cfg), data=dataset(noise(cfg), cfg))
 
 
 def keras_fit(family: str, cfg: Settings, watch: Stopwatch) -> int:

@@ -8,16 +8,24 @@ normalised beforehand.
 
 import tempfile
 from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from contestants import CLASSES, LEARNING_RATE, Settings, Stopwatch, noise, student
+from contestants import (
+    CLASSES,
+    LEARNING_RATE,
+    Settings,
+    Stopwatch,
+    dataset,
+    noise,
+    student,
+    train,
+)
 
-from pipeline.datasets.splits import Dataset, Samples, Split
-from pipeline.recipe.schema import AugmentationConfig, TrainingConfig
+from pipeline.datasets.splits import Dataset, Split
+from pipeline.recipe.schema import AugmentationConfig
 from targets.formats.input_spec import image_input
 
 FAMILY = "mobilenet_v1"
@@ -35,63 +43,28 @@ def kd() -> Loss:
 
 def alone(cfg: Settings, watch: Stopwatch) -> int:
     """The product's loop on labels."""
-    from pipeline.losses.objectives import hard_labels
-
-    task = _task(cfg, hard_labels)
-    with tempfile.TemporaryDirectory() as folder:
-        _fit(task, Path(folder), watch)
-    return int(task.model.count_params())
+    return _train(cfg, watch, dataset(noise(cfg), cfg))
 
 
 def cached(cfg: Settings, watch: Stopwatch) -> int:
     """The product's loop on the logits of every view, from a memory-mapped float16 cache."""
-    task = _task(cfg, kd())
+    data = dataset(noise(cfg), cfg)
+    logits = np.random.default_rng(0).normal(size=(1, len(data[Split.TRAIN]), len(CLASSES)))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "logits.npy"
-        images = len(task.data[Split.TRAIN])
-        logits = np.random.default_rng(0).normal(size=(1, images, len(CLASSES)))
         np.save(path, logits.astype(np.float16))
         cache = np.load(path, mmap_mode="r")
 
         def targets(*, view: int, index: Any, raw: Any) -> list[Any]:
             return [cache[view, index].astype(np.float32)]
 
-        _fit(replace(task, targets=targets, cycle=1), Path(folder), watch)
-    return int(task.model.count_params())
+        return _train(cfg, watch, data, objective=kd(), targets=targets, cycle=1)
 
 
-def _fit(task: Any, folder: Path, watch: Stopwatch) -> None:
-    from pipeline.training.loop import fit
-
-    checkpoint = folder / "checkpoint.npz"
-    fit(task, checkpoint=checkpoint, progress=lambda first, total: nullcontext(watch))
-
-
-def _task(cfg: Settings, objective: Loss) -> Any:
-    from pipeline.training import session
-    from pipeline.training.loop import Task
-    from pipeline.training.optimizers import one_cycle, sgd
-
-    session.start(seed=0, threads=cfg.threads)
-    samples = noise(cfg)
-    training = TrainingConfig(epochs=1, batch_size=cfg.batch_size, learning_rate=LEARNING_RATE)
-    return Task(
-        stage="benchmark",
-        model=student(FAMILY, cfg),
-        objective=objective,
-        optimizer=sgd(training),
-        schedule=one_cycle,
-        data=_data(samples, cfg),
-        cfg=training,
-        augmentation=AugmentationConfig(shift=2, flip=True),
-        seed=0,
-        view_seed=0,
-    )
-
-
-def _data(samples: Samples, cfg: Settings) -> Dataset:
-    splits = {Split.TRAIN: samples, Split.VAL: samples.take(np.arange(cfg.batch_size))}
-    return Dataset(name="noise", classes=CLASSES, splits=splits, sha256="")
+def _train(cfg: Settings, watch: Stopwatch, data: Dataset, **changes: Any) -> int:
+    views = AugmentationConfig(shift=2, flip=True)
+    network = partial(student, FAMILY, cfg)
+    return train(cfg, watch, model=network, data=data, augmentation=views, **changes)
 
 
 def keras_live(cfg: Settings, watch: Stopwatch) -> int:

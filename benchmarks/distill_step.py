@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+import contestants
 import fresh
-from contestants import WARM_UP_STEPS, Settings, Stopwatch
+from contestants import WARM_UP_STEPS, Settings
 from distill_contestants import CONTESTANTS
 
 from targets.devices.cpus import available_cpus
@@ -20,26 +21,17 @@ AT_MOST = {"alone": 1.15, "keras_live": 0.5}
 
 
 def compare(cfg: Settings, *, rounds: int, tries: int) -> dict[str, Any]:
-    measured: dict[str, list[dict[str, Any]]] = {name: [] for name in CONTESTANTS}
-    for number, name in fresh.in_turns(list(CONTESTANTS), rounds):
-        given = (name, cfg.model_dump_json())
-        measured[name].append(fresh.undisturbed(__file__, *given, tries=tries))
-        click.echo(f"round {number + 1}/{rounds}: {name}", err=True)
-    sizes = {timing["parameters"] for timings in measured.values() for timing in timings}
-    if len(sizes) != 1:
-        raise click.ClickException(f"not the same student: parameters {sorted(sizes)}.")
+    given = cfg.model_dump_json()
+    timings = fresh.measured(__file__, list(CONTESTANTS), given, rounds=rounds, tries=tries)
     return {
-        "parameters": sizes.pop(),
-        "timings": measured,
-        "cached_to": {peer: against(measured, peer) for peer in AT_MOST},
+        "parameters": timings["cached"][0]["parameters"],
+        "timings": timings,
+        # Seconds of a cached step over those of the peer's.
+        "cached_to": {
+            peer: fresh.ratio(fresh.faster(timings[peer], timings["cached"]), at_most=limit)
+            for peer, limit in AT_MOST.items()
+        },
     }
-
-
-def against(measured: dict[str, list[dict[str, Any]]], peer: str) -> dict[str, Any]:
-    """Seconds of a cached step over those of the peer's, per round."""
-    pairs = zip(measured["cached"], measured[peer], strict=True)
-    rounds = [other["images_per_s"] / cached["images_per_s"] for cached, other in pairs]
-    return fresh.ratio(rounds, at_most=AT_MOST[peer])
 
 
 def report(result: dict[str, Any]) -> None:
@@ -71,9 +63,7 @@ def main(
     """
     if measure is not None:
         contestant, given = measure
-        watch = Stopwatch(cfg=Settings.model_validate_json(given))
-        parameters = CONTESTANTS[contestant](watch.cfg, watch)
-        click.echo(watch.timing(parameters).model_dump_json())
+        contestants.measure(CONTESTANTS[contestant], given)
         return
     cfg = Settings(threads=threads or len(available_cpus()), **options)
     settings = {"rounds": rounds, "tries": tries, "warm_up_steps": WARM_UP_STEPS}

@@ -105,10 +105,36 @@ def in_turns(names: Sequence[str], rounds: int) -> Iterator[tuple[int, str]]:
             yield number, name
 
 
-def ratio(rounds: Sequence[float], *, at_most: float | None) -> dict[str, Any]:
+def measured(
+    script: str, names: Sequence[str], *argv: str, rounds: int, tries: int
+) -> dict[str, list[dict[str, Any]]]:
+    """What `undisturbed(script, name, *argv)` returns for each name, in turns.
+
+    Raises `click.ClickException` if the contestants' networks differ in size.
+    """
+    timings: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    for number, name in in_turns(names, rounds):
+        timings[name].append(undisturbed(script, name, *argv, tries=tries))
+        click.echo(f"round {number + 1}/{rounds}: {name}", err=True)
+    sizes = {name: of[0]["parameters"] for name, of in timings.items()}
+    if len(set(sizes.values())) != 1:
+        raise click.ClickException(f"not the same network: parameters {sizes}.")
+    return timings
+
+
+def faster(mine: Sequence[dict[str, Any]], peer: Sequence[dict[str, Any]]) -> list[float]:
+    """Images per second of `mine` over those of `peer`, per round."""
+    return [a["images_per_s"] / b["images_per_s"] for a, b in zip(mine, peer, strict=True)]
+
+
+def ratio(
+    rounds: Sequence[float], *, at_most: float | None = None, at_least: float | None = None
+) -> dict[str, Any]:
     """Ratios of one round each, their median and range, and whether a target was reached."""
     median = statistics.median(rounds)
     ratios = {"median": median, "min": min(rounds), "max": max(rounds), "rounds": list(rounds)}
+    if at_least is not None:
+        return {**ratios, "at_least": at_least, "reached": median >= at_least}
     return {**ratios, "at_most": at_most, "reached": None if at_most is None else median <= at_most}
 
 
@@ -171,6 +197,9 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def verdict(summary: dict[str, Any]) -> list[str]:
     """A ratio and its range, and its target, if it has one, with whether it was reached."""
     span = f"{summary['median']:.3f}x ({summary['min']:.3f} to {summary['max']:.3f})"
-    if summary["at_most"] is None:
+    if summary["reached"] is None:
         return [span]
-    return [span, f"{summary['at_most']}x", "reached" if summary["reached"] else "not reached"]
+    target = (
+        f"at least {summary['at_least']}x" if "at_least" in summary else f"{summary['at_most']}x"
+    )
+    return [span, target, "reached" if summary["reached"] else "not reached"]

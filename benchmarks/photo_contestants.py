@@ -6,18 +6,25 @@ threads, and the same changes: random resized crop, flip, brightness, contrast a
 are averaged when they shrink, views from the seeded table, a learning rate per step.
 """
 
-import tempfile
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from contestants import CLASSES, LEARNING_RATE, WARM_UP_STEPS, Settings, Stopwatch
+from contestants import (
+    CLASSES,
+    LEARNING_RATE,
+    WARM_UP_STEPS,
+    Settings,
+    Stopwatch,
+    dataset,
+    train,
+)
 
-from pipeline.datasets.splits import Dataset, Images, Samples, Split
+from pipeline.datasets.splits import Images, Samples
+from pipeline.recipe.schema import AugmentationConfig
 from targets.images.preprocessing import resized
 
 CROP, CHANGE = 0.35, 0.2
@@ -64,40 +71,21 @@ def network(cfg: Settings) -> Any:
     )
 
 
-def ours(cfg: Settings, watch: Stopwatch) -> tuple[int, float]:
-    from pipeline.losses.objectives import hard_labels
-    from pipeline.recipe.schema import AugmentationConfig, TrainingConfig
-    from pipeline.training import session
-    from pipeline.training.loop import Task, fit
-    from pipeline.training.optimizers import one_cycle, sgd
-
-    session.start(seed=0, threads=cfg.threads)
-    samples, model = photos(cfg), network(cfg)
-    splits = {Split.TRAIN: samples, Split.VAL: samples.take(np.arange(cfg.batch_size))}
-    training = TrainingConfig(epochs=1, batch_size=cfg.batch_size, learning_rate=LEARNING_RATE)
-    waits: list[float] = []
-    task = Task(
-        stage="benchmark",
-        model=model,
-        objective=hard_labels,
-        optimizer=sgd(training),
-        schedule=one_cycle,
-        data=Dataset(name="photos", classes=CLASSES, splits=splits, sha256=""),
-        cfg=training,
-        augmentation=AugmentationConfig(
-            crop=CROP, flip=True, brightness=CHANGE, contrast=CHANGE, saturation=CHANGE
-        ),
-        seed=0,
-        view_seed=0,
-        waited=waits.append,
+def ours(cfg: Settings, watch: Stopwatch) -> int:
+    views = AugmentationConfig(
+        crop=CROP, flip=True, brightness=CHANGE, contrast=CHANGE, saturation=CHANGE
     )
-    with tempfile.TemporaryDirectory() as folder:
-        checkpoint = Path(folder) / "checkpoint.npz"
-        fit(task, checkpoint=checkpoint, progress=lambda first, total: nullcontext(watch))
-    return int(model.count_params()), sum(waits[WARM_UP_STEPS:])
+    return train(
+        cfg,
+        watch,
+        model=partial(network, cfg),
+        data=dataset(photos(cfg), cfg),
+        augmentation=views,
+        waited=watch.waits.append,
+    )
 
 
-def keras_fit(cfg: Settings, watch: Stopwatch) -> tuple[int, float]:
+def keras_fit(cfg: Settings, watch: Stopwatch) -> int:
     """As in the guides of Keras and `tf.data`: `map` in parallel, `prefetch`, `compile`, `fit`."""
     import tensorflow as tf
     from tf_keras import callbacks, losses, optimizers
@@ -105,16 +93,14 @@ def keras_fit(cfg: Settings, watch: Stopwatch) -> tuple[int, float]:
     tf.config.threading.set_intra_op_parallelism_threads(cfg.threads)
     tf.config.threading.set_inter_op_parallelism_threads(cfg.threads)
     samples, model = photos(cfg), network(cfg)
-    assert samples.pictures is not None
-    pixels = samples.pictures.pick(np.arange(len(samples)))
-    assert isinstance(pixels, Photos)
+    assert isinstance(samples.pictures, Photos)
     model.compile(
         optimizer=optimizers.SGD(LEARNING_RATE, momentum=0.9, nesterov=True),
         loss=losses.SparseCategoricalCrossentropy(from_logits=True),
         jit_compile=False,
     )
     batches = (
-        tf.data.Dataset.from_tensor_slices((pixels.pixels, samples.labels))
+        tf.data.Dataset.from_tensor_slices((samples.pictures.pixels, samples.labels))
         .shuffle(len(samples))
         .map(_augmented(cfg.side), num_parallel_calls=tf.data.AUTOTUNE)
         .batch(cfg.batch_size, drop_remainder=True)
@@ -122,7 +108,7 @@ def keras_fit(cfg: Settings, watch: Stopwatch) -> tuple[int, float]:
     )
     tick = callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: watch.step())
     model.fit(batches, verbose=0, callbacks=[tick])
-    return int(model.count_params()), 0.0
+    return int(model.count_params())
 
 
 def _augmented(side: int) -> Callable[[Any, Any], tuple[Any, Any]]:
@@ -146,9 +132,8 @@ def _augmented(side: int) -> Callable[[Any, Any], tuple[Any, Any]]:
     return augmented
 
 
-CONTESTANTS: dict[str, Callable[[Settings, Stopwatch], tuple[int, float]]] = {
+CONTESTANTS: dict[str, Callable[[Settings, Stopwatch], int]] = {
     "ours": ours,
     "keras_fit": keras_fit,
 }
-"""Each trains the network, calls `watch.step` and returns its number of parameters, and the seconds
-that the timed steps waited for their batches where the loop says so."""
+"""Each trains the network, calls `watch.step` and returns its number of parameters."""

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+import contestants
 import fresh
-from contestants import WARM_UP_STEPS, Settings, Stopwatch
+from contestants import WARM_UP_STEPS, Settings
 from photo_contestants import CONTESTANTS
 
 from targets.devices.cpus import available_cpus
@@ -21,41 +22,27 @@ AT_LEAST, WAITING = 1.2, 0.05
 
 
 def compare(cfg: Settings, *, rounds: int, tries: int) -> dict[str, Any]:
-    measured: dict[str, list[dict[str, Any]]] = {name: [] for name in CONTESTANTS}
-    for number, name in fresh.in_turns(list(CONTESTANTS), rounds):
-        given = (name, cfg.model_dump_json())
-        measured[name].append(fresh.undisturbed(__file__, *given, tries=tries))
-        click.echo(f"round {number + 1}/{rounds}: {name}", err=True)
-    sizes = {timing["parameters"] for timings in measured.values() for timing in timings}
-    if len(sizes) != 1:
-        raise click.ClickException(f"not the same network: parameters {sorted(sizes)}.")
-    pairs = zip(measured["ours"], measured["keras_fit"], strict=True)
-    faster = [mine["images_per_s"] / peer["images_per_s"] for mine, peer in pairs]
-    summary = fresh.ratio(faster, at_most=None)
+    given = cfg.model_dump_json()
+    timings = fresh.measured(__file__, list(CONTESTANTS), given, rounds=rounds, tries=tries)
+    ours = timings["ours"]
     return {
-        "parameters": sizes.pop(),
-        "timings": measured,
-        "ours_to_keras_fit": {
-            **{key: summary[key] for key in ("median", "min", "max", "rounds")},
-            "at_least": AT_LEAST,
-            "reached": summary["median"] >= AT_LEAST,
-        },
-        "waiting_share": fresh.ratio(
-            [t["waiting_share"] for t in measured["ours"]], at_most=WAITING
+        "parameters": ours[0]["parameters"],
+        "timings": timings,
+        "ours_to_keras_fit": fresh.ratio(
+            fresh.faster(ours, timings["keras_fit"]), at_least=AT_LEAST
         ),
+        "waiting_share": fresh.ratio([one["waiting_share"] for one in ours], at_most=WAITING),
     }
 
 
 def report(result: dict[str, Any]) -> None:
     rows = [[name, *fresh.rate(timings)] for name, timings in result["timings"].items()]
     fresh.print_table(["contestant", "images/s", "disturbed"], rows)
-    faster, waiting = result["ours_to_keras_fit"], result["waiting_share"]
-    span = f"{faster['median']:.2f}x ({faster['min']:.2f} to {faster['max']:.2f})"
-    verdict = "reached" if faster["reached"] else "not reached"
+    waiting = result["waiting_share"]
     shares = f"{waiting['median']:.1%} ({waiting['min']:.1%} to {waiting['max']:.1%})"
     waited = "reached" if waiting["reached"] else "not reached"
     rows = [
-        ["ours to keras_fit", span, f"at least {faster['at_least']}x", verdict],
+        ["ours to keras_fit", *fresh.verdict(result["ours_to_keras_fit"])],
         ["share of a step spent waiting", shares, f"at most {waiting['at_most']:.0%}", waited],
     ]
     fresh.print_table(["", "median (range)", "target", ""], rows)
@@ -88,11 +75,7 @@ def main(
     """
     if measure is not None:
         contestant, given = measure
-        watch = Stopwatch(cfg=Settings.model_validate_json(given))
-        parameters, waited_s = CONTESTANTS[contestant](watch.cfg, watch)
-        timing = watch.timing(parameters)
-        timed_s = watch.cfg.steps * watch.cfg.batch_size / timing.images_per_s
-        click.echo(f'{timing.model_dump_json()[:-1]},"waiting_share":{waited_s / timed_s}}}')
+        contestants.measure(CONTESTANTS[contestant], given)
         return
     cfg = Settings(threads=threads or len(available_cpus()), **options)
     settings = {"rounds": rounds, "tries": tries, "warm_up_steps": WARM_UP_STEPS}

@@ -19,17 +19,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 import fresh
 import numpy as np
+from contestants import CLASSES, WARM_UP_STEPS, Settings, student, train
 
 SIDE = 28
-CLASSES = 10
 BATCH = 128
-WARM_UP_STEPS = 10
 FLAT, MEMORY = 1.15, 0.10
 PHASES = ("open", "table", "render")
 IMAGES_TIMED = 400_000
@@ -65,7 +65,7 @@ def write(folder: Path, images: int) -> None:
         part = file[start : start + 10_000]
         part[...] = random.integers(0, 256, part.shape, dtype=np.uint8)
     file.flush()
-    np.save(folder / "labels.npy", random.integers(0, CLASSES, images))
+    np.save(folder / "labels.npy", random.integers(0, len(CLASSES), images))
 
 
 def data_work(folder: Path) -> dict[str, float]:
@@ -116,36 +116,11 @@ def training(folder: Path, steps: int) -> dict[str, float]:
     """Seconds per step of the product's own loop, and the peak of memory in bytes."""
     from pipeline.datasets import npy
     from pipeline.engine.progress import SilentEpochs
-    from pipeline.losses.objectives import hard_labels
-    from pipeline.models.network import NetworkSpec, build
-    from pipeline.recipe.schema import AugmentationConfig, DatasetConfig, TrainingConfig
-    from pipeline.training import session
-    from pipeline.training.loop import Task, fit
-    from pipeline.training.optimizers import one_cycle, sgd
+    from pipeline.recipe.schema import AugmentationConfig, DatasetConfig
 
-    session.start(seed=0, threads=1)
+    cfg = Settings(side=SIDE, batch_size=BATCH, steps=steps, threads=1)
     peak = Peak()
     data = npy.load(DatasetConfig(name="npy", path=folder))
-    network = NetworkSpec(
-        role="student",
-        family="mobilenet_v1",
-        settings={"width_multiplier": 0.25},
-        input=data.input,
-        classes=CLASSES,
-    )
-    cfg = TrainingConfig(epochs=1, batch_size=BATCH, learning_rate=0.01)
-    task = Task(
-        stage="benchmark",
-        model=build(network),
-        objective=hard_labels,
-        optimizer=sgd(cfg),
-        schedule=one_cycle,
-        data=data,
-        cfg=cfg,
-        augmentation=AugmentationConfig(shift=2, flip=True),
-        seed=0,
-        view_seed=0,
-    )
     readings: list[float] = []
 
     class Stop(SilentEpochs):
@@ -155,12 +130,10 @@ def training(folder: Path, steps: int) -> dict[str, float]:
             if len(readings) == 2:
                 raise EnoughError
 
-    @contextmanager
-    def progress(**_: int) -> Iterator[Stop]:
-        yield Stop()
-
+    network = partial(student, "mobilenet_v1", cfg, width=0.25)
+    views = AugmentationConfig(shift=2, flip=True)
     try:
-        fit(task, checkpoint=folder / "checkpoint.npz", progress=progress)
+        train(cfg, Stop(), model=network, data=data, augmentation=views)
     except EnoughError:
         peak.running = False
         return {"step": (readings[1] - readings[0]) / steps, "peak": peak.rss_bytes}

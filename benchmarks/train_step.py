@@ -5,15 +5,16 @@ measurements of one round only. Disturbed measurements are repeated: with fewer 
 PyTorch's OpenMP spins through whole time slices, and its speed falls to a tenth.
 """
 
-import statistics
 from collections.abc import Sequence
+from functools import partial
 from importlib import util
 from pathlib import Path
 from typing import Any
 
 import click
+import contestants
 import fresh
-from contestants import CONTESTANTS, WARM_UP_STEPS, Settings, Stopwatch, Timing
+from contestants import CONTESTANTS, WARM_UP_STEPS, Settings
 
 from pipeline.models import STUDENTS
 from targets.devices.cpus import available_cpus
@@ -26,26 +27,17 @@ def compare(
     family: str, names: Sequence[str], cfg: Settings, *, rounds: int, tries: int
 ) -> dict[str, Any]:
     """`rounds` rounds of all contestants; each round starts with another one."""
-    runs: dict[str, list[Timing]] = {name: [] for name in names}
-    for number, name in fresh.in_turns(names, rounds):
-        given = (name, family, cfg.model_dump_json())
-        runs[name].append(Timing.model_validate(fresh.undisturbed(__file__, *given, tries=tries)))
-        click.echo(f"{family}: round {number + 1}/{rounds}: {name}", err=True)
-    sizes = {name: timings[0].parameters for name, timings in runs.items()}
-    if len(set(sizes.values())) != 1:
-        raise click.ClickException(f"{family}: not the same network: parameters {sizes}.")
+    click.echo(f"{family}:", err=True)
+    given = (family, cfg.model_dump_json())
+    timings = fresh.measured(__file__, names, *given, rounds=rounds, tries=tries)
     return {
-        "parameters": sizes["ours"],
-        "timings": {name: [t.model_dump() for t in runs[name]] for name in names},
-        "ours_to": {name: ratio(runs["ours"], runs[name], TARGETS[name]) for name in names[1:]},
+        "parameters": timings["ours"][0]["parameters"],
+        "timings": timings,
+        "ours_to": {
+            peer: fresh.ratio(fresh.faster(timings["ours"], timings[peer]), at_least=TARGETS[peer])
+            for peer in names[1:]
+        },
     }
-
-
-def ratio(mine: Sequence[Timing], peer: Sequence[Timing], target: float) -> dict[str, Any]:
-    rounds = [a.images_per_s / b.images_per_s for a, b in zip(mine, peer, strict=True)]
-    median = statistics.median(rounds)
-    summary = {"median": median, "min": min(rounds), "max": max(rounds), "rounds": rounds}
-    return {**summary, "target": target, "reached": median >= target}
 
 
 def report(result: dict[str, Any]) -> None:
@@ -62,12 +54,8 @@ def cells(name: str, timings: Any, ours_to: Any, parameters: int) -> list[str]:
     """Median rate, disturbed measurements, and the ratio of the product to this peer."""
     if name not in timings:
         return ["not installed"]
-    rates = fresh.rate(timings[name])
-    if name not in ours_to:
-        return rates
-    ratio = ours_to[name]
-    span = f"{ratio['median']:.2f}x ({ratio['min']:.2f} to {ratio['max']:.2f})"
-    return [*rates, span, f"{ratio['target']}x", "reached" if ratio["reached"] else "not reached"]
+    judged = fresh.verdict(ours_to[name]) if name in ours_to else []
+    return [*fresh.rate(timings[name]), *judged]
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -91,15 +79,13 @@ def main(
     """
     if measure is not None:
         contestant, family, given = measure
-        watch = Stopwatch(cfg=Settings.model_validate_json(given))
-        parameters = CONTESTANTS[contestant](family, watch.cfg, watch)
-        click.echo(watch.timing(parameters).model_dump_json())
+        contestants.measure(partial(CONTESTANTS[contestant], family), given)
         return
     cfg = Settings(threads=threads or len(available_cpus()), **options)
     names = [n for n in CONTESTANTS if n != "torch_loop" or util.find_spec("torch") is not None]
     settings = {"rounds": rounds, "tries": tries, "warm_up_steps": WARM_UP_STEPS}
     packages = ("tensorflow", "tf-keras", "torch")
-    result = fresh.describe("train-step/1", packages, {**settings, **cfg.model_dump()})
+    result = fresh.describe("train-step/2", packages, {**settings, **cfg.model_dump()})
     result["networks"] = {f: compare(f, names, cfg, rounds=rounds, tries=tries) for f in STUDENTS}
     fresh.publish(result, out=out, as_json=as_json, report=report)
 

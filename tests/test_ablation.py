@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.datasets.splits import Samples
+from pipeline import datasets
+from pipeline.datasets.splits import Samples, Split
 from pipeline.engine.ablation import (
     Observation,
     chains,
@@ -19,6 +20,7 @@ from pipeline.engine.ablation import (
 )
 from pipeline.engine.artifacts import Exports
 from pipeline.engine.progress import SilentConsole
+from targets.bench.plan import logits_of
 from tests.conftest import Lane
 
 SMALL = (
@@ -100,6 +102,17 @@ def test_a_plan_lists_every_variant_and_what_of_it_is_there(
         (False, "seed 2, hard: distill, quantize, convert"),
     ]
     assert ablated[0].runner().plan_ablation() == []
+
+
+def test_stored_images_are_measured_without_a_copy(finished: Lane, tmp_path: Path) -> None:
+    images = datasets.load(finished.recipe().dataset)[Split.TEST].images
+    np.save(tmp_path / "images.npy", images)
+    model = finished.out / "tiny" / "models" / "student.float32.tflite"
+    expected = logits_of(model, "tflite", images, tmp_path)
+    (tmp_path / "samples.npy").unlink()
+    found = logits_of(model, "tflite", tmp_path / "images.npy", tmp_path)
+    np.testing.assert_array_equal(found, expected)
+    assert not (tmp_path / "samples.npy").exists()
 
 
 def test_precomputed_logits_are_the_teacher(lane: Lane, tmp_path: Path) -> None:

@@ -92,12 +92,17 @@ def run(recipe: Recipe, *, make: Make, say: Say) -> "Ablation":
     from targets.evaluation import metrics
 
     test = datasets.load(recipe.dataset)[Split.TEST]
-    teacher_test = datasets.load(recipe.teacher_data)[Split.TEST]
     with TemporaryDirectory(prefix="ablation-") as folder:
-        observe = teachers = _observe(test, recipe.ablation, Path(folder) / "student", say)
-        if teacher_test is not test:
-            teachers = _observe(teacher_test, recipe.ablation, Path(folder) / "teacher", say)
-        observed = list(_observations(recipe, make, observe, teachers, say))
+        observe = _observe(test, recipe.ablation, Path(folder) / "student", say)
+
+        def observe_teacher(variant: str, seed: int, exports: Exports, file: str) -> Observation:
+            images = datasets.load(recipe.teacher_data)[Split.TEST]
+            own = observe
+            if images is not test:
+                own = _observe(images, recipe.ablation, Path(folder) / "teacher", say)
+            return own(variant, seed, exports, file)
+
+        observed = list(_observations(recipe, make, observe, observe_teacher, say))
     right = {(one.variant, one.seed): metrics.right(one.logits, test.labels) for one in observed}
     return tabulate(table_rows(observed, test), right)
 
@@ -159,20 +164,22 @@ def observed_teacher(recipe: Recipe, exports: Exports, observe: Observe) -> Iter
 def _observe(test: "Samples", cfg: AblationConfig, scratch: Path, say: Say) -> Observe:
     import numpy as np
 
-    from targets.bench.plan import logits_of
+    from targets.bench.plan import logits_of, store
     from targets.evaluation.corruptions import KINDS, SEVERITIES
 
     scratch.mkdir()
     count = min(cfg.corrupted_samples, len(test))
     chosen = np.linspace(0, len(test) - 1, count).astype(int)
     labels = test.labels[chosen]
-    corrupted = _corrupted(np.asarray(test.images[chosen]), scratch / "corrupted.npy")
+    corrupted, plain = scratch / "corrupted.npy", scratch / "plain.npy"
+    _store_corrupted(np.asarray(test.images[chosen]), corrupted)
+    store(test.images, plain)
 
     def observe(variant: str, seed: int, exports: Exports, file: str) -> Observation:
-        say(f"ablation  {variant}, seed {seed}: top-1, and {len(corrupted)} corrupted images")
+        say(f"ablation  {variant}, seed {seed}: top-1, and on corrupted images")
         model = next(m for m in exports.models if m.name == file)
 
-        def outputs(samples: "Images") -> "Logits":
+        def outputs(samples: Path) -> "Logits":
             return logits_of(
                 exports.path(model), model.format, samples, scratch, adapter=model.adapter
             )
@@ -182,7 +189,7 @@ def _observe(test: "Samples", cfg: AblationConfig, scratch: Path, say: Say) -> O
         return Observation(
             variant=variant,
             seed=seed,
-            logits=outputs(test.images),
+            logits=outputs(plain),
             corrupted={
                 kind: tuple(map(float, by_severity))
                 for kind, by_severity in zip(KINDS, accuracies, strict=True)
@@ -192,8 +199,8 @@ def _observe(test: "Samples", cfg: AblationConfig, scratch: Path, say: Say) -> O
     return observe
 
 
-def _corrupted(images: "Images", path: Path) -> "Images":
-    """`images` in every kind and severity, one after the other; a file holds them, not memory."""
+def _store_corrupted(images: "Images", path: Path) -> None:
+    """Write `images` in every kind and severity, one after the other, and never hold them all."""
     from itertools import product
 
     import numpy as np
@@ -202,12 +209,12 @@ def _corrupted(images: "Images", path: Path) -> "Images":
     from targets.evaluation.corruptions import KINDS, SEVERITIES, corrupt
 
     forms = list(product(KINDS, SEVERITIES))
-    shape = (len(forms), *images.shape)
+    shape = (len(forms) * len(images), *images.shape[1:])
     stored = open_memmap(path, "w+", np.uint8, shape)  # type: ignore[no-untyped-call]
     for number, (kind, severity) in enumerate(forms):
-        stored[number] = corrupt(images, kind=kind, severity=severity, seed=CORRUPTION_SEED)
-    every: Images = stored.reshape(-1, *images.shape[1:])
-    return every
+        form = corrupt(images, kind=kind, severity=severity, seed=CORRUPTION_SEED)
+        stored[number * len(images) :][: len(images)] = form
+    stored.flush()
 
 
 def table_rows(observed: Sequence[Observation], test: "Samples") -> "list[AblationRow]":

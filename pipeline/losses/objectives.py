@@ -58,8 +58,3 @@ def supervised(label_loss: LabelLoss) -> Objective:
         return label_loss(student=student, labels=labels)
 
     return objective
-
-
-def hard_labels(*, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy alone, for a network without a teacher."""
-    return cross_entropy(student=student, labels=labels)

@@ -32,10 +32,10 @@ def build(spec: NetworkSpec) -> KerasModel:
 
 
 def features(model: KerasModel) -> KerasModel:
-    """The same network up to the global average: images to features [batch, channels]."""
+    """The same network without its classifier: images to features [batch, channels]."""
     from tf_keras import Model
 
-    return Model(model.input, model.get_layer("pool").output, name="features")
+    return Model(model.input, model.layers[-1].input, name="features")
 
 
 def save_weights(model: KerasModel, path: Path) -> None:

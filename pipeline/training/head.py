@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.datasets.splits import UNLABELLED, Dataset, Labels, Samples, Split
+from pipeline.models.network import features
 from pipeline.training.augmentation import epoch_order
 from pipeline.training.inference import make_features
 from targets.evaluation import metrics
@@ -55,13 +56,13 @@ def fit_head(model: KerasModel, data: Dataset, *, balanced: bool, seed: int, thr
     from threadpoolctl import threadpool_limits
 
     dense = model.layers[-1]
-    features = _Features(model, data)
+    of = _Features(model, data)
     train, val = data[Split.TRAIN], data[Split.VAL]
     chosen = np.flatnonzero(train.labels != UNLABELLED)
     chosen = chosen[epoch_order(len(chosen), seed=seed, epoch=0)[:MOST_IMAGES]]
     probing = _Probing(
-        train=(features(train, chosen), train.labels[chosen]),
-        val=(features(val, np.arange(len(val))), val.labels),
+        train=(of(train, chosen), train.labels[chosen]),
+        val=(of(val, np.arange(len(val))), val.labels),
         classes=len(data.classes),
         balanced=balanced,
     )
@@ -80,9 +81,7 @@ class _Features:
     """The input of the last layer, in evaluation mode."""
 
     def __init__(self, model: KerasModel, data: Dataset) -> None:
-        from tf_keras import Model
-
-        self._run = make_features(Model(model.input, model.layers[-1].input), data.input)
+        self._run = make_features(features(model), data.input)
 
     def __call__(self, samples: Samples, index: npt.NDArray[np.int64]) -> Features:
         batches = range(0, len(index), BATCH)

@@ -221,7 +221,7 @@ def store(samples: Array, path: Path) -> None:
 def logits_of(
     path: Path,
     format_name: str,
-    samples: Array,
+    samples: Array | Path,
     scratch: Path,
     *,
     adapter: ModelIO | None = None,
@@ -229,10 +229,12 @@ def logits_of(
 ) -> npt.NDArray[np.float32]:
     """The logits of a model file for raw `samples`, by the same agent that measures it.
 
-    On this machine, or by `runner`.
+    On this machine, or by `runner`. `samples` may be the path of their .npy.
     """
-    stored = scratch / "samples.npy"
-    store(samples, stored)
+    if isinstance(samples, Path):
+        stored = samples
+    else:
+        store(samples, stored := scratch / "samples.npy")
     once = BenchPlan(processes=1, min_queries=1, min_duration_s=0, max_duration_s=0)
     runner = runner or local_runner(scratch, timeout_s=3600)
     bench = Bench(runner=runner, samples=stored, plan=once)
