@@ -28,7 +28,9 @@ def start(*, seed: int, threads: int) -> None:
 
 
 def _set_threads(threading: object, threads: int) -> None:
-    wanted = {"intra_op": threads, "inter_op": 1}
+    # Kernels that split badly, such as the gradients of depthwise convolutions, run beside each
+    # other. The bytes are those of one after the other.
+    wanted = {"intra_op": threads, "inter_op": threads}
     for pool, count in wanted.items():
         if getattr(threading, f"get_{pool}_parallelism_threads")() == count:
             continue
