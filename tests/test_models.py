@@ -107,7 +107,8 @@ def test_batch_norm_follows_a_short_schedule(family: str) -> None:
 def test_a_student_is_a_tenth_of_the_teacher_and_shrinks_with_its_width(family: str) -> None:
     teacher, whole = network("resnet"), network(family)
     half = network(family, width_multiplier=0.5)
-    if family not in ("mobilenet_v2", "efficientnet_lite0"):  # 63,514, and 107 kB as int8
+    # 63,514 parameters, 107 kB as int8, and a teacher unless its widths are set.
+    if family not in ("mobilenet_v2", "efficientnet_lite0", "resnet"):
         assert count_parameters(whole) <= SMALL <= count_parameters(teacher) / 10
     assert count_parameters(half) < count_parameters(whole)
     assert count_macs(half) < count_macs(whole)
@@ -126,6 +127,19 @@ def test_a_family_has_its_documented_size(family: str, parameters: int, macs: fl
     model = network(family)
     assert round(count_parameters(model) / 1000) == parameters
     assert round(count_macs(model) / 1e6, 1) == macs
+
+
+@pytest.mark.parametrize("family", ["resnet", "wrn"])
+def test_blocks_at_full_size_cost_few_parameters_and_much_of_the_time(family: str) -> None:
+    """ResNet-8 of MLPerf Tiny has 78,666 parameters and 12.5 million MACs."""
+    narrow: dict[str, Any] = {"widths": [8, 16, 32], "blocks": 1, "width_multiplier": 2}
+    shape = (32, 32, 3)
+    without = network(family, shape=shape, **narrow)
+    model = network(family, shape=shape, full_size_blocks=1, **narrow)
+    added = count_parameters(model) - count_parameters(without)
+    assert added == 2 * (16 * 16 * 9 + 4 * 16)
+    assert count_macs(model) - count_macs(without) == 2 * 16 * 16 * 9 * 32 * 32
+    assert 0.99 < count_macs(model) / 12.5e6 < 1.01
 
 
 @pytest.mark.parametrize(

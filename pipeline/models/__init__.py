@@ -5,13 +5,21 @@ from targets.registry import Registry
 
 
 def _students() -> dict[str, NetworkFamily]:
-    from pipeline.models import efficientnet_lite0, fused, mobilenet_v1, mobilenet_v2, mobilenet_v4
+    from pipeline.models import (
+        efficientnet_lite0,
+        fused,
+        mobilenet_v1,
+        mobilenet_v2,
+        mobilenet_v4,
+        resnet,
+    )
 
     return {
         "mobilenet_v1": mobilenet_v1,
         "mobilenet_v2": mobilenet_v2,
         "mobilenet_v4": mobilenet_v4,
         "fused": fused,
+        "resnet": resnet,
         "efficientnet_lite0": efficientnet_lite0,
     }
 

@@ -13,25 +13,34 @@ __all__ = ["Settings", "build"]
 
 
 def build(shape: tuple[int, ...], classes: int, *, name: str, settings: Settings) -> KerasModel:
-    """A stem of `widths[0]`, then `blocks` residual blocks per further width, at half the size.
+    """A stem, full-size blocks, then `blocks` residual blocks per further width, at half the size.
 
-    The paper's first group, which works at full size, is left out, as in `resnet`. 28x28 with
-    widths 32, 64, 128 and 2 blocks: 660k parameters, 51.6 million MACs.
+    28x28 with widths 32, 64, 128 and 2 blocks: 660k parameters, 51.6 million MACs.
     """
-    from tf_keras import Model, layers
+    from tf_keras import Model
 
+    stem, *widths = settings.scaled_widths()
     image = image_tensor(shape)
-    x = conv(image, settings.widths[0], 3, name="stem")
-    for stage, width in enumerate(settings.widths[1:]):
+    x = conv(image, stem, 3, name="stem")
+    for index in range(settings.full_size_blocks):
+        x = _residual(x, stem, name=f"full_block{index}")
+    for stage, width in enumerate(widths):
         for index in range(settings.blocks):
-            block, strides = f"stage{stage}_block{index}", 2 if index == 0 else 1
-            before = _bn_relu(x, name=f"{block}_a")
-            y = conv(before, width, 3, strides=strides, name=f"{block}_a")
-            y = conv(_bn_relu(y, name=f"{block}_b"), width, 3, name=f"{block}_b")
-            if index == 0:  # where the shape changes, the shortcut starts behind the activation
-                x = conv(before, width, 1, strides=strides, name=f"{block}_skip")
-            x = layers.Add(name=f"{block}_add")([x, y])
+            strides = 2 if index == 0 else 1
+            x = _residual(x, width, strides=strides, name=f"stage{stage}_block{index}")
     return Model(image, classifier(_bn_relu(x, name="head"), classes), name=name)
+
+
+def _residual(x: Tensor, width: int, *, strides: int = 1, name: str) -> Tensor:
+    """Where the image is halved, the shortcut starts behind the activation."""
+    from tf_keras import layers
+
+    before = _bn_relu(x, name=f"{name}_a")
+    y = conv(before, width, 3, strides=strides, name=f"{name}_a")
+    y = conv(_bn_relu(y, name=f"{name}_b"), width, 3, name=f"{name}_b")
+    if strides > 1:
+        x = conv(before, width, 1, strides=strides, name=f"{name}_skip")
+    return layers.Add(name=f"{name}_add")([x, y])
 
 
 def _bn_relu(x: Tensor, *, name: str) -> Tensor:

@@ -123,7 +123,7 @@ PHOTO_SIZES = (
 SMALL_COSTS = Costs(1.7, 0.6, 1.0)
 """Of 32x32 pixels."""
 QAT_AS_EPOCHS = 6
-"""What calibration and three epochs of quantization-aware training cost, in epochs of the student."""
+"""What calibration and three epochs of quantization-aware training cost in those of the student."""
 
 
 def propose(found: Found, *, minutes: float) -> list[Choice]:
