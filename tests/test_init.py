@@ -161,6 +161,8 @@ def test_photos_are_never_enlarged_to_the_student_s_size_where_a_smaller_one_fit
 def test_wide_pictures_are_padded() -> None:
     assert chosen(propose(found(sides=[(1000, 400)]), minutes=60), "dataset.fit") == "pad"
     assert chosen(propose(found(), minutes=60), "dataset.fit") == "crop"
+    square = propose(found(sides=[(200, 200), (300, 300)]), minutes=60)
+    assert ("dataset", "fit", "crop", "the typical picture is square") in square
 
 
 @pytest.mark.parametrize("names", [("turn left", "turn right"), ("A", "B"), ("10", "20")])

@@ -27,7 +27,7 @@ FEW_IMAGES = "more steps from few images"
 BEST = "the epoch that was best on the validation split"
 REGULAR = "against overfitting"
 PASS = "one pass of the teacher each"
-AS_LONG = "within the same time"
+AS_LONG = "in the estimate of teacher.epochs"
 """Reasons that several keys share."""
 
 
@@ -142,6 +142,8 @@ def _data(found: Found) -> Iterator[Choice]:
 
 def _fit(found: Found) -> tuple[str, str]:
     share = f"the centre square lacks {found.cut:.0%} of the area of a typical picture"
+    if found.cut < 0.005:
+        return "crop", "the typical picture is square"
     return ("pad", f"{share}: grey bars in its place") if found.cut > CUT else ("crop", share)
 
 
