@@ -23,6 +23,9 @@ CUT = 0.35
 """Share of the area from which on a centre crop loses too much of a picture."""
 VIEWS = 16
 
+MANY = 10_000
+"""Training pictures from which on batches are large and a tenth validates."""
+
 FEW_IMAGES = "more steps from few images"
 BEST = "the epoch that was best on the validation split"
 REGULAR = "against overfitting"
@@ -120,7 +123,7 @@ PHOTO_SIZES = (
     Sizes(teacher=160, student=128, costs=Costs(18, 6, 11)),
     Sizes(teacher=128, student=96, costs=Costs(12, 4, 7)),
 )
-SMALL_COSTS = Costs(1.7, 0.6, 1.0)
+SMALL_COSTS = Costs(2.4, 0.6, 0.6)
 """Of 32x32 pixels."""
 QAT_AS_EPOCHS = 6
 """What calibration and three epochs of quantization-aware training cost in those of the student."""
@@ -223,24 +226,40 @@ def _within(costs: Costs, found: Found, epochs: Epochs, minutes: float) -> tuple
 
 
 def _small(found: Found, minutes: float) -> Iterator[Choice]:
+    size = found.small_size or SMALL
     why = "all pictures have this size" if found.equal else _shorter(found)
-    yield Choice("dataset", "size", found.small_size, why)
+    yield Choice("dataset", "size", size, why)
+    if found.train >= MANY:
+        yield Choice("dataset", "validation", 0.1, "of so many, where no validation split is given")
+    yield Choice("augmentation", "shift", size // 8, "4 of 32 pixels: He et al. 2015")
     yield _flip(found)
-    yield Choice("teacher", "family", "resnet", "trained here: no ImageNet network fits this size")
+    yield Choice(
+        "teacher", "family", "resnet", "trained here: ImageNet networks look at larger ones"
+    )
     yield Choice("teacher", "widths", [32, 64, 128], "661k parameters, quick on a CPU")
-    wished = min(60, max(20, round(1_000_000 / found.train)))
-    epochs, estimate = _within(SMALL_COSTS, found, Epochs(wished, wished), minutes)
+    wished = Epochs(
+        teacher=min(60, max(20, round(1_080_000 / found.train))),
+        student=min(60, max(20, round(2_700_000 / found.train))),
+    )
+    epochs, estimate = _within(SMALL_COSTS, found, wished, minutes)
     yield Choice("teacher", "epochs", epochs.teacher, estimate)
-    batch, why = (128, "many images") if found.train >= 10_000 else (32, FEW_IMAGES)
+    batch, why = (128, "many images") if found.train >= MANY else (32, FEW_IMAGES)
     yield Choice("teacher", "batch_size", batch, why)
     yield Choice("teacher", "weight_decay", 0.005, REGULAR)
+    yield Choice("teacher", "cutout", size // 4, "against overfitting, in a long training")
     yield from _balance(found, "teacher")
     yield Choice("logits", "views", min(VIEWS, epochs.student), PASS)
-    yield Choice("distill", "family", "mobilenet_v2", "has a form for small images")
+    yield Choice("distill", "family", "resnet", "few channels: most bytes of the file are weights")
+    yield Choice("distill", "widths", [16, 24, 40], "an int8 file of about 97 kB")
+    yield Choice("distill", "full_size_blocks", 1, "accuracy for few bytes")
     yield Choice("distill", "epochs", epochs.student, AS_LONG)
     yield Choice("distill", "batch_size", batch, why)
+    yield Choice("distill", "learning_rate", 0.2, "a small network")
     yield Choice("distill", "weight_decay", 0.001, REGULAR)
     yield from _balance(found, "distill")
+    yield Choice("quantize", "epochs", 3, "validation still rises in the third")
+    yield Choice("quantize", "batch_size", batch, why)
+    yield Choice("quantize", "keep", "best", BEST)
 
 
 def toml(name: str, choices: Sequence[Choice], *, head: Sequence[str]) -> str:
