@@ -4,6 +4,8 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
+import pyarrow.parquet
 import pytest
 
 from pipeline.datasets import folder
@@ -158,8 +160,41 @@ def test_parquet_without_its_library_names_the_package(
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     (flat / "list.parquet").write_bytes(b"PAR1")
     for manifest in ("list.parquet", None):
-        with pytest.raises(InputError, match=r"list.parquet needs the package 'pyarrow'"):
+        with pytest.raises(InputError, match=r"list.parquet needs .* 'edge-distill\[parquet\]'"):
             folder.source_digest(config(flat, manifest=manifest))
+
+
+def test_a_parquet_table_gives_the_same_data_set_as_a_csv_table(flat: Path) -> None:
+    """Numbers as labels, groups in a dictionary, and a cell without a value."""
+    rows = [(name, at % 3, "a" if at < 4 else None) for at, name in enumerate(NAMES)]
+    lines = [f"{name},{label},{group or ''}" for name, label, group in rows]
+    table(flat, "path,label,group", lines)
+    path, label, group = (pyarrow.array(column) for column in zip(*rows, strict=True))
+    columns = {"path": path, "label": label, "group": group.dictionary_encode()}
+    pyarrow.parquet.write_table(pyarrow.table(columns), flat / "list.parquet")
+    csv, parquet = (config(flat, manifest=f"list.{kind}") for kind in ("csv", "parquet"))
+    entries = folder.inventory_of(parquet).entries
+    assert entries == folder.inventory_of(csv).entries
+    assert {entry.label for entry in entries} == {"0", "1", "2"}
+    read, given = folder.load(parquet), folder.load(csv)
+    for split in Split:
+        np.testing.assert_array_equal(read[split].images, given[split].images)
+        np.testing.assert_array_equal(read[split].labels, given[split].labels)
+
+
+def test_a_parquet_table_is_found_without_being_named(flat: Path) -> None:
+    path = [f"images/{name}.png" for name in NAMES]
+    columns = {"image": path, "class": [labels(at) for at in range(len(NAMES))]}
+    pyarrow.parquet.write_table(pyarrow.table(columns), flat / "all.parquet")
+    inventory = folder.inventory_of(config(flat))
+    assert inventory.classes == ("Dress", "Hat")
+    assert inventory.notes == ("all.parquet gives the labels.",)
+
+
+def test_a_damaged_parquet_table_is_an_error(flat: Path) -> None:
+    (flat / "list.parquet").write_bytes(b"PAR1")
+    with pytest.raises(InputError, match=r"list.parquet cannot be read as a table"):
+        folder.source_digest(config(flat, manifest="list.parquet"))
 
 
 def test_only_the_columns_of_a_parquet_table_are_read_to_know_it(

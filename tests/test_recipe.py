@@ -190,6 +190,7 @@ def test_frozen_layers_may_come_from_the_teacher() -> None:
         ("distill.freeze_batch_norm=true", "which are random here; set distill.weights"),
         ("quantize.freeze_batch_norm=true", "quantize.freeze_batch_norm: unknown key"),
         ("quantize.frozen_share=0.5", "quantize.frozen_share: unknown key"),
+        ("quantize.mixed_precision=true", "quantize.mixed_precision: unknown key"),
     ],
 )
 def test_what_would_be_ignored_is_explained(text: str, message: str) -> None:

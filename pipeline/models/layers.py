@@ -90,11 +90,14 @@ def image_tensor(shape: tuple[int, ...]) -> Tensor:
 
 
 def classifier(x: Tensor, classes: int) -> Tensor:
-    """Global average and a dense layer: features [batch, h, w, c] to logits [batch, classes]."""
+    """Global average and a dense layer: features [batch, h, w, c] to logits [batch, classes].
+
+    Also float32 in mixed precision: logits in bfloat16 would have three digits.
+    """
     from tf_keras import layers
 
-    x = layers.GlobalAveragePooling2D(name="pool")(x)
-    return layers.Dense(classes, name="logits")(x)
+    x = layers.GlobalAveragePooling2D(name="pool", dtype="float32")(x)
+    return layers.Dense(classes, name="logits", dtype="float32")(x)
 
 
 def scaled(channels: int, width_multiplier: float) -> int:

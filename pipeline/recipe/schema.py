@@ -142,8 +142,12 @@ class TrainingConfig(Section):
 
 
 class InitialisedConfig(TrainingConfig):
-    """A training that can start from pretrained weights."""
+    """A training in float, which can start from pretrained weights."""
 
+    mixed_precision: bool = False
+    """Compute in bfloat16; weights, losses and logits stay float32, and so do all later stages. Can
+    be faster where the processor has bfloat16 arithmetic: NVIDIA GPUs from compute capability 8.0
+    on, CPUs with AMX or AVX-512 BF16, where depthwise convolutions are slower."""
     weights: str | None = None
     """Initial weights: `imagenet`, or a file (.keras, .h5, .npz, .pth); null takes random ones. A
     classifier of the file for as many classes is kept, unless one that is fitted on the features is

@@ -19,6 +19,14 @@ def normalise(raw: Tensor, spec: InputSpec) -> Tensor:
     return (tf.cast(raw, tf.float32) - float(spec.zero_point)) * spec.scale
 
 
+def forward(model: KerasModel, raw: Tensor, spec: InputSpec, *, training: bool) -> Tensor:
+    """All outputs of `model` for raw samples, in float32 also where it computes in bfloat16."""
+    import tensorflow as tf
+
+    outputs = model(normalise(raw, spec), training=training)
+    return tf.nest.map_structure(lambda output: tf.cast(output, tf.float32), outputs)
+
+
 def make_predict(model: KerasModel, spec: InputSpec) -> Callable[[Raw], Outputs]:
     """A function from raw samples [n, ...] to logits [n, classes]."""
     outputs = make_features(model, spec)
@@ -35,7 +43,7 @@ def make_features(model: KerasModel, spec: InputSpec) -> Callable[[Raw], list[Ou
 
     @tf.function(input_signature=[tf.TensorSpec([None, *spec.shape], spec.dtype)])
     def predict(raw: Tensor) -> list[Tensor]:
-        outputs: list[Tensor] = tf.nest.flatten(model(normalise(raw, spec), training=False))
+        outputs: list[Tensor] = tf.nest.flatten(forward(model, raw, spec, training=False))
         return outputs
 
     def call(raw: Raw) -> list[Outputs]:

@@ -34,7 +34,7 @@ from pipeline.training.augmentation import (
 )
 from pipeline.training.checkpoint import EpochRecord, TrainingState, best_of
 from pipeline.training.freezing import frozen
-from pipeline.training.inference import Outputs, make_predict, normalise
+from pipeline.training.inference import Outputs, forward, make_predict
 from targets.errors import EdgeDistillError
 from targets.evaluation import metrics
 from targets.untyped import KerasModel, KerasOptimizer, Tensor
@@ -249,7 +249,7 @@ def training_step(task: Task) -> Step:
     ) -> Tensor:
         teacher = _for_objective(targets)
         with tf.GradientTape() as tape:
-            student = model(normalise(raw, spec), training=True)
+            student = forward(model, raw, spec, training=True)
             loss = task.objective(student=student, teacher=teacher, labels=labels[0])
             if len(labels) == 2:
                 other = task.objective(student=student, teacher=teacher, labels=labels[1])

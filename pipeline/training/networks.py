@@ -7,7 +7,8 @@ from pipeline.engine.artifacts import Checkpoint, Teacher
 from pipeline.models.network import NetworkSpec, build, load_weights
 from pipeline.models.pretrained.inheritance import inherit
 from pipeline.models.pretrained.initial import load_initial
-from pipeline.recipe.schema import DistillConfig, Recipe, TeacherConfig
+from pipeline.recipe.schema import DistillConfig, InitialisedConfig, Recipe, TeacherConfig
+from pipeline.training.mixed_precision import precision
 from targets.untyped import KerasModel
 
 
@@ -33,21 +34,22 @@ def _network(
 
 def initial_teacher(cfg: TeacherConfig, network: NetworkSpec) -> KerasModel:
     """The teacher before its first step."""
-    return _initial(cfg.weights, network)
+    return _initial(cfg, network)
 
 
 def initial_student(cfg: DistillConfig, network: NetworkSpec, teacher: Teacher) -> KerasModel:
     """The student before its first step; `teacher` is the trained one."""
-    student = _initial(cfg.weights, network)
+    student = _initial(cfg, network)
     if cfg.init == "teacher":
         inherit(student=student, teacher=restore(teacher.checkpoint))
     return student
 
 
-def _initial(weights: str | None, network: NetworkSpec) -> KerasModel:
-    model = build(network)
-    if weights is not None:
-        load_initial(model, network, weights)
+def _initial(cfg: InitialisedConfig, network: NetworkSpec) -> KerasModel:
+    with precision(mixed=cfg.mixed_precision):
+        model = build(network)
+    if cfg.weights is not None:
+        load_initial(model, network, cfg.weights)
     return model
 
 

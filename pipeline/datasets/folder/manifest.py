@@ -15,7 +15,7 @@ from pipeline.datasets.folder.roles import roles
 from pipeline.datasets.folder.settings import Settings
 from pipeline.datasets.folder.tree import Tree
 from pipeline.datasets.splits import Split
-from targets.errors import InputError, did_you_mean, listed, missing_package, printable
+from targets.errors import InputError, did_you_mean, listed, printable
 
 USUAL = {
     "path": (
@@ -262,14 +262,18 @@ def _is_parquet(table: Path) -> bool:
 
 
 def _parquet(table: Path) -> Iterator[tuple[int, list[str]]]:
-    columns = _parquet_library(table).read_table(table).to_pydict()
-    yield 1, list(columns)
-    for number, row in enumerate(zip(*columns.values(), strict=True), start=2):
+    read = _parquet_library(table).read_table(table)
+    yield 1, read.column_names
+    columns = (column.to_pylist() for column in read.columns)
+    for number, row in enumerate(zip(*columns, strict=True), start=2):
         yield number, ["" if value is None else str(value) for value in row]
 
 
 def _parquet_library(table: Path) -> ModuleType:
     try:
         return import_module("pyarrow.parquet")
-    except ImportError:
-        raise missing_package("pyarrow", needed_for=f"the table {table}") from None
+    except ImportError as error:  # also of one that is too new for the installed numpy
+        raise InputError(
+            f"data set folder: {table} needs the package 'pyarrow' ({error}): "
+            "python -m pip install 'edge-distill[parquet]'. A .csv table needs no package."
+        ) from error
