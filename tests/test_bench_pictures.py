@@ -16,11 +16,15 @@ from pipeline.cli.bench_pictures import read
 from pipeline.cli.picture_options import PictureOptions
 from targets.bench.result import BenchResult
 from targets.bench.result import read as read_document
+from targets.bench.session import _write as write_document
+from targets.errors import InputError
 from targets.images.preprocessing import Preprocessing
 from targets.prediction.classifier import MOST_READERS
 from targets.prediction.storing import store
 from tests.brief import brief
+from tests.disk import largest_file
 from tests.picture_models import CLASSES, colour_file, delivered, describe, noisy
+from tests.test_result import document as result_document
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,6 +204,26 @@ def test_a_mistake_is_one_paragraph_before_anything_is_measured(
     assert len([line for line in done.err.splitlines() if "bench     " in line]) == 0
     assert "Traceback" not in done.err
     assert not Path("bench").exists()
+
+
+@pytest.mark.parametrize("out", ["file", "file/below", "loop"])
+def test_a_folder_that_cannot_be_made_is_an_error_before_the_measurement(
+    run: Run, photos: Path, out: str
+) -> None:
+    delivered(Path("m.onnx"))
+    Path("file").touch()
+    Path("loop").symlink_to("loop")
+    done = run("bench", "m.onnx", "--data", photos, "--out", out)
+    assert done.code == 2
+    assert f"Error: --out {out}: " in done.err
+    assert "is no folder. Give another one with --out." in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+def test_results_on_a_full_disk_leave_no_part_of_themselves(tmp_path: Path) -> None:
+    with largest_file(100), pytest.raises(InputError, match=r"a.json: cannot be written"):
+        write_document(result_document(), tmp_path / "a.json")
+    assert not list(tmp_path.iterdir())
 
 
 def test_memory_does_not_grow_with_the_pictures(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import click
 from pipeline.cli.bench_request import Options, request_of
 from pipeline.cli.options import DEVICES, JSON
 from pipeline.cli.picture_options import CHANNELS, FIT, LABELS, SIZE
+from targets.errors import InputError
 
 if TYPE_CHECKING:
     from targets.bench.session import DeviceResult
@@ -151,6 +152,7 @@ def _measure(options: Options) -> "list[DeviceResult]":
     from targets.bench.session import measure_all
     from targets.devices import inventory
 
+    _require_folder(options.out)
     devices = [inventory.device(name) for name in dict.fromkeys(options.devices or ("local",))]
     with TemporaryDirectory(prefix="pipeline-bench-") as scratch:
         say = console().say
@@ -161,6 +163,14 @@ def _measure(options: Options) -> "list[DeviceResult]":
     if documents:
         page.write(documents, failures, options.out / PAGE)
     return results
+
+
+def _require_folder(out: Path) -> None:
+    """Refuse a folder that cannot be made, before the measurement that it is for."""
+    places = (out, *out.absolute().parents)
+    there = next(place for place in places if place.is_symlink() or place.exists())
+    if not there.is_dir():
+        raise InputError(f"--out {out}: {there} is no folder. Give another one with --out.")
 
 
 def _show(results: "Sequence[DeviceResult]", *, as_json: bool) -> None:

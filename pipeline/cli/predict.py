@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -131,6 +132,8 @@ def _write(path: Path, lines: Iterator[str]) -> None:
             file.writelines(lines)
         part.replace(path)
     except OSError as error:
+        with suppress(OSError):  # its name can be the reason
+            part.unlink(missing_ok=True)
         raise InputError(
             f"--csv {path}: cannot be written: {error.strerror}. Give another file."
         ) from error
