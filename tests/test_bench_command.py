@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pipeline.cli.app import main
-from pipeline.cli.bench import shape
+from pipeline.cli.bench_request import shape
 from pipeline.reporting.pages import bench as bench_page
 from pipeline.reporting.tables.bench import print_measured, rows
 from targets.bench.assemble import baselines

@@ -13,6 +13,7 @@ import click
 import pytest
 
 from pipeline.cli.app import exit_code, main
+from targets.errors import InputError
 from tests.conftest import Command, Lane
 
 
@@ -222,6 +223,13 @@ Ends = Callable[[Callable[[], object]], int]
 def test_a_full_disk_is_one_error(ends_in: Ends, capsys: pytest.CaptureFixture[str]) -> None:
     assert ends_in(lambda: Path("/dev/full").write_text("x")) == 2
     assert "No space left on device. No partial result" in capsys.readouterr().err
+
+
+def test_a_name_of_two_lines_is_one_line_of_an_error(
+    ends_in: Ends, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ends_in(lambda: raised(InputError("a\nb\x1b[31m: is not there."))) == 2
+    assert capsys.readouterr().err == "Error: a\\nb\\x1b[31m: is not there.\n"
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("planted"), EOFError("planted")])

@@ -208,6 +208,41 @@ def test_files_that_cannot_be_read_are_named(init: Init, tmp_path: Path) -> None
     assert "needs --skip-bad: cat/page.png (not a picture)" in out
 
 
+def test_pictures_under_8_pixels_are_no_data_set_and_a_few_of_them_are_named(
+    init: Init, tmp_path: Path
+) -> None:
+    folder = pictures(tmp_path / "photos", ["cat", "dog"])
+    first, *others = sorted(folder.glob("*/*"))
+    Image.new("RGB", (7, 30)).save(first)
+    _, out, _ = init(folder, "--out", "some.toml")
+    assert f"{first.name} (7x30 pixels; 8 are the least)" in out
+    for number, path in enumerate(others):
+        Image.new("RGB", (6, 6), (number, 0, 0)).save(path)
+    code, _, err = init(folder, "--out", "none.toml")
+    assert code == 2
+    assert "no file in it can be used as a picture" in err
+    assert "(6x6 pixels; 8 are the least)" in err
+    assert [path.name for path in Path.cwd().iterdir()] == ["some.toml"]
+
+
+def test_a_folder_of_other_files_named_like_pictures_is_told_so(init: Init, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(4):
+            (tmp_path / "photos" / name / f"{number}.jpg").write_text(f"{name}{number}")
+    code, _, err = init(tmp_path / "photos")
+    assert code == 2
+    assert "no file in it can be used as a picture: a/0.jpg (not a picture)" in err
+
+
+def test_a_recipe_that_cannot_be_written_is_named(init: Init, tmp_path: Path) -> None:
+    Path("file").touch()
+    code, _, err = init(pictures(tmp_path / "photos", ["cat", "dog"]), "--out", "file/x.toml")
+    assert code == 2
+    assert "file/x.toml: cannot be written" in err
+    assert [path.name for path in Path.cwd().iterdir()] == ["file"]
+
+
 def test_a_run_of_a_folder_points_to_init(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

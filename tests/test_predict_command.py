@@ -14,12 +14,15 @@ import pytest
 from PIL import Image
 
 from pipeline.cli.app import exit_code
+from pipeline.cli.predict import _write as write_csv
 from pipeline.reporting.tables import predictions
 from targets import Classifier
+from targets.errors import InputError
 from targets.evaluation.metrics import wilson_interval
 from targets.prediction.classifier import MOST_READERS
 from targets.prediction.pictures import Folders, Found, listed
 from targets.prediction.session import predict_all
+from tests.disk import largest_file
 from tests.picture_models import CLASSES, colour_file, delivered, noisy, photo
 
 
@@ -165,6 +168,12 @@ def test_a_csv_that_cannot_be_written_loses_no_other_result(
     assert "6 of 9 pictures" in done.out
     assert "page.jpg: not a picture" in done.err
     assert "x.csv: cannot be written: File name too long. Give another file." in done.err
+
+
+def test_a_csv_on_a_full_disk_leaves_no_part_of_itself(tmp_path: Path) -> None:
+    with largest_file(1000), pytest.raises(InputError, match=r"out.csv: cannot be written"):
+        write_csv(tmp_path / "out.csv", iter(["row\n"] * 1000))
+    assert not list(tmp_path.iterdir())
 
 
 def test_unreadable_files_are_listed_with_reasons_and_the_rest_is_complete(

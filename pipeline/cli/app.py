@@ -22,7 +22,7 @@ from pipeline.cli.predict import predict
 from pipeline.cli.recipes import recipes
 from pipeline.cli.report import report
 from pipeline.cli.run import run
-from targets.errors import EdgeDistillError
+from targets.errors import EdgeDistillError, InputError, printable
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -75,6 +75,8 @@ def exit_code(argv: Sequence[str]) -> int:
         return _our_bug(stop.__cause__)
     except Terminated:
         return _stopped(143, "terminated")
+    except InputError as error:  # may quote a name of several lines
+        return _failed(printable(str(error)), error.exit_code, debug)
     except EdgeDistillError as error:
         return _failed(str(error), error.exit_code, debug)
     except OSError as error:

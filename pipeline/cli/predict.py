@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.cli.options import JSON, PATH
+from pipeline.cli.picture_options import CHANNELS, FIT, LABELS, SIZE, PictureOptions
 from targets.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,18 +29,10 @@ if TYPE_CHECKING:
     "--wrong-only", is_flag=True, help="Show only pictures whose folder names another class."
 )
 @click.option("--csv", "csv_file", type=PATH, help="File to write, a row per picture.")
-@click.option("--labels", type=PATH, help="File with the names of the classes, one per line.")
-@click.option("--size", metavar="N|HxW", help="Size of the input, where the model leaves it open.")
-@click.option(
-    "--channels",
-    type=click.Choice(["1", "3"]),
-    help="Channels of the input: 3 for RGB, 1 for grey, where the model leaves them open.",
-)
-@click.option(
-    "--fit",
-    type=click.Choice(["crop", "pad", "stretch"]),
-    help="How a picture is fitted into the input [default: crop].",
-)
+@LABELS
+@SIZE
+@CHANNELS
+@FIT
 @click.option(
     "--scale",
     help="Factor of the values that the model expects: pixel * SCALE + OFFSET; 1/255 too.",
@@ -69,7 +63,7 @@ def predict(as_json: bool, **options: object) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(PictureOptions):
     """The options as the command line gives them."""
 
     model: Path
@@ -77,14 +71,6 @@ class Options:
     top: int
     wrong_only: bool
     csv_file: Path | None
-    labels: Path | None
-    size: str | None
-    channels: str | None
-    fit: 'Literal["crop", "pad", "stretch"] | None'
-    scale: str | None
-    offset: str | None
-    output: 'Literal["logits", "probabilities"] | None'
-    output_name: str | None
 
 
 def _predict(options: Options, *, as_json: bool) -> int:
@@ -94,7 +80,7 @@ def _predict(options: Options, *, as_json: bool) -> int:
     from targets.prediction import pictures, session
 
     _require_folder(options.csv_file)
-    classifier = _classifier(options)
+    classifier = options.classifier(options.model)
     listing = pictures.listed(options.pictures)
     if options.wrong_only:
         _require_labels(classifier, listing)
@@ -119,63 +105,6 @@ def _predict(options: Options, *, as_json: bool) -> int:
         lines = predictions.as_csv(results, classifier.classes, top=options.top)
         _write(options.csv_file, lines)
     return code
-
-
-def _classifier(options: Options) -> "Classifier":
-    from targets import Classifier
-
-    return Classifier(
-        options.model,
-        classes=None if options.labels is None else _names(options.labels),
-        size=None if options.size is None else _size(options.size),
-        channels=None if options.channels is None else (1 if options.channels == "1" else 3),
-        fit=options.fit,
-        scale=_factor(options.scale, "--scale"),
-        offset=_factor(options.offset, "--offset"),
-        output=options.output,
-        output_name=options.output_name,
-    )
-
-
-def _names(path: Path) -> list[str]:
-    try:
-        names = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "is no UTF-8 text"
-        raise InputError(
-            f"--labels {path}: cannot be read: {reason}. Give a text file, one class per line."
-        ) from error
-    while names and not names[-1].strip():
-        names.pop()
-    return names
-
-
-def _size(text: str) -> tuple[int, int]:
-    sides = text.lower().split("x")
-    if len(sides) > 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
-        raise InputError(
-            f"--size {text}: is a whole number above 0, or height and width as in --size 96x128."
-        )
-    return int(sides[0]), int(sides[-1])
-
-
-def _factor(text: str | None, option: str) -> float | tuple[float, ...] | None:
-    """One number, or one per channel divided by commas; each may be a fraction."""
-    if text is None:
-        return None
-    try:
-        values = tuple(_number(part) for part in text.split(","))
-    except (ValueError, ZeroDivisionError) as error:
-        raise InputError(
-            f"{option} {text}: is a number or a fraction such as 1/255, or one per channel as in "
-            "0.017,0.018,0.017."
-        ) from error
-    return values[0] if len(values) == 1 else values
-
-
-def _number(text: str) -> float:
-    above, slash, below = text.partition("/")
-    return float(above) / (float(below) if slash else 1.0)
 
 
 def _require_folder(file: Path | None) -> None:
@@ -203,6 +132,8 @@ def _write(path: Path, lines: Iterator[str]) -> None:
             file.writelines(lines)
         part.replace(path)
     except OSError as error:
+        with suppress(OSError):  # its name can be the reason
+            part.unlink(missing_ok=True)
         raise InputError(
             f"--csv {path}: cannot be written: {error.strerror}. Give another file."
         ) from error

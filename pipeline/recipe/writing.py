@@ -56,11 +56,16 @@ def _found(looked: Look, folder: Path) -> Found:
 
 def _publish(text: str, path: Path) -> None:
     """A recipe that its own check refuses is never left behind."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".toml.part")
     try:
-        part.write_text(text, encoding="utf-8")
-        load(str(part))
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            part.write_text(text, encoding="utf-8")
+            load(str(part))
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be written: {error.strerror}. Give another file with --out."
+        ) from error

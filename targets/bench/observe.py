@@ -142,8 +142,12 @@ def _describe(case: BenchCase, bench: Bench, observed: Observations) -> None:
 
 
 def _resolve(case: BenchCase, request: BenchRequest, observed: Observations) -> None:
-    described = observed.described[case.name]
-    inputs = resolve(described["inputs"], request.given, case.path)
+    described, known = observed.described[case.name], request.known.get(case.path)
+    inputs = (
+        resolve(described["inputs"], request.given, case.path)
+        if known is None
+        else {one["name"]: known.spec for one in described["inputs"]}
+    )
     batch = batch_of(inputs, described["outputs"])
     observed.cases[case.name] = replace(case, inputs=inputs, batch=batch)
 
@@ -156,6 +160,9 @@ def _choose(request: BenchRequest, observed: Observations) -> None:
     baselines = set(request.baselines.values())
     like = None
     for case in sorted(observed.foreign, key=lambda one: one.path not in baselines):
+        if (known := request.known.get(case.path)) is not None:
+            observed.cases[case.name] = replace(case, output_index=known.output_index)
+            continue
         outputs, offset = observed.described[case.name]["outputs"], request.offset_of(case.path)
         choice = scores.choose(
             outputs,

@@ -4,18 +4,32 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from targets.bench.agent.job import InputSpec
 from targets.bench.case import BenchCase
 from targets.bench.inputs import Given
 from targets.bench.plan import BenchPlan
 from targets.bench.samples import LabelledSamples
 from targets.errors import InputError
 from targets.formats import FORMATS, format_of
+from targets.formats.model_io import ModelIO
 from targets.formats.record import ExportedModel
 from targets.runtimes import RUNTIMES, Runtime, runtime_for
 from targets.runtimes.native import NativeTool
 
 BIG = "big"
 """Number of threads: as many as the device has big cores."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownInput:
+    """What the only input of a model is given, and how its output is read: nothing is found out."""
+
+    samples: Path
+    """.npy of the samples in the form that the model takes."""
+    spec: InputSpec
+    output_index: int
+    reading: ModelIO | None
+    """From outputs to logits; None: the outputs are logits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +52,8 @@ class BenchRequest:
     samples: LabelledSamples | None = None
     own_samples: Mapping[Path, Path] = field(default_factory=dict)
     """Model -> .npy of `samples` in the size that the model takes, where it is another one."""
+    known: Mapping[Path, KnownInput] = field(default_factory=dict)
+    """Model -> its input, where the samples were made for it."""
     outputs: tuple[str, ...] = ()
     """Names of the outputs to judge, in the models that have them."""
     class_offset: int = 0
@@ -83,11 +99,11 @@ def cases(
             affinity=big_cores or None,
             options=request.options.get(runtime.name),
             exported=exported,
-            adapter=None if exported is None else exported.adapter,
-            samples=request.own_samples.get(path),
+            adapter=_adapter(path, request),
+            samples=known.samples if known else request.own_samples.get(path),
         )
         for path in request.files
-        for exported in [request.exports.get(path)]
+        for exported, known in [(request.exports.get(path), request.known.get(path))]
         for runtime in _runtimes(path, request, defaults or {})
         for count in threads
     ]
@@ -117,6 +133,12 @@ def _name(path: Path, request: BenchRequest) -> str:
 
 def _format(path: Path, request: BenchRequest) -> str:
     return request.exports[path].format if path in request.exports else format_of(path)
+
+
+def _adapter(path: Path, request: BenchRequest) -> ModelIO | None:
+    if path in request.exports:
+        return request.exports[path].adapter
+    return request.known[path].reading if path in request.known else None
 
 
 def formats(request: BenchRequest) -> list[str]:

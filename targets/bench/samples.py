@@ -69,7 +69,7 @@ def _readable(path: Path) -> Iterator[None]:
             ) from error
         raise InputError(
             f"--data {path}: cannot be read: {error}. Give an .npz with 'images' and perhaps "
-            "'labels', an .npy, or a folder with images.npy."
+            "'labels', an .npy, a folder with images.npy, or a folder of pictures."
         ) from error
 
 

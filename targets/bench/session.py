@@ -1,6 +1,7 @@
 """One measurement, for `pipeline run` and `pipeline bench`: connect, measure, assemble, write."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -14,7 +15,7 @@ from targets.bench.runner import Array
 from targets.devices import connection
 from targets.devices.contract import Device
 from targets.devices.parallel import on_each_device
-from targets.errors import DeviceError, EdgeDistillError
+from targets.errors import DeviceError, EdgeDistillError, InputError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +107,15 @@ def _path(out: Path, device: Device) -> Path:
 
 
 def _write(document: BenchResult, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".json.part")
-    part.write_text(document.dump(), encoding="utf-8")
-    part.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(document.dump(), encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise InputError(
+            f"{path}: cannot be written: {error.strerror}. Make room, or give another folder with "
+            "--out."
+        ) from error

@@ -19,7 +19,7 @@ from targets.images import reading
 from targets.images.preprocessing import Fit, Preprocessing
 from targets.images.reading import Channels, Pixels, UnreadablePictureError
 from targets.prediction import deployment
-from targets.prediction.deployment import Asked, Output
+from targets.prediction.deployment import Asked, Deployment, Output
 from targets.prediction.loaded import Array, LoadedModel
 
 if TYPE_CHECKING:
@@ -118,6 +118,11 @@ class Classifier:
     def preprocessing(self) -> Preprocessing:
         """From the pixels of a picture to the raw input."""
         return self._deployed.preprocessing
+
+    @property
+    def deployment(self) -> Deployment:
+        """How a raw input reaches the model, and how its output becomes logits."""
+        return self._deployed
 
     @property
     def runtime(self) -> str:

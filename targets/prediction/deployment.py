@@ -206,7 +206,8 @@ def decided(deployment: Deployment, asked: Asked, *, model: Path, grey: Logits) 
     if grey.shape[1] == 1 and reading.output_quantization is None:
         raise InputError(
             f"{model}: gives one number, and does not say what it is. Give --output probabilities "
-            "(a sigmoid: class 1 above 0.5) or --output logits (class 1 above 0)."
+            "(a sigmoid: class 1 above 0.5) or --output logits (class 1 above 0); for `pipeline "
+            "bench`, --scores with one of these words."
         )
     values = grey.astype(np.float64)
     is_distribution = values.min() >= 0 and math.isclose(values.sum(), 1, abs_tol=1e-3)

@@ -19,10 +19,15 @@ class Labelled:
     notes: tuple[str, ...] = ()
 
 
-def in_class_folders(root: Path, tree: Tree, depth: int | None) -> Labelled:
-    """The labelled pictures below `root`; a picture in no class folder is noted and left out."""
+def in_class_folders(
+    root: Path, tree: Tree, depth: int | None, *, training: bool = True
+) -> Labelled:
+    """The labelled pictures below `root`; a picture in no class folder is noted and left out.
+
+    Splits need one for training, unless `training` is False.
+    """
     tops = _tops(tree)
-    splits = split_folders(tops)
+    splits = split_folders(tops, training=training)
     _require_splits_on_top(root, tops, splits)
     if splits:
         _require_one_each(root, splits)
@@ -43,14 +48,14 @@ def in_class_folders(root: Path, tree: Tree, depth: int | None) -> Labelled:
     )
 
 
-def split_folders(tops: Mapping[str, list[str]]) -> Mapping[str, Split]:
+def split_folders(tops: Mapping[str, list[str]], *, training: bool = True) -> Mapping[str, Split]:
     """The top folders that are splits: if one is for training, and its pictures lie in folders.
 
-    So the classes `car` and `train` are no splits.
+    So the classes `car` and `train` are no splits. With `training` False, any split may be nested.
     """
     found = {name: role for name, role in roles(tops).items() if name}
-    trained = [name for name, role in found.items() if role is Split.TRAIN]
-    nested = any(path.count("/") >= 2 for name in trained for path in tops[name])
+    asked = [name for name, role in found.items() if role is Split.TRAIN or not training]
+    nested = any(path.count("/") >= 2 for name in asked for path in tops[name])
     return found if nested else {}
 
 

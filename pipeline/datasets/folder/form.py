@@ -63,8 +63,7 @@ class Form:
         image = opened(content)
         picture = pixels(image, channels=self.preprocessing.channels)
         height, width, _ = picture.shape
-        if min(height, width) < SMALLEST:
-            raise UnreadablePictureError(f"{width}x{height} pixels; {SMALLEST} are the least")
+        require_least(width, height)
         canvas = self._canvas(picture)
         facts = PictureFacts(
             width=width,
@@ -95,6 +94,11 @@ class Form:
             picture,
             (max(self.canvas, round(height * scale)), max(self.canvas, round(width * scale))),
         )
+
+
+def require_least(width: int, height: int) -> None:
+    if min(width, height) < SMALLEST:
+        raise UnreadablePictureError(f"{width}x{height} pixels; {SMALLEST} are the least")
 
 
 def canvas_side(size: int) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.datasets.contract import SourceConfig
+from pipeline.datasets.folder.form import require_least
 from pipeline.datasets.folder.index import UNREADABLE
 from pipeline.datasets.folder.source import fresh
 from pipeline.datasets.splits import Split
@@ -71,7 +72,7 @@ class Look:
 def look(cfg: SourceConfig) -> Look:
     """Raises `InputError` for a folder that is no data set."""
     source = fresh(cfg)
-    entries, splits = source.inventory.entries, source.quick_splits
+    entries = source.inventory.entries
     bad = {
         entry.path: digest.removeprefix(UNREADABLE)
         for entry, digest in zip(entries, source.digests, strict=True)
@@ -82,14 +83,18 @@ def look(cfg: SourceConfig) -> Look:
     sides = []
     for path in paths[:: max(1, len(paths) // HEADERS)]:
         try:
-            sides.append(header(source.inventory.root / path)[:2])
+            width, height, _ = header(source.inventory.root / path)
+            require_least(width, height)
+            sides.append((width, height))
         except UnreadablePictureError as error:
             bad[path] = str(error)
     if not sides:
+        files = [f"{path} ({reason})" for path, reason in bad.items()]
         raise InputError(
-            f"{source.inventory.root}: no file in it can be read as a picture. Give a folder of "
-            ".jpg or .png files."
+            f"{source.inventory.root}: no file in it can be used as a picture: "
+            f"{listed(files, most=5)}. Give a folder of .jpg or .png files."
         )
+    splits = source.quick_splits
     return Look(
         root=source.inventory.root,
         classes={name: counts[name] for name in source.inventory.classes},

@@ -1,8 +1,8 @@
 """From a folder to its inventory: class folders, or the pictures of a table."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.datasets.class_names import natural
@@ -18,8 +18,23 @@ from pipeline.datasets.splits import Split
 from targets.errors import InputError, listed, printable
 
 
-def scan(root: Path, settings: Settings) -> Inventory:
-    """What lies in `root`. Raises `InputError` for what no data set is."""
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """The labelled pictures, before they are known to be a data set."""
+
+    tree: Tree
+    table: str | None
+    """The table that gives the labels; None: class folders do."""
+    labelled: Labelled
+    names: Mapping[str, str]
+    """Label in the folder -> its name in `labelled`, where that is another one."""
+
+
+def listing(root: Path, settings: Settings, *, training: bool = True) -> Listing:
+    """Raises `InputError` for a folder without labelled pictures.
+
+    Splits need one for training, unless `training` is False.
+    """
     if not root.is_dir():
         why = "is not a folder" if root.exists() else "does not exist"
         raise InputError(f"data set folder: {root} {why}. Give a folder of pictures with --data.")
@@ -33,10 +48,17 @@ def scan(root: Path, settings: Settings) -> Inventory:
     labelled = (
         in_table(root, table, found, settings)
         if table
-        else in_class_folders(root, found, settings.depth)
+        else in_class_folders(root, found, settings.depth, training=training)
     )
     names = one_name(labelled.entries, merge=settings.merge_labels)
     labelled = replace(labelled, entries=renamed(labelled.entries, names))
+    return Listing(tree=found, table=table, labelled=labelled, names=names)
+
+
+def scan(root: Path, settings: Settings) -> Inventory:
+    """What lies in `root`. Raises `InputError` for what no data set is."""
+    made = listing(root, settings)
+    found, table, labelled = made.tree, made.table, made.labelled
     classes = _classes(root, labelled)
     unread = [] if table else usable(root, found)
     notes = [f"{listed(unread)} is not read, as there are class folders."] if unread else []
@@ -50,7 +72,7 @@ def scan(root: Path, settings: Settings) -> Inventory:
         notes=(
             *labelled.notes,
             *notes,
-            *counted_as(names),
+            *counted_as(made.names),
             *_notes(labelled.entries, classes),
         ),
     )

@@ -1,0 +1,111 @@
+"""A folder of pictures as the samples of `pipeline bench`, in the form that each model takes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.cli.picture_options import PictureOptions
+from targets.errors import InputError, listed
+
+if TYPE_CHECKING:
+    from targets.bench.request import KnownInput
+    from targets.bench.samples import LabelledSamples
+    from targets.images.preprocessing import Preprocessing
+    from targets.prediction.classifier import Classifier
+
+
+def is_folder_of_pictures(path: Path) -> bool:
+    return path.is_dir() and next(path.glob("*.npy"), None) is None
+
+
+def read(
+    folder: Path,
+    models: Sequence[Path],
+    how: PictureOptions,
+    scratch: Path,
+    *,
+    say: Callable[[str], None],
+) -> "tuple[LabelledSamples, Mapping[Path, KnownInput]]":
+    """The pictures of the folder's test split, stored below `scratch` once for each size and fit.
+
+    `how` describes the models without a sidecar.
+    """
+    import numpy as np
+
+    from pipeline.datasets.folder.measured import measured
+    from targets.bench.request import KnownInput
+    from targets.bench.samples import LabelledSamples
+
+    loaded = _classifiers(models, how)
+    classifier = next(iter(loaded.values()))
+    classes = classifier.classes
+    _require_same_classes(loaded)
+    found = measured(folder, classes, model=classifier.path.name)
+    for note in found.notes:
+        say(f"data      {note}")
+    stored = _stored(folder, found.paths, [one.preprocessing for one in loaded.values()], scratch)
+    known = {
+        path: KnownInput(
+            samples=stored[one.preprocessing],
+            spec=one.deployment.spec,
+            output_index=one.deployment.output_index,
+            reading=one.deployment.reading,
+        )
+        for path, one in loaded.items()
+    }
+    size = classifier.preprocessing
+    samples = LabelledSamples(
+        path=stored[size],
+        shape=(size.height, size.width, size.channels),
+        dtype=np.dtype(np.uint8),
+        count=len(found.paths),
+        labels=found.labels,
+        source=folder.resolve().name,
+    )
+    return samples, known
+
+
+def _classifiers(models: Sequence[Path], how: PictureOptions) -> "dict[Path, Classifier]":
+    from targets.formats import sidecar
+
+    described = {path for path in models if sidecar.path_of(path).exists()}
+    if described.issuperset(models):  # options then contradict a sidecar, which is an error
+        described = set()
+    return {
+        path: (PictureOptions() if path in described else how).classifier(path) for path in models
+    }
+
+
+def _require_same_classes(loaded: "Mapping[Path, Classifier]") -> None:
+    first, *others = loaded.values()
+    for other in others:
+        if other.classes != first.classes:
+            raise InputError(
+                f"{other.path} has the classes {listed(other.classes, most=5)}, and {first.path} "
+                f"{listed(first.classes, most=5)}. Measure them with one command each, or name the "
+                "classes of a file without a sidecar with --labels."
+            )
+
+
+def _stored(
+    folder: Path,
+    paths: Sequence[Path],
+    preprocessings: "Sequence[Preprocessing]",
+    scratch: Path,
+) -> "dict[Preprocessing, Path]":
+    """A .npy for each different preprocessing."""
+    from targets.images.progress import progress
+    from targets.prediction.storing import store
+
+    made: dict[Preprocessing, Path] = {}
+    for number, preprocessing in enumerate(dict.fromkeys(preprocessings)):
+        made[preprocessing] = scratch / f"pictures-{number}.npy"
+        with progress("reading", len(paths)) as bar:
+            bad = store(paths, preprocessing, made[preprocessing], done=lambda: bar(1))
+        if bad:
+            files = [f"{path.relative_to(folder)} ({reason})" for path, reason in bad]
+            raise InputError(
+                f"--data {folder}: {len(bad):,} of the {len(paths):,} pictures to measure cannot "
+                f"be read: {listed(files, separator='; ')}. Replace or remove them."
+            )
+    return made
