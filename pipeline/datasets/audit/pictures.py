@@ -31,7 +31,10 @@ class PictureFacts:
     """The pixels of `thumbnail`; may be read from a file when they are asked for."""
 
     def values(self) -> dict[str, Any]:
-        return {field.name: getattr(self, field.name) for field in fields(PictureFacts)}
+        return {name: getattr(self, name) for name in FACTS}
+
+
+FACTS = tuple(field.name for field in fields(PictureFacts))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
