@@ -453,13 +453,12 @@ def test_a_run_with_bad_files_ends_before_anything_is_written(
     assert not (tmp_path / "out").exists()
 
 
-def test_the_cache_keeps_the_thumbnail_of_each_picture_behind_its_canvas(
-    place: Path, pets: Path
-) -> None:
+def test_a_thumbnail_stays_in_the_cache_until_it_is_asked_for(place: Path, pets: Path) -> None:
     (pets / "cat" / "broken.png").write_bytes(b"none")
     data = config(pets, skip_bad=True)
     loaded(data)
     for record in folder.records(data):
         if record.error is None:
             pixels = read(pets / record.path)
+            assert not isinstance(record.thumbnail, bytes)
             assert bytes(record.thumbnail or b"") == thumbnail(pixels)
