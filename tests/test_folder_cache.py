@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from pipeline.datasets import folder
-from pipeline.datasets.audit.pictures import PictureFacts
+from pipeline.datasets.audit.pictures import PictureFacts, thumbnail
 from pipeline.datasets.folder import darkroom
 from pipeline.datasets.folder.cached import Line
 from pipeline.datasets.folder.storage import write
@@ -32,6 +32,7 @@ from pipeline.recipe.load import Override, load
 from targets.digest import file_sha256
 from targets.errors import InputError
 from targets.file_lock import waiting_lock
+from targets.images.reading import read
 from tests.folders import config, fill, loaded, picture
 
 
@@ -233,8 +234,8 @@ def test_a_write_that_fails_leaves_no_file_behind(place: Path) -> None:
     assert [path.name for path in place.iterdir()] == ["index.json"]
 
 
-def test_a_line_keeps_a_hash_of_zero_and_a_thumbnail() -> None:
-    facts = PictureFacts(perceptual_hash=0, alpha=True, thumbnail=b"\0\xff\n")
+def test_a_line_keeps_a_hash_of_zero() -> None:
+    facts = PictureFacts(perceptual_hash=0, alpha=True, format="PNG")
     line = Line(facts=(facts,), canvases=((3, 4),), crc=7)
     assert Line.decoded(line.encoded()) == line
 
@@ -450,3 +451,14 @@ def test_a_run_with_bad_files_ends_before_anything_is_written(
     with pytest.raises(InputError, match=r"7 of the 51 files in .* cannot be used"):
         Runner(recipe=recipe, store=store, console=SilentConsole()).run(tmp_path / "out" / "x")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_thumbnail_stays_in_the_cache_until_it_is_asked_for(place: Path, pets: Path) -> None:
+    (pets / "cat" / "broken.png").write_bytes(b"none")
+    data = config(pets, skip_bad=True)
+    loaded(data)
+    for record in folder.records(data):
+        if record.error is None:
+            pixels = read(pets / record.path)
+            assert not isinstance(record.thumbnail, bytes)
+            assert bytes(record.thumbnail or b"") == thumbnail(pixels)

@@ -42,12 +42,13 @@ class Copy:
 
 def copies(records: Sequence[PictureRecord]) -> list[Copy]:
     """The pairs of copies: each exact one with the first of its file, near ones between files."""
-    places = _by_content(records)
-    exact = [(same[0], other) for same in places for other in same[1:]]
-    firsts = [same[0] for same in places if records[same[0]].perceptual_hash is not None]
-    near = list(_near([records[place] for place in firsts]))
-    pairs = [Copy(first=a, second=b, kind="exact") for a, b in exact]
-    pairs += [Copy(first=firsts[a], second=firsts[b], kind="near") for a, b in near]
+    of_content: dict[str, int] = {}
+    good = [place for place, record in enumerate(records) if record.error is None]
+    exact = [(of_content.setdefault(records[place].sha256, place), place) for place in good]
+    hashed = [place for place in of_content.values() if records[place].perceptual_hash is not None]
+    near = _near([records[place] for place in hashed])
+    pairs = [Copy(first=a, second=b, kind="exact") for a, b in exact if a != b]
+    pairs += [Copy(first=hashed[a], second=hashed[b], kind="near") for a, b in near]
     return sorted(pairs, key=lambda pair: (pair.first, pair.second))
 
 
@@ -76,20 +77,11 @@ def groups(count: int, pairs: Sequence[tuple[int, int]]) -> npt.NDArray[np.int64
     return np.array([root(place) for place in range(count)], np.int64)
 
 
-def _by_content(records: Sequence[PictureRecord]) -> list[list[int]]:
-    """The places of each content, in the order of the first."""
-    places: dict[str, list[int]] = {}
-    for place, record in enumerate(records):
-        if record.error is None:
-            places.setdefault(record.sha256, []).append(place)
-    return list(places.values())
-
-
 def _near(records: Sequence[PictureRecord]) -> Iterator[tuple[int, int]]:
     """The pairs of places that are near copies."""
 
     def thumbnail(place: int) -> npt.NDArray[np.float32]:
-        return np.frombuffer(records[place].thumbnail or b"", np.uint8).astype(np.float32)
+        return np.frombuffer(bytes(records[place].thumbnail or b""), np.uint8).astype(np.float32)
 
     hashes = np.array([record.perceptual_hash for record in records], np.uint64)
     for a, b in candidates(hashes).tolist():
@@ -109,12 +101,16 @@ def candidates(hashes: Hashes) -> Pairs:
     Of more bands than there are differing bits, one is equal: only such pairs are compared.
     Of many equal hashes, each is paired with the next `WINDOW` ones.
     """
-    different, place = np.unique(hashes, return_inverse=True)
-    order = np.argsort(place, kind="stable")
-    members = np.split(order, np.cumsum(np.bincount(place, minlength=len(different)))[:-1])
-    found = [(a, b) for same in members for a, b in _neighbours(same.tolist())]
+    different, counts = np.unique(hashes, return_counts=True)
+    order, ends = np.argsort(hashes, kind="stable"), np.cumsum(counts)
+
+    def members(place: int, most: int | None = None) -> list[int]:
+        found: list[int] = order[ends[place] - counts[place] : ends[place]][:most].tolist()
+        return found
+
+    found = [pair for place in np.flatnonzero(counts > 1) for pair in _neighbours(members(place))]
     for left, right in _close(different):
-        found += product(members[left][:WINDOW].tolist(), members[right][:WINDOW].tolist())
+        found += product(members(left, WINDOW), members(right, WINDOW))
     pairs: Pairs = np.sort(np.array(found, np.int64).reshape(-1, 2), axis=1)
     in_order: Pairs = pairs[np.lexsort(pairs.T[::-1])]
     return in_order

@@ -1,6 +1,7 @@
 """A picture file as an audit takes it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any, SupportsBytes
 
 from targets.images.preprocessing import resized
 from targets.images.reading import Pixels
@@ -9,7 +10,7 @@ SIDE = 16
 """Of a thumbnail, in pixels."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PictureFacts:
     """What an audit needs to know of a file's contents.
 
@@ -26,11 +27,17 @@ class PictureFacts:
     alpha: bool = False
     perceptual_hash: int | None = None
     """64 bits; see `perceptual_hash`."""
-    thumbnail: bytes | None = None
-    """The pixels of `thumbnail`."""
+    thumbnail: SupportsBytes | None = None
+    """The pixels of `thumbnail`; may be read from a file when they are asked for."""
+
+    def values(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in FACTS}
 
 
-@dataclass(frozen=True, kw_only=True)
+FACTS = tuple(field.name for field in fields(PictureFacts))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PictureRecord(PictureFacts):
     """One file of a data set."""
 

@@ -1,5 +1,5 @@
-"""A folder of decoded pictures: `images.npy`, `canvases.bin`, and a line of `pictures.jsonl` for
-each chunk of files.
+"""A folder of decoded pictures: `images.npy`, `canvases.bin` (each with its thumbnail behind it),
+and a line of `pictures.jsonl` for each chunk of files.
 
 The files are read piece by piece, not memory-mapped: the pages of a map count as resident memory
 until the system wants them back.
@@ -7,18 +7,18 @@ until the system wants them back.
 
 import json
 import os
+import sys
 import weakref
-from base64 import b64decode, b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.datasets.audit.pictures import PictureFacts
+from pipeline.datasets.audit.pictures import SIDE, PictureFacts
 from pipeline.datasets.splits import Images
 from targets.errors import InputError
 
@@ -29,8 +29,8 @@ Index = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One chunk: the facts of its files, [height, width] of their canvases, and the checksum of
-    their images and canvases."""
+    """One chunk: the facts of its files without thumbnails, [height, width] of their canvases, and
+    the checksum of their images, canvases and thumbnails."""
 
     facts: tuple[PictureFacts, ...]
     canvases: tuple[tuple[int, int], ...]
@@ -38,10 +38,10 @@ class Line:
 
     def encoded(self) -> bytes:
         facts = [
-            {key: value for key, value in vars(fact).items() if value is not None}
+            {key: value for key, value in fact.values().items() if value is not None}
             for fact in self.facts
         ]
-        return json.dumps([facts, self.canvases, self.crc], default=_base64).encode() + b"\n"
+        return json.dumps([facts, self.canvases, self.crc]).encode() + b"\n"
 
     @classmethod
     def decoded(cls, line: bytes) -> "Line":
@@ -53,12 +53,9 @@ class Line:
         )
 
 
-def _base64(thumbnail: bytes) -> str:
-    return b64encode(thumbnail).decode()
-
-
-def _facts(thumbnail: str | None = None, **others: Any) -> PictureFacts:
-    return PictureFacts(thumbnail=None if thumbnail is None else b64decode(thumbnail), **others)
+def _facts(**facts: Any) -> PictureFacts:
+    words = {key: sys.intern(value) for key, value in facts.items() if isinstance(value, str)}
+    return PictureFacts(**{**facts, **words})  # one `JPEG` in memory, not one for each file
 
 
 def lines(path: Path) -> Iterator[Line]:
@@ -91,6 +88,20 @@ class File:
                     "dataset.verify=true."
                 )
             done += count
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Bytes of a file, read when they are asked for: few thumbnails are ever compared."""
+
+    file: File
+    start: int
+    size: int
+
+    def __bytes__(self) -> bytes:
+        made: Images = np.empty(self.size, np.uint8)
+        self.file.read_into(made, self.start)
+        return made.tobytes()
 
 
 class Rows:
@@ -141,17 +152,28 @@ class Cache:
     def __init__(self, folder: Path) -> None:
         self.images = Rows(folder / IMAGES)
         file, found = File(folder / CANVASES), tuple(lines(folder / PICTURES))
-        self.facts = tuple(fact for line in found for fact in line.facts)
-        sides = np.array([sides for line in found for sides in line.canvases], np.int64)
-        shapes = np.insert(sides.reshape(-1, 2), 2, self.images.shape[3], axis=1)
-        ends = np.cumsum(shapes.prod(axis=1))
+        sides, channels = [sides for line in found for sides in line.canvases], self.images.shape[3]
+        shapes = np.insert(np.reshape(sides, (-1, 2)).astype(np.int64), 2, channels, axis=1)
+        ends = np.cumsum(stored_bytes(sides, channels))
         starts = np.insert(ends, 0, 0)[:-1]
         self.canvases = Canvases(file, shapes, starts, np.arange(len(starts)))
+        facts, size = [fact for line in found for fact in line.facts], SIDE**2 * channels
+        self.facts = tuple(
+            replace(fact, thumbnail=Stored(file, end - size, size)) if fact.error is None else fact
+            for fact, end in zip(facts, ends.tolist(), strict=True)
+        )
         self.sizes = {
             IMAGES: self.images.start + int(np.prod(self.images.shape)),
             CANVASES: int(ends[-1]) if len(ends) else 0,
         }
         """Bytes that the files of arrays have."""
+
+
+def stored_bytes(sides: Sequence[tuple[int, int]], channels: int) -> Index:
+    """What each canvas, [height, width], takes with its thumbnail; nothing if there is none."""
+    areas = np.reshape(sides, (-1, 2)).astype(np.int64).prod(axis=1)
+    sizes: Index = channels * (areas + (areas > 0) * SIDE**2)
+    return sizes
 
 
 def complete(folder: Path, total: int) -> Cache | None:

@@ -24,6 +24,7 @@ from pipeline.datasets.folder.cached import (
     Line,
     complete,
     lines,
+    stored_bytes,
 )
 from pipeline.datasets.folder.form import Developed, Form
 from pipeline.datasets.folder.index import UNREADABLE
@@ -133,9 +134,9 @@ class Roll:
         """Whether the chunk is there, unchanged; the files are then behind it, and else before."""
         images, canvases = self._images.tell(), self._canvases.tell()
         row = int(np.prod(self._form.image))
-        sizes = [height * width * self._form.image[2] for height, width in line.canvases]
+        size = int(stored_bytes(line.canvases, self._form.image[2]).sum())
         crc = zlib.crc32(self._images.read(row * len(line.facts)))
-        if zlib.crc32(self._canvases.read(sum(sizes)), crc) != line.crc:
+        if zlib.crc32(self._canvases.read(size), crc) != line.crc:
             self._images.seek(images)
             self._canvases.seek(canvases)
             return False
@@ -145,9 +146,10 @@ class Roll:
 
     def append(self, chunk: list[Developed]) -> None:
         blank = np.zeros(self._form.image, np.uint8)
-        pictures = [made.canvas for made in chunk if made.canvas is not None]
         images = b"".join((blank if made.image is None else made.image).tobytes() for made in chunk)
-        canvases = b"".join(picture.tobytes() for picture in pictures)
+        canvases = b"".join(
+            made.canvas.tobytes() + made.thumbnail for made in chunk if made.canvas is not None
+        )
         line = Line(
             facts=tuple(made.facts for made in chunk),
             canvases=tuple(_sides(made) for made in chunk),

@@ -26,6 +26,7 @@ class Developed:
     facts: PictureFacts
     image: Pixels | None = None
     canvas: Pixels | None = None
+    thumbnail: bytes = b""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,10 +74,14 @@ class Form:
             alpha=has_alpha(image),
             # Of every size the same: they decide splits.
             perceptual_hash=perceptual_hash(picture),
+        )
+        return Developed(
+            sha256=digest,
+            facts=facts,
+            image=self.preprocessing(picture),
+            canvas=canvas,
             thumbnail=thumbnail(picture),
         )
-        made = self.preprocessing(picture)
-        return Developed(sha256=digest, facts=facts, image=made, canvas=canvas)
 
     def _canvas(self, picture: Pixels) -> Pixels:
         """What crops are taken from: never larger than the picture, a square one for `pad`."""

@@ -120,7 +120,7 @@ class Source:
                 label=entry.label,
                 split=_name(entry, split),
                 sha256=digest,
-                **vars(self.cache.facts[row]),
+                **self.cache.facts[row].values(),
             )
             for entry, digest, row, split in made
         )
