@@ -11,6 +11,7 @@ from pipeline.teachers.networks.untrusted import refuse_code
 from tests.foreign import IMAGES, RAW, library, refused
 from tests.test_convert_command import convert
 
+
 @pytest.fixture(scope="module")
 def wrapped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import tensorflow_model_optimization as tfmot
