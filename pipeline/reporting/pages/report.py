@@ -128,7 +128,7 @@ def _ablation(report: Report) -> dict[str, object] | None:
         return None
     corrupted = any(variant.corrupted for variant in found.variants)
     return {
-        "variants": ablation_tables.variants(found, report.dataset.classes),
+        "variants": ablation_tables.variants(found, report.dataset),
         "steps": ablation_tables.steps(found),
         "pairs": ablation_tables.pairs(found),
         "gains": ablation_figures.gains(found.steps) if found.steps else None,
