@@ -132,6 +132,8 @@ def test_precomputed_logits_are_the_teacher(lane: Lane, tmp_path: Path) -> None:
     assert (second.agreement_with_teacher, second.negative_flip_rate) == (2 / 3, 1 / 3)
     assert (first.agreement_with_teacher, first.negative_flip_rate) == (1.0, None)
     assert first.corrupted == {}
+    assert second.balanced_accuracy == 2 / 3
+    assert second.macro_f1 == pytest.approx(5 / 9)
     without = exports.model_copy(update={"teacher_logits": None})
     assert list(observed_teacher(lane.recipe(), without, never)) == []
 

@@ -9,7 +9,9 @@ from scipy.stats import ttest_1samp
 from pipeline.reporting.findings.ablation import STEPS, VARIANTS, tabulate
 from pipeline.reporting.formatting import points
 from pipeline.reporting.schema.ablation import Ablation, AblationRow, Step
+from pipeline.reporting.tables.ablation import variants
 from targets.evaluation.significance import Right
+from tests.reports import two_formats
 
 SAMPLES = 2000
 WRONG = {
@@ -147,3 +149,15 @@ def test_other_seeds_are_not_paired() -> None:
 )
 def test_points_have_a_sign_where_there_is_one(share: float, text: str) -> None:
     assert points(share) == text
+
+
+def test_balanced_accuracy_stands_in_the_table_where_the_classes_are_uneven() -> None:
+    rows, right = observed(**WRONG)
+    scored = [r.model_copy(update={"balanced_accuracy": 0.7 + r.seed / 100}) for r in rows]
+    table, dataset = tabulate(scored, right), two_formats().dataset
+    for imbalance, shown in ((1.4, False), (1.6, True)):
+        even = dataset.model_copy(update={"test_imbalance": imbalance})
+        header, cells = variants(table, even)
+        assert ("balanced %" in header) == shown
+        assert "macro F1 %" not in header  # an older table has none
+    assert cells[0][header.index("balanced %")] == "71.00"

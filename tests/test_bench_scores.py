@@ -279,6 +279,24 @@ def test_labels_that_count_from_one_are_told(network: Write, data: Path, tmp_pat
     assert accuracy(tmp_path)["good.onnx"].top1 == 1
 
 
+@pytest.mark.parametrize("uneven", [True, False])
+def test_balanced_accuracy_stands_beside_top1_where_the_labels_are_uneven(
+    network: Write, tmp_path: Path, uneven: bool
+) -> None:
+    """Label 3 is taken for 0; with `uneven` it is one label of ten, of three classes."""
+    labels = np.repeat([0, 1, 3], [6, 3, 1] if uneven else [4, 4, 4])
+    x = np.eye(CLASSES, dtype=np.float32)[np.where(labels == 3, 0, labels)]
+    np.savez(tmp_path / "data.npz", samples=x, labels=labels)
+    done = bench(tmp_path, network("good"), "--data", tmp_path / "data.npz")
+    row = accuracy(tmp_path)["good.onnx"]
+    assert row.balanced_accuracy == pytest.approx(2 / 3)
+    assert row.imbalance == (6 if uneven else 1)
+    assert ("balanced %" in done.output) == ("macro F1 %" in done.output) == uneven
+    if uneven:
+        assert row.top1 == 0.9
+        assert row.macro_f1 == pytest.approx((12 / 13 + 1 + 0) / 3)
+
+
 @pytest.mark.parametrize("squash", ["Identity", "Sigmoid"])
 def test_one_score_is_a_class_of_two(network: Write, tmp_path: Path, squash: str) -> None:
     """Above 0 of logits and above 0.5 of probabilities."""

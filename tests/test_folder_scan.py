@@ -111,6 +111,8 @@ def test_what_systems_leave_behind_is_nobodys_class(tmp_path: Path) -> None:
         "No class, as no picture is in it: mouse.",
         "2 files are no pictures: cat/notes.txt, dog/box.json.",
     )
+    (root / "dog" / "box.json").unlink()
+    assert scan(root).notes[-1] == "1 file is no picture: cat/notes.txt."
 
 
 def test_a_picture_without_a_known_suffix_is_found_by_its_contents(tmp_path: Path) -> None:

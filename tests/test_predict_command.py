@@ -102,6 +102,23 @@ def test_wrong_ones_come_first_with_the_accuracy_and_the_confusions(
     assert done.code == 0
 
 
+def test_balanced_accuracy_stands_beside_the_accuracy_of_uneven_folders(
+    predict: Predict, model: Path, tmp_path: Path
+) -> None:
+    """Four red pictures are right, and one of the two blue ones."""
+    for number in range(4):
+        photo(tmp_path / "in" / "red" / f"{number}.png", "red")
+    even = predict(model, tmp_path / "in" / "red")
+    photo(tmp_path / "in" / "blue" / "0.png", "blue")
+    photo(tmp_path / "in" / "blue" / "1.png", "red")
+    done = predict(model, tmp_path / "in")
+    assert "balanced accuracy 75.00 %, macro F1 77.78 %" in done.out
+    assert "balanced accuracy" not in even.out
+    document = json.loads(predict(model, tmp_path / "in", "--json").out)
+    assert document["accuracy"]["balanced_accuracy"] == 0.75
+    assert document["accuracy"]["macro_f1"] == pytest.approx((8 / 9 + 2 / 3) / 2)
+
+
 def test_only_wrong_ones_are_shown_if_asked_and_all_are_counted(
     predict: Predict, model: Path, folder: Path
 ) -> None:

@@ -238,9 +238,11 @@ def _row(
 ) -> "AblationRow":
     from pipeline.reporting.model_rows import fidelity_of
     from pipeline.reporting.schema.ablation import AblationRow
-    from targets.evaluation import metrics
+    from targets.evaluation import confusion, metrics
 
     top1 = metrics.top1(one.logits, test.labels)
+    classes = max(one.logits.shape[1], 2)  # one output separates two classes
+    counts = confusion.confusion(one.logits, test.labels, classes=classes)
     fidelity = fidelity_of(
         one.logits,
         teacher=None if teacher is None else teacher.logits,
@@ -252,6 +254,8 @@ def _row(
         seed=one.seed,
         top1=top1,
         top1_ci=metrics.wilson_interval(top1, len(test.labels)),
+        balanced_accuracy=confusion.balanced_accuracy(counts),
+        macro_f1=confusion.macro_f1(counts),
         corrupted=dict(one.corrupted),
         **fidelity.model_dump(),
     )

@@ -49,6 +49,48 @@ class Checkpoint(Artifact):
         return self.folder / self.WEIGHTS
 
 
+class LayerGain(BaseModel):
+    """A layer of the quantized network, and what it gains without its fake quantization."""
+
+    model_config = ConfigDict(frozen=True)
+
+    layer: str
+    kind: str
+    """Its class in Keras."""
+    tensors: str
+    """What is quantized: `weights`, `activations`, or `weights and activations`."""
+    gain: float
+    """Change of top-1 on the images that the layers are measured on."""
+    interval: tuple[float, float]
+    """95 % interval of the gain."""
+
+
+class Sensitivity(BaseModel):
+    """What int8 costs on the validation split, and the layers that cost most."""
+
+    model_config = ConfigDict(frozen=True)
+
+    images: int
+    """Validation images; the next four are of all of them."""
+    float_top1: float
+    int8_top1: float
+    interval: tuple[float, float]
+    """95 % interval of the change from `float_top1` to `int8_top1`."""
+    unquantized_top1: float
+    """Of the fine-tuned network without any fake quantization."""
+    compared_layers: int
+    """Layers with quantization; those that change the logits most are measured."""
+    measured_on: int
+    """Validation images, evenly spaced, that each of these is measured on."""
+    layers: tuple[LayerGain, ...]
+    """The largest gains, each of one layer by itself; a layer that gains nothing is left out."""
+
+
+class QuantizedCheckpoint(Checkpoint):
+    sensitivity: Sensitivity | None = None
+    """Null where int8 is within 0.5 points of float on the validation split."""
+
+
 class Teacher(Artifact):
     """The network that was trained here, or the user's own file."""
 

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from pipeline.engine.artifacts import Artifact, Checkpoint, Exports, Teacher, TeacherLogits
+from pipeline.engine.artifacts import (
+    Artifact,
+    Checkpoint,
+    Exports,
+    QuantizedCheckpoint,
+    Teacher,
+    TeacherLogits,
+)
 from pipeline.engine.uses import DATASET, FORMAT, LOSS, QAT_LOSS, STUDENT, TEACHER
 from pipeline.recipe.schema import Recipe
 from pipeline.reporting.measurements import Measurements, ReportFiles
@@ -61,7 +68,7 @@ STAGES = (
         (*TAUGHT, *STUDENT, *LOSS), BOTH,
     ),
     Stage(
-        "quantize", quantize.run, Checkpoint, ("logits", "distill"), SHARED,
+        "quantize", quantize.run, QuantizedCheckpoint, ("logits", "distill"), SHARED,
         (*DATASET, *STUDENT, *QAT_LOSS),
     ),
     Stage(
@@ -69,7 +76,7 @@ STAGES = (
         CONVERTED, BOTH,
     ),
     Stage("bench", bench.run, Measurements, ("convert",), reusable=False),
-    Stage("report", report.run, ReportFiles, ("bench", "logits"), reusable=False),
+    Stage("report", report.run, ReportFiles, ("bench", "logits", "quantize"), reusable=False),
 )  # fmt: skip
 
 NAMES = tuple(stage.name for stage in STAGES)

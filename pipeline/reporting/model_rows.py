@@ -57,13 +57,12 @@ class DeviceRows:
 
 
 def device_rows(scores: DeviceScores, exports: Exports, *, seed: int) -> DeviceRows:
-    rows = measured_rows(scores, exports, seed=seed)
+    counts = _confusions(exports, scores)
+    rows = measured_rows(scores, exports, counts, seed=seed)
     return DeviceRows(
         rows=rows,
         notes=notes(rows, exports, scores),
-        per_class=tuple(
-            PerClass.of(model.name, _confusion(model, exports, scores)) for model in exports.models
-        ),
+        per_class=tuple(PerClass.of(name, found) for name, found in counts.items()),
         label_suspects=_suspects(exports, scores),
     )
 
@@ -73,11 +72,13 @@ def failed_rows(exports: Exports, *, seed: int, device: str, reason: object) -> 
     return DeviceRows(rows=rows)
 
 
-def measured_rows(scores: DeviceScores, exports: Exports, *, seed: int) -> tuple[ModelRow, ...]:
+def measured_rows(
+    scores: DeviceScores, exports: Exports, counts: Mapping[str, confusion.Counts], *, seed: int
+) -> tuple[ModelRow, ...]:
     return tuple(
         ModelRow.of(
             _file(model, seed),
-            _accuracy(model, exports, scores),
+            _accuracy(model, exports, scores, counts[model.name]),
             *_latency(model.name, scores),
             speed_up(model.name, scores.document),
         )
@@ -138,9 +139,12 @@ def source_of(model: ExportedModel, exports: Exports) -> ExportedModel | None:
     return min(floats, key=lambda m: m.format != model.format)
 
 
-def _confusion(model: ExportedModel, exports: Exports, scores: DeviceScores) -> confusion.Counts:
+def _confusions(exports: Exports, scores: DeviceScores) -> dict[str, confusion.Counts]:
     classes = len(exports.dataset.classes)
-    return confusion.confusion(scores.logits[model.name], scores.labels, classes=classes)
+    return {
+        model.name: confusion.confusion(scores.logits[model.name], scores.labels, classes=classes)
+        for model in exports.models
+    }
 
 
 def _suspects(exports: Exports, scores: DeviceScores) -> tuple[LabelSuspect, ...]:
@@ -158,9 +162,11 @@ def _file(model: ExportedModel, seed: int) -> ModelFile:
     return ModelFile(seed=seed, **model.model_dump())
 
 
-def _accuracy(model: ExportedModel, exports: Exports, scores: DeviceScores) -> Accuracy:
+def _accuracy(
+    model: ExportedModel, exports: Exports, scores: DeviceScores, counts: confusion.Counts
+) -> Accuracy:
     labels, logits = scores.labels, scores.logits[model.name]
-    top1, counts = metrics.top1(logits, labels), _confusion(model, exports, scores)
+    top1 = metrics.top1(logits, labels)
     source = source_of(model, exports)
     fidelity = fidelity_of(
         logits,

@@ -3,8 +3,9 @@
 from functools import partial
 from pathlib import Path
 
-from pipeline.engine.artifacts import Checkpoint, TeacherLogits
+from pipeline.engine.artifacts import Checkpoint, QuantizedCheckpoint, TeacherLogits
 from pipeline.engine.job import Job
+from pipeline.quantization import sensitivity
 from pipeline.quantization.calibration import calibration_images
 from pipeline.quantization.qat import QuantizedNetwork
 from pipeline.recipe.schema import QuantizeConfig
@@ -17,7 +18,7 @@ from pipeline.training.supervision import cached, distilled
 
 def run(
     cfg: QuantizeConfig, out: Path, *, job: Job, logits: TeacherLogits, distill: Checkpoint
-) -> Checkpoint:
+) -> QuantizedCheckpoint:
     recipe, data, seed = job.recipe, job.dataset(), job.seed(cfg)
     preflight.require_int8(recipe, data, seed=seed)
     session.start(seed=seed, threads=recipe.threads)
@@ -46,6 +47,13 @@ def run(
         progress=partial(job.console.epochs, "quantize"),
     )
     quantized.settle()
-    return checkpoint.publish(
+    trained = checkpoint.publish(
         out, history, network=distill.network, model=student, wrapped=quantized.model
+    )
+    return QuantizedCheckpoint(
+        folder=out,
+        **trained.model_dump(),
+        sensitivity=sensitivity.measure(
+            quantized=quantized.model, student=student, data=data, say=job.console.say
+        ),
     )

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import datasets
-from pipeline.engine.artifacts import Exports, TeacherLogits
+from pipeline.engine.artifacts import Exports, QuantizedCheckpoint, Sensitivity, TeacherLogits
 from pipeline.engine.job import Job
 from pipeline.recipe.schema import Recipe
 from pipeline.reporting.findings.per_class import kept
 from pipeline.reporting.findings.recommendation import recommend
+from pipeline.reporting.findings.sensitivity import note
 from pipeline.reporting.measurements import Measurements, ReportFiles
 from pipeline.reporting.schema.label_suspect import LabelSuspect
 from pipeline.reporting.schema.report import (
@@ -35,12 +36,19 @@ TRAINING = ("edge-distill", "tensorflow", "tf-keras", "tensorflow-model-optimiza
 
 
 def run(
-    cfg: Recipe, out: Path, *, job: Job, bench: Measurements, logits: TeacherLogits
+    cfg: Recipe,
+    out: Path,
+    *,
+    job: Job,
+    bench: Measurements,
+    logits: TeacherLogits,
+    quantize: QuantizedCheckpoint | None = None,
 ) -> ReportFiles:
     # A run without a bench loads no data set, and so ends at once if all of it is reused.
     data = job.dataset() if bench.per_class else None
     suspects = () if data is None else _suspects(cfg, data, bench, logits)
-    report = _report(cfg, job, bench, suspects)
+    sensitivity = None if quantize is None else quantize.sensitivity
+    report = _report(cfg, job, bench, suspects, sensitivity)
     (out / FILE).write_text(report.dump(), encoding="utf-8")
     # A file name that is not UTF-8 holds lone surrogates.
     page = _html(cfg, report, data)
@@ -80,11 +88,16 @@ def _suspects(
 
 
 def _report(
-    cfg: Recipe, job: Job, bench: Measurements, suspects: tuple[LabelSuspect, ...]
+    cfg: Recipe,
+    job: Job,
+    bench: Measurements,
+    suspects: tuple[LabelSuspect, ...],
+    sensitivity: Sensitivity | None,
 ) -> Report:
     assert job.history is not None
     exports = Exports.read(bench.exports)
     recommended = recommend(bench.rows, majority_share=bench.majority_share)
+    notes = bench.notes if sensitivity is None else (*bench.notes, note(sensitivity, cfg))
     return Report(
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         recipe=cfg.model_dump(mode="json", by_alias=True),
@@ -105,8 +118,9 @@ def _report(
         parity=exports.parity,
         processors=tuple(ProcessorRow.model_validate(r.model_dump()) for r in exports.processors),
         scales=tuple(TensorScales.of(row) for row in exports.scales),
+        sensitivity=sensitivity,
         ablation=job.history.ablation,
-        notes=bench.notes,
+        notes=notes,
     )
 
 

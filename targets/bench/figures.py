@@ -12,7 +12,7 @@ from targets.bench.agent.session import Tensor
 from targets.bench.samples import LabelledSamples
 from targets.bench.scores import Predictions
 from targets.errors import InputError
-from targets.evaluation import metrics
+from targets.evaluation import confusion, metrics
 
 SHIFTS = (1, -1)
 """A background class in front (1,001 scores for 1,000 labels), or labels that count from 1."""
@@ -27,6 +27,9 @@ class Figures(TypedDict, total=False):
     most_frequent: float
     top1: float
     top1_ci: tuple[float, float]
+    balanced_accuracy: float
+    macro_f1: float
+    imbalance: float
     above_chance: bool
     baseline: str
     agreement: float
@@ -89,12 +92,22 @@ def _top1(own: Read, labels: Labels) -> Figures:
     if own.predictions is None:
         return {"most_frequent": chance}
     share = own.top1(labels, own.offset)
+    counts = _counts(own.predictions.classes, labels + own.offset)
     return {
         "most_frequent": chance,
         "top1": share,
         "top1_ci": metrics.wilson_interval(share, len(labels)),
+        "balanced_accuracy": confusion.balanced_accuracy(counts),
+        "macro_f1": confusion.macro_f1(counts),
+        "imbalance": confusion.imbalance(labels),
         "above_chance": metrics.shown_above_chance(share, labels),
     }
+
+
+def _counts(found: npt.NDArray[np.intp], labels: Labels) -> confusion.Counts:
+    """By label and predicted class, of the classes that occur: those of a file are not known."""
+    names, codes = np.unique(np.concatenate([labels, found]), return_inverse=True)
+    return confusion.tally(codes[len(labels) :], codes[: len(labels)], classes=len(names))
 
 
 def _agreement(own: Read, baseline: Read) -> float:

@@ -240,6 +240,11 @@ class AccuracyPass(AgentRecord):
     """Accuracy; null without labels, or for a reason in `notes`."""
     top1_ci: tuple[float, float] | None = None
     """Wilson's 95 % interval of `top1`."""
+    balanced_accuracy: float | None = None
+    """Mean recall of the labels; `macro_f1` is their mean F1."""
+    macro_f1: float | None = None
+    imbalance: float | None = None
+    """Samples of the most frequent label over those of the least frequent one."""
     class_offset: int = 0
     """Label k is the model's class k + this offset (`--class-offset`)."""
     most_frequent: float | None = None

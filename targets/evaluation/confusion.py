@@ -27,7 +27,12 @@ class ClassScores(NamedTuple):
 
 def confusion(logits: Logits, labels: Labels, *, classes: int) -> Counts:
     """The samples by label and predicted class."""
-    counts = np.bincount(labels * classes + predicted(logits), minlength=classes * classes)
+    return tally(predicted(logits), labels, classes=classes)
+
+
+def tally(found: npt.NDArray[np.intp], labels: Labels, *, classes: int) -> Counts:
+    """As `confusion`, of the predicted classes, [samples]."""
+    counts = np.bincount(labels * classes + found, minlength=classes * classes)
     return counts.reshape(classes, classes).astype(np.int64)
 
 
@@ -58,5 +63,10 @@ def _mean_present(values: npt.NDArray[np.float64], counts: Counts) -> float:
 
 def imbalance(labels: Labels) -> float:
     """Samples of the largest class over those of the smallest; absent classes do not count."""
-    _, counts = np.unique(labels, return_counts=True)
-    return float(counts.max() / counts.min())
+    return support_ratio(np.unique(labels, return_counts=True)[1])
+
+
+def support_ratio(support: npt.NDArray[np.int64]) -> float:
+    """As `imbalance`, from the samples of each class."""
+    present = support[support > 0]
+    return float(present.max() / present.min())

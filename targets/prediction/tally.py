@@ -3,6 +3,9 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from targets.evaluation.confusion import Counts
 from targets.evaluation.metrics import wilson_interval
 
 
@@ -10,16 +13,24 @@ from targets.evaluation.metrics import wilson_interval
 class Tally:
     """Counts only: it grows with the pairs of classes, not with the pictures."""
 
-    total: int = 0
-    right: int = 0
-    confusions: Counter[tuple[int, int]] = field(default_factory=Counter)
-    """(class, wrong prediction) -> number of pictures."""
+    counts: Counter[tuple[int, int]] = field(default_factory=Counter)
+    """(class, prediction) -> number of pictures."""
 
     def add(self, *, label: int, predicted: int) -> None:
-        self.total += 1
-        self.right += label == predicted
-        if label != predicted:
-            self.confusions[label, predicted] += 1
+        self.counts[label, predicted] += 1
+
+    @property
+    def total(self) -> int:
+        return self.counts.total()
+
+    @property
+    def right(self) -> int:
+        return sum(n for (label, predicted), n in self.counts.items() if label == predicted)
+
+    @property
+    def confusions(self) -> Counter[tuple[int, int]]:
+        """(class, wrong prediction) -> number of pictures."""
+        return Counter({pair: n for pair, n in self.counts.items() if pair[0] != pair[1]})
 
     @property
     def accuracy(self) -> float:
@@ -29,3 +40,10 @@ class Tally:
     def interval(self) -> tuple[float, float]:
         """95 % interval of the accuracy."""
         return wilson_interval(self.accuracy, self.total)
+
+    def matrix(self, classes: int) -> Counts:
+        """The counts, [class, prediction]."""
+        counts = np.zeros((classes, classes), np.int64)
+        for pair, number in self.counts.items():
+            counts[pair] = number
+        return counts

@@ -64,7 +64,8 @@ def scan(root: Path, settings: Settings) -> Inventory:
     notes = [f"{listed(unread)} is not read, as there are class folders."] if unread else []
     others = [path for path in found.others if path != table]
     if others:
-        notes.append(f"{len(others):,} files are no pictures: {listed(others, most=5)}.")
+        what = "file is no picture" if len(others) == 1 else "files are no pictures"
+        notes.append(f"{len(others):,} {what}: {listed(others, most=5)}.")
     return Inventory(
         root=root,
         entries=(*labelled.entries, *_unlabelled(found, labelled)),

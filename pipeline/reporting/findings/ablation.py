@@ -84,6 +84,8 @@ def _variant(name: str, description: str, runs: Sequence[AblationRow]) -> Varian
         seeds=tuple(row.seed for row in runs),
         top1=top1.mean,
         top1_interval=_ends(top1),
+        balanced_accuracy=_mean(row.balanced_accuracy for row in runs),
+        macro_f1=_mean(row.macro_f1 for row in runs),
         agreement_with_teacher=_mean(row.agreement_with_teacher for row in runs),
         kl_to_teacher=_mean(row.kl_to_teacher for row in runs),
         ece=_mean(row.ece for row in runs),

@@ -4,11 +4,18 @@ from collections.abc import Iterator
 
 from pipeline.datasets.audit import leaks
 from pipeline.datasets.audit.schema import Audit, Files, Sizes
+from pipeline.reporting.schema.report import DatasetUsed
 from targets.errors import listed
 
 NAMED = 5
 UNEVEN = 1.5
 """Imbalance of the classes above which top-1 is not enough: it says little of small classes."""
+
+
+def uneven(dataset: DatasetUsed) -> bool:
+    """Whether the classes of the training or the test split are uneven."""
+    trained = dataset.audit.imbalance if dataset.audit else None
+    return max(dataset.test_imbalance or 1, trained or 1) > UNEVEN
 
 
 def facts(audit: Audit) -> list[str]:

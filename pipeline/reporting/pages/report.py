@@ -18,6 +18,7 @@ from pipeline.reporting.schema.report import (
 )
 from pipeline.reporting.tables import ablation as ablation_tables
 from pipeline.reporting.tables.models import models
+from pipeline.reporting.tables.sensitivity import layers
 from targets.formats.record import Parity
 
 Cells = tuple[str, ...]
@@ -47,6 +48,7 @@ def render(report: Report, album: Mapping[str, str] | None = None) -> str:
         parity=[_parity(row) for row in report.parity],
         processors=[_processor(row) for row in report.processors],
         scales=[_scale(row) for row in report.scales],
+        sensitivity=None if report.sensitivity is None else layers(report.sensitivity),
         stages=[_stage(row) for row in report.stages],
         ablation=_ablation(report),
         album=album or {},
@@ -126,7 +128,7 @@ def _ablation(report: Report) -> dict[str, object] | None:
         return None
     corrupted = any(variant.corrupted for variant in found.variants)
     return {
-        "variants": ablation_tables.variants(found, report.dataset.classes),
+        "variants": ablation_tables.variants(found, report.dataset),
         "steps": ablation_tables.steps(found),
         "pairs": ablation_tables.pairs(found),
         "gains": ablation_figures.gains(found.steps) if found.steps else None,

@@ -14,6 +14,8 @@ class VariantRun(Fidelity):
     top1: float
     top1_ci: Interval
     """Wilson's 95 % interval of top-1."""
+    balanced_accuracy: float | None = None
+    macro_f1: float | None = None
     corrupted: dict[str, tuple[float, ...]] = Field(default_factory=dict)
     """Kind of corruption -> accuracy at severities 1 to 5."""
 
@@ -33,6 +35,8 @@ class Variant(Fidelity):
     top1: float
     top1_interval: Interval | None
     """Student's t over seeds; null for one seed."""
+    balanced_accuracy: float | None = None
+    macro_f1: float | None = None
     corrupted: dict[str, tuple[float, ...]]
     runs: tuple[VariantRun, ...]
 

@@ -10,7 +10,7 @@ from typing import Final, Literal, Self
 from pydantic import ConfigDict, Field, JsonValue, ValidationError, field_validator
 
 from pipeline.datasets.audit.schema import Audit
-from pipeline.engine.artifacts import DatasetSummary
+from pipeline.engine.artifacts import DatasetSummary, Sensitivity
 from pipeline.reporting.schema.ablation import Ablation
 from pipeline.reporting.schema.label_suspect import LabelSuspect
 from pipeline.reporting.schema.model_row import ModelRow, Part
@@ -149,6 +149,9 @@ class Report(Part):
     parity: tuple[Parity, ...]
     processors: tuple[ProcessorRow, ...] = ()
     scales: tuple[TensorScales, ...] = ()
+    sensitivity: Sensitivity | None = None
+    """The layers that cost the int8 network its accuracy; null where it is within 0.5 points of the
+    float student on the validation split."""
     ablation: Ablation | None = None
     gates: tuple[JsonValue, ...] = ()
     """Reserved: always empty."""

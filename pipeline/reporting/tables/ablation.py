@@ -1,7 +1,6 @@
 """The variants and steps of an ablation as tables."""
 
-from collections.abc import Sequence
-
+from pipeline.reporting.findings.data import uneven
 from pipeline.reporting.formatting import (
     p_value,
     percent,
@@ -11,33 +10,35 @@ from pipeline.reporting.formatting import (
     worst_class,
 )
 from pipeline.reporting.schema.ablation import Ablation, Variant
-from pipeline.reporting.tables.cells import Table, print_rows
+from pipeline.reporting.schema.report import DatasetUsed
+from pipeline.reporting.tables.cells import Cells, Table, print_rows, tabulate
 
-VARIANTS = [
-    "variant", "seeds", "top-1 %", "95 % interval", "agrees %", "KL", "ECE", "flips %",
-    "worst class", "corrupted %",
-]  # fmt: skip
 STEPS = ["step", "gain, points", "95 % interval", "p, other seeds", "p, other images", "separated"]
 PAIRS = ["step", "seed", "became right", "became wrong", "gain, points", "95 % interval", "p"]
 
 
-def variants(ablation: Ablation, classes: Sequence[str]) -> Table:
+def variants(ablation: Ablation, dataset: DatasetUsed) -> Table:
     """Return the table of the variants, with means over seeds."""
-    return VARIANTS, [
-        [
-            variant.description,
-            str(len(variant.seeds)),
-            percent(variant.top1),
-            span(variant.top1_interval, percent),
-            percent(variant.agreement_with_teacher),
-            three_digits(variant.kl_to_teacher),
-            three_digits(variant.ece),
-            percent(variant.negative_flip_rate),
-            worst_class(variant.worst_class_change, classes),
-            percent(_corrupted(variant)),
-        ]
-        for variant in ablation.variants
-    ]
+    balanced = uneven(dataset)
+    rows = [_cells(variant, dataset, balanced) for variant in ablation.variants]
+    return tabulate(rows, optional=("balanced %", "macro F1 %"))
+
+
+def _cells(variant: Variant, dataset: DatasetUsed, balanced: bool) -> Cells:
+    return {
+        "variant": variant.description,
+        "seeds": str(len(variant.seeds)),
+        "top-1 %": percent(variant.top1),
+        "95 % interval": span(variant.top1_interval, percent),
+        "balanced %": percent(variant.balanced_accuracy if balanced else None),
+        "macro F1 %": percent(variant.macro_f1 if balanced else None),
+        "agrees %": percent(variant.agreement_with_teacher),
+        "KL": three_digits(variant.kl_to_teacher),
+        "ECE": three_digits(variant.ece),
+        "flips %": percent(variant.negative_flip_rate),
+        "worst class": worst_class(variant.worst_class_change, dataset.classes),
+        "corrupted %": percent(_corrupted(variant)),
+    }
 
 
 def _corrupted(variant: Variant) -> float | None:
@@ -77,9 +78,9 @@ def pairs(ablation: Ablation) -> Table:
     ]
 
 
-def print_ablation(ablation: Ablation, classes: Sequence[str]) -> None:
+def print_ablation(ablation: Ablation, dataset: DatasetUsed) -> None:
     """The variants, then what each step shows."""
-    print_rows(*variants(ablation, classes))
+    print_rows(*variants(ablation, dataset))
     print()
     header = ["step", "gain in top-1, its 95 % interval, and what they show"]
     print_rows(header, [[step.adds, step.words] for step in ablation.steps], left=2)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from pipeline.reporting.findings import disturbances
+from pipeline.reporting.findings.data import UNEVEN
 from pipeline.reporting.formatting import (
     NOT_MEASURED,
     approximate,
@@ -22,6 +23,7 @@ Documents = Mapping[str, BenchResult]
 """Documents by the names of the devices."""
 MOST = 8
 """Kinds of operators that are shown; the document has all."""
+ACCURACY = ("top-1 %", "balanced %", "macro F1 %", "agrees %")
 IN_THE_FILE = "the file's invalid_reasons"
 """The place in a document that lists what disturbed each block."""
 
@@ -78,9 +80,15 @@ def _latency(row: SummaryRow, batches: Mapping[str, int], note: LatencyNote | No
 
 def _accuracy(row: AccuracyPass | None) -> Cells:
     if row is None:
-        return {"top-1 %": NOT_MEASURED, "agrees %": NOT_MEASURED}
+        return dict.fromkeys(ACCURACY, NOT_MEASURED)
     interval = "" if row.top1_ci is None else f" ({span(row.top1_ci, percent)})"
-    return {"top-1 %": percent(row.top1) + interval, "agrees %": percent(row.agreement)}
+    uneven = (row.imbalance or 1) > UNEVEN
+    return {
+        "top-1 %": percent(row.top1) + interval,
+        "balanced %": percent(row.balanced_accuracy if uneven else None),
+        "macro F1 %": percent(row.macro_f1 if uneven else None),
+        "agrees %": percent(row.agreement),
+    }
 
 
 def _compared(row: ComparisonRow | None) -> Cells:

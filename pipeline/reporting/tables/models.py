@@ -2,7 +2,7 @@
 
 from pipeline.reporting.findings import disturbances
 from pipeline.reporting.findings.chance import above, chance
-from pipeline.reporting.findings.data import UNEVEN
+from pipeline.reporting.findings.data import uneven
 from pipeline.reporting.formatting import (
     NOT_MEASURED,
     approximate,
@@ -26,24 +26,24 @@ OPTIONAL = ("balanced %", "macro F1 %", "flips %", "worst class", "peak memory",
 def models(report: Report) -> Table:
     """Return the table of the models; the device is a column where there are several."""
     several = len({row.device for row in report.models}) > 1
+    balanced = uneven(report.dataset)
     rows = [
-        ({"device": row.device or NOT_MEASURED} if several else {}) | _cells(row, report.dataset)
+        ({"device": row.device or NOT_MEASURED} if several else {})
+        | _cells(row, report.dataset, balanced)
         for row in report.models
     ]
     return tabulate(rows, optional=OPTIONAL)
 
 
-def _cells(row: ModelRow, dataset: DatasetUsed) -> Cells:
-    trained = dataset.audit.imbalance if dataset.audit else None
-    uneven = max(dataset.test_imbalance or 1, trained or 1) > UNEVEN
+def _cells(row: ModelRow, dataset: DatasetUsed, balanced: bool) -> Cells:
     return {
         "model": row.name,
         "size": kilobytes(row.size_bytes),
         "params": count(row.parameters),
         "top-1 %": percent(row.top1) + ("" if above(row, dataset.majority_share) else " *"),
         "95 % interval": span(row.top1_ci, percent),
-        "balanced %": percent(row.balanced_accuracy if uneven else None),
-        "macro F1 %": percent(row.macro_f1 if uneven else None),
+        "balanced %": percent(row.balanced_accuracy if balanced else None),
+        "macro F1 %": percent(row.macro_f1 if balanced else None),
         "agrees %": percent(row.agreement_with_teacher),
         "flips %": percent(row.negative_flip_rate),
         "worst class": worst_class(row.worst_class_change, dataset.classes),
@@ -85,4 +85,4 @@ def print_report(report: Report) -> None:
     for line in filter(None, [chance(report), *report.notes, *limits]):
         print(line)
     if report.ablation is not None:
-        print_ablation(report.ablation, report.dataset.classes)
+        print_ablation(report.ablation, report.dataset)

@@ -7,11 +7,14 @@ from statistics import median
 
 from pydantic import JsonValue
 
+from pipeline.reporting.findings.data import UNEVEN
 from pipeline.reporting.formatting import NOT_MEASURED, duration, percent, span
 from pipeline.reporting.tables.cells import Cells, print_rows, tabulate
 from targets.errors import printable
+from targets.evaluation import confusion
 from targets.prediction.classifier import Classifier, Score
 from targets.prediction.session import Classified, Results
+from targets.prediction.tally import Tally
 
 SCHEMA = "predictions/1"
 MOST_ROWS = 1000
@@ -43,6 +46,12 @@ def summary(results: Results, classes: Sequence[str]) -> Iterator[str]:
         f"accuracy {percent(tally.accuracy)} % ({ends}): {tally.right:,} of {tally.total:,} "
         "pictures in folders that name a class"
     )
+    counts = tally.matrix(len(classes))
+    if confusion.support_ratio(counts.sum(axis=1)) > UNEVEN:
+        yield (
+            f"balanced accuracy {percent(confusion.balanced_accuracy(counts))} %, macro F1 "
+            f"{percent(confusion.macro_f1(counts))} %: the classes are uneven"
+        )
     if tally.confusions:
         pairs = ", ".join(
             f"{printable(classes[label])} → {printable(classes[found])} {count:,}"
@@ -77,7 +86,6 @@ def as_csv(results: Results, classes: Sequence[str], *, top: int) -> Iterator[st
 
 def document(results: Results, classifier: Classifier, *, sha256: str) -> JsonValue:
     """The JSON document."""
-    tally = results.tally
     return {
         "schema": SCHEMA,
         "model": {"file": str(classifier.path), "sha256": sha256, "runtime": classifier.runtime},
@@ -87,23 +95,27 @@ def document(results: Results, classifier: Classifier, *, sha256: str) -> JsonVa
         "unreadable": [
             {"file": str(path), "reason": problem} for path, problem in results.unreadable
         ],
-        "accuracy": None
-        if not tally.total
-        else {
-            "top1": tally.accuracy,
-            "top1_ci": list(tally.interval),
-            "right": tally.right,
-            "pictures": tally.total,
-            "confusions": [
-                {"label": classifier.classes[label], "class": classifier.classes[found],
-                 "pictures": count}
-                for (label, found), count in tally.confusions.most_common()
-            ],
-        },
+        "accuracy": _accuracy(results.tally, classifier.classes) if results.tally.total else None,
         "wall_s": results.wall_ns / 1e9,
         "median_read_ns": _median(results.read_ns),
         "median_inference_ns": _median(results.inference_ns),
     }  # fmt: skip
+
+
+def _accuracy(tally: Tally, classes: Sequence[str]) -> JsonValue:
+    counts = tally.matrix(len(classes))
+    return {
+        "top1": tally.accuracy,
+        "top1_ci": list(tally.interval),
+        "balanced_accuracy": confusion.balanced_accuracy(counts),
+        "macro_f1": confusion.macro_f1(counts),
+        "right": tally.right,
+        "pictures": tally.total,
+        "confusions": [
+            {"label": classes[label], "class": classes[found], "pictures": count}
+            for (label, found), count in tally.confusions.most_common()
+        ],
+    }
 
 
 def _cells(one: Classified, classes: Sequence[str]) -> Cells:

@@ -1,0 +1,159 @@
+"""Which layers cost the int8 network its accuracy: each in turn without its fake quantization.
+
+A pass over the images for each layer would take longer than the training, so that all layers are
+compared by the logits of a few images, and the top-1 of the most suspicious ones is measured.
+"""
+
+from collections.abc import Callable
+from itertools import compress
+
+import numpy as np
+
+from pipeline.datasets.splits import Dataset, Samples, Split
+from pipeline.engine.artifacts import LayerGain, Sensitivity
+from pipeline.training.inference import Outputs, make_predict
+from targets.evaluation import metrics
+from targets.evaluation.significance import mcnemar
+from targets.formats.input_spec import InputSpec
+from targets.untyped import KerasLayer, KerasModel, Quantizer, Tensor
+
+LIMIT = 0.005
+"""Loss of top-1 up to which no layer is measured: 0.5 points."""
+COMPARED_ON = 64
+"""Validation images on which all layers are compared; top-1 would need more, logits do not."""
+CANDIDATES = 8
+"""Layers whose gain in top-1 is measured."""
+MEASURED_ON = 1000
+"""Validation images that each of them is measured on, at most."""
+LISTED = 5
+LAYERS_PER_LINE = 20
+"""Layers between two lines of progress."""
+
+Say = Callable[[str], None]
+
+
+def measure(
+    *, quantized: KerasModel, student: KerasModel, data: Dataset, say: Say
+) -> Sensitivity | None:
+    """The layers that cost most; None where `quantized` is within `LIMIT` of the float `student`.
+
+    `quantized` gets a switch for each layer: it cannot be trained or exported afterwards.
+    """
+    validation, labels = data[Split.VAL], data[Split.VAL].labels
+    network = SwitchedNetwork(quantized, data.input)
+    exact = metrics.right(make_predict(student, data.input)(validation.images), labels)
+    int8 = metrics.right(network.without([], validation), labels)
+    lost = mcnemar(before=exact, after=int8)
+    if lost.gain >= -LIMIT:
+        return None
+    say(f"quantize  int8 is {-100 * lost.gain:.2f} points below float on the validation split")
+    part = _evenly_spaced(validation, MEASURED_ON)
+    candidates = _candidates(network, _evenly_spaced(validation, COMPARED_ON), say)
+    gains = _gains(network, candidates, part, say)
+    return Sensitivity(
+        images=len(validation),
+        float_top1=float(exact.mean()),
+        int8_top1=float(int8.mean()),
+        interval=lost.interval,
+        unquantized_top1=metrics.top1(network.without(network.layers, validation), labels),
+        compared_layers=len(network.layers),
+        measured_on=len(part),
+        layers=tuple(gains[:LISTED]),
+    )
+
+
+def _evenly_spaced(samples: Samples, most: int) -> Samples:
+    """A part with every class, also of a split that is in the order of its classes."""
+    return samples.take(np.linspace(0, len(samples) - 1, min(most, len(samples))).astype(int))
+
+
+def _candidates(network: "SwitchedNetwork", few: Samples, say: Say) -> list[KerasLayer]:
+    """The layers without which the logits are nearest to those without any quantization."""
+    reference = network.without(network.layers, few)
+    distances = []
+    for number, layer in enumerate(network.layers, 1):
+        logits = network.without([layer], few)
+        distances.append(metrics.kl_divergence(reference=reference, model=logits))
+        if number % LAYERS_PER_LINE == 0:
+            say(f"quantize  {number} of {len(network.layers)} layers compared")
+    order = np.argsort(distances, kind="stable")
+    return [network.layers[place] for place in order[:CANDIDATES]]
+
+
+def _gains(
+    network: "SwitchedNetwork", candidates: list[KerasLayer], part: Samples, say: Say
+) -> list[LayerGain]:
+    """The layers with a gain in top-1, the largest first."""
+    before = metrics.right(network.without([], part), part.labels)
+    rows = []
+    for layer in candidates:
+        after = metrics.right(network.without([layer], part), part.labels)
+        paired = mcnemar(before=before, after=after)
+        rows.append(
+            LayerGain(
+                layer=layer.layer.name,
+                kind=type(layer.layer).__name__,
+                tensors=quantized_tensors(layer),
+                gain=paired.gain,
+                interval=paired.interval,
+            )
+        )
+        say(f"quantize  {layer.layer.name} in float: {100 * paired.gain:+.2f} points")
+    return [row for row in sorted(rows, key=lambda row: -row.gain) if row.gain > 0]
+
+
+def quantized_tensors(wrapper: KerasLayer) -> str:
+    """What the fake quantization of a layer rounds; empty for a layer without any."""
+    activations = bool(getattr(wrapper, "_output_quantizers", None)) or any(
+        activation._should_pre_quantize() or activation._should_post_quantize()
+        for activation in getattr(wrapper, "_quantize_activations", ())
+    )
+    rounded = (bool(getattr(wrapper, "_weight_vars", None)), activations)
+    return " and ".join(compress(("weights", "activations"), rounded))
+
+
+class SwitchedNetwork:
+    """A network with fake quantization that any of its layers can go without.
+
+    It is traced once, whatever the number of layers. The input stays quantized: raw pixels are on
+    its grid.
+    """
+
+    def __init__(self, model: KerasModel, spec: InputSpec) -> None:
+        import tensorflow as tf
+
+        self.layers: list[KerasLayer] = [one for one in model.layers if quantized_tensors(one)]
+        self._off = tf.Variable(tf.zeros(len(self.layers), tf.bool), trainable=False, name="off")
+        for place, layer in enumerate(self.layers):
+            self._switch(layer, place)
+        self._predict = make_predict(model, spec)
+
+    def without(self, layers: list[KerasLayer], samples: Samples) -> Outputs:
+        """Logits [samples, classes] without the fake quantization of `layers`."""
+        self._off.assign([any(one is layer for one in layers) for layer in self.layers])
+        logits = self._predict(samples.images)
+        self._off.assign([False] * len(self.layers))
+        return logits
+
+    def _switch(self, layer: KerasLayer, place: int) -> None:
+        # As in `qat`: tfmot has no public hook, and looks the quantizers up at every call.
+        layer._weight_vars = [
+            (weight, self._switched(quantizer, place), ranges)
+            for weight, quantizer, ranges in layer._weight_vars
+        ]
+        for activation in layer._quantize_activations:
+            activation.quantizer = self._switched(activation.quantizer, place)
+        if layer._output_quantizers:
+            layer._output_quantizers = [self._switched(layer._output_quantizers[0], place)]
+
+    def _switched(self, quantizer: Quantizer, place: int) -> Quantizer:
+        import tensorflow as tf
+
+        def quantize(inputs: Tensor, training: bool, weights: dict[str, Tensor]) -> Tensor:
+            return tf.cond(
+                self._off[place],
+                lambda: tf.identity(inputs),
+                lambda: quantizer(inputs, training, weights=weights),
+            )
+
+        return quantize
