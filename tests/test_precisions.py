@@ -1,6 +1,5 @@
 """The types in each file are those of its precision, and every runtime executes it."""
 
-import re
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from ai_edge_litert.interpreter import Interpreter
-from onnx import TensorProto, helper, numpy_helper
+from onnx import numpy_helper
 
 from targets.bench.case import BenchCase
 from targets.bench.plan import Bench, BenchPlan, logits_of
@@ -19,11 +18,7 @@ from targets.errors import InputError, ProofError
 from targets.formats import FORMATS
 from targets.formats.calibration import MIN_CALIBRATION_SAMPLES
 from targets.formats.input_spec import InputSpec, image_input
-from targets.formats.onnx import inspect as inspect_onnx
 from targets.formats.onnx import qdq
-from targets.formats.onnx.canonical import canonical
-from targets.formats.onnx.integers import pad_integers
-from targets.formats.onnx.rewrite import int8_to_uint8, subtract_by_adding
 from targets.formats.onnx.scales import require_equal_scales, scale_table
 from targets.formats.precisions import PRECISIONS
 from targets.formats.tflite import export
@@ -230,18 +225,6 @@ def test_a_matrix_that_stayed_in_float_is_found_whatever_its_size(
     assert max(c.elements for c in held if c.multiplied) >= 1024
 
 
-def test_a_loop_is_refused_before_the_calibrator_that_dies_of_it(tmp_path: Path) -> None:
-    import tensorflow as tf
-
-    def looped(image: Any) -> Any:
-        return tf.while_loop(
-            lambda x: tf.reduce_sum(x) < 5.0, lambda x: [x + 1.0], [tf.reduce_mean(image, [1, 2])]
-        )[0]
-
-    with pytest.raises(ProofError, match=r"x\.tflite: the network holds a loop"):
-        export.export_int8_ptq(looped, SPEC, IMAGES, tmp_path / "x.tflite")
-
-
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("precision", ["int8", "int8_ptq"])
 def test_the_scale_table_covers_every_quantized_tensor(
@@ -295,217 +278,6 @@ def test_a_tensor_that_one_file_lacks_is_not_equal(
     assert "has no counterpart in the TFLite file" in message.values()
     with pytest.raises(ProofError, match="has no counterpart"):
         require_equal_scales(rows)
-
-
-def quantized_graph(op: str, *operands: str, **attributes: Any) -> Any:
-    """x -> Q -> DQ -> op (with a quantized constant) -> Q -> DQ."""
-    constants = {
-        "scale": np.float32(0.05),
-        "zero": np.int8(-3),
-        "c": np.int8(-7),
-        "c_zero": np.int8(0),
-        "c_scale": np.float32(0.02),
-        "pads": np.array([0, 0, 1, 1, 0, 0, 1, 1]),
-    }
-    steps = [
-        ("QuantizeLinear", ["x", "scale", "zero"], "q", {}),
-        ("DequantizeLinear", ["q", "scale", "zero"], "d", {}),
-        ("DequantizeLinear", ["c", "c_scale", "c_zero"], "k", {}),
-        (op, ["d", *operands], "o", attributes),
-        ("QuantizeLinear", ["o", "scale", "zero"], "qo", {}),
-        ("DequantizeLinear", ["qo", "scale", "zero"], "y", {}),
-    ]
-    shapes = {"x": [1, 2, 4, 4], "y": [1, 2, None, None]}
-    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in shapes.items()]
-    graph = helper.make_graph(
-        [helper.make_node(o, i, [out], **a) for o, i, out, a in steps],
-        "x",
-        ends[:1],
-        ends[1:],
-        [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
-
-
-@pytest.mark.parametrize(
-    ("op", "operand"), [("Sub", "k"), ("Add", "k"), ("Mul", "k"), ("Pad", "pads")]
-)
-def test_the_rewrites_change_no_result_and_leave_nothing_in_float(
-    tmp_path: Path, op: str, operand: str
-) -> None:
-    import onnxruntime
-
-    x = np.random.default_rng(0).uniform(-3, 3, (1, 2, 4, 4)).astype(np.float32)
-    model = quantized_graph(op, operand)
-    before = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x})[0]
-    for rewrite in (subtract_by_adding, int8_to_uint8, pad_integers):
-        rewrite(model)
-    onnx.save(canonical(model), tmp_path / "x.onnx")
-    after = onnxruntime.InferenceSession(tmp_path / "x.onnx").run(None, {"image": x})[0]
-    np.testing.assert_array_equal(before, after)
-    assert inspect_onnx.inspect(tmp_path / "x.onnx").float_op_names == ()
-
-
-ENDINGS = {"SOFTMAX": "softmax", "LOG_SOFTMAX": "log_softmax", "LOGISTIC": "sigmoid"}
-
-
-def ended(ending: str | None, *, precision: str, folder: Path) -> Path:
-    """A file of 300 scores that differ by little, with an activation behind them."""
-    import tensorflow as tf
-
-    scores = dense(300, scale=0.01)
-    path = folder / f"{ending}.{precision}.tflite"
-    final = getattr(tf.nn, ENDINGS[ending]) if ending else tf.identity
-    getattr(export, f"export_{precision}")(lambda image: final(scores(image)), SPEC, IMAGES, path)
-    return path
-
-
-@pytest.mark.parametrize(
-    ("ending", "precision"),
-    [
-        *((ending, "int8_ptq") for ending in ENDINGS),
-        ("SOFTMAX", "int16x8"),  # which the converter does not know for LOG_SOFTMAX
-        ("LOGISTIC", "int16x8"),
-    ],
-)
-def test_the_last_softmax_or_sigmoid_is_float_and_what_is_before_it_the_same(
-    tmp_path: Path, ending: str, precision: str
-) -> None:
-    """In int8 every one of the 300 probabilities would be 0 or 1/256."""
-    import tensorflow as tf
-
-    path = ended(ending, precision=precision, folder=tmp_path)
-    plain = ended(None, precision=precision, folder=tmp_path)
-    before, actual = (logits_of(p, "tflite", IMAGES[:32], tmp_path) for p in (plain, path))
-    assert len(set(before.argmax(axis=1))) > 20
-    np.testing.assert_array_equal(actual.argmax(axis=1), before.argmax(axis=1))
-    expected = getattr(tf.nn, ENDINGS[ending])(before).numpy()
-    np.testing.assert_allclose(actual, expected, rtol=2e-6)
-    operators = inspect_tflite.inspect(path).operators
-    assert [(op.name, op.edge) for op in operators[-2:]] == [("DEQUANTIZE", True), (ending, True)]
-    assert inspect_tflite.inspect(path).float_ops == inspect_tflite.inspect(plain).float_ops == 0
-    assert not any(op.edge for op in operators if op.name not in ("QUANTIZE", "DEQUANTIZE", ending))
-
-
-@pytest.mark.parametrize("runtime", list(RUNTIMES))
-def test_a_float_softmax_behind_integers_loads_in_every_runtime(
-    tmp_path: Path, runtime: str
-) -> None:
-    if runtime == "tflite_runtime" and not HAS_TFLITE_RUNTIME:
-        pytest.skip("tflite-runtime is not installed: Python 3.11 only")
-    (kind,) = RUNTIMES[runtime].formats
-    path = ended("SOFTMAX", precision="int8_ptq", folder=tmp_path)
-    expected = logits_of(path, "tflite", IMAGES[:32], tmp_path)
-    if kind == "onnx":
-        qdq.export_int8(path, path.with_suffix(".onnx"))
-    np.save(tmp_path / "images.npy", IMAGES[:32])
-    bench = Bench(runner=local_runner(tmp_path), samples=tmp_path / "images.npy", plan=ONCE)
-    subject = BenchCase(
-        name="x", format=kind, path=path.with_suffix(f".{kind}"), runtime=RUNTIMES[runtime]
-    )
-    actual, _ = bench.outputs(subject)
-    assert actual is not None
-    # A step of the scores, in which tflite-runtime's older kernels round elsewhere.
-    np.testing.assert_allclose(actual, expected, rtol=5e-3)
-
-
-def test_constants_stay_aligned_in_a_file_that_was_changed(tmp_path: Path) -> None:
-    """ARM reads int32 biases in pairs, and a runtime maps the file as it is."""
-    from tensorflow.lite.python import schema_py_generated as schema
-
-    content = ended("SOFTMAX", precision="int8_ptq", folder=tmp_path).read_bytes()
-    model = schema.Model.GetRootAs(content)
-    start = np.frombuffer(content, np.uint8).ctypes.data
-    held = [model.Buffers(i) for i in range(model.BuffersLength())]
-    places = [b.DataAsNumpy().ctypes.data - start for b in held if b.DataLength()]
-    assert len(places) > 2
-    assert [place % 16 for place in places] == [0] * len(places)
-
-
-def test_a_softmax_in_the_middle_stays_an_integer_operator(tmp_path: Path) -> None:
-    import tensorflow as tf
-
-    scores, after = dense(8), np.random.default_rng(1).normal(size=(8, 3)).astype(np.float32)
-    export.export_int8_ptq(
-        lambda image: tf.matmul(tf.nn.softmax(scores(image)), after),
-        SPEC,
-        IMAGES,
-        tmp_path / "x.tflite",
-    )
-    (softmax,) = [
-        op for op in inspect_tflite.inspect(tmp_path / "x.tflite").operators if op.name == "SOFTMAX"
-    ]
-    assert (softmax.edge, set(softmax.dtypes)) == (False, {"INT8"})
-
-
-def activated(activation: str, path: Path) -> None:
-    import tensorflow as tf
-
-    scores, final = dense(8), dense(4, inputs=8)
-    function = getattr(tf.nn, activation)
-    export.export_int8_ptq(lambda image: final(function(scores(image))), SPEC, IMAGES, path)
-
-
-def test_an_activation_without_an_int8_form_is_named_with_what_to_take(tmp_path: Path) -> None:
-    with pytest.raises(ProofError, match=r"ELU \(.*activation elu: .* relu or relu6.*float16"):
-        activated("elu", tmp_path / "x.tflite")
-
-
-def test_a_comparison_of_integers_is_an_integer_operator(tmp_path: Path) -> None:
-    """SELU, which is a GREATER and a SELECT."""
-    activated("selu", tmp_path / "x.tflite")
-    kinds = {
-        op.name: set(op.dtypes) for op in inspect_tflite.inspect(tmp_path / "x.tflite").operators
-    }
-    assert kinds["GREATER"] == {"BOOL", "INT8"}
-    assert not any("FLOAT32" in types for name, types in kinds.items() if name != "DEQUANTIZE")
-
-
-def test_weights_beyond_float16_are_finite_or_refused(tmp_path: Path) -> None:
-    """1e30 is infinity in float16, and infinity times 0 no number (tensorflow#43719)."""
-    import tensorflow as tf
-
-    scores, huge = dense(8), np.full((8, 3), 1e30, np.float32)
-    export.export_float16(
-        lambda image: tf.matmul(scores(image) * 0, huge), SPEC, tmp_path / "x.tflite"
-    )
-    actual = logits_of(tmp_path / "x.tflite", "tflite", IMAGES[:4], tmp_path)
-    assert np.isfinite(actual).all()
-
-
-def test_an_error_of_the_converter_is_shown_with_its_cause(tmp_path: Path) -> None:
-    import tensorflow as tf
-
-    def half(image: Any) -> Any:
-        kernel = tf.ones([3, 3, 1, 2], tf.bfloat16)
-        maps = tf.nn.conv2d(tf.cast(image, tf.bfloat16), kernel, strides=1, padding="SAME")
-        return tf.cast(tf.reduce_mean(maps, [1, 2]), tf.float32)
-
-    with pytest.raises(ProofError) as error:
-        export.export_float(half, SPEC, tmp_path / "x.tflite")
-    assert "no form of tf.Conv2D" in str(error.value)
-    assert "mixed precision" in str(error.value)
-    assert ".py:" not in str(error.value)
-
-
-def test_long_words_of_tflite_are_cut_between_words() -> None:
-    message = export.refusal("operator " * 200)
-    assert len(message) <= 500
-    assert message.endswith("operator …")
-    assert export.refusal("Input 0 was passed int64, expected resource.\nmore").startswith(
-        "Input 0 was passed int64, expected resource (the SavedModel keeps a state"
-    )
-
-
-def test_what_stays_float_in_onnx_is_named_by_its_tensor(tmp_path: Path) -> None:
-    import tensorflow as tf
-
-    model = dense(8)
-    source = tmp_path / "x.tflite"
-    export.export_int8_ptq(lambda image: tf.math.softsign(model(image)), SPEC, IMAGES, source)
-    (name,) = [op.output for op in inspect_tflite.inspect(source).operators if op.name == "DIV"]
-    with pytest.raises(ProofError, match=rf"in float on this machine: Div \({re.escape(name)}\)"):
-        qdq.export_int8(source, tmp_path / "x.onnx")
 
 
 def test_an_input_that_needs_no_arithmetic_gets_none(tmp_path: Path) -> None:
