@@ -107,6 +107,17 @@ def test_two_files_of_one_graph_have_the_same_labels() -> None:
         require_same_labels("x", "y", expected=LOGITS, actual=-LOGITS)
 
 
+def test_two_files_of_one_graph_may_differ_in_the_label_of_two_classes_a_step_apart() -> None:
+    step = np.float32(0.08)  # of 255 over the logits' range
+    steps = np.rint(LOGITS / step)
+    other = steps + np.where(np.arange(steps.size).reshape(steps.shape) % 3 == 1, 1, 0)
+    share, _ = require_same_labels("x", "y", expected=steps * step, actual=other * step)
+    assert 0.99 < share < 0.999
+    other[0] = -other[0]  # not by rounding
+    with pytest.raises(ProofError, match=r"for 99\.\d\d % of 400 samples only"):
+        require_same_labels("x", "y", expected=steps * step, actual=other * step)
+
+
 @pytest.mark.parametrize("columns", [1, 3])
 @pytest.mark.parametrize("precision", QUANTIZED)
 def test_where_all_samples_are_of_one_class_the_outputs_must_follow(

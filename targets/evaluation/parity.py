@@ -68,11 +68,16 @@ def require_parity(
 def require_same_labels(
     name: str, made_from: str, *, expected: Logits, actual: Logits
 ) -> tuple[float, float]:
-    """`require_parity` of two int8 files of one quantized graph: the same labels."""
+    """`require_parity` of two int8 files of one quantized graph: the same labels.
+
+    Runtimes round sums differently (XNNPACK in fixed point, ONNX Runtime in floating point), by a
+    step each. In a deep network labels then differ where two classes are a step apart: outputs that
+    8 bits cannot separate prove the graph too.
+    """
     metrics.require_finite(expected, model=made_from)
     metrics.require_finite(actual, model=name)
     share = metrics.agreement(expected, actual)
-    if share < SAME_GRAPH_AGREEMENT:
+    if share < SAME_GRAPH_AGREEMENT and not _near(expected, actual):
         raise ProofError(
             f"{name}: gives the labels of {made_from} for {100 * share:.2f} % of {len(actual)} "
             "samples only, though both are one quantized graph."
