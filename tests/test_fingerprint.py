@@ -204,12 +204,11 @@ def plug_in(copy: Copy, package: str, *, like: str) -> None:
     shutil.copy(folder / f"{like}.py", folder / "toy.py")
     table = folder / "__init__.py"
     text = table.read_text()
-    for old in (f"from pipeline.{package} import ", f'"{like}": {like}'):
-        assert old in text
-    text = text.replace(
-        f"from pipeline.{package} import ", f"from pipeline.{package} import toy, ", 1
-    )
-    table.write_text(text.replace(f'"{like}": {like}', f'"toy": toy, "{like}": {like}', 1))
+    line = f'"{like}": {like}'
+    assert line in text
+    # The registry's function imports the module of each line.
+    imported = re.sub(r"(def _\w+\(.*\n)", rf"\1    from pipeline.{package} import toy\n", text)
+    table.write_text(imported.replace(line, f'"toy": toy, {line}', 1))
 
 
 def edit(copy: Copy, file: str) -> None:

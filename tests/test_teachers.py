@@ -62,11 +62,13 @@ def test_the_network_trained_here_teaches_as_its_checkpoint_does(
     stripes_data: Dataset, tmp_path: Path
 ) -> None:
     import tensorflow as tf
+    import tf_keras
 
     from pipeline.engine.artifacts import Checkpoint
     from pipeline.models.network import NetworkSpec, build, save_weights
     from pipeline.teachers.trained import open_checkpoint
 
+    tf_keras.utils.set_random_seed(0)
     spec = stripes_data.input
     settings = {"widths": [4, 8], "blocks": 1}
     network = NetworkSpec(role="teacher", family="resnet", settings=settings, input=spec, classes=3)

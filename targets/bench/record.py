@@ -241,8 +241,9 @@ class AccuracyPass(AgentRecord):
     top1_ci: tuple[float, float] | None = None
     """Wilson's 95 % interval of `top1`."""
     balanced_accuracy: float | None = None
-    """Mean recall of the labels; `macro_f1` is their mean F1."""
+    """Mean recall of the labels."""
     macro_f1: float | None = None
+    """Mean F1 of the labels."""
     imbalance: float | None = None
     """Samples of the most frequent label over those of the least frequent one."""
     class_offset: int = 0
