@@ -5,12 +5,12 @@ import json
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
 
 from pipeline.datasets.folder.storage import cache_folder, write
+from targets.ahead import ahead
 from targets.devices.cpus import available_cpus
 from targets.digest import file_sha256
 from targets.images.progress import progress
@@ -30,7 +30,7 @@ def digests(root: Path, paths: Iterable[str], *, verify: bool = False) -> list[s
     """The sha256 of each file, or `UNREADABLE` and why. With `verify`, every file is read."""
     begun = time.time_ns()
     name = hashlib.sha256(bytes(root.resolve())).hexdigest()
-    place = cache_folder() / "index" / f"{name}.json"
+    place = cache_folder() / "index" / f"{name}.jsonl"
     known = {} if verify else _known(place)
     stamps = {path: _stamp(f"{root}/{path}") for path in paths}
     made = {
@@ -41,19 +41,19 @@ def digests(root: Path, paths: Iterable[str], *, verify: bool = False) -> list[s
     fresh = [path for path in stamps if path not in made]
     if fresh:
         made.update(zip(fresh, _hashed(root, fresh, stamps), strict=True))
-        settled = {
-            path: (stamp, made[path])
+        settled = (
+            json.dumps([path, *stamp, made[path]]).encode() + b"\n"
             for path, stamp in stamps.items()
             if isinstance(stamp, tuple) and max(stamp[1:]) < begun - RACY_NS
-        }
-        write(place, json.dumps(settled).encode())
+        )
+        write(place, b"".join(settled))
     return [made[path] for path in stamps]
 
 
 def _known(place: Path) -> dict[str, tuple[Stamp, str]]:
-    with suppress(OSError, ValueError):
-        read = json.loads(place.read_bytes())
-        return {path: (tuple(stamp), digest) for path, (stamp, digest) in read.items()}
+    with suppress(OSError, ValueError), place.open("rb") as file:
+        read = map(json.loads, file)  # line by line: of the whole file, it takes twice the memory
+        return {path: ((size, *times), digest) for path, size, *times, digest in read}
     return {}
 
 
@@ -75,10 +75,7 @@ def _hashed(root: Path, paths: list[str], stamps: Mapping[str, Stamp | str]) -> 
         except OSError as error:
             return UNREADABLE + (error.strerror or str(error))
 
-    with (
-        ThreadPoolExecutor(len(available_cpus())) as pool,
-        progress("reading", len(paths)) as done,
-    ):
-        for digest in pool.map(one, paths):
-            yield digest
+    with progress("reading", len(paths)) as done:
+        for digest, _ in ahead(one, paths, threads=len(available_cpus())):
+            yield digest.result()
             done(1)
