@@ -2,8 +2,8 @@
 
 Dense convolutions run 4-8 times more multiply-accumulates per second on a CPU than depthwise
 ones, so a plain residual network is the cheapest good teacher there. As a student it spends its
-bytes on weights: an int8 TFLite file has about 28 bytes for each channel of each layer besides, and
-separable layers have many channels.
+bytes on weights: an int8 file has scales, zero points and a bias for each channel of each layer
+besides, and separable layers have many channels.
 """
 
 from typing import Annotated
