@@ -212,7 +212,7 @@ def test_a_random_head_is_never_kept_and_balanced_heads_are_compared_by_balanced
     mostly_zero = Dataset(name="c", classes=data.classes, splits=splits, sha256="")
     for own, balanced in ((False, False), (True, True), (True, False)):
         model = small_network(mostly_zero)
-        *body, kernel, bias = model.get_weights()
+        *body, kernel, _ = model.get_weights()
         model.set_weights([*body, np.zeros_like(kernel), np.array([9, 0, 0], np.float32)])
         head = fit_head(model, mostly_zero, own=own, balanced=balanced, seed=0, threads=THREADS)
         assert head.fitted is not (own and not balanced)
