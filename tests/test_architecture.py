@@ -105,7 +105,8 @@ PLUG_IN_WORDS: dict[str, tuple[str, ...]] = {
     "onnx": (*ONNX, REGISTRIES["formats"], REGISTRIES["teachers"]),
     "onnxruntime": ONNX,
     "mobilenet": ("pipeline/models/mobilenet_", REGISTRIES["models"]),
-    "fused": ("pipeline/models/fused.py", REGISTRIES["models"]),
+    # Batch norm of Keras has an attribute of this name.
+    "fused": ("pipeline/models/fused.py", REGISTRIES["models"], "pipeline/training/freezing.py"),
     # A wide residual network has the settings of a residual network.
     "resnet": ("pipeline/models/resnet", "pipeline/models/wrn.py", REGISTRIES["models"]),
     "efficientnet": ("pipeline/models/efficientnet_", REGISTRIES["models"]),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from pipeline.datasets.splits import Dataset, Samples, Split
@@ -77,6 +78,28 @@ def test_the_head_is_never_frozen(stripes_data: Dataset) -> None:
     with frozen(model, InitialisedConfig(frozen_share=0.999)):
         assert [layer.name for layer in model.layers if layer.trainable] == ["logits"]
     assert all(layer.trainable for layer in model.layers)
+
+
+def test_on_a_gpu_frozen_batch_norm_has_a_deterministic_gradient(
+    stripes_data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fused batch norm with fixed statistics has none there; the network computes the same."""
+    import tensorflow as tf
+
+    model = small_network(stripes_data)
+    images = tf.random.stateless_uniform((4, *model.input_shape[1:]), (0, 0))
+
+    def operators() -> tuple[set[str], npt.NDArray[np.float32]]:
+        with frozen(model, InitialisedConfig(freeze_batch_norm=True)):
+            call = tf.function(lambda x: model(x, training=True)).get_concrete_function(images)
+        return {one.type for one in call.graph.get_operations()}, call(images).numpy()
+
+    fused, expected = operators()
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
+    plain, outputs = operators()
+    assert "FusedBatchNormV3" in fused
+    assert "FusedBatchNormV3" not in plain
+    np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-6)
 
 
 def record(epoch: int, top1: float) -> EpochRecord:
@@ -224,6 +247,7 @@ from pipeline.training import session
 session.start(seed=0, threads=1)
 import hashlib
 import numpy as np
+import numpy.typing as npt
 from tf_keras import Sequential, layers
 from pipeline.datasets.splits import Dataset, Samples, Split
 from pipeline.training.head import fit_head

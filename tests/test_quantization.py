@@ -159,3 +159,58 @@ def test_the_wrapped_copy_leaves_the_student_as_it_was(
         weight.assign(weight * 3 + 1)
     for variable, was in zip(student.weights, before, strict=True):
         np.testing.assert_array_equal(variable.numpy(), was)
+
+
+@pytest.mark.parametrize("narrow_range", [False, True])
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_fake_quantization_and_its_gradient_are_those_of_tensorflow(
+    per_channel: bool, narrow_range: bool
+) -> None:
+    import tensorflow as tf
+
+    from pipeline.quantization.scheme import fake_quantized
+
+    def by_tensorflow(x: Any, low: Any, high: Any, **options: Any) -> Any:
+        names = "fake_quant_with_min_max_vars" + "_per_channel" * options.pop("per_channel")
+        return getattr(tf.quantization, names)(x, low, high, **options)
+
+    draw = np.random.default_rng(0).normal
+    for _ in range(20):
+        high = np.abs(draw(size=16 if per_channel else ())).astype(np.float32)
+        low = -high if narrow_range else -np.abs(draw(size=high.shape)).astype(np.float32)
+        edges = [np.broadcast_to(edge, 16) for edge in (low, high, low * 1.01, high * 1.01)]
+        x = tf.constant(np.vstack([*edges, 2 * draw(size=(40, 16))]).astype(np.float32))
+        upstream = tf.constant(draw(size=x.shape).astype(np.float32))
+
+        ends = (tf.constant(low), tf.constant(high))
+        results = []
+        for function in (fake_quantized, by_tensorflow):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = function(
+                    x, *ends, per_channel=per_channel, num_bits=8, narrow_range=narrow_range
+                )
+            results.append([y.numpy(), tape.gradient(y, x, output_gradients=upstream).numpy()])
+        np.testing.assert_array_equal(results[0], results[1])
+
+
+def test_no_operator_of_a_training_step_is_without_a_deterministic_kernel_on_a_gpu(
+    student: Any, stripes_data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TensorFlow 2.21 refuses these two gradients there (seen on an H100)."""
+    import tensorflow as tf
+
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
+    model = QuantizedNetwork(student, stripes_data.input).model
+
+    @tf.function
+    def gradients(images: Any) -> Any:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(model(images, training=True))
+        return tape.gradient(loss, model.trainable_variables)
+
+    graph = gradients.get_concrete_function(tf.zeros((2, *stripes_data.input.shape))).graph
+    operators = {one.type for one in graph.get_operations()}
+    assert "FakeQuantWithMinMaxVars" in operators
+    assert not [one for one in operators if "FakeQuant" in one and one.endswith("Gradient")]
+    assert not [one for one in operators if one.startswith("FusedBatchNormGrad")]

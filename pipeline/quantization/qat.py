@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from pipeline.datasets.splits import Images
+from pipeline.training.freezing import freeze, is_batch_norm
 from pipeline.training.inference import normalise
 from targets.formats.input_spec import InputSpec
 from targets.untyped import KerasModel, Quantizer
@@ -74,6 +75,5 @@ class QuantizedNetwork:
                 activation.quantizer = activation_range(decay=self._decay)
 
     def _freeze_batch_norm(self) -> None:
-        for layer in self.model.layers:
-            if type(getattr(layer, "layer", None)).__name__ == "BatchNormalization":
-                layer.trainable = False  # also of the layer inside: its statistics stay as trained
+        # Of the layer inside too: its statistics stay as trained.
+        freeze(one for one in self.model.layers if is_batch_norm(getattr(one, "layer", one)))

@@ -1,5 +1,7 @@
 """tfmot's 8-bit scheme with per-channel depthwise kernels and ranges whose decay can be set."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 import tf_keras
@@ -24,6 +26,42 @@ def quantize_per_channel(model: KerasModel) -> KerasModel:
     """A copy of `model` with every layer quantized by `PerChannelScheme`."""
     annotated = tfmot.quantization.keras.quantize_annotate_model(model)
     return tfmot.quantization.keras.quantize_apply(annotated, scheme=PerChannelScheme())
+
+
+def fake_quantized(
+    inputs: Tensor,
+    min_var: Tensor,
+    max_var: Tensor,
+    *,
+    per_channel: bool,
+    num_bits: int,
+    narrow_range: bool,
+) -> Tensor:
+    """TensorFlow's fake quantization; the gradient passes where `inputs` are in the range.
+
+    Its own gradient is that and the ranges', by sums that are not deterministic on a GPU. Nothing
+    here learns a range by its gradient.
+    """
+    kernel = tf.quantization.fake_quant_with_min_max_vars
+    if per_channel:
+        kernel = tf.quantization.fake_quant_with_min_max_vars_per_channel
+    first, last = float(narrow_range), float(2**num_bits - 1)
+
+    @tf.custom_gradient
+    def quantized(x: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Callable[..., Tensor]]:
+        def gradient(upstream: Tensor) -> tuple[Tensor, None, None]:
+            scale = (high - low) / (last - first)
+            zero = tf.floor(tf.clip_by_value(first - low / scale, first, last) + 0.5)
+            inside = ((first - zero) * scale <= x) & (x <= (last - zero) * scale)
+            return tf.where(inside, upstream, 0.0), None, None
+
+        return kernel(x, low, high, num_bits=num_bits, narrow_range=narrow_range), gradient
+
+    return quantized(inputs, tf.convert_to_tensor(min_var), tf.convert_to_tensor(max_var))
+
+
+# tfmot has no public hook; all of its quantizers come through this function.
+quant_ops._FakeQuantWithMinMaxVars = fake_quantized
 
 
 class ActivationRange(quantizers.MovingAverageQuantizer):  # type: ignore[misc]
