@@ -22,6 +22,7 @@ from pipeline.datasets import folder
 from pipeline.datasets.audit.pictures import PictureFacts, thumbnail
 from pipeline.datasets.folder import darkroom
 from pipeline.datasets.folder.cached import Line
+from pipeline.datasets.folder.source import fresh
 from pipeline.datasets.folder.storage import write
 from pipeline.datasets.splits import Split
 from pipeline.engine import code
@@ -439,6 +440,34 @@ def test_near_copies_come_into_the_same_split(place: Path, tmp_path: Path) -> No
             splits.setdefault(Path(record.path).name[:2], set()).add(record.split)
     assert len(splits) == 20
     assert all(len(found) == 1 for found in splits.values())
+
+
+def in_other_colours(root: Path) -> Path:
+    """Two pictures of each brightness, whose colours are far apart."""
+    weights = np.array([0.299, 0.587, 0.114])  # of the brightness, ITU-R 601
+    for number in range(16):
+        coarse = picture(number, width=6, height=6).resize((64, 64), Image.Resampling.BICUBIC)
+        brightness = 64 + np.asarray(coarse) @ weights / 2
+        for name, tint in (("warm", (60, -30, 0)), ("cold", (-60, 0, 60))):
+            shift = np.array(tint) - np.array(tint) @ weights
+            pixels = (brightness[..., np.newaxis] + shift).round().astype(np.uint8)
+            place = root / "ab"[number % 2] / f"{number:02d} {name}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(place)
+    return root
+
+
+def test_drawn_splits_do_not_depend_on_the_channels_nor_on_earlier_runs(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = in_other_colours(tmp_path / "tinted")
+
+    def drawn(channels: int) -> list[Split | None]:
+        return list(fresh(config(root, channels=channels)).splits)
+
+    alone = drawn(3)
+    monkeypatch.setenv("PIPELINE_CACHE", str(tmp_path / "other cache"))
+    assert [drawn(1), drawn(3)] == [alone, alone]
 
 
 def test_a_run_with_bad_files_ends_before_anything_is_written(
