@@ -360,6 +360,25 @@ def test_files_that_cannot_be_read_are_not_counted_and_connect_no_pictures(
         folder.records(config(root))
 
 
+@pytest.mark.parametrize(
+    ("bad", "good", "table"),
+    [("", (), None), ("train/", ("val/a", "val/b"), None), ("", (), "list.csv")],
+    ids=["class folders", "a training split", "groups"],
+)
+def test_a_folder_with_nothing_left_to_split_is_one_paragraph(
+    bad: str, good: tuple[str, ...], table: str | None, place: Path, tmp_path: Path
+) -> None:
+    root = fill(tmp_path / "pets", {f"{bad}a": 5, f"{bad}b": 5, **dict.fromkeys(good, 5)})
+    files = sorted(root.glob(f"{bad}[ab]/*"))
+    for file in files:
+        file.write_text("<html>")
+    if table:
+        lines = [f"{file.relative_to(root)},{file.parent.name},{file.stem}" for file in files]
+        (root / table).write_text("\n".join(["path,label,group", *lines]))
+    with pytest.raises(InputError, match=r"there are fewer of a \(0\), b \(0\)\. Give more"):
+        loaded(config(root, skip_bad=True, manifest=table))
+
+
 def test_a_long_list_of_bad_files_ends_with_their_number(place: Path, pets: Path) -> None:
     for number in range(25):
         (pets / "cat" / f"bad{number}.jpg").write_bytes(b"x")
