@@ -119,17 +119,25 @@ def test_without_a_test_split_it_is_the_validation_split_or_everything(
 ) -> None:
     model = delivered(tmp_path / "student.onnx")
 
-    def measured(folder: Path) -> tuple[int, str]:
+    def measured(folder: Path) -> tuple[int, str, bool]:
         lines: list[str] = []
         samples, _ = read(folder, [model], PictureOptions(), tmp_path, say=lines.append)
-        return samples.count, lines[0].split(" of ")[0]
+        doubted = lines[0].endswith("pictures that the model was trained on may be among them.")
+        return samples.count, lines[0].split(" of ")[0], doubted
 
-    assert measured(photos) == (6, "data      The test split")
+    assert measured(photos) == (6, "data      The test split", False)
     (photos / "test").rename(photos / "validation")
-    assert measured(photos) == (6, "data      The validation split")
-    assert measured(photos / "train") == (3, "data      All pictures")
+    assert measured(photos) == (6, "data      The validation split", False)
+    assert measured(photos / "train") == (3, "data      All pictures", True)
     shutil.rmtree(photos / "train")
-    assert measured(photos) == (6, "data      The validation split")
+    assert measured(photos) == (6, "data      The validation split", False)
+
+
+def test_a_folder_with_a_name_of_two_lines_is_one_line(photos: Path, tmp_path: Path) -> None:
+    model, lines = delivered(tmp_path / "student.onnx"), list[str]()
+    root = photos.rename(tmp_path / "two\nlines")
+    read(root, [model], PictureOptions(), tmp_path, say=lines.append)
+    assert r"two\nlines: 6 pictures" in lines[0]
 
 
 def test_a_table_gives_the_labels_of_a_flat_folder(tmp_path: Path) -> None:
@@ -160,6 +168,7 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     ),
     (["m.onnx", "--data", "empty"], ["empty holds no picture files (0 others)"]),
     (["m.onnx", "--data", "flat"], ["1 pictures in flat lie in no class folders"]),
+    (["m.onnx", "--data", "trained"], ["trained: all labelled pictures in it are in the training"]),
     (
         ["m.onnx", "--data", "broken"],
         ["2 of the 3 pictures to measure cannot be read", "red/1.jpg (empty file)",
@@ -191,6 +200,7 @@ def test_a_mistake_is_one_paragraph_before_anything_is_measured(
     describe(Path("other.onnx"), classes=("a", "b", "c"), shape=(8, 8, 3), fit="crop")
     Path("empty").mkdir()
     jpeg(Path("flat/a.jpg"), "red")
+    jpeg(Path("trained/train/red/a.jpg"), "red")
     for folder, number in (("Red", 0), ("red", 1), ("yellow", 2), ("yellow", 3)):
         jpeg(Path("strange", folder, f"{number}.jpg"), "red")
     jpeg(Path("broken/red/0.jpg"), "red")
