@@ -126,7 +126,7 @@ def config(folder: Path) -> Any:
 WORK: dict[str, Callable[[Path], Measured]] = {"look": look, "views": views}
 
 
-def compare(sizes: list[int], *, rounds: int) -> Measured:
+def compare(sizes: tuple[int, int], *, rounds: int) -> Measured:
     runs: dict[str, dict[int, list[Measured]]] = {
         phase: {size: [] for size in sizes} for phase in ("first", "second", "views")
     }
@@ -147,8 +147,8 @@ def compare(sizes: list[int], *, rounds: int) -> Measured:
     return {"measurements": runs, **summary(runs, sizes)}
 
 
-def summary(runs: dict[str, dict[int, list[Measured]]], sizes: list[int]) -> Measured:
-    small, large = min(sizes), max(sizes)
+def summary(runs: dict[str, dict[int, list[Measured]]], sizes: tuple[int, int]) -> Measured:
+    small, large = sizes
 
     def growth(of: dict[int, list[Measured]]) -> list[float]:
         pairs = zip(of[small], of[large], strict=True)
@@ -202,24 +202,38 @@ def target(one: Measured) -> list[str]:
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.option("--rounds", type=click.IntRange(min=1), default=3, help="Rounds after the first.")
-@click.option("--sizes", default="10000,100000", help="Numbers of photos.")
+@click.option(
+    "--sizes",
+    type=click.IntRange(min=100),
+    nargs=2,
+    default=(10_000, 100_000),
+    help="Numbers of photos, the smaller one first.",
+)
 @fresh.options(*fresh.OUTPUT)
 @click.option("--measure", hidden=True)
-def main(*, rounds: int, sizes: str, as_json: bool, out: Path | None, measure: str | None) -> None:
+def main(
+    *,
+    rounds: int,
+    sizes: tuple[int, int],
+    as_json: bool,
+    out: Path | None,
+    measure: str | None,
+) -> None:
     """Measure memory and time of a folder of photos.
 
     \b
     Example:
-      python benchmarks/photo_memory.py --sizes 1000,10000 --json
+      python benchmarks/photo_memory.py --sizes 1000 10000 --json
     """
     if measure is not None:
         given = json.loads(measure)
         click.echo(json.dumps(WORK[given["work"]](Path(given["folder"]))))
         return
-    counts = sorted(int(size) for size in sizes.split(","))
-    settings = {"sizes": counts, "rounds": rounds, "photo": [WIDTH, HEIGHT], "batch": BATCH}
+    if sizes[0] >= sizes[1]:
+        raise click.BadParameter("the second number must be the larger one.", param_hint="--sizes")
+    settings = {"sizes": list(sizes), "rounds": rounds, "photo": [WIDTH, HEIGHT], "batch": BATCH}
     result = fresh.describe("photo_memory/1", ("numpy", "pillow", "imagehash"), settings)
-    fresh.publish(result | compare(counts, rounds=rounds), out=out, as_json=as_json, report=report)
+    fresh.publish(result | compare(sizes, rounds=rounds), out=out, as_json=as_json, report=report)
 
 
 if __name__ == "__main__":

@@ -176,30 +176,47 @@ def test_a_fitted_head_reads_the_features_of_an_untrained_network(classes: int) 
     data = coloured_data(classes)
     model, val = small_network(data), data[Split.VAL]
     before = [weight.numpy() for weight in model.weights[:-2]]
-    head = fit_head(model, data, balanced=False, seed=0, threads=THREADS)
+    head = fit_head(model, data, own=False, balanced=False, seed=0, threads=THREADS)
     reached = metrics.top1(make_predict(model, data.input)(val.images), val.labels)
     assert reached == head.validation_top1 > 0.9
     for old, new in zip(before, model.weights[:-2], strict=True):
         np.testing.assert_array_equal(old, new.numpy())
     again = small_network(data)
     again.set_weights([*model.get_weights()[:-2], *again.get_weights()[-2:]])
-    fit_head(again, data, balanced=False, seed=0, threads=THREADS)
+    fit_head(again, data, own=False, balanced=False, seed=0, threads=THREADS)
     np.testing.assert_array_equal(model.get_weights()[-2], again.get_weights()[-2])
 
 
 def test_a_head_that_comes_with_the_weights_is_kept_if_the_probe_is_no_better() -> None:
     data = coloured_data(3)
     fitted = small_network(data)
-    fit_head(fitted, data, balanced=False, seed=0, threads=THREADS)
+    fit_head(fitted, data, own=False, balanced=False, seed=0, threads=THREADS)
     own = [2 * weights for weights in fitted.get_weights()[-2:]]
     for order, stays in (((0, 1, 2), True), ((2, 1, 0), False)):  # the same classes, and others
         model = small_network(data)
         given = [weights[..., list(order)] for weights in own]
         model.set_weights([*fitted.get_weights()[:-2], *given])
-        head = fit_head(model, data, balanced=False, seed=0, threads=THREADS)
+        head = fit_head(model, data, own=True, balanced=False, seed=0, threads=THREADS)
         same = [np.array_equal(*both) for both in zip(model.get_weights()[-2:], given, strict=True)]
         assert same == [stays, stays]
         assert ("head of the initial weights kept" in head.line("teacher")) is stays
+
+
+def test_a_random_head_is_never_kept_and_balanced_heads_are_compared_by_balanced_accuracy() -> None:
+    data = coloured_data(3)
+    images, labels = data[Split.VAL].images, data[Split.VAL].labels
+    zero, one, two = (np.flatnonzero(labels == label) for label in range(3))
+    chosen = np.concatenate([zero[:8], one[:12], two[:2]])
+    said = np.array([0] * 18 + [1] * 2 + [2] * 2)  # ten of class 1 are called 0
+    splits = {**data.splits, Split.VAL: Samples(images=images[chosen], labels=said)}
+    mostly_zero = Dataset(name="c", classes=data.classes, splits=splits, sha256="")
+    for own, balanced in ((False, False), (True, True), (True, False)):
+        model = small_network(mostly_zero)
+        *body, kernel, _ = model.get_weights()
+        model.set_weights([*body, np.zeros_like(kernel), np.array([9, 0, 0], np.float32)])
+        head = fit_head(model, mostly_zero, own=own, balanced=balanced, seed=0, threads=THREADS)
+        assert head.fitted is not (own and not balanced)
+        assert (head.validation_top1 > 0.8) is (own and not balanced)
 
 
 PROBE = """
@@ -216,7 +233,7 @@ images = random.integers(0, 256, (600, 20, 20, 3), np.uint8)
 samples = Samples(images=images, labels=np.arange(600) % 5)
 data = Dataset(name="p", classes=tuple("abcde"), splits=dict.fromkeys(Split, samples), sha256="")
 model = Sequential([layers.Input((20, 20, 3)), layers.Flatten(), layers.Dense(5)])
-fit_head(model, data, balanced=False, seed=0, threads=2)
+fit_head(model, data, own=False, balanced=False, seed=0, threads=2)
 print(hashlib.sha256(model.get_weights()[0].tobytes()).hexdigest())
 """
 
@@ -243,6 +260,6 @@ def test_a_class_without_training_images_is_never_the_answer() -> None:
         name="c", classes=data.classes, splits={**data.splits, Split.TRAIN: train}, sha256=""
     )
     model = small_network(without)
-    fit_head(model, without, balanced=True, seed=0, threads=THREADS)
+    fit_head(model, without, own=False, balanced=True, seed=0, threads=THREADS)
     answers = make_predict(model, data.input)(train.images).argmax(axis=1)
     assert set(answers) == {0, 2}

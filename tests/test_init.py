@@ -1,6 +1,7 @@
 """`pipeline init`: a folder of pictures in, a recipe with reasons out."""
 
 import json
+import re
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -140,6 +141,33 @@ def test_less_time_gives_smaller_networks_or_fewer_epochs() -> None:
     long, short = (propose(photos, minutes=minutes) for minutes in (300, 10))
     for key in ("distill.epochs", "teacher.epochs", "dataset.size"):
         assert float(str(chosen(short, key))) < float(str(chosen(long, key)))
+
+
+@pytest.mark.parametrize("side", [32, 64, 400])
+@pytest.mark.parametrize("train", [500, 2000, 10_000, 60_000])
+@pytest.mark.parametrize("minutes", [1, 3, 8, 20, 60, 240])
+def test_the_estimate_is_within_the_time_or_the_least_that_learns(
+    minutes: int, train: int, side: int
+) -> None:
+    choices = propose(found(train=train, sides=[(side, side)] * 3), minutes=minutes)
+    reason = next(c.reason for c in choices if (c.table, c.key) == ("teacher", "epochs"))
+    match = re.search(r"about (\d+) minutes", reason)
+    assert match is not None
+    least = (chosen(choices, "teacher.epochs"), chosen(choices, "distill.epochs")) == (2, 4)
+    assert int(match[1]) <= minutes or (least and reason.endswith(", the least that learns"))
+
+
+def test_larger_small_pictures_take_longer() -> None:
+    estimates = [
+        next(
+            c.reason
+            for c in propose(found(train=5000, sides=[(s, s)] * 3), minutes=900)
+            if (c.table, c.key) == ("teacher", "epochs")
+        )
+        for s in (32, 64)
+    ]
+    short, long = (int(re.findall(r"about (\d+)", reason)[0]) for reason in estimates)
+    assert long == pytest.approx(4 * short, abs=2)
 
 
 def test_less_time_gives_fewer_epochs_to_small_pictures_too() -> None:

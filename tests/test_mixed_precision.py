@@ -114,7 +114,7 @@ def test_a_head_is_fitted_on_the_features_that_mixed_precision_gives() -> None:
     data = coloured_data(3)
     with precision(mixed=True):
         model = small_network(data)
-    head = fit_head(model, data, balanced=False, seed=0, threads=THREADS)
+    head = fit_head(model, data, own=False, balanced=False, seed=0, threads=THREADS)
     assert head.validation_top1 > 0.9
 
 

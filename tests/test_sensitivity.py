@@ -26,6 +26,7 @@ from pipeline.reporting.schema.report import read
 from pipeline.stages import quantize
 from pipeline.training import session
 from pipeline.training.inference import make_predict
+from targets.evaluation.significance import mcnemar
 from tests.conftest import THREADS, Lane
 from tests.kept import job, kept
 from tests.reports import cells, report, two_formats
@@ -119,6 +120,16 @@ def test_a_network_within_half_a_point_is_not_measured(spoiled: Spoiled) -> None
     assert (found, lines) == (None, [])
 
 
+@pytest.mark.parametrize(
+    ("lost", "of", "is_costly"), [(1, 150, False), (10, 150, True), (10, 3000, False)]
+)
+def test_a_loss_counts_if_it_is_over_half_a_point_and_shown(
+    lost: int, of: int, is_costly: bool
+) -> None:
+    before = np.ones(of, bool)
+    assert sensitivity.costly(mcnemar(before=before, after=np.arange(of) >= lost)) is is_costly
+
+
 def test_without_the_quantization_of_any_layer_the_network_is_the_float_one(
     spoiled: Spoiled,
 ) -> None:
@@ -133,7 +144,7 @@ def test_without_the_quantization_of_any_layer_the_network_is_the_float_one(
 def test_the_stage_keeps_the_figures_and_the_weights_are_the_same(
     finished: Lane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sensitivity, "LIMIT", -1.0)
+    monkeypatch.setattr(sensitivity, "costly", lambda change: True)
     given, out = job(finished, tmp_path / "scratch"), tmp_path / "out"
     out.mkdir()
     stage = quantize.run(
@@ -170,7 +181,8 @@ def test_the_page_and_the_document_have_the_layers(tmp_path: Path) -> None:
     header, rows = cells(render(costly), "layer")
     assert header[3:] == ["gain in float, points", "95 % interval"]
     assert rows[0] == ["stem_relu6", "ReLU", "activations", "+1.23", "+0.10 to +2.40"]
-    assert "Layers that cost" not in render(plain)
+    nothing_gained = report(plain.models, sensitivity=FOUND.model_copy(update={"layers": ()}))
+    assert "Layers that cost" not in render(plain) + render(nothing_gained)
     (tmp_path / "report.json").write_text(costly.dump())
     assert read(tmp_path / "report.json").sensitivity == FOUND
     older = json.loads(plain.dump())

@@ -88,7 +88,8 @@ class Sensitivity(BaseModel):
 
 class QuantizedCheckpoint(Checkpoint):
     sensitivity: Sensitivity | None = None
-    """Null where int8 is within 0.5 points of float on the validation split."""
+    """Null where int8 is within 0.5 points of float on the validation split, or not shown to be
+    worse."""
 
 
 class Teacher(Artifact):

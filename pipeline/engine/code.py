@@ -19,8 +19,8 @@ PACKAGES = ("pipeline", "targets")
 OUTSIDE = (
     # Runs stages and hands results on. The recipe's values are in the key themselves.
     *("pipeline.cli", "pipeline.engine", "pipeline.recipe", "pipeline.reporting"),
-    # Measures files that are finished.
-    *("targets.bench", "targets.devices", "targets.runtimes"),
+    # Measures networks and files that are finished.
+    *("pipeline.quantization.sensitivity", "targets.bench", "targets.devices", "targets.runtimes"),
     *("targets.errors", "targets.quiet", "targets.registry", "targets.untyped"),
     *("targets.file_lock", "targets.images.progress"),
     # Refuses an input, and changes nothing.

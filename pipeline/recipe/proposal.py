@@ -96,21 +96,30 @@ class Costs(NamedTuple):
         """An estimate of all stages up to the quantized network."""
         ms = (
             epochs.teacher * self.train_teacher_ms
-            + VIEWS * self.run_teacher_ms
+            + epochs.views * self.run_teacher_ms
             + (epochs.student + QAT_AS_EPOCHS) * self.train_student_ms
         )
         return found.train * ms * 2 / found.cores / 60_000
+
+    def of_size(self, side: int) -> "Costs":
+        """Of images of this side, if these are of 32 pixels: a convolution's time is by area."""
+        return Costs(*(ms * (side / 32) ** 2 for ms in self))
 
 
 class Epochs(NamedTuple):
     teacher: int
     student: int
 
-    def within(self, share: float) -> "Epochs":
-        """At most these, and at least so many that a network learns."""
-        return Epochs(
-            *(max(least, int(n * min(1, share))) for least, n in zip((2, 4), self, strict=True))
-        )
+    @property
+    def views(self) -> int:
+        return min(VIEWS, self.student)
+
+    def share(self, share: float) -> "Epochs":
+        return Epochs(*(max(n, int(share * own)) for n, own in zip(LEAST, self, strict=True)))
+
+
+LEAST = Epochs(teacher=2, student=4)
+"""With fewer a network learns nothing."""
 
 
 class Sizes(NamedTuple):
@@ -133,8 +142,9 @@ QAT_AS_EPOCHS = 6
 
 def propose(found: Found, *, minutes: float) -> list[Choice]:
     """Every key of the recipe that differs from its default, in the order of the tables."""
-    small = found.small_size is not None
-    return [*_data(found), *(_small(found, minutes) if small else _photos(found, minutes))]
+    size = found.small_size
+    networks = _photos(found, minutes) if size is None else _small(found, size, minutes)
+    return [*_data(found), *networks]
 
 
 def _data(found: Found) -> Iterator[Choice]:
@@ -194,7 +204,7 @@ def _photos(found: Found, minutes: float) -> Iterator[Choice]:
     yield Choice("teacher", "frozen_share", 0.3, "the first layers stay: less time per step")
     yield Choice("teacher", "keep", "best", BEST)
     yield from _balance(found, "teacher")
-    yield Choice("logits", "views", min(VIEWS, epochs.student), PASS)
+    yield Choice("logits", "views", epochs.views, PASS)
     yield Choice("distill", "family", "efficientnet_lite0", "that of the teacher")
     yield Choice("distill", "width_multiplier", 0.65, "an int8 file of about 1.5 MB")
     yield Choice("distill", "depth", [1, 2, 2, 2, 2, 3, 1], "a block less in the long stages")
@@ -220,15 +230,17 @@ def _fits(sizes: Sizes, found: Found, epochs: Epochs, minutes: float) -> bool:
 
 
 def _within(costs: Costs, found: Found, epochs: Epochs, minutes: float) -> tuple[Epochs, str]:
-    """As many of `epochs` as the time allows, and what they are estimated to take."""
-    kept = epochs.within(minutes / costs.minutes(found, epochs))
+    """The largest share of `epochs` that the time allows, and what it is estimated to take."""
+    shares = (epochs.share(percent / 100) for percent in range(100, -1, -1))
+    kept = next((e for e in shares if costs.minutes(found, e) <= minutes), LEAST)
     estimate = costs.minutes(found, kept)
     cores = f"{found.cores} core{'s' if found.cores > 1 else ''}"
-    return kept, f"{found.train:,} training pictures: about {estimate:.0f} minutes on {cores}"
+    least = ", the least that learns" if estimate > minutes else ""
+    why = f"{found.train:,} training pictures: about {estimate:.0f} minutes on {cores}{least}"
+    return kept, why
 
 
-def _small(found: Found, minutes: float) -> Iterator[Choice]:
-    size = found.small_size or SMALL
+def _small(found: Found, size: int, minutes: float) -> Iterator[Choice]:
     why = "all pictures have this size" if found.equal else _shorter(found)
     yield Choice("dataset", "size", size, why)
     yield Choice("augmentation", "shift", size // 8, "4 of 32 pixels: He et al. 2015")
@@ -239,14 +251,14 @@ def _small(found: Found, minutes: float) -> Iterator[Choice]:
         teacher=min(60, max(20, round(1_080_000 / found.train))),
         student=min(60, max(20, round(2_700_000 / found.train))),
     )
-    epochs, estimate = _within(SMALL_COSTS, found, wished, minutes)
+    epochs, estimate = _within(SMALL_COSTS.of_size(size), found, wished, minutes)
     yield Choice("teacher", "epochs", epochs.teacher, estimate)
     batch, why = (128, "many images") if found.train >= MANY else (32, FEW_IMAGES)
     yield Choice("teacher", "batch_size", batch, why)
     yield Choice("teacher", "weight_decay", 0.005, REGULAR)
     yield Choice("teacher", "cutout", size // 4, "against overfitting, in a long training")
     yield from _balance(found, "teacher")
-    yield Choice("logits", "views", min(VIEWS, epochs.student), PASS)
+    yield Choice("logits", "views", epochs.views, PASS)
     yield Choice("distill", "family", "resnet", "few channels: most bytes of the file are weights")
     yield Choice("distill", "widths", [16, 24, 40], "an int8 file of about 97 kB")
     yield Choice("distill", "full_size_blocks", 1, "accuracy for few bytes")

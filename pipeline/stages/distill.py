@@ -28,11 +28,16 @@ def run(
     preflight.require_trainable(job.recipe, data, teacher=job.teacher_dataset(), seed=seed)
     session.start(seed=seed, threads=job.recipe.threads)
     network = student_network(job.recipe, data)
-    student = initial_student(cfg, network, teacher)
+    student, own_head = initial_student(cfg, network, teacher)
     state = job.scratch / "distill.npz"
     if cfg.weights is not None and not state.exists():
         head = fit_head(
-            student, data, balanced=cfg.balance != "none", seed=seed, threads=job.recipe.threads
+            student,
+            data,
+            own=own_head,
+            balanced=cfg.balance != "none",
+            seed=seed,
+            threads=job.recipe.threads,
         )
         job.console.say(head.line("distill"))
     history = fit(

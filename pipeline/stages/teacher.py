@@ -80,7 +80,7 @@ def _require_no_unlabelled(data: Dataset, file: Path) -> None:
 
 def _train(cfg: TeacherConfig, out: Path, job: Job, data: Dataset) -> Teacher:
     network = teacher_network(job.recipe, data)
-    model = initial_teacher(cfg, network)
+    model, own_head = initial_teacher(cfg, network)
     task = Task(
         stage="teacher",
         model=model,
@@ -96,7 +96,12 @@ def _train(cfg: TeacherConfig, out: Path, job: Job, data: Dataset) -> Teacher:
     state = job.scratch / "teacher.npz"
     if cfg.weights is not None and not state.exists():
         head = fit_head(
-            model, data, balanced=cfg.balance != "none", seed=task.seed, threads=job.recipe.threads
+            model,
+            data,
+            own=own_head,
+            balanced=cfg.balance != "none",
+            seed=task.seed,
+            threads=job.recipe.threads,
         )
         job.console.say(head.line("teacher"))
     history = fit(

@@ -1,6 +1,6 @@
 """The networks of a recipe."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pipeline.datasets.splits import Dataset
 from pipeline.engine.artifacts import Checkpoint, Teacher
@@ -32,25 +32,32 @@ def _network(
     )
 
 
-def initial_teacher(cfg: TeacherConfig, network: NetworkSpec) -> KerasModel:
+class Initial(NamedTuple):
+    """A network before its first step."""
+
+    model: KerasModel
+    own_head: bool = False
+    """Whether its classifier came with initial weights."""
+
+
+def initial_teacher(cfg: TeacherConfig, network: NetworkSpec) -> Initial:
     """The teacher before its first step."""
     return _initial(cfg, network)
 
 
-def initial_student(cfg: DistillConfig, network: NetworkSpec, teacher: Teacher) -> KerasModel:
+def initial_student(cfg: DistillConfig, network: NetworkSpec, teacher: Teacher) -> Initial:
     """The student before its first step; `teacher` is the trained one."""
     student = _initial(cfg, network)
     if cfg.init == "teacher":
-        inherit(student=student, teacher=restore(teacher.checkpoint))
+        inherit(student=student.model, teacher=restore(teacher.checkpoint))
     return student
 
 
-def _initial(cfg: InitialisedConfig, network: NetworkSpec) -> KerasModel:
+def _initial(cfg: InitialisedConfig, network: NetworkSpec) -> Initial:
     with precision(mixed=cfg.mixed_precision):
         model = build(network)
-    if cfg.weights is not None:
-        load_initial(model, network, cfg.weights)
-    return model
+    loaded = cfg.weights is not None and load_initial(model, network, cfg.weights)
+    return Initial(model, own_head=loaded)
 
 
 def restore(checkpoint: Checkpoint) -> KerasModel:

@@ -11,8 +11,8 @@ SHOWN = 3
 """Layers in an error."""
 
 
-def fit(model: KerasModel, layers: Layers, *, source: str) -> None:
-    """Set all weights of `model`, the classifier's only if it has the same classes.
+def fit(model: KerasModel, layers: Layers, *, source: str) -> bool:
+    """Set all weights of `model`, the classifier's only if it has the same classes: whether it has.
 
     Layers are matched by name, or in order where the file has other names. Raises `InputError` that
     names the first layers that do not fit, and leaves the model as it was.
@@ -31,8 +31,10 @@ def fit(model: KerasModel, layers: Layers, *, source: str) -> None:
         )
     for layer, name in pairs:
         layer.set_weights(_turned(layer, layers[name]))
-    if extra and not _problem(classifier, layers[extra[0]], extra[0]):
+    same = bool(extra) and not _problem(classifier, layers[extra[0]], extra[0])
+    if same:
         classifier.set_weights(_turned(classifier, layers[extra[0]]))
+    return same
 
 
 def _pairs(body: list[KerasLayer], layers: Layers) -> Iterator[tuple[KerasLayer, str]]:

@@ -24,13 +24,13 @@ class PretrainedFamily(NetworkFamily, Protocol):
         """Their file; raises `InputError` if there is none for `settings`."""
 
 
-def load_initial(model: KerasModel, spec: NetworkSpec, weights: str) -> None:
+def load_initial(model: KerasModel, spec: NetworkSpec, weights: str) -> bool:
     """Set the weights of `model`, which is built from `spec`; the classifier stays as it is unless
-    the file's has as many classes."""
+    the file's has as many classes: whether it has."""
     family = (TEACHERS if spec.role == "teacher" else STUDENTS)[spec.family]
     settings = family.Settings.model_validate(spec.settings)
     path = weights_file(weights, family, settings, name=spec.family).path()
-    fit(model, files.read(path), source=str(path))
+    return fit(model, files.read(path), source=str(path))
 
 
 def weights_file(

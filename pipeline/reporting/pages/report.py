@@ -17,6 +17,7 @@ from pipeline.reporting.schema.report import (
     TensorScales,
 )
 from pipeline.reporting.tables import ablation as ablation_tables
+from pipeline.reporting.tables.cells import Table
 from pipeline.reporting.tables.models import models
 from pipeline.reporting.tables.sensitivity import layers
 from targets.formats.record import Parity
@@ -48,7 +49,7 @@ def render(report: Report, album: Mapping[str, str] | None = None) -> str:
         parity=[_parity(row) for row in report.parity],
         processors=[_processor(row) for row in report.processors],
         scales=[_scale(row) for row in report.scales],
-        sensitivity=None if report.sensitivity is None else layers(report.sensitivity),
+        sensitivity=_sensitivity(report),
         stages=[_stage(row) for row in report.stages],
         ablation=_ablation(report),
         album=album or {},
@@ -68,6 +69,11 @@ def _by_device(rows: Sequence[ModelRow]) -> dict[str, list[ModelRow]]:
     for row in rows:
         devices.setdefault(row.device or "", []).append(row)
     return devices
+
+
+def _sensitivity(report: Report) -> Table | None:
+    found = report.sensitivity
+    return layers(found) if found and found.layers else None
 
 
 def _parity(row: Parity) -> Cells:
