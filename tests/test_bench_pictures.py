@@ -180,12 +180,13 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
         ["foreign.onnx has no class for the pictures of blue (2)", "are 0, 1, 2", "--labels"],
     ),
     (["m.onnx", "--data", "photos", "--scale", "1"], ["--scale is what its sidecar m.onnx.json"]),
+    (["m.onnx", "--data", "photos", "--scores", "logits"], ["--scores is what its sidecar m.onnx"]),
     (["m.onnx", "other.onnx", "--data", "photos"], ["other.onnx has the classes a, b, c, and m."]),
     (["m.onnx", "--data", "photos", "--class-offset", "1"], ["matched by their names"]),
     (["m.onnx", "--data", "images.npz", "--fit", "pad"], ["--fit pad: says how pictures are read"]),
     (["m.onnx", "--size", "8"], ["--size 8: says how pictures are read"]),
     (["m.onnx", "--data", "none"], ["none: there is no such file or folder"]),
-    (["single.onnx", "--data", "photos", "--scale", "1"], ["gives one number", "--scores"]),
+    (["single.onnx", "--data", "photos", "--scale", "1"], ["number", "Give --scores prob"]),
 ]  # fmt: skip
 
 

@@ -246,7 +246,7 @@ def test_a_foreign_file_is_described_by_options(predict: Predict, tmp_path: Path
     options = ("--scale", "1/127.5", "--offset", "-1", "--size", "16x24", "--fit", "pad")
     done = predict(
         path, photo(tmp_path / "a.png", "green"), *options, "--labels", tmp_path / "labels.txt",
-        "--output", "probabilities", "--json",
+        "--scores", "probabilities", "--json",
     )  # fmt: skip
     document = json.loads(done.out)
     assert done.code == 0
@@ -259,6 +259,18 @@ def test_a_foreign_file_is_described_by_options(predict: Predict, tmp_path: Path
     assert document["pictures"][0]["top"][0]["logit"] == logit
 
 
+def test_output_is_another_name_of_scores(predict: Predict, tmp_path: Path) -> None:
+    one = colour_file(tmp_path / "one.onnx", scores=1), photo(tmp_path / "a.png", "red")
+    words = "logits", "probabilities"
+    outputs = [
+        [predict(*one, "--scale", "1", name, word, "--json").out for word in words]
+        for name in ("--scores", "--output")
+    ]
+    pictures = [[json.loads(text)["pictures"] for text in of_name] for of_name in outputs]
+    assert pictures[0] == pictures[1]
+    assert pictures[0][0] != pictures[0][1]
+
+
 MISTAKES: list[tuple[list[str], str]] = [
     (["no.onnx", "a.png"], "model no.onnx: there is no such file"),
     (["photos", "a.png"], "its name must end in .tflite or .onnx"),
@@ -268,6 +280,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["m.onnx", "a.png", "--size", "8x"], "--size 8x: is a whole number above 0, or height and"),
     (["m.onnx", "a.png", "--scale", "1/0"], "--scale 1/0: is a number or a fraction"),
     (["m.onnx", "a.png", "--size", "8"], "--size is what its sidecar m.onnx.json says"),
+    (["m.onnx", "a.png", "--scores", "logits"], "--scores is what its sidecar m.onnx.json says"),
     (["foreign.onnx", "a.png"], "Give --scale and --offset"),
     (["m.onnx", "a.png", "--labels", "no.txt"], "--labels no.txt: cannot be read"),
     (["m.onnx", "a.png", "--labels", "two.txt"], "gives 3 scores, and 2 names of classes"),

@@ -39,9 +39,11 @@ if TYPE_CHECKING:
 )
 @click.option("--offset", help="Offset of these values; both are one number, or one per channel.")
 @click.option(
+    "--scores",
     "--output",
+    "output",
     type=click.Choice(["logits", "probabilities"]),
-    help="What the model gives [default: read from the file].",
+    help="What the output holds [default: read from the file].",
 )
 @click.option("--output-name", metavar="NAME", help="The output that holds the scores.")
 @JSON
