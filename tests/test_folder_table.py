@@ -98,6 +98,8 @@ LINES = [f"{name},{labels(at)},{'train' if at < 12 else 'test'}" for at, name in
         ("0000,Dress,test", "images/0000.png has two splits: train and test"),
         ("0000,,train", "images/0000.png has no label"),
         (",Hat,train", "line 26: no path"),
+        ("./,Hat,train", "line 26: ./ is a folder"),
+        ("images,Hat,train", "line 26: images is a folder"),
         ("0000,Hat,fold3", "unknown splits in the column 'split': fold3"),
         ("0000,Hat", "line 26 has 2 cells, and not 3"),
         ("\n\nnone.png,Hat,train", "line 28: none.png is missing"),

@@ -121,6 +121,8 @@ class Places:
         found = self.by_name.get(path, [])
         if len(found) > 1:
             raise ValueError(f"{printable(text)} can be {listed(found)}")
+        if not found and (self.root / path).is_dir():
+            raise ValueError(f"{printable(text)} is a folder")
         if not found:
             raise ValueError(f"{printable(text)} is missing{self._other_suffix(path)}")
         return found[0]
