@@ -60,6 +60,13 @@ def test_a_table_gives_the_splits(name: str, mark: str, flat: Path) -> None:
     assert [len(data[split]) for split in Split] == [12, 6, 6]
 
 
+@pytest.mark.parametrize("blank", ["\n", " \n\n", " ; \n"])
+def test_blank_lines_before_the_names_of_the_columns_are_skipped(blank: str, flat: Path) -> None:
+    lines = [f"images/{name}.png;{labels(at)}" for at, name in enumerate(NAMES)]
+    inventory = folder.inventory_of(config(table(flat, f"{blank}file;class", [*lines, blank])))
+    assert len(inventory.entries) == len(NAMES)
+
+
 def test_columns_are_named_in_the_recipe(flat: Path) -> None:
     lines = [f"no,{name},{labels(at)}" for at, name in enumerate(NAMES)]
     table(flat, "label,which,kind", lines, "a.txt")

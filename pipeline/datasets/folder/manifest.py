@@ -251,12 +251,13 @@ def _header(table: Path) -> Sequence[str]:
 
 def _delimited(table: Path) -> Iterator[tuple[int, list[str]]]:
     with table.open(encoding="utf-8-sig", newline="") as file:
-        first = file.readline()
+        first = next(filter(str.strip, file), "")
         file.seek(0)
         delimiter = max("\t,;", key=first.count)
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         for row in reader:
-            yield reader.line_num, row
+            if any(map(str.strip, row)):
+                yield reader.line_num, row
 
 
 def _is_parquet(table: Path) -> bool:
