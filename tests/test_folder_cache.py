@@ -120,6 +120,13 @@ def test_a_file_of_the_same_size_and_time_is_read_again(place: Path, pets: Path)
     assert folder.source_digest(config(pets)) != first
 
 
+@pytest.mark.parametrize("line", ["5", "{}", "[1]", '[["cat/0000.png"], 1, 2, 3, "a"]', "cut"])
+def test_a_damaged_index_is_made_again(line: str, place: Path, pets: Path) -> None:
+    digest = folder.source_digest(config(pets))
+    index(place).write_text(line)
+    assert folder.source_digest(config(pets)) == digest
+
+
 def test_a_file_as_young_as_the_index_is_not_trusted(place: Path, pets: Path) -> None:
     folder.source_digest(config(pets))
     assert index(place).read_bytes() == b""
