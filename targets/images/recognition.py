@@ -29,7 +29,7 @@ OTHERS = {
 """Suffixes of files that are not opened to see whether they are pictures."""
 
 MAGIC = re.compile(
-    rb"\xff\xd8\xff|\x89PNG\r\n|GIF8|II\*\0|MM\0\*|RIFF.{4}WEBP|.{4}ftyp(?:avi[fs]|hei[cx]|mif1)"
+    rb"\xff\xd8\xff|\x89PNG\r\n|GIF8|II[*+]\0|MM\0[*+]|RIFF.{4}WEBP|.{4}ftyp(?:avi[fs]|hei[cx]|mif1)"
     rb"|BM.{4}\0{4}|P[1-6]\s+[\d#]",
     re.DOTALL,
 )
