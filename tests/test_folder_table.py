@@ -1,5 +1,6 @@
 """A table of paths and labels in place of class folders."""
 
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -140,6 +141,13 @@ def test_a_wrong_name_in_the_recipe_is_one_paragraph(
 def test_a_table_without_labels_lists_its_columns(flat: Path) -> None:
     table(flat, "path,colour", ["0000,red"])
     with pytest.raises(InputError, match="hold the label; it has: path, colour"):
+        folder.source_digest(config(flat, manifest="list.csv"))
+
+
+def test_a_pipe_in_a_table_is_a_wrong_line(flat: Path) -> None:
+    os.mkfifo(flat / "pipe.png")
+    table(flat, "path,label,split", [*LINES, "pipe.png,Hat,train"])
+    with pytest.raises(InputError, match=r"line 26: pipe\.png is not a regular file"):
         folder.source_digest(config(flat, manifest="list.csv"))
 
 

@@ -29,8 +29,6 @@ def store(
     _require_room(to, len(paths) * int(np.prod(shape)))
 
     def prepared(path: Path) -> Pixels:
-        if path.exists() and not path.is_file():  # a pipe would never end
-            raise UnreadablePictureError("not a regular file")
         return preprocessing(read(path, channels=preprocessing.channels))
 
     unreadable = []

@@ -121,8 +121,9 @@ class Places:
         found = self.by_name.get(path, [])
         if len(found) > 1:
             raise ValueError(f"{printable(text)} can be {listed(found)}")
-        if not found and (self.root / path).is_dir():
-            raise ValueError(f"{printable(text)} is a folder")
+        if not found and (place := self.root / path).exists():
+            kind = "a folder" if place.is_dir() else "not a regular file"
+            raise ValueError(f"{printable(text)} is {kind}")
         if not found:
             raise ValueError(f"{printable(text)} is missing{self._other_suffix(path)}")
         return found[0]
