@@ -6,6 +6,7 @@ import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -112,6 +113,22 @@ def test_the_samples_are_the_inputs_that_a_program_gets(photos: Path, tmp_path: 
     np.testing.assert_array_equal(stored, [Classifier(model).prepared(path) for path in files])
     assert samples.labels is not None
     assert [CLASSES[number] for number in samples.labels] == [file.parent.name for file in files]
+
+
+def test_a_model_that_is_its_own_baseline_is_loaded_once(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from targets import Classifier
+
+    model, loaded = delivered(tmp_path / "student.onnx"), list[Path]()
+
+    def counted(path: Path, **options: Any) -> Classifier:
+        loaded.append(path)
+        return Classifier(path, **options)
+
+    monkeypatch.setattr("targets.Classifier", counted)
+    read(photos, [model, model], PictureOptions(), tmp_path, say=lambda text: None)
+    assert loaded == [model]
 
 
 def test_without_a_test_split_it_is_the_validation_split_or_everything(

@@ -72,7 +72,8 @@ def _classifiers(models: Sequence[Path], how: PictureOptions) -> "dict[Path, Cla
     if described.issuperset(models):  # options then contradict a sidecar, which is an error
         described = set()
     return {
-        path: (PictureOptions() if path in described else how).classifier(path) for path in models
+        path: (PictureOptions() if path in described else how).classifier(path)
+        for path in dict.fromkeys(models)  # the baseline can be one of the others
     }
 
 
