@@ -6,6 +6,7 @@ import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -246,6 +247,18 @@ def test_a_folder_that_cannot_be_made_is_an_error_before_the_measurement(
     assert f"Error: --out {out}: " in done.err
     assert "is no folder. Give another one with --out." in done.err
     assert len(done.err.splitlines()) == 1
+
+
+def test_a_full_disk_is_an_error_before_any_picture_is_read(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is room for one of the two forms of six pictures."""
+    models = [delivered(tmp_path / "a.onnx"), delivered(tmp_path / "b.onnx", fit="pad")]
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=2000))
+    with pytest.raises(InputError, match=rf"{tmp_path} is on a full disk: .* need 2,304 bytes"):
+        read(photos, models, PictureOptions(), tmp_path / "scratch", say=lambda text: None)
+    assert not list((tmp_path / "scratch").iterdir())
 
 
 def test_results_on_a_full_disk_leave_no_part_of_themselves(tmp_path: Path) -> None:
