@@ -133,7 +133,10 @@ def test_only_wrong_ones_need_folders_that_name_classes(
 ) -> None:
     done = predict(model, photo(tmp_path / "new" / "a.png", "red"), "--wrong-only")
     assert done.code == 2
-    assert "has the name of a class of the model (red, green, blue, …)" in done.err
+    assert "has the name of a class of the model (red, green, blue), so" in done.err
+    delivered(model, classes=("\x1b[1m", "b", "c"))
+    done = predict(model, tmp_path / "new" / "a.png", "--wrong-only")
+    assert r"of the model (\x1b[1m, b, c), so" in done.err
 
 
 def test_json_is_one_document_with_the_numbers_of_the_python_call(

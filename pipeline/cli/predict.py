@@ -11,7 +11,7 @@ import click
 
 from pipeline.cli.options import JSON, PATH
 from pipeline.cli.picture_options import CHANNELS, FIT, LABELS, SIZE, PictureOptions
-from targets.errors import InputError
+from targets.errors import InputError, listed
 
 if TYPE_CHECKING:
     from targets.prediction.classifier import Classifier
@@ -119,10 +119,10 @@ def _require_labels(classifier: "Classifier", listing: "Listing") -> None:
 
     folders = Folders(classifier.classes)
     if all(folders.class_of(found) is None for found in listing.files):
-        names = ", ".join(classifier.classes[:5])
         raise InputError(
             "--wrong-only: no folder of these pictures has the name of a class of the model "
-            f"({names}, …), so that none is known to be wrong. Leave the option out."
+            f"({listed(classifier.classes, most=5)}), so that none is known to be wrong. Leave the "
+            "option out."
         )
 
 
