@@ -187,7 +187,7 @@ def test_a_csv_that_cannot_be_written_loses_no_other_result(
     assert done.code == 2
     assert "6 of 9 pictures" in done.out
     assert "page.jpg: not a picture" in done.err
-    assert "x.csv: cannot be written: File name too long. Give another file." in done.err
+    assert "x.csv: cannot be written: File name too long. Give another file with --csv." in done.err
 
 
 def test_a_csv_on_a_full_disk_leaves_no_part_of_itself(tmp_path: Path) -> None:

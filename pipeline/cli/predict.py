@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import click
 from pipeline.cli.options import JSON, PATH
 from pipeline.cli.picture_options import CHANNELS, FIT, LABELS, SIZE, PictureOptions
 from targets.errors import InputError, listed
+from targets.published import published
 
 if TYPE_CHECKING:
     from targets.prediction.classifier import Classifier
@@ -127,18 +127,12 @@ def _require_labels(classifier: "Classifier", listing: "Listing") -> None:
 
 
 def _write(path: Path, lines: Iterator[str]) -> None:
-    part = path.with_name(f"{path.name}.part")
-    try:
+    with (
+        published(path, remedy="Give another file with --csv.") as part,
         # Names of files may hold bytes that are no UTF-8.
-        with part.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            file.writelines(lines)
-        part.replace(path)
-    except OSError as error:
-        with suppress(OSError):  # its name can be the reason
-            part.unlink(missing_ok=True)
-        raise InputError(
-            f"--csv {path}: cannot be written: {error.strerror}. Give another file."
-        ) from error
+        part.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
+        file.writelines(lines)
 
 
 def _unreadable(results: "Results", count: int) -> int:
