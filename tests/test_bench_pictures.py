@@ -6,6 +6,8 @@ import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -114,22 +116,46 @@ def test_the_samples_are_the_inputs_that_a_program_gets(photos: Path, tmp_path: 
     assert [CLASSES[number] for number in samples.labels] == [file.parent.name for file in files]
 
 
+def test_a_model_that_is_its_own_baseline_is_loaded_once(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from targets import Classifier
+
+    model, loaded = delivered(tmp_path / "student.onnx"), list[Path]()
+
+    def counted(path: Path, **options: Any) -> Classifier:
+        loaded.append(path)
+        return Classifier(path, **options)
+
+    monkeypatch.setattr("targets.Classifier", counted)
+    read(photos, [model, model], PictureOptions(), tmp_path, say=lambda text: None)
+    assert loaded == [model]
+
+
 def test_without_a_test_split_it_is_the_validation_split_or_everything(
     photos: Path, tmp_path: Path
 ) -> None:
     model = delivered(tmp_path / "student.onnx")
 
-    def measured(folder: Path) -> tuple[int, str]:
+    def measured(folder: Path) -> tuple[int, str, bool]:
         lines: list[str] = []
         samples, _ = read(folder, [model], PictureOptions(), tmp_path, say=lines.append)
-        return samples.count, lines[0].split(" of ")[0]
+        doubted = lines[0].endswith("pictures that the model was trained on may be among them.")
+        return samples.count, lines[0].split(" of ")[0], doubted
 
-    assert measured(photos) == (6, "data      The test split")
+    assert measured(photos) == (6, "data      The test split", False)
     (photos / "test").rename(photos / "validation")
-    assert measured(photos) == (6, "data      The validation split")
-    assert measured(photos / "train") == (3, "data      All pictures")
+    assert measured(photos) == (6, "data      The validation split", False)
+    assert measured(photos / "train") == (3, "data      All pictures", True)
     shutil.rmtree(photos / "train")
-    assert measured(photos) == (6, "data      The validation split")
+    assert measured(photos) == (6, "data      The validation split", False)
+
+
+def test_a_folder_with_a_name_of_two_lines_is_one_line(photos: Path, tmp_path: Path) -> None:
+    model, lines = delivered(tmp_path / "student.onnx"), list[str]()
+    root = photos.rename(tmp_path / "two\nlines")
+    read(root, [model], PictureOptions(), tmp_path, say=lines.append)
+    assert r"two\nlines: 6 pictures" in lines[0]
 
 
 def test_a_table_gives_the_labels_of_a_flat_folder(tmp_path: Path) -> None:
@@ -160,6 +186,7 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     ),
     (["m.onnx", "--data", "empty"], ["empty holds no picture files (0 others)"]),
     (["m.onnx", "--data", "flat"], ["1 pictures in flat lie in no class folders"]),
+    (["m.onnx", "--data", "trained"], ["trained: all labelled pictures in it are in the training"]),
     (
         ["m.onnx", "--data", "broken"],
         ["2 of the 3 pictures to measure cannot be read", "red/1.jpg (empty file)",
@@ -171,12 +198,13 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
         ["foreign.onnx has no class for the pictures of blue (2)", "are 0, 1, 2", "--labels"],
     ),
     (["m.onnx", "--data", "photos", "--scale", "1"], ["--scale is what its sidecar m.onnx.json"]),
+    (["m.onnx", "--data", "photos", "--scores", "logits"], ["--scores is what its sidecar m.onnx"]),
     (["m.onnx", "other.onnx", "--data", "photos"], ["other.onnx has the classes a, b, c, and m."]),
     (["m.onnx", "--data", "photos", "--class-offset", "1"], ["matched by their names"]),
     (["m.onnx", "--data", "images.npz", "--fit", "pad"], ["--fit pad: says how pictures are read"]),
     (["m.onnx", "--size", "8"], ["--size 8: says how pictures are read"]),
     (["m.onnx", "--data", "none"], ["none: there is no such file or folder"]),
-    (["single.onnx", "--data", "photos", "--scale", "1"], ["gives one number", "--scores"]),
+    (["single.onnx", "--data", "photos", "--scale", "1"], ["number", "Give --scores prob"]),
 ]  # fmt: skip
 
 
@@ -191,6 +219,7 @@ def test_a_mistake_is_one_paragraph_before_anything_is_measured(
     describe(Path("other.onnx"), classes=("a", "b", "c"), shape=(8, 8, 3), fit="crop")
     Path("empty").mkdir()
     jpeg(Path("flat/a.jpg"), "red")
+    jpeg(Path("trained/train/red/a.jpg"), "red")
     for folder, number in (("Red", 0), ("red", 1), ("yellow", 2), ("yellow", 3)):
         jpeg(Path("strange", folder, f"{number}.jpg"), "red")
     jpeg(Path("broken/red/0.jpg"), "red")
@@ -218,6 +247,18 @@ def test_a_folder_that_cannot_be_made_is_an_error_before_the_measurement(
     assert f"Error: --out {out}: " in done.err
     assert "is no folder. Give another one with --out." in done.err
     assert len(done.err.splitlines()) == 1
+
+
+def test_a_full_disk_is_an_error_before_any_picture_is_read(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is room for one of the two forms of six pictures."""
+    models = [delivered(tmp_path / "a.onnx"), delivered(tmp_path / "b.onnx", fit="pad")]
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=2000))
+    with pytest.raises(InputError, match=rf"{tmp_path} is on a full disk: .* need 2,304 bytes"):
+        read(photos, models, PictureOptions(), tmp_path / "scratch", say=lambda text: None)
+    assert not list((tmp_path / "scratch").iterdir())
 
 
 def test_results_on_a_full_disk_leave_no_part_of_themselves(tmp_path: Path) -> None:

@@ -82,15 +82,16 @@ def test_the_digest_is_that_of_the_contents_wherever_they_lie(pets: Path, tmp_pa
 
 def test_a_look_names_what_cannot_be_read_and_waits_for_no_pipe(pets: Path) -> None:
     os.mkfifo(pets / "cat" / "pipe.png")
+    os.mkfifo(pets / "cat" / "pipe")
     (pets / "dog" / "gone.png").symlink_to("nowhere.png")
     (pets / "dog" / "page.png").write_text("<html>")
     found = look(config(pets))
     assert found.unreadable == {
-        "cat/pipe.png": "not a regular file",
         "dog/gone.png": "No such file or directory",
         "dog/page.png": "not a picture",
     }
     assert len(found.sides) == 44
+    assert "2 files are no pictures: cat/pipe, cat/pipe.png." in found.notes
 
 
 def test_the_data_set_is_loaded_at_its_size_with_its_pictures(pets: Path) -> None:

@@ -22,6 +22,7 @@ from pipeline.datasets import folder
 from pipeline.datasets.audit.pictures import PictureFacts, thumbnail
 from pipeline.datasets.folder import darkroom
 from pipeline.datasets.folder.cached import Line
+from pipeline.datasets.folder.source import fresh
 from pipeline.datasets.folder.storage import write
 from pipeline.datasets.splits import Split
 from pipeline.engine import code
@@ -117,6 +118,13 @@ def test_a_file_of_the_same_size_and_time_is_read_again(place: Path, pets: Path)
     target.write_bytes(content)
     os.utime(target, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
     assert folder.source_digest(config(pets)) != first
+
+
+@pytest.mark.parametrize("line", ["5", "{}", "[1]", '[["cat/0000.png"], 1, 2, 3, "a"]', "cut"])
+def test_a_damaged_index_is_made_again(line: str, place: Path, pets: Path) -> None:
+    digest = folder.source_digest(config(pets))
+    index(place).write_text(line)
+    assert folder.source_digest(config(pets)) == digest
 
 
 def test_a_file_as_young_as_the_index_is_not_trusted(place: Path, pets: Path) -> None:
@@ -275,7 +283,6 @@ def spoiled(pets: Path) -> Path:
     (pets / "dog" / "page.jpg").write_text("<html>404</html>")
     (pets / "dog" / 'a "quoted"\nname.png').write_bytes(b"x")
     (pets / "dog" / "gone.png").symlink_to("nowhere.png")
-    os.mkfifo(pets / "dog" / "pipe.png")
     picture(99, width=30, height=7).save(pets / "dog" / "thin.png")
     return pets
 
@@ -312,7 +319,7 @@ def test_all_files_that_cannot_be_read_are_listed_at_once(place: Path, spoiled: 
     with pytest.raises(InputError) as error:
         loaded(config(spoiled))
     text = str(error.value)
-    assert "7 of the 51 files" in text
+    assert "6 of the 50 files" in text
     assert "\n" not in text
     for part in (
         "cat/cut.png (broken: ",
@@ -320,7 +327,6 @@ def test_all_files_that_cannot_be_read_are_listed_at_once(place: Path, spoiled: 
         "dog/page.jpg (not a picture)",
         'dog/a "quoted"\\nname.png (not a picture)',
         "dog/gone.png (No such file or directory)",
-        "dog/pipe.png (not a regular file)",
         "dog/thin.png (30x7 pixels; 8 are the least)",
         "--skip-bad",
     ):
@@ -331,10 +337,10 @@ def test_bad_files_can_be_left_out(place: Path, spoiled: Path) -> None:
     cfg = config(spoiled, skip_bad=True)
     data = loaded(cfg)
     assert sum(len(data[split]) for split in Split) == 44
-    assert sum(record.error is not None for record in folder.records(cfg)) == 7
+    assert sum(record.error is not None for record in folder.records(cfg)) == 6
 
 
-@pytest.mark.parametrize("kinds", [("empty.png", b""), ("pipe.png", None)])
+@pytest.mark.parametrize("kinds", [("empty.png", b""), ("gone.png", None)])
 def test_files_that_cannot_be_read_are_not_counted_and_connect_no_pictures(
     place: Path, tmp_path: Path, kinds: tuple[str, bytes | None]
 ) -> None:
@@ -342,7 +348,7 @@ def test_files_that_cannot_be_read_are_not_counted_and_connect_no_pictures(
     root, (name, content) = fill(tmp_path / "all", {"images": 40}), kinds
     for number in range(8):
         bad = root / "images" / f"{number} {name}"
-        os.mkfifo(bad) if content is None else bad.write_bytes(content)
+        bad.symlink_to("nowhere") if content is None else bad.write_bytes(content)
     lines = [f"images/{n:04}.png,{'ab'[n % 2]},{n % 8}" for n in range(40)]
     lines += [f"images/{n} {name},{'ab'[n % 2]},{n}" for n in range(8)]
     (root / "list.csv").write_text("\n".join(["path,label,group", *lines]))
@@ -357,6 +363,25 @@ def test_files_that_cannot_be_read_are_not_counted_and_connect_no_pictures(
         loaded(config(root, skip_bad=True))
     with pytest.raises(InputError, match=r"8 of the 11 files in .* cannot be used"):
         folder.records(config(root))
+
+
+@pytest.mark.parametrize(
+    ("bad", "good", "table"),
+    [("", (), None), ("train/", ("val/a", "val/b"), None), ("", (), "list.csv")],
+    ids=["class folders", "a training split", "groups"],
+)
+def test_a_folder_with_nothing_left_to_split_is_one_paragraph(
+    bad: str, good: tuple[str, ...], table: str | None, place: Path, tmp_path: Path
+) -> None:
+    root = fill(tmp_path / "pets", {f"{bad}a": 5, f"{bad}b": 5, **dict.fromkeys(good, 5)})
+    files = sorted(root.glob(f"{bad}[ab]/*"))
+    for file in files:
+        file.write_text("<html>")
+    if table:
+        lines = [f"{file.relative_to(root)},{file.parent.name},{file.stem}" for file in files]
+        (root / table).write_text("\n".join(["path,label,group", *lines]))
+    with pytest.raises(InputError, match=r"there are fewer of a \(0\), b \(0\)\. Give more"):
+        loaded(config(root, skip_bad=True, manifest=table))
 
 
 def test_a_long_list_of_bad_files_ends_with_their_number(place: Path, pets: Path) -> None:
@@ -441,13 +466,41 @@ def test_near_copies_come_into_the_same_split(place: Path, tmp_path: Path) -> No
     assert all(len(found) == 1 for found in splits.values())
 
 
+def in_other_colours(root: Path) -> Path:
+    """Two pictures of each brightness, whose colours are far apart."""
+    weights = np.array([0.299, 0.587, 0.114])  # of the brightness, ITU-R 601
+    for number in range(16):
+        coarse = picture(number, width=6, height=6).resize((64, 64), Image.Resampling.BICUBIC)
+        brightness = 64 + np.asarray(coarse) @ weights / 2
+        for name, tint in (("warm", (60, -30, 0)), ("cold", (-60, 0, 60))):
+            shift = np.array(tint) - np.array(tint) @ weights
+            pixels = (brightness[..., np.newaxis] + shift).round().astype(np.uint8)
+            place = root / "ab"[number % 2] / f"{number:02d} {name}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(place)
+    return root
+
+
+def test_drawn_splits_do_not_depend_on_the_channels_nor_on_earlier_runs(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = in_other_colours(tmp_path / "tinted")
+
+    def drawn(channels: int) -> list[Split | None]:
+        return list(fresh(config(root, channels=channels)).splits)
+
+    alone = drawn(3)
+    monkeypatch.setenv("PIPELINE_CACHE", str(tmp_path / "other cache"))
+    assert [drawn(1), drawn(3)] == [alone, alone]
+
+
 def test_a_run_with_bad_files_ends_before_anything_is_written(
     place: Path, spoiled: Path, recipe_file: Path, tmp_path: Path
 ) -> None:
     given = (("dataset.name", "folder"), ("dataset.path", spoiled))
     recipe = load(str(recipe_file), [Override(key, value, "") for key, value in given])
     store = Store(tmp_path / "out" / ".store")
-    with pytest.raises(InputError, match=r"7 of the 51 files in .* cannot be used"):
+    with pytest.raises(InputError, match=r"6 of the 50 files in .* cannot be used"):
         Runner(recipe=recipe, store=store, console=SilentConsole()).run(tmp_path / "out" / "x")
     assert not (tmp_path / "out").exists()
 

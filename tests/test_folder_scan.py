@@ -123,15 +123,18 @@ def test_a_picture_without_a_known_suffix_is_found_by_its_contents(tmp_path: Pat
     assert len(scan(root).entries) == 7
 
 
-@pytest.mark.parametrize("kind", ["AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP"])
+KINDS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+
+
+@pytest.mark.parametrize(("kind", "big"), [*((kind, False) for kind in KINDS), ("TIFF", True)])
 @pytest.mark.parametrize("named", [True, False])
 def test_no_format_is_left_out_with_or_without_a_suffix(
-    kind: str, named: bool, tmp_path: Path
+    kind: str, big: bool, named: bool, tmp_path: Path
 ) -> None:
     root = fill(tmp_path, {"cat": 3, "dog": 3})
     names = [f"new.{extension}" for extension in EXTENSIONS[kind]] if named else ["new"]
     for name in names:
-        picture(7).save(root / "cat" / name, format=kind)
+        picture(7).save(root / "cat" / name, format=kind, big_tiff=big)
     assert len(scan(root).entries) == 6 + len(names)
     assert len(listed([root]).files) == 6 + len(names)
 

@@ -1,5 +1,6 @@
 """A table of paths and labels in place of class folders."""
 
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -60,6 +61,13 @@ def test_a_table_gives_the_splits(name: str, mark: str, flat: Path) -> None:
     assert [len(data[split]) for split in Split] == [12, 6, 6]
 
 
+@pytest.mark.parametrize("blank", ["\n", " \n\n", " ; \n"])
+def test_blank_lines_before_the_names_of_the_columns_are_skipped(blank: str, flat: Path) -> None:
+    lines = [f"images/{name}.png;{labels(at)}" for at, name in enumerate(NAMES)]
+    inventory = folder.inventory_of(config(table(flat, f"{blank}file;class", [*lines, blank])))
+    assert len(inventory.entries) == len(NAMES)
+
+
 def test_columns_are_named_in_the_recipe(flat: Path) -> None:
     lines = [f"no,{name},{labels(at)}" for at, name in enumerate(NAMES)]
     table(flat, "label,which,kind", lines, "a.txt")
@@ -98,6 +106,8 @@ LINES = [f"{name},{labels(at)},{'train' if at < 12 else 'test'}" for at, name in
         ("0000,Dress,test", "images/0000.png has two splits: train and test"),
         ("0000,,train", "images/0000.png has no label"),
         (",Hat,train", "line 26: no path"),
+        ("./,Hat,train", "line 26: ./ is a folder"),
+        ("images,Hat,train", "line 26: images is a folder"),
         ("0000,Hat,fold3", "unknown splits in the column 'split': fold3"),
         ("0000,Hat", "line 26 has 2 cells, and not 3"),
         ("\n\nnone.png,Hat,train", "line 28: none.png is missing"),
@@ -131,6 +141,13 @@ def test_a_wrong_name_in_the_recipe_is_one_paragraph(
 def test_a_table_without_labels_lists_its_columns(flat: Path) -> None:
     table(flat, "path,colour", ["0000,red"])
     with pytest.raises(InputError, match="hold the label; it has: path, colour"):
+        folder.source_digest(config(flat, manifest="list.csv"))
+
+
+def test_a_pipe_in_a_table_is_a_wrong_line(flat: Path) -> None:
+    os.mkfifo(flat / "pipe.png")
+    table(flat, "path,label,split", [*LINES, "pipe.png,Hat,train"])
+    with pytest.raises(InputError, match=r"line 26: pipe\.png is not a regular file"):
         folder.source_digest(config(flat, manifest="list.csv"))
 
 

@@ -133,7 +133,10 @@ def test_only_wrong_ones_need_folders_that_name_classes(
 ) -> None:
     done = predict(model, photo(tmp_path / "new" / "a.png", "red"), "--wrong-only")
     assert done.code == 2
-    assert "has the name of a class of the model (red, green, blue, …)" in done.err
+    assert "has the name of a class of the model (red, green, blue), so" in done.err
+    delivered(model, classes=("\x1b[1m", "b", "c"))
+    done = predict(model, tmp_path / "new" / "a.png", "--wrong-only")
+    assert r"of the model (\x1b[1m, b, c), so" in done.err
 
 
 def test_json_is_one_document_with_the_numbers_of_the_python_call(
@@ -184,7 +187,7 @@ def test_a_csv_that_cannot_be_written_loses_no_other_result(
     assert done.code == 2
     assert "6 of 9 pictures" in done.out
     assert "page.jpg: not a picture" in done.err
-    assert "x.csv: cannot be written: File name too long. Give another file." in done.err
+    assert "x.csv: cannot be written: File name too long. Give another file with --csv." in done.err
 
 
 def test_a_csv_on_a_full_disk_leaves_no_part_of_itself(tmp_path: Path) -> None:
@@ -246,7 +249,7 @@ def test_a_foreign_file_is_described_by_options(predict: Predict, tmp_path: Path
     options = ("--scale", "1/127.5", "--offset", "-1", "--size", "16x24", "--fit", "pad")
     done = predict(
         path, photo(tmp_path / "a.png", "green"), *options, "--labels", tmp_path / "labels.txt",
-        "--output", "probabilities", "--json",
+        "--scores", "probabilities", "--json",
     )  # fmt: skip
     document = json.loads(done.out)
     assert done.code == 0
@@ -259,6 +262,18 @@ def test_a_foreign_file_is_described_by_options(predict: Predict, tmp_path: Path
     assert document["pictures"][0]["top"][0]["logit"] == logit
 
 
+def test_output_is_another_name_of_scores(predict: Predict, tmp_path: Path) -> None:
+    one = colour_file(tmp_path / "one.onnx", scores=1), photo(tmp_path / "a.png", "red")
+    words = "logits", "probabilities"
+    outputs = [
+        [predict(*one, "--scale", "1", name, word, "--json").out for word in words]
+        for name in ("--scores", "--output")
+    ]
+    pictures = [[json.loads(text)["pictures"] for text in of_name] for of_name in outputs]
+    assert pictures[0] == pictures[1]
+    assert pictures[0][0] != pictures[0][1]
+
+
 MISTAKES: list[tuple[list[str], str]] = [
     (["no.onnx", "a.png"], "model no.onnx: there is no such file"),
     (["photos", "a.png"], "its name must end in .tflite or .onnx"),
@@ -268,6 +283,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["m.onnx", "a.png", "--size", "8x"], "--size 8x: is a whole number above 0, or height and"),
     (["m.onnx", "a.png", "--scale", "1/0"], "--scale 1/0: is a number or a fraction"),
     (["m.onnx", "a.png", "--size", "8"], "--size is what its sidecar m.onnx.json says"),
+    (["m.onnx", "a.png", "--scores", "logits"], "--scores is what its sidecar m.onnx.json says"),
     (["foreign.onnx", "a.png"], "Give --scale and --offset"),
     (["m.onnx", "a.png", "--labels", "no.txt"], "--labels no.txt: cannot be read"),
     (["m.onnx", "a.png", "--labels", "two.txt"], "gives 3 scores, and 2 names of classes"),

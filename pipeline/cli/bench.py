@@ -128,7 +128,8 @@ def bench(as_json: bool, **options: object) -> int:
     MODELS are any .tflite and .onnx files. Every figure has its interval or verdict; the raw
     samples are in OUT/<device>.json.
 
-    Of a folder of pictures the test split is measured, else the validation split, else all of it.
+    Of a folder of pictures the test split is measured, else the validation split. Without splits
+    all are, and pictures that the model was trained on may be among them.
     A file of `pipeline run` needs no further option: the .json beside it says how pictures become
     its input. --labels, --size, --channels, --fit and --scores describe others, as in `predict`.
 

@@ -1,5 +1,6 @@
 """A folder of pictures as the samples of `pipeline bench`, in the form that each model takes."""
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,7 +73,8 @@ def _classifiers(models: Sequence[Path], how: PictureOptions) -> "dict[Path, Cla
     if described.issuperset(models):  # options then contradict a sidecar, which is an error
         described = set()
     return {
-        path: (PictureOptions() if path in described else how).classifier(path) for path in models
+        path: (PictureOptions() if path in described else how).classifier(path)
+        for path in dict.fromkeys(models)  # the baseline can be one of the others
     }
 
 
@@ -87,6 +89,14 @@ def _require_same_classes(loaded: "Mapping[Path, Classifier]") -> None:
             )
 
 
+def _require_room(scratch: Path, needed: int) -> None:
+    if shutil.disk_usage(scratch).free < needed:
+        raise InputError(
+            f"the temporary folder {scratch.parent} is on a full disk: the pictures as inputs need "
+            f"{needed:,} bytes. Make room, or set TMPDIR to a folder on another disk."
+        )
+
+
 def _stored(
     folder: Path,
     paths: Sequence[Path],
@@ -98,7 +108,9 @@ def _stored(
     from targets.prediction.storing import store
 
     made: dict[Preprocessing, Path] = {}
-    for number, preprocessing in enumerate(dict.fromkeys(preprocessings)):
+    forms = list(dict.fromkeys(preprocessings))
+    _require_room(scratch, len(paths) * sum(one.height * one.width * one.channels for one in forms))
+    for number, preprocessing in enumerate(forms):
         made[preprocessing] = scratch / f"pictures-{number}.npy"
         with progress("reading", len(paths)) as bar:
             bad = store(paths, preprocessing, made[preprocessing], done=lambda: bar(1))

@@ -37,10 +37,10 @@ class PictureOptions:
     labels: Path | None = None
     size: str | None = None
     channels: str | None = None
-    fit: 'Literal["crop", "pad", "stretch"] | None' = None
+    fit: Literal["crop", "pad", "stretch"] | None = None
     scale: str | None = None
     offset: str | None = None
-    output: 'Literal["logits", "probabilities"] | None' = None
+    output: Literal["logits", "probabilities"] | None = None
     output_name: str | None = None
 
     def classifier(self, model: Path) -> "Classifier":

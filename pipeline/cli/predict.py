@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +10,8 @@ import click
 
 from pipeline.cli.options import JSON, PATH
 from pipeline.cli.picture_options import CHANNELS, FIT, LABELS, SIZE, PictureOptions
-from targets.errors import InputError
+from targets.errors import InputError, listed
+from targets.published import published
 
 if TYPE_CHECKING:
     from targets.prediction.classifier import Classifier
@@ -39,9 +39,11 @@ if TYPE_CHECKING:
 )
 @click.option("--offset", help="Offset of these values; both are one number, or one per channel.")
 @click.option(
+    "--scores",
     "--output",
+    "output",
     type=click.Choice(["logits", "probabilities"]),
-    help="What the model gives [default: read from the file].",
+    help="What the output holds [default: read from the file].",
 )
 @click.option("--output-name", metavar="NAME", help="The output that holds the scores.")
 @JSON
@@ -117,26 +119,20 @@ def _require_labels(classifier: "Classifier", listing: "Listing") -> None:
 
     folders = Folders(classifier.classes)
     if all(folders.class_of(found) is None for found in listing.files):
-        names = ", ".join(classifier.classes[:5])
         raise InputError(
             "--wrong-only: no folder of these pictures has the name of a class of the model "
-            f"({names}, …), so that none is known to be wrong. Leave the option out."
+            f"({listed(classifier.classes, most=5)}), so that none is known to be wrong. Leave the "
+            "option out."
         )
 
 
 def _write(path: Path, lines: Iterator[str]) -> None:
-    part = path.with_name(f"{path.name}.part")
-    try:
+    with (
+        published(path, remedy="Give another file with --csv.") as part,
         # Names of files may hold bytes that are no UTF-8.
-        with part.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            file.writelines(lines)
-        part.replace(path)
-    except OSError as error:
-        with suppress(OSError):  # its name can be the reason
-            part.unlink(missing_ok=True)
-        raise InputError(
-            f"--csv {path}: cannot be written: {error.strerror}. Give another file."
-        ) from error
+        part.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
+        file.writelines(lines)
 
 
 def _unreadable(results: "Results", count: int) -> int:

@@ -10,6 +10,7 @@ from pipeline.recipe.proposal import Choice, Found, name_of, propose, toml
 from pipeline.recipe.schema import DatasetConfig
 from targets.devices.cpus import available_cpus
 from targets.errors import InputError, printable
+from targets.published import published
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,16 +57,6 @@ def _found(looked: Look, folder: Path) -> Found:
 
 def _publish(text: str, path: Path) -> None:
     """A recipe that its own check refuses is never left behind."""
-    part = path.with_suffix(".toml.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            part.write_text(text, encoding="utf-8")
-            load(str(part))
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be written: {error.strerror}. Give another file with --out."
-        ) from error
+    with published(path, remedy="Give another file with --out.") as part:
+        part.write_text(text, encoding="utf-8")
+        load(str(part))

@@ -1,7 +1,6 @@
 """One measurement, for `pipeline run` and `pipeline bench`: connect, measure, assemble, write."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -15,7 +14,8 @@ from targets.bench.runner import Array
 from targets.devices import connection
 from targets.devices.contract import Device
 from targets.devices.parallel import on_each_device
-from targets.errors import DeviceError, EdgeDistillError, InputError
+from targets.errors import DeviceError, EdgeDistillError
+from targets.published import published
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,15 +107,6 @@ def _path(out: Path, device: Device) -> Path:
 
 
 def _write(document: BenchResult, path: Path) -> None:
-    part = path.with_suffix(".json.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    remedy = "Make room, or give another folder with --out."
+    with published(path, remedy=remedy) as part:
         part.write_text(document.dump(), encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise InputError(
-            f"{path}: cannot be written: {error.strerror}. Make room, or give another folder with "
-            "--out."
-        ) from error

@@ -29,7 +29,7 @@ OTHERS = {
 """Suffixes of files that are not opened to see whether they are pictures."""
 
 MAGIC = re.compile(
-    rb"\xff\xd8\xff|\x89PNG\r\n|GIF8|II\*\0|MM\0\*|RIFF.{4}WEBP|.{4}ftyp(?:avi[fs]|hei[cx]|mif1)"
+    rb"\xff\xd8\xff|\x89PNG\r\n|GIF8|II[*+]\0|MM\0[*+]|RIFF.{4}WEBP|.{4}ftyp(?:avi[fs]|hei[cx]|mif1)"
     rb"|BM.{4}\0{4}|P[1-6]\s+[\d#]",
     re.DOTALL,
 )
@@ -37,14 +37,17 @@ MAGIC = re.compile(
 
 
 def may_be_picture(path: Path) -> bool:
-    """By the suffix, or by the first bytes of a file whose suffix is not known."""
+    """By the suffix, or by the first bytes of a file whose suffix is not known.
+
+    A link to nothing may be one, so that its reader reports it.
+    """
+    if not path.is_file() and path.exists():  # a pipe would never end
+        return False
     suffix = path.suffix.lower()
     return suffix in SUFFIXES or (suffix not in OTHERS and _begins_as_picture(path))
 
 
 def _begins_as_picture(path: Path) -> bool:
-    if not path.is_file():  # a pipe would never end
-        return False
     try:
         with path.open("rb") as file:
             return MAGIC.match(file.read(16)) is not None

@@ -56,9 +56,9 @@ def from_sidecar(model: LoadedModel, found: Sidecar, asked: Asked) -> Deployment
     shape, adapter = found.input.shape, found.adapter
     free = {"fit"} if found.preprocessing is None else set()
     if refused := [name for name in asked.given() if name not in free]:
-        option = f"--{refused[0].replace('_', '-')}"
+        option = "scores" if refused[0] == "output" else refused[0].replace("_", "-")
         raise InputError(
-            f"{model.path}: {option} is what its sidecar {model.path.name}.json says already. "
+            f"{model.path}: --{option} is what its sidecar {model.path.name}.json says already. "
             "Leave it out, or remove the sidecar to describe the file yourself."
         )
     if len(shape) != 3 or shape[2] not in (1, 3):
@@ -205,9 +205,8 @@ def decided(deployment: Deployment, asked: Asked, *, model: Path, grey: Logits) 
         return deployment
     if grey.shape[1] == 1 and reading.output_quantization is None:
         raise InputError(
-            f"{model}: gives one number, and does not say what it is. Give --output probabilities "
-            "(a sigmoid: class 1 above 0.5) or --output logits (class 1 above 0); for `pipeline "
-            "bench`, --scores with one of these words."
+            f"{model}: gives one number, and does not say what it is. Give --scores probabilities "
+            "(a sigmoid: class 1 above 0.5) or --scores logits (class 1 above 0)."
         )
     values = grey.astype(np.float64)
     is_distribution = values.min() >= 0 and math.isclose(values.sum(), 1, abs_tol=1e-3)

@@ -53,8 +53,7 @@ def listed(sources: Sequence[Path]) -> Listing:
 
 def _list_folder(folder: Path, parts: int, listing: Listing) -> None:
     for path in _walked(folder):
-        special = path.exists() and not path.is_file()  # a pipe would never end
-        if may_be_picture(path) and not special:
+        if may_be_picture(path):
             listing.files.append(Found(path=path, below=parts))
         else:
             listing.skipped += 1

@@ -1,13 +1,11 @@
 """Picture files as the raw inputs of a model in one .npy, for a program that has no pictures."""
 
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from targets.ahead import ahead
-from targets.errors import InputError
 from targets.images.preprocessing import Preprocessing
 from targets.images.reading import Pixels, UnreadablePictureError, read
 from targets.prediction.classifier import readers
@@ -23,14 +21,11 @@ def store(
     """Write `to`, uint8 [files, height, width, channels]; a few pictures are in memory at a time.
 
     Returns the files that cannot be read, and why; `to` then has zeros for them. `done` is called
-    after each file. Raises `InputError` where the disk has too little room.
+    after each file.
     """
     shape = preprocessing.height, preprocessing.width, preprocessing.channels
-    _require_room(to, len(paths) * int(np.prod(shape)))
 
     def prepared(path: Path) -> Pixels:
-        if path.exists() and not path.is_file():  # a pipe would never end
-            raise UnreadablePictureError("not a regular file")
         return preprocessing(read(path, channels=preprocessing.channels))
 
     unreadable = []
@@ -46,11 +41,3 @@ def store(
             file.write(pixels.tobytes())
             done()
     return unreadable
-
-
-def _require_room(to: Path, needed: int) -> None:
-    if shutil.disk_usage(to.parent).free < needed:
-        raise InputError(
-            f"the temporary folder {to.parent.parent} is on a full disk: the pictures as inputs "
-            f"need {needed:,} bytes. Make room, or set TMPDIR to a folder on another disk."
-        )

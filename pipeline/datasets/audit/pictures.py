@@ -8,6 +8,7 @@ from targets.images.reading import Pixels
 
 SIDE = 16
 """Of a thumbnail, in pixels."""
+THUMBNAIL_BYTES = 3 * SIDE**2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,15 +52,17 @@ class PictureRecord(PictureFacts):
 
 
 def perceptual_hash(picture: Pixels) -> int:
-    """64 bits of the low frequencies: near copies differ in few of them (imagehash's `phash`)."""
+    """64 bits of the low frequencies of an RGB picture (imagehash's `phash`).
+
+    Near copies differ in few of them.
+    """
     import imagehash
     import scipy.fftpack  # noqa: F401  # imagehash's DCT: its version is in the keys of stages
     from PIL import Image
 
-    image = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
-    return int(str(imagehash.phash(image)), 16)
+    return int(str(imagehash.phash(Image.fromarray(picture))), 16)
 
 
 def thumbnail(picture: Pixels) -> bytes:
-    """The pixels of the picture at 16x16, which show whether two close hashes are of copies."""
+    """The pixels of an RGB picture at 16x16, which show whether two close hashes are of copies."""
     return resized(picture, (SIDE, SIDE)).tobytes()

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.datasets.audit.pictures import SIDE, PictureFacts
+from pipeline.datasets.audit.pictures import THUMBNAIL_BYTES, PictureFacts
 from pipeline.datasets.splits import Images
 from targets.errors import InputError
 
@@ -157,9 +157,11 @@ class Cache:
         ends = np.cumsum(stored_bytes(sides, channels))
         starts = np.insert(ends, 0, 0)[:-1]
         self.canvases = Canvases(file, shapes, starts, np.arange(len(starts)))
-        facts, size = [fact for line in found for fact in line.facts], SIDE**2 * channels
+        facts = [fact for line in found for fact in line.facts]
         self.facts = tuple(
-            replace(fact, thumbnail=Stored(file, end - size, size)) if fact.error is None else fact
+            replace(fact, thumbnail=Stored(file, end - THUMBNAIL_BYTES, THUMBNAIL_BYTES))
+            if fact.error is None
+            else fact
             for fact, end in zip(facts, ends.tolist(), strict=True)
         )
         self.sizes = {
@@ -172,7 +174,7 @@ class Cache:
 def stored_bytes(sides: Sequence[tuple[int, int]], channels: int) -> Index:
     """What each canvas, [height, width], takes with its thumbnail; nothing if there is none."""
     areas = np.reshape(sides, (-1, 2)).astype(np.int64).prod(axis=1)
-    sizes: Index = channels * (areas + (areas > 0) * SIDE**2)
+    sizes: Index = channels * areas + (areas > 0) * THUMBNAIL_BYTES
     return sizes
 
 

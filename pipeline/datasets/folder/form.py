@@ -62,7 +62,9 @@ class Form:
 
     def _developed(self, content: bytes, digest: str) -> Developed:
         image = opened(content)
-        picture = pixels(image, channels=self.preprocessing.channels)
+        channels = self.preprocessing.channels
+        picture = pixels(image, channels=channels)
+        colours = picture if channels == 3 else pixels(image, channels=3)
         height, width, _ = picture.shape
         require_least(width, height)
         canvas = self._canvas(picture)
@@ -72,15 +74,15 @@ class Form:
             format=image.format,
             mode=image.mode,
             alpha=has_alpha(image),
-            # Of every size the same: they decide splits.
-            perceptual_hash=perceptual_hash(picture),
+            # Of every size and number of channels the same, as the thumbnail: they decide splits.
+            perceptual_hash=perceptual_hash(colours),
         )
         return Developed(
             sha256=digest,
             facts=facts,
             image=self.preprocessing(picture),
             canvas=canvas,
-            thumbnail=thumbnail(picture),
+            thumbnail=thumbnail(colours),
         )
 
     def _canvas(self, picture: Pixels) -> Pixels:

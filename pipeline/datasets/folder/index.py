@@ -51,7 +51,7 @@ def digests(root: Path, paths: Iterable[str], *, verify: bool = False) -> list[s
 
 
 def _known(place: Path) -> dict[str, tuple[Stamp, str]]:
-    with suppress(OSError, ValueError), place.open("rb") as file:
+    with suppress(OSError, ValueError, TypeError), place.open("rb") as file:
         read = map(json.loads, file)  # line by line: of the whole file, it takes twice the memory
         return {path: ((size, *times), digest) for path, size, *times, digest in read}
     return {}

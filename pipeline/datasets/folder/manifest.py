@@ -121,6 +121,9 @@ class Places:
         found = self.by_name.get(path, [])
         if len(found) > 1:
             raise ValueError(f"{printable(text)} can be {listed(found)}")
+        if not found and (place := self.root / path).exists():
+            kind = "a folder" if place.is_dir() else "not a regular file"
+            raise ValueError(f"{printable(text)} is {kind}")
         if not found:
             raise ValueError(f"{printable(text)} is missing{self._other_suffix(path)}")
         return found[0]
@@ -249,12 +252,13 @@ def _header(table: Path) -> Sequence[str]:
 
 def _delimited(table: Path) -> Iterator[tuple[int, list[str]]]:
     with table.open(encoding="utf-8-sig", newline="") as file:
-        first = file.readline()
+        first = next(filter(str.strip, file), "")
         file.seek(0)
         delimiter = max("\t,;", key=first.count)
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         for row in reader:
-            yield reader.line_num, row
+            if any(map(str.strip, row)):
+                yield reader.line_num, row
 
 
 def _is_parquet(table: Path) -> bool:

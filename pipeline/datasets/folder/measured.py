@@ -13,7 +13,7 @@ from pipeline.datasets.folder.inventory import Entry, twins
 from pipeline.datasets.folder.scan import listing
 from pipeline.datasets.folder.settings import Settings
 from pipeline.datasets.splits import Split
-from targets.errors import InputError, listed
+from targets.errors import InputError, listed, printable
 from targets.prediction.pictures import Folders, Found
 
 
@@ -29,15 +29,12 @@ def measured(root: Path, classes: Sequence[str], *, model: str) -> MeasuredPictu
     """The test split if `root` has one, else the validation split, else every picture.
 
     The class of a picture is that of its label, or of the nearest folder that has the name of a
-    class of the model, as in `predict`. Raises `InputError` for a picture of no class of `model`.
+    class of the model, as in `predict`. Raises `InputError` for a picture of no class of `model`,
+    and where all pictures are for training.
     """
     found = listing(root, Settings(), training=False)
+    _require_measurable(root, found.labelled.entries)
     chosen, what = _chosen(found.labelled.entries)
-    if not chosen:
-        raise InputError(
-            f"--data {root}: all pictures in it are without a label. Put the pictures of each "
-            "class into a folder of its own."
-        )
     numbers = {normalize("NFC", name): number for number, name in enumerate(classes)}
     folders, below = Folders(classes), len(root.absolute().parts)
 
@@ -51,14 +48,31 @@ def measured(root: Path, classes: Sequence[str], *, model: str) -> MeasuredPictu
     _require_known(root, chosen, labels, classes, model)
     known = np.array(labels, np.int64)
     summary = (
-        f"{what} of {root}: {len(chosen):,} pictures of {len(np.unique(known))} of the "
-        f"{len(classes)} classes of {model}."
+        f"{what} of {printable(str(root))}: {len(chosen):,} pictures of {len(np.unique(known))} of "
+        f"the {len(classes)} classes of {model}."
     )
+    if chosen[0].split is None:
+        summary += " No split is given: pictures that the model was trained on may be among them."
     return MeasuredPictures(
         paths=tuple(root / entry.path for entry in chosen),
         labels=known,
         notes=(summary, *found.labelled.notes),
     )
+
+
+def _require_measurable(root: Path, entries: Sequence[Entry]) -> None:
+    given = {entry.split for entry in entries}
+    if not given:
+        raise InputError(
+            f"--data {root}: all pictures in it are without a label. Put the pictures of each "
+            "class into a folder of its own."
+        )
+    if given == {Split.TRAIN}:
+        raise InputError(
+            f"--data {root}: all labelled pictures in it are in the training split, and the "
+            "accuracy on these is not that on new ones. Give a folder with a test split, or class "
+            "folders of pictures that the model was not trained on."
+        )
 
 
 def _chosen(entries: Sequence[Entry]) -> tuple[list[Entry], str]:

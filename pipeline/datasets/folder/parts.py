@@ -97,12 +97,12 @@ class Parter:
     def _samples(self, rows: Rows) -> Samples:
         """The first row of each group, in place of images: what is split is the index."""
         first = {self.groups[row]: row for row in reversed(rows.tolist())}
-        index = np.array(sorted(first.values()))
+        index = np.array(sorted(first.values()), np.int64)
         return Samples(images=cast(Images, index), labels=cast(Labels, self.labels[index]))
 
     def _with_copies(self, rows: Rows, part: Samples) -> Rows:
         groups = {self.groups[row] for row in np.asarray(part.images).tolist()}
-        return np.array([row for row in rows.tolist() if self.groups[row] in groups])
+        return np.array([row for row in rows.tolist() if self.groups[row] in groups], np.int64)
 
     def _require(self, rows: Rows, least: int, *, of: Split | None) -> None:
         """Each class with a file in the split `of` has `least` different pictures in `rows`."""

@@ -20,13 +20,13 @@ def cache_folder() -> Path:
     return (Path(given) if given else user_cache_path("edge-distill")) / "photos"
 
 
-def made_by(module: str) -> str:
-    """The code behind a module, and the versions of the libraries that decide facts of pictures.
+def made_by(*modules: str) -> str:
+    """The code behind modules, and the versions of the libraries that decide facts of pictures.
 
     A part of the name of what it makes. The hash of a picture is imagehash's, by scipy's DCT.
     """
     versions = [metadata.version(name) for name in ("pillow", "imagehash", "scipy")]
-    return repr((code.behind(module).modules, versions))
+    return repr((code.behind(*modules).modules, versions))
 
 
 def write(path: Path, content: bytes) -> None:
