@@ -39,8 +39,8 @@ def fake_quantized(
 ) -> Tensor:
     """TensorFlow's fake quantization; the gradient passes where `inputs` are in the range.
 
-    Its own gradient is that and the ranges', by sums that are not deterministic on a GPU. Nothing
-    here learns a range by its gradient.
+    TensorFlow's own gradient has those of the ranges too, sums that are not deterministic on a GPU.
+    No range is learned by its gradient here.
     """
     kernel = tf.quantization.fake_quant_with_min_max_vars
     if per_channel:
