@@ -101,9 +101,10 @@ class Costs(NamedTuple):
         )
         return found.train * ms * 2 / found.cores / 60_000
 
-    def of_size(self, side: int) -> "Costs":
-        """Of images of this side, if these are of 32 pixels: a convolution's time is by area."""
-        return Costs(*(ms * (side / 32) ** 2 for ms in self))
+    def at(self, *, teacher: float, student: float) -> "Costs":
+        """With so many times the area of the images: a convolution's time is by area."""
+        train, run, train_student = self
+        return Costs(teacher * train, teacher * run, student * train_student)
 
 
 class Epochs(NamedTuple):
@@ -134,8 +135,12 @@ PHOTO_SIZES = (
     Sizes(teacher=160, student=128, costs=Costs(18, 6, 11)),
     Sizes(teacher=128, student=96, costs=Costs(12, 4, 7)),
 )
+ENLARGED = 96
+"""Side at which a network with ImageNet weights sees small pictures."""
+ENLARGED_COSTS = Costs(7, 2.3, 0.6)
+"""With that teacher and a student of 32x32 pixels."""
 SMALL_COSTS = Costs(2.4, 0.6, 0.6)
-"""Of 32x32 pixels."""
+"""Both networks at 32x32 pixels."""
 QAT_AS_EPOCHS = 6
 """What calibration and three epochs of quantization-aware training cost in those of the student."""
 
@@ -243,33 +248,61 @@ def _within(costs: Costs, found: Found, epochs: Epochs, minutes: float) -> tuple
 def _small(found: Found, size: int, minutes: float) -> Iterator[Choice]:
     why = "all pictures have this size" if found.equal else _shorter(found)
     yield Choice("dataset", "size", size, why)
-    yield Choice("augmentation", "shift", size // 8, "4 of 32 pixels: He et al. 2015")
     yield _flip(found)
-    yield Choice("teacher", "family", "resnet", "trained here: small pictures have no weights")
-    yield Choice("teacher", "widths", [32, 64, 128], "661k parameters, quick on a CPU")
-    wished = Epochs(
-        teacher=min(60, max(20, round(1_080_000 / found.train))),
-        student=min(60, max(20, round(2_700_000 / found.train))),
-    )
-    epochs, estimate = _within(SMALL_COSTS.of_size(size), found, wished, minutes)
-    yield Choice("teacher", "epochs", epochs.teacher, estimate)
-    batch, why = (128, "many images") if found.train >= MANY else (32, FEW_IMAGES)
-    yield Choice("teacher", "batch_size", batch, why)
-    yield Choice("teacher", "weight_decay", 0.005, REGULAR)
-    yield Choice("teacher", "cutout", size // 4, "against overfitting, in a long training")
+    students = min(60, max(20, round(2_700_000 / found.train)))
+    tuned = Epochs(teacher=min(20, max(4, round(300_000 / found.train))), student=students)
+    area = (size / 32) ** 2
+    costs = ENLARGED_COSTS.at(teacher=1, student=area)
+    batch = Batch(128, "many images") if found.train >= MANY else Batch(32, FEW_IMAGES)
+    if costs.minutes(found, tuned) <= minutes:
+        epochs, estimate = _within(costs, found, tuned, minutes)
+        yield from _enlarged_teacher(epochs, estimate, batch)
+    else:
+        wished = Epochs(min(60, max(20, round(1_080_000 / found.train))), students)
+        costs = SMALL_COSTS.at(teacher=area, student=area)
+        epochs, estimate = _within(costs, found, wished, minutes)
+        yield from _small_teacher(size, epochs, estimate, batch)
     yield from _balance(found, "teacher")
     yield Choice("logits", "views", epochs.views, PASS)
     yield Choice("distill", "family", "resnet", "few channels: most bytes of the file are weights")
     yield Choice("distill", "widths", [16, 24, 40], "an int8 file of about 97 kB")
     yield Choice("distill", "full_size_blocks", 1, "accuracy for few bytes")
     yield Choice("distill", "epochs", epochs.student, AS_LONG)
-    yield Choice("distill", "batch_size", batch, why)
+    yield Choice("distill", "batch_size", *batch)
     yield Choice("distill", "learning_rate", 0.2, "a small network")
     yield Choice("distill", "weight_decay", 0.001, REGULAR)
     yield from _balance(found, "distill")
     yield Choice("quantize", "epochs", 3, THIRD)
-    yield Choice("quantize", "batch_size", batch, why)
+    yield Choice("quantize", "batch_size", *batch)
     yield Choice("quantize", "keep", "best", BEST)
+
+
+class Batch(NamedTuple):
+    size: int
+    reason: str
+
+
+def _enlarged_teacher(epochs: Epochs, estimate: str, batch: Batch) -> Iterator[Choice]:
+    yield Choice("augmentation", "crop", 0.6, "the subject fills a small picture")
+    yield Choice("teacher", "family", "efficientnet_lite0", "it has ImageNet weights")
+    yield Choice("teacher", "weights", "imagenet", "better than a teacher trained here")
+    yield Choice("teacher", "size", ENLARGED, "its weights are for larger pictures")
+    yield Choice("teacher", "epochs", epochs.teacher, estimate)
+    yield Choice("teacher", "batch_size", min(64, batch.size), "fine-tuning takes many steps")
+    yield Choice("teacher", "learning_rate", 0.02, "fine-tuning, after the classifier is fitted")
+    yield Choice("teacher", "freeze_batch_norm", True, "less time per step")
+    yield Choice("teacher", "frozen_share", 0.3, "the first layers stay: less time per step")
+    yield Choice("teacher", "keep", "best", BEST)
+
+
+def _small_teacher(size: int, epochs: Epochs, estimate: str, batch: Batch) -> Iterator[Choice]:
+    yield Choice("augmentation", "shift", size // 8, "4 of 32 pixels: He et al. 2015")
+    yield Choice("teacher", "family", "resnet", "quick; ImageNet weights would take more time")
+    yield Choice("teacher", "widths", [32, 64, 128], "661k parameters, quick on a CPU")
+    yield Choice("teacher", "epochs", epochs.teacher, estimate)
+    yield Choice("teacher", "batch_size", *batch)
+    yield Choice("teacher", "weight_decay", 0.005, REGULAR)
+    yield Choice("teacher", "cutout", size // 4, "against overfitting, in a long training")
 
 
 def toml(name: str, choices: Sequence[Choice], *, head: Sequence[str]) -> str:
