@@ -13,6 +13,7 @@ from pipeline.datasets import DATASETS
 from pipeline.datasets.contract import SourceConfig
 from pipeline.losses import FEATURE_LOSSES, LOSSES
 from pipeline.models import STUDENTS, TEACHERS
+from pipeline.recipe.gates import Gates
 from pipeline.recipe.section import Fraction, PluginSection, PositiveFloat, PositiveInt, Section
 from pipeline.teachers.contract import TeacherFileConfig
 from targets.bench.tiers import TIERS
@@ -349,6 +350,7 @@ class Recipe(Section):
     convert: ConvertConfig = ConvertConfig()
     bench: BenchConfig = Field(default_factory=lambda: BenchConfig.model_validate({}))
     ablation: AblationConfig = AblationConfig()
+    gates: Gates = Gates()
 
     @property
     def teacher_data(self) -> DatasetConfig:
