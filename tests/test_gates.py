@@ -112,6 +112,13 @@ def test_limits_of_a_file_and_of_a_device_replace_the_general_ones(found: list[M
     }
 
 
+def test_a_gate_on_a_file_that_a_recipe_does_not_make_fails_before_anything_trains(
+    finished: Lane,
+) -> None:
+    with pytest.raises(InputError, match=r"gates.files: student.int4.onnx is not a file of this"):
+        finished.recipe(("gates", {"files": {"student.int4.onnx": {"top1": 0.5}}}))
+
+
 def test_without_a_bench_a_gate_is_skipped_and_not_passed(found: list[Measured]) -> None:
     changed = [
         Measured(

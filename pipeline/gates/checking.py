@@ -10,13 +10,16 @@ from pipeline.gates.figures import Measured
 from pipeline.gates.judging import judged
 from pipeline.recipe.gates import Gates
 from pipeline.reporting.schema.gate import GateRow
+from pipeline.reporting.schema.model_row import ModelRow
 from pipeline.reporting.schema.report import Report
-from targets.errors import InputError
+from targets.errors import InputError, listed
 
 
 def check(
-    found: Sequence[Measured], gates: Gates, *, before: "baseline.Baseline | None" = None
+    found: Sequence[Measured], gates: Gates, *, before: baseline.Baseline | None = None
 ) -> list[GateRow]:
+    """Every verdict. Raises `InputError` for a gate on a file that the run does not have."""
+    _require_known(gates, [one.row for one in found])
     rows = judged(gates, found)
     return rows if before is None else [*rows, *baseline.compared(before, found)]
 
@@ -56,3 +59,12 @@ def failed(rows: Sequence[GateRow], *, strict: bool) -> bool:
     """Whether a gate failed; `strict`: or was not decided."""
     bad = ("failed", "undecided", "skipped") if strict else ("failed",)
     return any(row.verdict in bad for row in rows)
+
+
+def _require_known(gates: Gates, rows: Sequence[ModelRow]) -> None:
+    known = list(dict.fromkeys(row.name for row in rows))
+    for name in gates.files:
+        if name not in known:
+            raise InputError(
+                f"gates.files: {name} is not a file of this run. It has {listed(known)}."
+            )

@@ -6,19 +6,17 @@ the two the measurement cannot decide: another one would as likely say the oppos
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import product
 
 from pipeline.gates.figures import Figure, Measured, SkippedError, UnreliableError
 from pipeline.recipe.gates import KINDS, Gates, Limit
 from pipeline.reporting.schema.gate import GateRow, Verdict
 from pipeline.reporting.schema.model_row import ModelRow
-from targets.errors import InputError, listed
 
 
 def judged(gates: Gates, found: Sequence[Measured]) -> list[GateRow]:
-    """A row per gate, file and device; of a fact of the file, one. Raises `InputError` for a file
-    that the run has not."""
+    """A row per gate, file and device; of a fact of the file, one."""
     rows = [one.row for one in found]
-    _require_known(gates, rows)
     general = {row.name for row in general_files(rows)}
     verdicts = []
     for one in found:
@@ -67,31 +65,29 @@ def decided(figure: Figure, limit: float, *, at_least: bool) -> Verdict:
 
 
 def _elsewhere(gates: Gates, rows: Sequence[ModelRow]) -> Iterator[GateRow]:
-    """The gates on devices that the run did not measure on: skipped, never passed."""
-    for device in gates.devices.keys() - {row.device for row in rows}:
-        for row in general_files(rows):
-            if row.device != rows[0].device:
-                continue
-            for name, limit in gates.limits(file="", device=device, general=True):
-                if getattr(gates.devices[device], name) is None:
-                    continue
-                yield GateRow(
-                    name=name,
-                    file=row.name,
-                    device=device,
-                    limit=float(limit),
-                    at_least=KINDS[name].at_least,
-                    value=None,
-                    interval=None,
-                    verdict="skipped",
-                    reason="the run was not measured on this device",
-                )
+    """The gates on devices and files that the run does not have: skipped, never passed."""
+    files = list(dict.fromkeys(row.name for row in general_files(rows)))
+    measured = {row.device for row in rows}
+    for device, limits in gates.devices.items():
+        if device not in measured:
+            for file, (name, limit) in product(files, limits.given()):
+                yield _skipped(name, limit, file, device, "the run was not measured on this device")
+    known = {row.name for row in rows}
+    for file, limits in gates.files.items():
+        if file not in known:
+            for name, limit in limits.given():
+                yield _skipped(name, limit, file, None, "the run has no such file")
 
 
-def _require_known(gates: Gates, rows: Sequence[ModelRow]) -> None:
-    known = list(dict.fromkeys(row.name for row in rows))
-    for name in gates.files:
-        if name not in known:
-            raise InputError(
-                f"gates.files: {name} is not a file of this run. It has {listed(known)}."
-            )
+def _skipped(name: str, limit: Limit, file: str, device: str | None, reason: str) -> GateRow:
+    return GateRow(
+        name=name,
+        file=file,
+        device=device,
+        limit=float(limit),
+        at_least=KINDS[name].at_least,
+        value=None,
+        interval=None,
+        verdict="skipped",
+        reason=reason,
+    )

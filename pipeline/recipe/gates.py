@@ -70,6 +70,13 @@ class Limits(Section):
     """Whether the file has the labels of the network or file that it was made from, on all samples
     of the export's proof and on every processor of `convert.prove_on`."""
 
+    def given(self) -> Iterator[tuple[str, Limit]]:
+        """Each gate that has a limit, in the order of `KINDS`."""
+        for name in KINDS:
+            value: Limit | None = getattr(self, name)
+            if value is not None and value is not False:
+                yield name, value
+
 
 class Gates(Limits):
     """Limits of the student's int8 files, or of all its files where none is int8."""
@@ -82,8 +89,7 @@ class Gates(Limits):
 
     @property
     def any(self) -> bool:
-        own = self.model_dump(exclude={"files", "devices"}, exclude_none=True)
-        return bool(own or self.files or self.devices)
+        return bool([*self.given()] or self.files or self.devices)
 
     def limits(
         self, *, file: str, device: str | None, general: bool
@@ -91,8 +97,7 @@ class Gates(Limits):
         """Each gate and its limit, in the order of `KINDS`; `general`: those for all files too."""
         of_file, of_device = self.files.get(file), self.devices.get(device or "")
         tables = [self, of_file, of_device] if general else [of_file]
-        for name in KINDS:
-            found = [getattr(table, name) for table in tables if table is not None]
-            chosen = next((value for value in reversed(found) if value is not None), None)
-            if chosen is not None and chosen is not False:
-                yield name, chosen
+        merged: dict[str, object] = {}
+        for table in filter(None, tables):
+            merged |= table.model_dump(include=set(KINDS), exclude_none=True)
+        yield from Limits.model_validate(merged).given()
