@@ -41,7 +41,10 @@ def test_every_promised_file_is_there(results: Path) -> None:
         for target in ("tflite", "onnx")
         for sidecar in ("", ".json")
     }
-    others = {"report.html", "report.json", "labels.txt", "provenance.json", "bench/local.json"}
+    others = {
+        "report.html", "report.json", "labels.txt", "provenance.json", "bench/local.json",
+        "predictions/local.json",
+    }  # fmt: skip
     assert names == models | others
     assert (results / "labels.txt").read_text().split() == ["across", "down", "slanted"]
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import click
 
 from pipeline.cli.bench import bench
+from pipeline.cli.check import check
 from pipeline.cli.convert import convert
 from pipeline.cli.devices import devices
 from pipeline.cli.doctor import doctor
@@ -37,7 +38,7 @@ def main() -> None:
     """
 
 
-for command in (init, run, plan, recipes, report, convert, predict, bench, devices, doctor):
+for command in (init, run, check, plan, recipes, report, convert, predict, bench, devices, doctor):
     main.add_command(command)
 
 

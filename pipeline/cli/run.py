@@ -1,9 +1,14 @@
 """`pipeline run`."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from pipeline.cli.options import RecipeOptions, recipe_options
 from targets.errors import DeviceError
+
+if TYPE_CHECKING:
+    from pipeline.reporting.schema.report import Report
 
 
 @click.command()
@@ -28,7 +33,15 @@ def run(options: RecipeOptions, as_json: bool) -> int:
     show(report, as_json=as_json)
     if not as_json:
         click.echo(f"\n{results / 'report.html'}")
+    return _exit_code(report)
+
+
+def _exit_code(report: "Report") -> int:
+    """Of a run that was delivered; says which devices and gates failed."""
     failed = report.environment.failed_devices
     for why in failed.values():
         click.echo(f"Error: {why}", err=True)
-    return DeviceError.exit_code if failed else 0
+    missed = dict.fromkeys(row.name for row in report.gates if row.verdict == "failed")
+    if missed:
+        click.echo(f"Error: gates failed: {', '.join(missed)}.", err=True)
+    return DeviceError.exit_code if failed else int(bool(missed))

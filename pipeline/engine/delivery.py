@@ -15,6 +15,7 @@ from pipeline.engine.job import Step
 from pipeline.engine.store import folder_beside, replace_folder
 from pipeline.recipe.schema import Recipe
 from pipeline.reporting.measurements import Measurements
+from pipeline.reporting.schema.predictions import FOLDER as PREDICTIONS
 from targets.errors import InputError
 
 PROVENANCE = "provenance.json"
@@ -59,8 +60,9 @@ def deliver(
     assert isinstance(measured, Measurements)
     shutil.copytree(artifacts["report"].folder, new)
     shutil.copytree(exports.folder / "models", new / "models")
-    if (measured.folder / "bench").exists():
-        shutil.copytree(measured.folder / "bench", new / "bench")
+    for folder in ("bench", PREDICTIONS):
+        if (measured.folder / folder).exists():
+            shutil.copytree(measured.folder / folder, new / folder)
     labels = "\n".join(exports.dataset.classes)
     (new / "labels.txt").write_text(f"{labels}\n", encoding="utf-8")
     provenance = json.dumps(_provenance(steps, recipe), indent=1)

@@ -13,12 +13,13 @@ from pipeline.datasets import DATASETS
 from pipeline.datasets.contract import SourceConfig
 from pipeline.losses import FEATURE_LOSSES, LOSSES
 from pipeline.models import STUDENTS, TEACHERS
+from pipeline.recipe.gates import Gates
 from pipeline.recipe.section import Fraction, PluginSection, PositiveFloat, PositiveInt, Section
 from pipeline.teachers.contract import TeacherFileConfig
 from targets.bench.tiers import TIERS
 from targets.devices import inventory
 from targets.devices.cpus import available_cpus
-from targets.errors import InputError, unknown
+from targets.errors import InputError, listed, printable, unknown
 from targets.formats import FORMATS
 from targets.formats.calibration import MIN_CALIBRATION_SAMPLES
 from targets.formats.precisions import PRECISIONS
@@ -349,12 +350,24 @@ class Recipe(Section):
     convert: ConvertConfig = ConvertConfig()
     bench: BenchConfig = Field(default_factory=lambda: BenchConfig.model_validate({}))
     ablation: AblationConfig = AblationConfig()
+    gates: Gates = Gates()
 
     @property
     def teacher_data(self) -> DatasetConfig:
         """`dataset` at the size of the teacher's images."""
         size = self.teacher.size
         return self.dataset if size is None else self.dataset.model_copy(update={"size": size})
+
+    @model_validator(mode="after")
+    def _gates_are_of_files_that_are_made(self) -> Self:
+        made = [f"student.{p}.{t}" for p in self.convert.precisions for t in self.convert.targets]
+        for name in self.gates.files:
+            if not name.startswith("teacher.") and name not in made:
+                raise ValueError(
+                    f"gates.files: {printable(name)} is not a file of this recipe, which makes "
+                    f"{listed(made)} and files of the teacher"
+                )
+        return self
 
     @model_validator(mode="after")
     def _teacher_file_keys_fit(self) -> Self:

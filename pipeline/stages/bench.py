@@ -44,6 +44,9 @@ def run(cfg: BenchConfig, out: Path, *, job: Job, convert: Exports) -> Measureme
     if len(failures) == len(results):
         raise next(iter(failures.values()))
     measured = [_rows(one, convert, labels, seed=job.recipe.seed) for one in results]
+    for one in results:
+        if one.document is not None:
+            _write_predictions(one, out, labels, job, convert)
     return Measurements(
         folder=out,
         exports=convert.folder,
@@ -131,6 +134,26 @@ def _rows(
         teacher_logits=teacher_logits(exports),
     )
     return model_rows.device_rows(scores, exports, seed=seed)
+
+
+def _write_predictions(
+    result: "DeviceResult",
+    out: Path,
+    labels: "npt.NDArray[np.int64]",
+    job: Job,
+    exports: Exports,
+) -> None:
+    from pipeline.reporting.schema.predictions import FOLDER, Predictions
+
+    logits = dict(result.outputs)
+    teacher = teacher_logits(exports)
+    if teacher is not None:
+        logits["teacher"] = teacher
+    source = job.dataset().sha256
+    found = Predictions.of(logits, labels, device=result.device, source=source)
+    path = out / FOLDER / result.path.name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(found.model_dump_json(by_alias=True) + "\n", encoding="utf-8")
 
 
 def teacher_logits(exports: Exports) -> "npt.NDArray[np.float32] | None":

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from pipeline import datasets
 from pipeline.engine.artifacts import Exports, QuantizedCheckpoint, Sensitivity, TeacherLogits
 from pipeline.engine.job import Job
+from pipeline.gates.judging import judged
+from pipeline.gates.runs import measured_in
 from pipeline.recipe.schema import Recipe
 from pipeline.reporting.findings.per_class import kept
 from pipeline.reporting.findings.recommendation import recommend
@@ -49,6 +51,9 @@ def run(
     suspects = () if data is None else _suspects(cfg, data, bench, logits)
     sensitivity = None if quantize is None else quantize.sensitivity
     report = _report(cfg, job, bench, suspects, sensitivity)
+    if cfg.gates.any:
+        verdicts = judged(cfg.gates, measured_in(bench.folder, report))
+        report = report.model_copy(update={"gates": tuple(verdicts)})
     (out / FILE).write_text(report.dump(), encoding="utf-8")
     # A file name that is not UTF-8 holds lone surrogates.
     page = _html(cfg, report, data)

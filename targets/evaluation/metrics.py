@@ -98,14 +98,24 @@ def kl_divergence(*, reference: Logits, model: Logits) -> float:
 
 def expected_calibration_error(logits: Logits, labels: Labels, bins: int = 15) -> float:
     """ECE: sum over bins of n_b/N |accuracy_b - confidence_b|. Guo et al. 2017, 1706.04599."""
+    return calibration_error(confidence(logits), logits.argmax(axis=1) == labels, bins=bins)
+
+
+def confidence(logits: Logits) -> npt.NDArray[np.float64]:
+    """The largest probability of each sample, [samples]."""
     from scipy.special import softmax
 
-    probabilities = softmax(logits.astype(np.float64), axis=1)
-    confidence = probabilities.max(axis=1)
-    correct = probabilities.argmax(axis=1) == labels
-    index = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [abs(np.sum(correct[index == b]) - np.sum(confidence[index == b])) for b in range(bins)]
-    return float(np.sum(gaps) / len(labels))
+    largest: npt.NDArray[np.float64] = softmax(logits.astype(np.float64), axis=1).max(axis=1)
+    return largest
+
+
+def calibration_error(
+    shares: npt.NDArray[np.float64], correct: npt.NDArray[np.bool_], bins: int = 15
+) -> float:
+    """As `expected_calibration_error`, of confidences and whether each sample is right."""
+    index = np.minimum((shares * bins).astype(int), bins - 1)
+    gaps = np.bincount(index, weights=correct - shares, minlength=bins)
+    return float(np.abs(gaps).sum() / len(shares))
 
 
 def negative_flip_rate(*, before: Logits, after: Logits, labels: Labels) -> float:

@@ -18,6 +18,7 @@ from pipeline.reporting.schema.report import (
 )
 from pipeline.reporting.tables import ablation as ablation_tables
 from pipeline.reporting.tables.cells import Table
+from pipeline.reporting.tables.gates import gates, summary
 from pipeline.reporting.tables.models import models
 from pipeline.reporting.tables.sensitivity import layers
 from targets.formats.record import Parity
@@ -50,6 +51,8 @@ def render(report: Report, album: Mapping[str, str] | None = None) -> str:
         processors=[_processor(row) for row in report.processors],
         scales=[_scale(row) for row in report.scales],
         sensitivity=_sensitivity(report),
+        gates=gates(report.gates) if report.gates else None,
+        verdicts=summary(report.gates),
         stages=[_stage(row) for row in report.stages],
         ablation=_ablation(report),
         album=album or {},

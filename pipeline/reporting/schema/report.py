@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, JsonValue, ValidationError, field_valida
 from pipeline.datasets.audit.schema import Audit
 from pipeline.engine.artifacts import DatasetSummary, Sensitivity
 from pipeline.reporting.schema.ablation import Ablation
+from pipeline.reporting.schema.gate import GateRow
 from pipeline.reporting.schema.label_suspect import LabelSuspect
 from pipeline.reporting.schema.model_row import ModelRow, Part
 from pipeline.reporting.schema.per_class import PerClass
@@ -153,8 +154,8 @@ class Report(Part):
     """The layers that cost the int8 network its accuracy; null where it is within 0.5 points of the
     float student on the validation split."""
     ablation: Ablation | None = None
-    gates: tuple[JsonValue, ...] = ()
-    """Reserved: always empty."""
+    gates: tuple[GateRow, ...] = ()
+    """The verdicts on `[gates]` of the recipe."""
     notes: tuple[str, ...] = ()
     """Sentences of `findings.notes`."""
 

@@ -19,6 +19,7 @@ from pipeline.reporting.schema.model_row import ModelRow
 from pipeline.reporting.schema.report import DatasetUsed, Report
 from pipeline.reporting.tables.ablation import print_ablation
 from pipeline.reporting.tables.cells import Cells, Table, print_rows, tabulate
+from pipeline.reporting.tables.gates import gates, summary
 
 OPTIONAL = ("balanced %", "macro F1 %", "flips %", "worst class", "peak memory", "verdict")
 
@@ -84,5 +85,8 @@ def print_report(report: Report) -> None:
     limits = disturbances.lines(report, "report.html")
     for line in filter(None, [chance(report), *report.notes, *limits]):
         print(line)
+    if report.gates:
+        print_rows(*gates(report.gates), left=2)
+        print(f"gates: {summary(report.gates)}")
     if report.ablation is not None:
         print_ablation(report.ablation, report.dataset)

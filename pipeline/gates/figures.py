@@ -1,0 +1,242 @@
+"""The figure of each gate, with the band that its measurement leaves."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.reporting.schema.model_row import ModelRow
+from pipeline.reporting.schema.predictions import Predictions
+from pipeline.reporting.schema.report import Report
+from targets.bench.record import Block
+from targets.bench.result import BenchResult
+from targets.bench.statistics import median_interval
+from targets.evaluation import confusion, metrics, significance
+
+LEVEL = 0.95
+RESAMPLES = 1000
+TEACHER = "teacher"
+"""Name of a teacher whose logits were computed before, in `Predictions`."""
+
+
+class SkippedError(Exception):
+    """There is no such figure; says why."""
+
+
+class UnreliableError(Exception):
+    """The figure was measured, and nothing may be claimed from it; says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A figure and its 95 % interval; a fact has no width."""
+
+    value: float
+    low: float
+    high: float
+
+    @classmethod
+    def fact(cls, value: float) -> "Figure":
+        return cls(value=value, low=value, high=value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One file on one device, and what was measured with it."""
+
+    row: ModelRow
+    report: Report
+    predictions: Predictions | None
+    document: BenchResult | None
+
+    def figure(self, gate: str) -> Figure:
+        """Raises `SkippedError` and `UnreliableError`."""
+        return FIGURES[gate](self)
+
+    def paired(self) -> Predictions:
+        if self.predictions is None or self.row.name not in self.predictions.models:
+            raise SkippedError("the file was not run on the test split")
+        return self.predictions
+
+    def right(self, name: str | None = None) -> npt.NDArray[np.bool_]:
+        return self.paired().right(name or self.row.name)
+
+    def teacher(self) -> str:
+        """The teacher in the runtime of the file, if possible."""
+        rows = [row for row in self.report.models if row.is_teacher]
+        names = [row.name for row in sorted(rows, key=lambda row: row.format != self.row.format)]
+        return self._known([*names, TEACHER], "there is no teacher that was run on the test split")
+
+    def source(self) -> str:
+        """The float student, of that itself the teacher."""
+        floats = [row for row in self.report.models if (row.role, row.precision) == FLOAT]
+        if not floats or (self.row.role, self.row.precision) == FLOAT:
+            return self.teacher()
+        return self.float_student()
+
+    def float_student(self) -> str:
+        rows = [row for row in self.report.models if (row.role, row.precision) == FLOAT]
+        names = [row.name for row in sorted(rows, key=lambda row: row.format != self.row.format)]
+        if self.row.name in names:
+            raise SkippedError("the file is the float student")
+        return self._known(names, "the run has no float student")
+
+    def _known(self, names: list[str], reason: str) -> str:
+        found = next((name for name in names if name in self.paired().models), None)
+        if found is None:
+            raise SkippedError(reason)
+        return found
+
+    def blocks(self) -> list[Block]:
+        """The blocks that count of a reliable latency."""
+        if self.document is None or self.row.median_ns is None:
+            raise SkippedError("the file was not measured on this device")
+        if not self.row.is_reliable:
+            raise UnreliableError(f"the measurement is not reliable: {self.row.note}")
+        blocks = [b for b in self.document.blocks if b.counted and b.model == self.row.name]
+        if not all(block.samples_ns for block in blocks):
+            raise UnreliableError("the runtime does not give its samples")
+        return blocks
+
+
+FLOAT = ("student", "float32")
+
+
+def share(hits: npt.NDArray[np.bool_]) -> Figure:
+    """A share of samples, with Wilson's interval."""
+    value = float(hits.mean())
+    low, high = metrics.wilson_interval(value, len(hits), LEVEL)
+    return Figure(value=value, low=low, high=high)
+
+
+def drop(
+    before: npt.NDArray[np.bool_], after: npt.NDArray[np.bool_], *, level: float = LEVEL
+) -> Figure:
+    """The loss of accuracy on the same samples, with the interval of paired proportions."""
+    b, c = int(np.sum(before & ~after)), int(np.sum(~before & after))
+    low, high = significance.paired_interval(b=b, c=c, samples=len(before), level=level)
+    return Figure(value=(b - c) / len(before), low=-high, high=-low)
+
+
+def _balanced(one: Measured) -> Figure:
+    """The mean recall; each recall varies as a share of its class's samples."""
+    found, labels = one.paired(), np.array(one.paired().labels)
+    predicted = np.array(found.models[one.row.name].predicted)
+    classes = int(max(predicted.max(), labels.max())) + 1
+    counts = confusion.tally(predicted, labels, classes=classes)
+    hits, support = np.diagonal(counts), counts.sum(axis=1)
+    hits, support = hits[support > 0], support[support > 0]
+    near = (hits + 1) / (support + 2)  # not 0 where all of a few samples are right
+    reach = _z(LEVEL) * float(np.sqrt((near * (1 - near) / (support + 2)).sum())) / len(support)
+    value = confusion.balanced_accuracy(counts)
+    return Figure(value=value, low=max(0.0, value - reach), high=min(1.0, value + reach))
+
+
+def _agreement(one: Measured) -> Figure:
+    found = one.paired().models
+    same = np.array(found[one.row.name].predicted) == np.array(found[one.teacher()].predicted)
+    return share(same)
+
+
+def _worst_class(one: Measured) -> Figure:
+    """The largest drop of a class. The intervals hold together: the worst is chosen of them."""
+    labels = np.array(one.paired().labels)
+    before, after = one.right(one.source()), one.right()
+    classes = np.unique(labels)
+    level = 1 - (1 - LEVEL) / len(classes)
+    drops = [drop(before[labels == c], after[labels == c], level=level) for c in classes]
+    return Figure(
+        value=max(d.value for d in drops),
+        low=max(d.low for d in drops),
+        high=max(d.high for d in drops),
+    )
+
+
+def _calibration(one: Measured) -> Figure:
+    """ECE with the basic bootstrap interval: Davison and Hinkley 1997, section 2.4."""
+    shares = np.array(one.paired().models[one.row.name].confidence)
+    if not len(shares):
+        raise SkippedError("single scores have no calibration error here")
+    right, random = one.right(), np.random.default_rng(0)
+    value = metrics.calibration_error(shares, right)
+    draws = random.integers(0, len(shares), (RESAMPLES, len(shares)))
+    again = [metrics.calibration_error(shares[draw], right[draw]) for draw in draws]
+    low, high = np.quantile(again, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Figure(value=value, low=max(0.0, 2 * value - high), high=max(0.0, 2 * value - low))
+
+
+def _speedup(one: Measured) -> Figure:
+    row = one.row
+    if row.speedup_verdict == "invalid":
+        raise UnreliableError("the comparison with the teacher is not valid")
+    if row.speedup_vs_teacher is None or row.speedup_ci is None:
+        raise SkippedError("the teacher was not measured on this device")
+    return Figure(value=row.speedup_vs_teacher, low=row.speedup_ci[0], high=row.speedup_ci[1])
+
+
+def _latency(one: Measured, of_block: Callable[[Block], float], value: float | None) -> Figure:
+    figures = [of_block(block) / 1e6 for block in one.blocks()]
+    interval = median_interval(figures, LEVEL)
+    if interval is None or value is None:
+        raise UnreliableError(f"{len(figures)} processes are too few for an interval")
+    return Figure(value=value / 1e6, low=interval.low, high=interval.high)
+
+
+def block_median(block: Block) -> float:
+    return float(np.median(block.samples_ns or [np.nan]))
+
+
+def block_p90(block: Block) -> float:
+    return float(np.quantile(block.samples_ns or [np.nan], 0.9))
+
+
+def _memory(one: Measured) -> Figure:
+    if one.row.peak_memory_bytes is None:
+        raise SkippedError("the memory was not measured on this device")
+    return Figure.fact(one.row.peak_memory_bytes / 1e6)
+
+
+def _all_int8(one: Measured) -> Figure:
+    found = next((p for p in one.report.parity if p.name == one.row.name), None)
+    if found is None:
+        raise SkippedError("the operators of the file were not counted")
+    return Figure.fact(float(found.int8_ops > 0 and found.float_ops == 0))
+
+
+def _parity(one: Measured) -> Figure:
+    proofs = [p.agreement for p in one.report.parity if p.name == one.row.name]
+    if not proofs:
+        raise SkippedError("nothing was compared with the file")
+    name = one.row.file.rpartition("/")[2]
+    others = [
+        p.agreement
+        for p in one.report.processors
+        if name in {f.rpartition("/")[2] for f in p.files}
+    ]
+    return Figure.fact(float(min(*proofs, *others, 1.0) == 1.0))
+
+
+def _z(level: float) -> float:
+    from scipy.stats import norm
+
+    return float(norm.ppf((1 + level) / 2))
+
+
+FIGURES: Mapping[str, Callable[[Measured], Figure]] = {
+    "top1": lambda one: share(one.right()),
+    "balanced_accuracy": _balanced,
+    "agreement": _agreement,
+    "speedup": _speedup,
+    "drop_vs_teacher": lambda one: drop(one.right(one.teacher()), one.right()),
+    "drop_vs_float": lambda one: drop(one.right(one.float_student()), one.right()),
+    "negative_flips": lambda one: share(one.right(one.source()) & ~one.right()),
+    "worst_class_drop": _worst_class,
+    "ece": _calibration,
+    "median_ms": lambda one: _latency(one, block_median, one.row.median_ns),
+    "p90_ms": lambda one: _latency(one, block_p90, one.row.p90_ns),
+    "size_kb": lambda one: Figure.fact(one.row.size_bytes / 1000),
+    "peak_memory_mb": _memory,
+    "all_int8": _all_int8,
+    "parity": _parity,
+}

@@ -1,0 +1,93 @@
+"""Verdicts on the figures of a run against fixed limits.
+
+A figure passes where its whole interval keeps the limit, and fails where none of it does. Between
+the two the measurement cannot decide: another one would as likely say the opposite.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import product
+
+from pipeline.gates.figures import Figure, Measured, SkippedError, UnreliableError
+from pipeline.recipe.gates import KINDS, Gates, Limit
+from pipeline.reporting.schema.gate import GateRow, Verdict
+from pipeline.reporting.schema.model_row import ModelRow
+
+
+def judged(gates: Gates, found: Sequence[Measured]) -> list[GateRow]:
+    """A row per gate, file and device; of a fact of the file, one."""
+    rows = [one.row for one in found]
+    general = {row.name for row in general_files(rows)}
+    verdicts = []
+    for one in found:
+        of_one = gates.limits(
+            file=one.row.name, device=one.row.device, general=one.row.name in general
+        )
+        first = one.row.device == rows[0].device
+        verdicts += [
+            _judged(name, limit, one) for name, limit in of_one if KINDS[name].per_device or first
+        ]
+    return [*verdicts, *_elsewhere(gates, rows)]
+
+
+def general_files(rows: Sequence[ModelRow]) -> list[ModelRow]:
+    """The student's files with int8 weights and activations, or all of the student's."""
+    students = [row for row in rows if not row.is_teacher]
+    return [row for row in students if row.precision.startswith("int8")] or students
+
+
+def _judged(name: str, limit: Limit, one: Measured) -> GateRow:
+    row = partial(
+        GateRow,
+        name=name,
+        file=one.row.name,
+        device=one.row.device if KINDS[name].per_device else None,
+        limit=float(limit),
+        at_least=KINDS[name].at_least,
+    )
+    try:
+        figure = one.figure(name)
+    except SkippedError as error:
+        return row(value=None, interval=None, verdict="skipped", reason=str(error))
+    except UnreliableError as error:
+        return row(value=None, interval=None, verdict="undecided", reason=str(error))
+    return row(
+        value=figure.value,
+        interval=None if figure.low == figure.high else (figure.low, figure.high),
+        verdict=decided(figure, float(limit), at_least=KINDS[name].at_least),
+    )
+
+
+def decided(figure: Figure, limit: float, *, at_least: bool) -> Verdict:
+    kept = figure.low >= limit if at_least else figure.high <= limit
+    missed = figure.high < limit if at_least else figure.low > limit
+    return "passed" if kept else "failed" if missed else "undecided"
+
+
+def _elsewhere(gates: Gates, rows: Sequence[ModelRow]) -> Iterator[GateRow]:
+    """The gates on devices and files that the run does not have: skipped, never passed."""
+    files = list(dict.fromkeys(row.name for row in general_files(rows)))
+    measured = {row.device for row in rows}
+    for device, limits in gates.devices.items():
+        if device not in measured:
+            for file, (name, limit) in product(files, limits.given()):
+                yield _skipped(name, limit, file, device, "the run was not measured on this device")
+    known = {row.name for row in rows}
+    for file, limits in gates.files.items():
+        if file not in known:
+            for name, limit in limits.given():
+                yield _skipped(name, limit, file, None, "the run has no such file")
+
+
+def _skipped(name: str, limit: Limit, file: str, device: str | None, reason: str) -> GateRow:
+    return GateRow(
+        name=name,
+        file=file,
+        device=device,
+        limit=float(limit),
+        at_least=KINDS[name].at_least,
+        value=None,
+        interval=None,
+        verdict="skipped",
+        reason=reason,
+    )

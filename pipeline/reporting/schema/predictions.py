@@ -1,0 +1,85 @@
+"""`predictions/1`: what every file said of every test sample on one device.
+
+Gates and comparisons of runs pair two files by it, sample by sample.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, ValidationError, model_validator
+
+from pipeline.reporting.schema.model_row import Part
+from targets.errors import InputError
+from targets.evaluation.metrics import Labels, Logits, confidence, predicted
+
+SCHEMA: Final = "predictions/1"
+FOLDER = "predictions"
+"""Of a results folder, with a file for each device."""
+
+
+class ModelPredictions(Part):
+    predicted: tuple[int, ...]
+    """Index of a class for each sample."""
+    confidence: tuple[float, ...]
+    """Largest probability of each sample, to four digits; of single scores empty."""
+
+
+class Predictions(Part):
+    schema_: Literal["predictions/1"] = Field(default=SCHEMA, alias="schema")
+    device: str
+    samples_sha256: str
+    """Of the data set's files and the labels in their order: equal where the samples are."""
+    labels: tuple[int, ...]
+    models: dict[str, ModelPredictions]
+
+    @model_validator(mode="after")
+    def _one_for_each_sample(self) -> Self:
+        for name, model in self.models.items():
+            if len(model.predicted) != len(self.labels):
+                raise ValueError(f"models.{name}: not as many predictions as labels")
+        return self
+
+    @classmethod
+    def of(cls, logits: Mapping[str, Logits], labels: Labels, *, device: str, source: str) -> Self:
+        """`source`: the digest of the data set's files."""
+        digest = hashlib.sha256(source.encode() + labels.astype("<i8").tobytes()).hexdigest()
+        return cls(
+            device=device,
+            samples_sha256=digest,
+            labels=tuple(labels.tolist()),
+            models={name: _model(found) for name, found in logits.items()},
+        )
+
+    def right(self, model: str) -> npt.NDArray[np.bool_]:
+        """Which samples the model has right, [samples]."""
+        found: npt.NDArray[np.bool_] = np.equal(self.models[model].predicted, self.labels)
+        return found
+
+
+def _model(logits: Logits) -> ModelPredictions:
+    shares = confidence(logits).round(4) if logits.shape[1] > 1 else np.empty(0)
+    return ModelPredictions(
+        predicted=tuple(predicted(logits).tolist()), confidence=tuple(shares.tolist())
+    )
+
+
+def read(path: Path) -> Predictions:
+    """Raises `InputError` for a file that is missing, damaged or of another schema."""
+    try:
+        return Predictions.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read: {error.strerror}. Run the recipe again: runs of earlier "
+            "versions have no predictions."
+        ) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise InputError(
+            f"{path}: not predictions of schema {SCHEMA}: {place}: {first['msg']}. Run the recipe "
+            "again."
+        ) from error

@@ -1,0 +1,78 @@
+"""The verdicts of gates as a table, for the terminal, the page and the summary of a CI job."""
+
+from collections.abc import Sequence
+
+from pipeline.recipe.gates import KINDS
+from pipeline.reporting.formatting import NOT_MEASURED, span
+from pipeline.reporting.schema.gate import GateRow
+from pipeline.reporting.tables.cells import Cells, Table, tabulate
+
+OPTIONAL = ("device", "95 % interval", "why")
+ORDER = ("failed", "undecided", "skipped", "passed")
+
+
+def gates(rows: Sequence[GateRow]) -> Table:
+    """The failed ones first."""
+    ordered = sorted(rows, key=lambda row: ORDER.index(row.verdict))
+    return tabulate([_cells(row) for row in ordered], optional=OPTIONAL)
+
+
+def _cells(row: GateRow) -> Cells:
+    return {
+        "gate": row.name,
+        "file": row.file,
+        "device": row.device or NOT_MEASURED,
+        "limit": limit(row),
+        "value": figure(row.value, row),
+        "95 % interval": span(row.interval, lambda end: figure(end, row)),
+        "verdict": row.verdict,
+        "why": row.reason or NOT_MEASURED,
+    }
+
+
+def limit(row: GateRow) -> str:
+    if row.limit is None:
+        return NOT_MEASURED
+    if _unit(row) == "":
+        return "yes"
+    return f"{'≥' if row.at_least else '≤'} {figure(row.limit, row)}"
+
+
+def figure(value: float | None, row: GateRow) -> str:
+    """The figure with its unit."""
+    if value is None:
+        return NOT_MEASURED
+    match _unit(row):
+        case "":
+            return "yes" if value else "no"
+        case "%" | "points" as unit:
+            return f"{100 * value:.2f} {unit}"
+        case "ms":
+            return f"{value:.3g} ms"
+        case "x":
+            return f"{value:.2f}x"
+        case unit:
+            return f"{value:,.1f} {unit}"
+
+
+def _unit(row: GateRow) -> str:
+    return KINDS[row.name.removesuffix(" vs baseline")].unit
+
+
+def sentence(row: GateRow) -> str:
+    """A verdict for a log or an annotation."""
+    where = f" on {row.device}" if row.device else ""
+    interval = f", 95 % interval {_interval(row)}" if row.interval else ""
+    found = f"{figure(row.value, row)} (limit {limit(row)}{interval})"
+    why = f": {row.reason}" if row.reason else ""
+    return f"{row.name} of {row.file}{where} {row.verdict}, {found}{why}"
+
+
+def _interval(row: GateRow) -> str:
+    return span(row.interval, lambda end: figure(end, row))
+
+
+def summary(rows: Sequence[GateRow]) -> str:
+    """How many of each verdict."""
+    counts = {verdict: sum(row.verdict == verdict for row in rows) for verdict in ORDER}
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
