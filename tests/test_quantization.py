@@ -1,5 +1,6 @@
 """What makes quantization-aware training right for short schedules."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -174,24 +175,28 @@ def test_fake_quantization_and_its_gradient_are_those_of_tensorflow(
         names = "fake_quant_with_min_max_vars" + "_per_channel" * options.pop("per_channel")
         return getattr(tf.quantization, names)(x, low, high, **options)
 
+    def results(function: Callable[..., Any]) -> Callable[..., Any]:
+        @tf.function  # TensorFlow's rewriting of a graph must not change it either
+        def values(x: Any, low: Any, high: Any, upstream: Any) -> Any:
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = function(
+                    x, low, high, per_channel=per_channel, num_bits=8, narrow_range=narrow_range
+                )
+            return y, tape.gradient(y, x, output_gradients=upstream)
+
+        return values
+
     draw = np.random.default_rng(0).normal
+    ours, theirs = results(fake_quantized), results(by_tensorflow)
     for _ in range(20):
         high = np.abs(draw(size=16 if per_channel else ())).astype(np.float32)
         low = -high if narrow_range else -np.abs(draw(size=high.shape)).astype(np.float32)
         edges = [np.broadcast_to(edge, 16) for edge in (low, high, low * 1.01, high * 1.01)]
-        x = tf.constant(np.vstack([*edges, 2 * draw(size=(40, 16))]).astype(np.float32))
-        upstream = tf.constant(draw(size=x.shape).astype(np.float32))
-
-        ends = (tf.constant(low), tf.constant(high))
-        results = []
-        for function in (fake_quantized, by_tensorflow):
-            with tf.GradientTape() as tape:
-                tape.watch(x)
-                y = function(
-                    x, *ends, per_channel=per_channel, num_bits=8, narrow_range=narrow_range
-                )
-            results.append([y.numpy(), tape.gradient(y, x, output_gradients=upstream).numpy()])
-        np.testing.assert_array_equal(results[0], results[1])
+        x = np.vstack([*edges, 2 * draw(size=(40, 16))]).astype(np.float32)
+        given = [tf.constant(one) for one in (x, low, high, draw(size=x.shape).astype(np.float32))]
+        for mine, yours in zip(ours(*given), theirs(*given), strict=True):
+            np.testing.assert_array_equal(mine, yours)
 
 
 def test_no_operator_of_a_training_step_is_without_a_deterministic_kernel_on_a_gpu(

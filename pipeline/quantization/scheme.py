@@ -50,7 +50,9 @@ def fake_quantized(
     @tf.custom_gradient
     def quantized(x: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Callable[..., Tensor]]:
         def gradient(upstream: Tensor) -> tuple[Tensor, None, None]:
-            scale = (high - low) / (last - first)
+            # As the kernel divides: TensorFlow multiplies a plain quotient by the reciprocal, and
+            # the largest weight would be in its channel's range or not by rounding.
+            scale = tf.math.divide_no_nan(high - low, last - first)
             zero = tf.floor(tf.clip_by_value(first - low / scale, first, last) + 0.5)
             inside = ((first - zero) * scale <= x) & (x <= (last - zero) * scale)
             return tf.where(inside, upstream, 0.0), None, None
