@@ -175,7 +175,7 @@ def test_fake_quantization_and_its_gradient_are_those_of_tensorflow(
         names = "fake_quant_with_min_max_vars" + "_per_channel" * options.pop("per_channel")
         return getattr(tf.quantization, names)(x, low, high, **options)
 
-    def results(function: Callable[..., Any]) -> Callable[..., Any]:
+    def results(function: Callable[..., Any]) -> Any:
         @tf.function  # TensorFlow's rewriting of a graph must not change it either
         def values(x: Any, low: Any, high: Any, upstream: Any) -> Any:
             with tf.GradientTape() as tape:
