@@ -18,6 +18,7 @@ from pipeline.reporting.findings.per_class import kept
 from pipeline.reporting.findings.recommendation import recommend
 from pipeline.reporting.findings.sensitivity import note
 from pipeline.reporting.measurements import Measurements, ReportFiles
+from pipeline.reporting.schema.flip import Flip
 from pipeline.reporting.schema.label_suspect import LabelSuspect
 from pipeline.reporting.schema.report import (
     FILE,
@@ -51,6 +52,8 @@ def run(
     suspects = () if data is None else _suspects(cfg, data, bench, logits)
     sensitivity = None if quantize is None else quantize.sensitivity
     report = _report(cfg, job, bench, suspects, sensitivity)
+    if data is not None:
+        report = report.model_copy(update={"flips": _flips(cfg, data, report, bench)})
     if cfg.gates.any:
         verdicts = judged(cfg.gates, measured_in(bench.folder, report))
         report = report.model_copy(update={"gates": tuple(verdicts)})
@@ -89,6 +92,21 @@ def _suspects(
         (*bench.label_suspects, *trained),
         records=datasets.records(cfg.dataset),
         counts={split.value: len(samples) for split, samples in data.splits.items()},
+    )
+
+
+def _flips(cfg: Recipe, data: "Dataset", report: Report, bench: Measurements) -> tuple[Flip, ...]:
+    """On the first device that was measured, with the files of the samples."""
+    from pipeline.datasets.splits import Split
+    from pipeline.reporting.findings import flips, label_suspects
+
+    one = next(found for found in measured_in(bench.folder, report) if found.predictions)
+    assert one.predictions is not None
+    rows = [row for row in report.models if row.device == one.row.device]
+    return label_suspects.with_paths(
+        flips.flips(rows, one.predictions, data.classes),
+        records=datasets.records(cfg.dataset),
+        counts={"test": len(data[Split.TEST])},
     )
 
 

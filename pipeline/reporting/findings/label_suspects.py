@@ -6,19 +6,21 @@ its margins on both splits cannot be compared: each split has a list of its own.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.datasets.audit.pictures import PictureRecord
 from pipeline.reporting.schema.label_suspect import LabelSuspect
+from pipeline.reporting.schema.sample import Sample
 from targets.evaluation.metrics import Labels
 
 LISTED = 24
 """Samples of a split that are listed."""
 
 Probabilities = npt.NDArray[np.float32]
+Found = TypeVar("Found", bound=Sample)
 
 
 def suspects(
@@ -63,16 +65,16 @@ def probabilities(
 
 
 def with_paths(
-    found: Sequence[LabelSuspect], *, records: Sequence[PictureRecord], counts: Mapping[str, int]
-) -> tuple[LabelSuspect, ...]:
-    """The suspects with the paths of their files, where the records of a split are its samples;
+    found: Sequence[Found], *, records: Sequence[PictureRecord], counts: Mapping[str, int]
+) -> tuple[Found, ...]:
+    """The samples with the paths of their files, where the records of a split are its samples;
     `counts`: samples by split."""
     files: dict[str, list[PictureRecord]] = {}
     for record in records:
         if record.error is None:
             files.setdefault(record.split, []).append(record)
 
-    def path(one: LabelSuspect) -> str | None:
+    def path(one: Sample) -> str | None:
         of_split = files.get(one.split, [])
         known = len(of_split) == counts[one.split] and of_split[one.index].label == one.label
         return of_split[one.index].path if known else None

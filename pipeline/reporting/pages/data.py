@@ -6,10 +6,12 @@ from pipeline.reporting.findings import data
 from pipeline.reporting.findings.per_class import most_confused
 from pipeline.reporting.formatting import NOT_MEASURED, count, percent
 from pipeline.reporting.pages import pictures
+from pipeline.reporting.schema.flip import Flip, Said
 from pipeline.reporting.schema.per_class import ClassRow, PerClass
 from pipeline.reporting.schema.report import Report
 from pipeline.reporting.tables.audit import classes
 
+TURNED = {True: "right, then wrong", False: "wrong, then right"}
 CONFUSED = 15
 """Pairs of classes in place of a matrix that would be too large."""
 
@@ -70,6 +72,32 @@ def suspects(report: Report) -> dict[str, list[dict[str, str]]]:
             }
         )
     return found
+
+
+def flips(report: Report) -> list[dict[str, object]]:
+    """By pair of networks and direction: a heading, and each picture's key and caption."""
+    groups: dict[tuple[str, str, bool], list[Flip]] = {}
+    for one in report.flips:
+        groups.setdefault((one.before.model, one.after.model, one.lost), []).append(one)
+    return [
+        {
+            "heading": f"{before} → {after}: {TURNED[lost]}",
+            "pictures": [
+                {
+                    "key": pictures.key(one),
+                    "caption": f"{one.label}: {_said(one.before)} → {_said(one.after)}",
+                    "place": one.path or f"{one.split} sample {one.index}",
+                }
+                for one in several
+            ],
+        }
+        for (before, after, lost), several in groups.items()
+    ]
+
+
+def _said(said: Said) -> str:
+    sure = "" if said.confidence is None else f" {_whole(said.confidence)} %"
+    return f"{said.predicted}{sure}"
 
 
 def _whole(share: float) -> str:

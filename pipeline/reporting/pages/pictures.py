@@ -6,8 +6,8 @@ from functools import partial
 from pipeline.datasets.audit.schema import Audit, Pair
 from pipeline.datasets.splits import Images
 from pipeline.reporting.pages.album import Album
-from pipeline.reporting.schema.label_suspect import LabelSuspect
 from pipeline.reporting.schema.report import Report
+from pipeline.reporting.schema.sample import Sample
 
 Read = Callable[[str], Images]
 """From the path of a record to the pixels of its file, RGB."""
@@ -18,9 +18,9 @@ FEW = 20
 """Classes that each have a picture, a row and a column."""
 
 
-def key(suspect: LabelSuspect) -> str:
+def key(sample: Sample) -> str:
     """The path of its file, or its place."""
-    return suspect.path or f"{suspect.split}:{suspect.index}"
+    return sample.path or f"{sample.split}:{sample.index}"
 
 
 def pairs(audit: Audit) -> dict[str, tuple[Pair, ...]]:
@@ -52,11 +52,11 @@ def album(report: Report, *, read: Read, images: Mapping[str, Images]) -> dict[s
     shown = {} if audit is None else pairs(audit)
     for path in _paths(shown):
         made.add(path, partial(read, path))
-    for suspect in report.label_suspects:
-        if suspect.path is not None:
-            made.add(suspect.path, partial(read, suspect.path))
-        elif suspect.split in images:
-            made.add(key(suspect), partial(_image, images[suspect.split], suspect.index))
+    for sample in (*report.flips, *report.label_suspects):
+        if sample.path is not None:
+            made.add(sample.path, partial(read, sample.path))
+        elif sample.split in images:
+            made.add(key(sample), partial(_image, images[sample.split], sample.index))
     for path in samples(audit).values():
         made.add(path, partial(read, path))
     return made.pictures

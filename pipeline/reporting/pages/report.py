@@ -59,6 +59,7 @@ def render(report: Report, album: Mapping[str, str] | None = None) -> str:
         data=data.audited(report.dataset.audit),
         per_class=data.per_class(report),
         suspects=data.suspects(report),
+        flips=data.flips(report),
     )
 
 

@@ -46,7 +46,7 @@ def figure(value: float | None, row: GateRow) -> str:
         case "":
             return "yes" if value else "no"
         case "%" | "points" as unit:
-            return f"{100 * value:.2f} {unit}"
+            return f"{100 * value:.2f} {unit}".replace("-", "−")
         case "ms":
             return f"{value:.3g} ms"
         case "x":

@@ -1,0 +1,58 @@
+"""The test samples that turned wrong or right from one network to the next.
+
+Equal accuracies can hide them: Yan et al. 2021, arXiv 2011.09161.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from pipeline.reporting.schema.flip import Flip, Said
+from pipeline.reporting.schema.model_row import ModelRow
+from pipeline.reporting.schema.predictions import Predictions
+
+LISTED = 12
+"""Samples of a pair of networks that are listed, of those that turned wrong and right each."""
+
+
+def flips(rows: Sequence[ModelRow], found: Predictions, classes: Sequence[str]) -> tuple[Flip, ...]:
+    """From the teacher to the float student, and from that to its first int8 file; of each pair
+    first what turned wrong, and of that first what the later network is surest of."""
+    pairs = _pairs([row for row in rows if row.name in found.models])
+    return tuple(flip for pair in pairs for flip in _between(*pair, found, classes))
+
+
+def _pairs(rows: Sequence[ModelRow]) -> Iterator[tuple[str, str]]:
+    """Names of (before, after), the files of one format where possible."""
+    first = next((row for row in rows if row.precision == "int8" and not row.is_teacher), None)
+    wanted = first.format if first else None
+    ordered = sorted(rows, key=lambda row: row.format != wanted)
+    teacher = next((row for row in ordered if row.is_teacher), None)
+    student = next((r for r in ordered if (r.role, r.precision) == ("student", "float32")), None)
+    chain = [row.name for row in (teacher, student, first) if row is not None]
+    return pairwise(chain)
+
+
+def _between(before: str, after: str, found: Predictions, classes: Sequence[str]) -> Iterator[Flip]:
+    was, now = found.right(before), found.right(after)
+    sure = found.models[after].confidence or (0.0,) * len(now)
+    for turned in (was & ~now, ~was & now):
+        places = np.flatnonzero(turned)
+        for place in places[np.argsort(-np.array(sure)[places], kind="stable")][:LISTED].tolist():
+            yield Flip(
+                split="test",
+                index=place,
+                label=classes[found.labels[place]],
+                before=_said(before, place, found, classes),
+                after=_said(after, place, found, classes),
+            )
+
+
+def _said(model: str, place: int, found: Predictions, classes: Sequence[str]) -> Said:
+    one = found.models[model]
+    return Said(
+        model=model,
+        predicted=classes[one.predicted[place]],
+        confidence=one.confidence[place] if one.confidence else None,
+    )
