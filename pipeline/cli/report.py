@@ -1,5 +1,6 @@
 """`pipeline report`."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,19 +14,25 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("run", type=PATH)
+@click.argument("other", type=PATH, required=False)
 @JSON
-def report(run: Path, as_json: bool) -> None:
-    """Show the results of a finished run or of a measurement.
+def report(run: Path, other: Path | None, as_json: bool) -> None:
+    """Show the results of a finished run or of a measurement, or compare two runs.
 
-    RUN is the results folder of a run, or the .json file of a measurement.
+    RUN is the results folder of a run, or the .json file of a measurement. With OTHER, the results
+    folder of another run, the files of both are compared: accuracy on the same test samples by
+    McNemar's test, times by Welch's interval.
 
     \b
     Example:
       pipeline report runs/digits
+      pipeline report runs/digits new/digits
     """
     from pipeline.reporting.schema.report import FILE, read
 
-    if run.suffix == ".json":
+    if other is not None:
+        _compare(run, other, as_json=as_json)
+    elif run.suffix == ".json":
         _show_measurement(run, as_json=as_json)
     else:
         show(read(run / FILE), as_json=as_json)
@@ -38,6 +45,19 @@ def show(report: "Report", *, as_json: bool) -> None:
         click.echo(report.dump(), nl=False)
     else:
         print_report(report)
+
+
+def _compare(run: Path, other: Path, *, as_json: bool) -> None:
+    from pipeline.gates import comparison, runs
+    from pipeline.reporting.tables import comparison as tables
+    from pipeline.reporting.tables.cells import print_rows
+
+    rows = comparison.compared(runs.measured(run), runs.measured(other))
+    if as_json:
+        found = [row.model_dump(mode="json") for row in rows]
+        click.echo(json.dumps({"schema": "comparison/1", "files": found}, indent=1))
+    else:
+        print_rows(*tables.comparison(rows))
 
 
 def _show_measurement(path: Path, *, as_json: bool) -> None:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, median, variance
+from statistics import median
 from typing import Final, Literal
 
 import numpy as np
@@ -28,6 +28,7 @@ from pipeline.reporting.schema.gate import GateRow, Verdict
 from pipeline.reporting.schema.model_row import Part
 from targets.bench.statistics import LEAST_BLOCKS, POWER
 from targets.errors import InputError
+from targets.evaluation import significance
 from targets.published import published
 
 SCHEMA: Final = "baseline/1"
@@ -191,23 +192,18 @@ def accuracy_change(before: Right, after: Right) -> Change:
 
 
 def time_change(name: str, before: Sequence[float], after: Sequence[float]) -> Change:
-    """Welch 1947, Biometrika 34; `before` and `after` in ns, by process."""
+    """`before` and `after` in ns, by process."""
     from scipy.stats import t
 
-    old, new = np.log(before).tolist(), np.log(after).tolist()
-    parts = [max(variance(one), 1e-12) / len(one) for one in (old, new)]
-    error = math.sqrt(sum(parts))
-    freedom = sum(parts) ** 2 / sum(
-        part**2 / (len(one) - 1) for part, one in zip(parts, (old, new), strict=True)
-    )
+    logs = significance.welch(np.log(before).tolist(), np.log(after).tolist())
     return Change(
         name=name,
         before=median(before) / 1e6,
         value=median(after) / 1e6,
         at_least=False,
-        p_value=float(t.sf((fmean(new) - fmean(old)) / error, freedom)),
-        error=error,
-        freedom=freedom,
+        p_value=float(t.sf(logs.mean / logs.error, logs.freedom)),
+        error=logs.error,
+        freedom=logs.freedom,
     )
 
 

@@ -5,8 +5,10 @@ whose unit is the image. Another training seed: `mean_interval` and `paired_t`, 
 seed. A gain is shown only if both find it.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean, variance
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +16,8 @@ import numpy.typing as npt
 
 Right = npt.NDArray[np.bool_]
 """Which samples a network classifies correctly, [samples]."""
+LEAST_VARIANCE = 1e-12
+"""Equal values still have the error of their rounding."""
 EXACT_BELOW = 25
 """Number of discordant pairs below which the chi-squared approximation is too coarse."""
 
@@ -125,3 +129,26 @@ def paired_t(gains: Sequence[float]) -> float | None:
     if len(set(gains)) == 1:
         return 0.0 if gains[0] else 1.0
     return float(ttest_1samp(gains, 0).pvalue)
+
+
+class Difference(NamedTuple):
+    mean: float
+    """Mean of the second sample less that of the first."""
+    error: float
+    """Its standard error."""
+    freedom: float
+    """Degrees of freedom of `error`."""
+
+
+def welch(first: Sequence[float], second: Sequence[float]) -> Difference:
+    """The difference of two samples of other variances, of two values at least.
+
+    Source: Welch 1947, Biometrika 34(1/2).
+    """
+    parts = [max(variance(one), LEAST_VARIANCE) / len(one) for one in (first, second)]
+    shares = [part**2 / (len(one) - 1) for part, one in zip(parts, (first, second), strict=True)]
+    return Difference(
+        mean=fmean(second) - fmean(first),
+        error=math.sqrt(sum(parts)),
+        freedom=sum(parts) ** 2 / sum(shares),
+    )
