@@ -14,6 +14,8 @@ def published(path: Path, *, remedy: str) -> Iterator[Path]:
     The folder is made. A block that raises leaves `path` as it was. An `OSError` becomes an
     `InputError` that ends with `remedy`.
     """
+    if not path.name:
+        raise InputError(f"{path}: is no name of a file. {remedy}")
     part = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

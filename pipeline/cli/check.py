@@ -62,6 +62,7 @@ class Options:
 
 def _check(options: Options, *, as_json: bool) -> int:
     from pipeline.gates import baseline, checking, runs
+    from pipeline.reporting.tables.gates import failing
 
     found = runs.measured(options.run)
     before = None
@@ -69,9 +70,9 @@ def _check(options: Options, *, as_json: bool) -> int:
         before = baseline.read(options.baseline)
     rows = checking.check(found, _gates(options, found), before=before)
     name = str(found[0].report.recipe["name"])
+    _show(rows, name, strict=options.strict, as_json=as_json)
     _write(rows, name, options)
-    _show(rows, name, as_json=as_json)
-    if checking.failed(rows, strict=options.strict):
+    if failing(rows, strict=options.strict):
         return 1
     if options.baseline is not None and options.update_baseline:
         baseline.write(baseline.of(found), options.baseline)
@@ -94,24 +95,7 @@ def _gates(options: Options, found: "Sequence[Measured]") -> "Gates":
     return gates
 
 
-def _write(rows: "Sequence[GateRow]", name: str, options: Options) -> None:
-    from pipeline.reporting.ci import gitlab, junit
-    from pipeline.reporting.ci.markdown import page
-    from targets.published import published
-
-    if options.junit is not None:
-        junit.write(rows, options.junit, run=name)
-    if options.markdown is not None:
-        with published(options.markdown, remedy="Give another file with --markdown.") as part:
-            part.write_text(page(rows, run=name), encoding="utf-8")
-    if options.gitlab is not None:
-        gitlab.write(rows, options.gitlab, recipe=f"{name}.toml")
-    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(summary).open("a", encoding="utf-8") as file:
-            file.write(page(rows, run=name))
-
-
-def _show(rows: "Sequence[GateRow]", name: str, *, as_json: bool) -> None:
+def _show(rows: "Sequence[GateRow]", name: str, *, strict: bool, as_json: bool) -> None:
     from pipeline.reporting.ci.github import annotations
     from pipeline.reporting.tables.cells import print_rows
     from pipeline.reporting.tables.gates import gates, summary
@@ -124,5 +108,27 @@ def _show(rows: "Sequence[GateRow]", name: str, *, as_json: bool) -> None:
         print_rows(*gates(rows), left=2)
         click.echo(summary(rows))
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        for line in annotations(rows):
+        for line in annotations(rows, strict=strict):
             click.echo(line)
+
+
+def _write(rows: "Sequence[GateRow]", name: str, options: Options) -> None:
+    from pipeline.reporting.ci import gitlab, junit
+    from pipeline.reporting.ci.markdown import page
+    from targets.published import published
+
+    text = page(rows, run=name, strict=options.strict)
+    if options.junit is not None:
+        junit.write(rows, options.junit, run=name, strict=options.strict)
+    if options.markdown is not None:
+        with published(options.markdown, remedy="Give another file with --markdown.") as part:
+            part.write_text(text, encoding="utf-8")
+    if options.gitlab is not None:
+        gitlab.write(rows, options.gitlab, recipe=f"{name}.toml", strict=options.strict)
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        try:
+            with Path(summary).open("a", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            # The verdict counts, not its copy.
+            click.echo(f"GITHUB_STEP_SUMMARY {summary}: {error.strerror}: not written.", err=True)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.gates.baseline import FileBaseline, of
+from pipeline.gates.baseline import FileBaseline, file_baseline
 from pipeline.gates.figures import Measured
 from pipeline.reporting.schema.comparison import Compared
 from pipeline.reporting.schema.model_row import Interval
@@ -20,32 +20,32 @@ LEVEL = 0.95
 
 def compared(first: Sequence[Measured], second: Sequence[Measured]) -> list[Compared]:
     """A row per file and device that both runs have. Raises `InputError` where they share none."""
-    before, after = of(first), of(second)
+    before = {(one.row.device, one.row.name): file_baseline(one) for one in first}
     rows = [
-        _row(device, file, before.devices[device][file], found)
-        for device, files in after.devices.items()
-        for file, found in files.items()
-        if file in before.devices.get(device, {})
+        _row(one.row.device, one.row.name, before[place], file_baseline(one))
+        for one in second
+        if (place := (one.row.device, one.row.name)) in before
     ]
     if not rows:
         raise InputError(
-            f"{before.run} and {after.run} have no file in common on one device, so that there is "
-            "nothing to compare. Compare runs with the same targets and devices."
+            "The two runs have no file in common on one device, so that there is nothing to "
+            "compare. Compare runs with the same targets and devices."
         )
     return rows
 
 
-def _row(device: str, file: str, before: FileBaseline, after: FileBaseline) -> Compared:
+def _row(device: str | None, file: str, before: FileBaseline, after: FileBaseline) -> Compared:
     same = bool(after.samples) and before.samples_sha256 == after.samples_sha256
     paired = (
         significance.mcnemar(before=before.right_samples(), after=after.right_samples())
         if same
         else None
     )
-    ratio = _ratio(before.medians_ns, after.medians_ns)
+    alike = before.conditions == after.conditions
+    ratio = _ratio(before.medians_ns, after.medians_ns) if alike else None
     return Compared(
         file=file,
-        device=device or None,
+        device=device,
         top1=_share(before), other_top1=_share(after),
         gain=paired and paired.gain,
         gain_interval=paired and paired.interval,

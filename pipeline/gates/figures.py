@@ -2,22 +2,23 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from statistics import median
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.reporting.schema.model_row import ModelRow
-from pipeline.reporting.schema.predictions import Predictions
+from pipeline.reporting.schema.predictions import TEACHER, Predictions
 from pipeline.reporting.schema.report import Report
 from targets.bench.record import Block
 from targets.bench.result import BenchResult
-from targets.bench.statistics import median_interval
+from targets.bench.statistics import LEAST_BLOCKS, median_interval
 from targets.evaluation import confusion, metrics, significance
 
 LEVEL = 0.95
 RESAMPLES = 1000
-TEACHER = "teacher"
-"""Name of a teacher whose logits were computed before, in `Predictions`."""
+MEMORY = 0.05
+"""Share by which another measurement of the peak memory, which is measured once, may differ."""
 
 
 class SkippedError(Exception):
@@ -64,18 +65,25 @@ class Measured:
 
     def teacher(self) -> str:
         """The teacher in the runtime of the file, if possible."""
+        if self.row.is_teacher:
+            raise SkippedError("the file is the teacher's")
         rows = [row for row in self.report.models if row.is_teacher]
         names = [row.name for row in sorted(rows, key=lambda row: row.format != self.row.format)]
         return self._known([*names, TEACHER], "there is no teacher that was run on the test split")
 
     def source(self) -> str:
         """The float student, of that itself the teacher."""
-        floats = [row for row in self.report.models if (row.role, row.precision) == FLOAT]
-        if not floats or (self.row.role, self.row.precision) == FLOAT:
-            return self.teacher()
-        return self.float_student()
+        floats = any((row.role, row.precision) == FLOAT for row in self.report.models)
+        is_float = (self.row.role, self.row.precision) == FLOAT
+        return (
+            self.teacher()
+            if self.row.is_teacher or is_float or not floats
+            else (self.float_student())
+        )
 
     def float_student(self) -> str:
+        if self.row.is_teacher:
+            raise SkippedError("the file is the teacher's")
         rows = [row for row in self.report.models if (row.role, row.precision) == FLOAT]
         names = [row.name for row in sorted(rows, key=lambda row: row.format != self.row.format)]
         if self.row.name in names:
@@ -89,15 +97,20 @@ class Measured:
         return found
 
     def blocks(self) -> list[Block]:
-        """The blocks that count of a reliable latency."""
+        """The blocks that count of a reliable latency, enough for an interval."""
         if self.document is None or self.row.median_ns is None:
             raise SkippedError("the file was not measured on this device")
-        if not self.row.is_reliable:
-            raise UnreliableError(f"the measurement is not reliable: {self.row.note}")
+        self.require_reliable()
         blocks = [b for b in self.document.blocks if b.counted and b.model == self.row.name]
         if not all(block.samples_ns for block in blocks):
             raise UnreliableError("the runtime does not give its samples")
+        if len(blocks) < LEAST_BLOCKS:
+            raise UnreliableError(f"{len(blocks)} processes, of the {LEAST_BLOCKS} that it takes")
         return blocks
+
+    def require_reliable(self) -> None:
+        if not self.row.is_reliable:
+            raise UnreliableError(f"the measurement is not reliable: {self.row.note}")
 
 
 FLOAT = ("student", "float32")
@@ -154,33 +167,39 @@ def _worst_class(one: Measured) -> Figure:
 
 
 def _calibration(one: Measured) -> Figure:
-    """ECE with the basic bootstrap interval: Davison and Hinkley 1997, section 2.4."""
+    """ECE, and the reach of chance: what a calibrated network with these confidences would have.
+
+    ECE grows with the noise of its bins, so that its bootstrap interval misses the true value.
+    """
     shares = np.array(one.paired().models[one.row.name].confidence)
     if not len(shares):
         raise SkippedError("single scores have no calibration error here")
-    right, random = one.right(), np.random.default_rng(0)
-    value = metrics.calibration_error(shares, right)
-    draws = random.integers(0, len(shares), (RESAMPLES, len(shares)))
-    again = [metrics.calibration_error(shares[draw], right[draw]) for draw in draws]
-    low, high = np.quantile(again, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Figure(value=value, low=max(0.0, 2 * value - high), high=max(0.0, 2 * value - low))
+    random = np.random.default_rng(0)
+    chance = [
+        metrics.calibration_error(shares, random.random(len(shares)) < shares)
+        for _ in range(RESAMPLES)
+    ]
+    reach = float(np.quantile(chance, LEVEL))
+    value = metrics.calibration_error(shares, one.right())
+    return Figure(value=value, low=max(0.0, value - reach), high=min(1.0, value + reach))
 
 
 def _speedup(one: Measured) -> Figure:
     row = one.row
-    if row.speedup_verdict == "invalid":
-        raise UnreliableError("the comparison with the teacher is not valid")
+    if row.speedup_verdict is None:
+        raise SkippedError("the file was not compared with the teacher on this device")
+    one.require_reliable()
     if row.speedup_vs_teacher is None or row.speedup_ci is None:
-        raise SkippedError("the teacher was not measured on this device")
+        raise UnreliableError("the comparison with the teacher is not valid")
     return Figure(value=row.speedup_vs_teacher, low=row.speedup_ci[0], high=row.speedup_ci[1])
 
 
-def _latency(one: Measured, of_block: Callable[[Block], float], value: float | None) -> Figure:
+def _latency(one: Measured, of_block: Callable[[Block], float]) -> Figure:
+    """The median over processes, with its order-statistic interval."""
     figures = [of_block(block) / 1e6 for block in one.blocks()]
     interval = median_interval(figures, LEVEL)
-    if interval is None or value is None:
-        raise UnreliableError(f"{len(figures)} processes are too few for an interval")
-    return Figure(value=value / 1e6, low=interval.low, high=interval.high)
+    assert interval is not None  # there are enough
+    return Figure(value=median(figures), low=interval.low, high=interval.high)
 
 
 def block_median(block: Block) -> float:
@@ -194,7 +213,10 @@ def block_p90(block: Block) -> float:
 def _memory(one: Measured) -> Figure:
     if one.row.peak_memory_bytes is None:
         raise SkippedError("the memory was not measured on this device")
-    return Figure.fact(one.row.peak_memory_bytes / 1e6)
+    if one.row.note == "emulated":
+        raise UnreliableError("the measurement is not reliable: emulated")
+    value = one.row.peak_memory_bytes / 1e6
+    return Figure(value=value, low=value * (1 - MEMORY), high=value * (1 + MEMORY))
 
 
 def _all_int8(one: Measured) -> Figure:
@@ -233,8 +255,8 @@ FIGURES: Mapping[str, Callable[[Measured], Figure]] = {
     "negative_flips": lambda one: share(one.right(one.source()) & ~one.right()),
     "worst_class_drop": _worst_class,
     "ece": _calibration,
-    "median_ms": lambda one: _latency(one, block_median, one.row.median_ns),
-    "p90_ms": lambda one: _latency(one, block_p90, one.row.p90_ns),
+    "median_ms": lambda one: _latency(one, block_median),
+    "p90_ms": lambda one: _latency(one, block_p90),
     "size_kb": lambda one: Figure.fact(one.row.size_bytes / 1000),
     "peak_memory_mb": _memory,
     "all_int8": _all_int8,

@@ -5,7 +5,6 @@ the two the measurement cannot decide: another one would as likely say the oppos
 """
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from itertools import product
 
 from pipeline.gates.figures import Figure, Measured, SkippedError, UnreliableError
@@ -20,12 +19,13 @@ def judged(gates: Gates, found: Sequence[Measured]) -> list[GateRow]:
     general = {row.name for row in general_files(rows)}
     verdicts = []
     for one in found:
-        of_one = gates.limits(
-            file=one.row.name, device=one.row.device, general=one.row.name in general
-        )
-        first = one.row.device == rows[0].device
+        name, device = one.row.name, one.row.device
+        limits = gates.limits(file=name, device=device, general=name in general)
+        first = device == rows[0].device
         verdicts += [
-            _judged(name, limit, one) for name, limit in of_one if KINDS[name].per_device or first
+            _judged(gate, limit, one)
+            for gate, limit in limits.given()
+            if KINDS[gate].per_device or first
         ]
     return [*verdicts, *_elsewhere(gates, rows)]
 
@@ -37,24 +37,26 @@ def general_files(rows: Sequence[ModelRow]) -> list[ModelRow]:
 
 
 def _judged(name: str, limit: Limit, one: Measured) -> GateRow:
-    row = partial(
-        GateRow,
+    row = GateRow(
         name=name,
         file=one.row.name,
         device=one.row.device if KINDS[name].per_device else None,
         limit=float(limit),
         at_least=KINDS[name].at_least,
+        verdict="skipped",
     )
     try:
         figure = one.figure(name)
     except SkippedError as error:
-        return row(value=None, interval=None, verdict="skipped", reason=str(error))
+        return row.model_copy(update={"reason": str(error)})
     except UnreliableError as error:
-        return row(value=None, interval=None, verdict="undecided", reason=str(error))
-    return row(
-        value=figure.value,
-        interval=None if figure.low == figure.high else (figure.low, figure.high),
-        verdict=decided(figure, float(limit), at_least=KINDS[name].at_least),
+        return row.model_copy(update={"verdict": "undecided", "reason": str(error)})
+    return row.model_copy(
+        update={
+            "value": figure.value,
+            "interval": None if figure.low == figure.high else (figure.low, figure.high),
+            "verdict": decided(figure, float(limit), at_least=KINDS[name].at_least),
+        }
     )
 
 
@@ -67,27 +69,25 @@ def decided(figure: Figure, limit: float, *, at_least: bool) -> Verdict:
 def _elsewhere(gates: Gates, rows: Sequence[ModelRow]) -> Iterator[GateRow]:
     """The gates on devices and files that the run does not have: skipped, never passed."""
     files = list(dict.fromkeys(row.name for row in general_files(rows)))
-    measured = {row.device for row in rows}
+    measured, known = {row.device for row in rows}, {row.name for row in rows}
     for device, limits in gates.devices.items():
         if device not in measured:
             for file, (name, limit) in product(files, limits.given()):
-                yield _skipped(name, limit, file, device, "the run was not measured on this device")
-    known = {row.name for row in rows}
+                yield _absent(name, limit, file, device)
     for file, limits in gates.files.items():
         if file not in known:
             for name, limit in limits.given():
-                yield _skipped(name, limit, file, None, "the run has no such file")
+                yield _absent(name, limit, file, None)
 
 
-def _skipped(name: str, limit: Limit, file: str, device: str | None, reason: str) -> GateRow:
+def _absent(name: str, limit: Limit, file: str, device: str | None) -> GateRow:
+    missing = "the run has no such file"
     return GateRow(
         name=name,
         file=file,
         device=device,
         limit=float(limit),
         at_least=KINDS[name].at_least,
-        value=None,
-        interval=None,
         verdict="skipped",
-        reason=reason,
+        reason=missing if device is None else "the run was not measured on this device",
     )

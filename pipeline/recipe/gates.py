@@ -1,13 +1,17 @@
 """The table `[gates]` of a recipe, or of a file of its own: what the files of a run must reach."""
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Annotated, NamedTuple, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from pipeline.recipe.section import Fraction, PositiveFloat, Section
+from pipeline.recipe.section import Section
+from targets.errors import printable
 
 Limit = float | bool
+Share = Annotated[float, Field(ge=0, le=1, strict=True)]
+Positive = Annotated[float, Field(gt=0, strict=True)]
+Fact = Annotated[bool, Field(strict=True)]
 
 
 class Kind(NamedTuple):
@@ -40,33 +44,34 @@ KINDS: Mapping[str, Kind] = {
 class Limits(Section):
     """Limits of one file; null is none. Shares and drops are from 0 to 1, sizes of 1,000 bytes."""
 
-    top1: Fraction | None = None
+    top1: Share | None = None
     """Least accuracy on the test split."""
-    balanced_accuracy: Fraction | None = None
+    balanced_accuracy: Share | None = None
     """Least mean recall of the classes."""
-    agreement: Fraction | None = None
+    agreement: Share | None = None
     """Least share of test samples with the teacher's class."""
-    speedup: PositiveFloat | None = None
+    speedup: Positive | None = None
     """Least ratio of the teacher's latency to that of the file."""
-    drop_vs_teacher: Fraction | None = None
+    drop_vs_teacher: Share | None = None
     """Largest loss of accuracy against the teacher."""
-    drop_vs_float: Fraction | None = None
+    drop_vs_float: Share | None = None
     """Largest loss of accuracy against the float student."""
-    negative_flips: Fraction | None = None
+    negative_flips: Share | None = None
     """Largest share of test samples that the float student has right and the file wrong; of the
     float student itself against its teacher."""
-    worst_class_drop: Fraction | None = None
+    worst_class_drop: Share | None = None
     """Largest loss of a class's accuracy, against the same network as `negative_flips`."""
-    ece: Fraction | None = None
+    ece: Share | None = None
     """Largest expected calibration error."""
-    median_ms: PositiveFloat | None = None
-    p90_ms: PositiveFloat | None = None
-    size_kb: PositiveFloat | None = None
-    peak_memory_mb: PositiveFloat | None = None
+    median_ms: Positive | None = None
+    p90_ms: Positive | None = None
+    """Largest median over processes of each process's 90th percentile."""
+    size_kb: Positive | None = None
+    peak_memory_mb: Positive | None = None
     """Largest peak memory of the whole measuring process."""
-    all_int8: bool | None = None
+    all_int8: Fact | None = None
     """Whether no operator of the file calculates in floating point."""
-    parity: bool | None = None
+    parity: Fact | None = None
     """Whether the file has the labels of the network or file that it was made from, on all samples
     of the export's proof and on every processor of `convert.prove_on`."""
 
@@ -82,22 +87,36 @@ class Gates(Limits):
     """Limits of the student's int8 files, or of all its files where none is int8."""
 
     files: Mapping[str, Limits] = Field(default_factory=dict)
-    """Limits of one file by its name in the table, such as `student.float32.onnx`; they replace
-    those above."""
+    """Limits of one file by its name in the table, such as `student.float32.onnx`; each replaces
+    the one above. Of a file that has only these, they are all."""
     devices: Mapping[str, Limits] = Field(default_factory=dict)
-    """Limits on one device by its name; they replace all others there."""
+    """Limits on one device by its name; each replaces the other ones there."""
+
+    @model_validator(mode="after")
+    def _facts_hold_on_every_device(self) -> Self:
+        for device, limits in self.devices.items():
+            for name, _ in limits.given():
+                if not KINDS[name].per_device:
+                    raise ValueError(
+                        f"devices.{printable(device)}.{name}: is a fact of the file, the same on "
+                        "every device; set it above"
+                    )
+        return self
 
     @property
     def any(self) -> bool:
-        return bool([*self.given()] or self.files or self.devices)
+        return any([*self.given(), *self._nested()])
 
-    def limits(
-        self, *, file: str, device: str | None, general: bool
-    ) -> Iterator[tuple[str, Limit]]:
-        """Each gate and its limit, in the order of `KINDS`; `general`: those for all files too."""
+    def _nested(self) -> Iterator[tuple[str, Limit]]:
+        for limits in (*self.files.values(), *self.devices.values()):
+            yield from limits.given()
+
+    def limits(self, *, file: str, device: str | None, general: bool) -> Limits:
+        """The limits of a file on a device; `general`: whether those for all files are its too."""
         of_file, of_device = self.files.get(file), self.devices.get(device or "")
-        tables = [self, of_file, of_device] if general else [of_file]
-        merged: dict[str, object] = {}
-        for table in filter(None, tables):
-            merged |= table.model_dump(include=set(KINDS), exclude_none=True)
-        yield from Limits.model_validate(merged).given()
+        merged: dict[str, Limit] = {}
+        for table in (self if general else None, of_file):
+            merged |= dict(table.given()) if table is not None else {}
+        there = dict(of_device.given()) if of_device is not None else {}
+        merged |= {name: limit for name, limit in there.items() if general or name in merged}
+        return Limits.model_validate(merged)

@@ -362,7 +362,7 @@ class Recipe(Section):
     def _gates_are_of_files_that_are_made(self) -> Self:
         made = [f"student.{p}.{t}" for p in self.convert.precisions for t in self.convert.targets]
         for name in self.gates.files:
-            if not name.startswith("teacher.") and name not in made:
+            if name not in made and not name.startswith("teacher."):
                 raise ValueError(
                     f"gates.files: {printable(name)} is not a file of this recipe, which makes "
                     f"{listed(made)} and files of the teacher"

@@ -44,9 +44,10 @@ def run(cfg: BenchConfig, out: Path, *, job: Job, convert: Exports) -> Measureme
     if len(failures) == len(results):
         raise next(iter(failures.values()))
     measured = [_rows(one, convert, labels, seed=job.recipe.seed) for one in results]
+    digest = samples_digest(job)
     for one in results:
         if one.document is not None:
-            _write_predictions(one, out, labels, job, convert)
+            _write_predictions(one, out, labels, convert, digest=digest)
     return Measurements(
         folder=out,
         exports=convert.folder,
@@ -140,20 +141,41 @@ def _write_predictions(
     result: "DeviceResult",
     out: Path,
     labels: "npt.NDArray[np.int64]",
-    job: Job,
     exports: Exports,
+    *,
+    digest: str,
 ) -> None:
-    from pipeline.reporting.schema.predictions import FOLDER, Predictions
+    from pipeline.reporting.schema.predictions import FOLDER, TEACHER, Predictions
 
     logits = dict(result.outputs)
     teacher = teacher_logits(exports)
     if teacher is not None:
-        logits["teacher"] = teacher
-    source = job.dataset().sha256
-    found = Predictions.of(logits, labels, device=result.device, source=source)
+        logits[TEACHER] = teacher
+    found = Predictions.of(logits, labels, device=result.device, digest=digest)
     path = out / FOLDER / result.path.name
     path.parent.mkdir(exist_ok=True)
     path.write_text(found.model_dump_json(by_alias=True) + "\n", encoding="utf-8")
+
+
+def samples_digest(job: Job) -> str:
+    """Of the test samples: the contents of their files where they have them, else the pixels."""
+    import hashlib
+
+    import numpy as np
+
+    from pipeline import datasets
+    from pipeline.datasets.splits import Split
+
+    test = job.dataset()[Split.TEST]
+    records = datasets.records(job.recipe.dataset)
+    files = [one.sha256 for one in records if one.split == Split.TEST and one.error is None]
+    digest = hashlib.sha256(np.asarray(test.labels, "<i8").tobytes())
+    if len(files) == len(test):
+        digest.update("".join(files).encode())
+    else:
+        for batch in np.array_split(np.arange(len(test)), max(1, len(test) // 1000)):
+            digest.update(np.ascontiguousarray(test.images[batch]).tobytes())
+    return digest.hexdigest()
 
 
 def teacher_logits(exports: Exports) -> "npt.NDArray[np.float32] | None":

@@ -152,3 +152,17 @@ def welch(first: Sequence[float], second: Sequence[float]) -> Difference:
         error=math.sqrt(sum(parts)),
         freedom=sum(parts) ** 2 / sum(shares),
     )
+
+
+def holm(p_values: Sequence[float], *, level: float) -> list[bool]:
+    """Which hypotheses are rejected so that one true one is, in all, with probability `level`.
+
+    Source: Holm 1979, Scandinavian Journal of Statistics 6(2).
+    """
+    order = sorted(range(len(p_values)), key=lambda place: p_values[place])
+    rejected = [False] * len(p_values)
+    for rank, place in enumerate(order):
+        if not p_values[place] <= level / (len(p_values) - rank):
+            break
+        rejected[place] = True
+    return rejected

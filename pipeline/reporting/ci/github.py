@@ -3,14 +3,15 @@
 from collections.abc import Iterator, Sequence
 
 from pipeline.reporting.schema.gate import GateRow
-from pipeline.reporting.tables.gates import sentence
+from pipeline.reporting.tables.gates import failing, sentence
 
-LEVELS = {"failed": "error", "undecided": "warning", "skipped": "notice"}
+LEVELS = {"undecided": "warning", "skipped": "notice"}
 
 
-def annotations(rows: Sequence[GateRow]) -> Iterator[str]:
+def annotations(rows: Sequence[GateRow], *, strict: bool) -> Iterator[str]:
+    bad = failing(rows, strict=strict)
     for row in rows:
-        level = LEVELS.get(row.verdict)
+        level = "error" if row in bad else LEVELS.get(row.verdict)
         if level is not None:
             yield f"::{level} title={_escaped(row.name, ',:')}::{_escaped(sentence(row))}"
 

@@ -3,14 +3,18 @@
 from collections.abc import Sequence
 
 from pipeline.reporting.schema.gate import GateRow
-from pipeline.reporting.tables.gates import gates, summary
+from pipeline.reporting.tables.gates import failing, gates, summary
+from targets.errors import printable
 
 
-def page(rows: Sequence[GateRow], *, run: str) -> str:
+def page(rows: Sequence[GateRow], *, run: str, strict: bool) -> str:
+    if not rows:
+        return f"## {_text(run)}: no gates\n"
     header, cells = gates(rows)
-    failed = any(row.verdict == "failed" for row in rows)
+    decided = all(row.verdict == "passed" for row in rows)
+    sign = "❌" if failing(rows, strict=strict) else "✅" if decided else "⚠️"
     lines = [
-        f"## {'❌' if failed else '✅'} {_text(run)}: {summary(rows)}",
+        f"## {sign} {_text(run)}: {summary(rows)}",
         "",
         _line(header),
         _line(["---"] * len(header)),
@@ -24,6 +28,7 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _text(cell: str) -> str:
+    text = printable(cell)
     for mark in "\\`*_<>[]|":
-        cell = cell.replace(mark, f"\\{mark}")
-    return " ".join(cell.split())
+        text = text.replace(mark, f"\\{mark}")
+    return text

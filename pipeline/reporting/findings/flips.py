@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.reporting.schema.flip import Flip, Said
 from pipeline.reporting.schema.model_row import ModelRow
-from pipeline.reporting.schema.predictions import Predictions
+from pipeline.reporting.schema.predictions import TEACHER, Predictions
 
 LISTED = 12
 """Samples of a pair of networks that are listed, of those that turned wrong and right each."""
@@ -19,11 +19,11 @@ LISTED = 12
 def flips(rows: Sequence[ModelRow], found: Predictions, classes: Sequence[str]) -> tuple[Flip, ...]:
     """From the teacher to the float student, and from that to its first int8 file; of each pair
     first what turned wrong, and of that first what the later network is surest of."""
-    pairs = _pairs([row for row in rows if row.name in found.models])
+    pairs = _pairs([row for row in rows if row.name in found.models], found)
     return tuple(flip for pair in pairs for flip in _between(*pair, found, classes))
 
 
-def _pairs(rows: Sequence[ModelRow]) -> Iterator[tuple[str, str]]:
+def _pairs(rows: Sequence[ModelRow], found: Predictions) -> Iterator[tuple[str, str]]:
     """Names of (before, after), the files of one format where possible."""
     first = next((row for row in rows if row.precision == "int8" and not row.is_teacher), None)
     wanted = first.format if first else None
@@ -31,6 +31,8 @@ def _pairs(rows: Sequence[ModelRow]) -> Iterator[tuple[str, str]]:
     teacher = next((row for row in ordered if row.is_teacher), None)
     student = next((r for r in ordered if (r.role, r.precision) == ("student", "float32")), None)
     chain = [row.name for row in (teacher, student, first) if row is not None]
+    if teacher is None and TEACHER in found.models:
+        chain = [TEACHER, *chain]
     return pairwise(chain)
 
 

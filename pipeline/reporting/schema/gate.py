@@ -1,9 +1,13 @@
 """The verdicts of `pipeline check`, and of a run whose recipe has `[gates]`."""
 
-from typing import Literal
+from typing import Literal, Self
 
+from pydantic import model_validator
+
+from pipeline.recipe.gates import KINDS
 from pipeline.reporting.schema.model_row import Interval, Part
 
+VS_BASELINE = " vs baseline"
 Verdict = Literal["passed", "failed", "undecided", "skipped"]
 
 
@@ -14,13 +18,24 @@ class GateRow(Part):
     """Name of the file in the table of models."""
     device: str | None
     """Null for a fact of the file."""
-    limit: float | None
+    limit: float | None = None
     """With `vs baseline`, the figure of the baseline; null where it has none."""
-    at_least: bool
+    at_least: bool = True
     """Whether the figure must be at least the limit; else at most."""
-    value: float | None
-    interval: Interval | None
+    value: float | None = None
+    interval: Interval | None = None
     """Of 95 %; null for a fact."""
     verdict: Verdict
     reason: str | None = None
     """Why it is skipped, undecided or failed, where the figures do not say so."""
+
+    @property
+    def gate(self) -> str:
+        """The key of `[gates]`."""
+        return self.name.removesuffix(VS_BASELINE)
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if self.gate not in KINDS:
+            raise ValueError(f"no gate is called {self.gate!r}")
+        return self

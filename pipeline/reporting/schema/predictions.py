@@ -3,28 +3,31 @@
 Gates and comparisons of runs pair two files by it, sample by sample.
 """
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, ValidationError, model_validator
 
 from pipeline.reporting.schema.model_row import Part
-from targets.errors import InputError
+from targets.errors import InputError, printable
 from targets.evaluation.metrics import Labels, Logits, confidence, predicted
 
 SCHEMA: Final = "predictions/1"
 FOLDER = "predictions"
 """Of a results folder, with a file for each device."""
+TEACHER = "teacher"
+"""Name of a teacher whose logits were computed before: it has no file."""
+
+Class = Annotated[int, Field(ge=0, lt=10**6)]
 
 
 class ModelPredictions(Part):
-    predicted: tuple[int, ...]
+    predicted: tuple[Class, ...]
     """Index of a class for each sample."""
-    confidence: tuple[float, ...]
+    confidence: tuple[Annotated[float, Field(ge=0, le=1)], ...]
     """Largest probability of each sample, to four digits; of single scores empty."""
 
 
@@ -32,21 +35,21 @@ class Predictions(Part):
     schema_: Literal["predictions/1"] = Field(default=SCHEMA, alias="schema")
     device: str
     samples_sha256: str
-    """Of the data set's files and the labels in their order: equal where the samples are."""
-    labels: tuple[int, ...]
+    """Of the test samples and their labels in their order: equal where they are the same."""
+    labels: Annotated[tuple[Class, ...], Field(min_length=1)]
     models: dict[str, ModelPredictions]
 
     @model_validator(mode="after")
     def _one_for_each_sample(self) -> Self:
+        count = len(self.labels)
         for name, model in self.models.items():
-            if len(model.predicted) != len(self.labels):
-                raise ValueError(f"models.{name}: not as many predictions as labels")
+            if len(model.predicted) != count or len(model.confidence) not in (0, count):
+                raise ValueError(f"models.{printable(name)}: not one value for each label")
         return self
 
     @classmethod
-    def of(cls, logits: Mapping[str, Logits], labels: Labels, *, device: str, source: str) -> Self:
-        """`source`: the digest of the data set's files."""
-        digest = hashlib.sha256(source.encode() + labels.astype("<i8").tobytes()).hexdigest()
+    def of(cls, logits: Mapping[str, Logits], labels: Labels, *, device: str, digest: str) -> Self:
+        """`digest`: `samples_sha256`."""
         return cls(
             device=device,
             samples_sha256=digest,
@@ -77,9 +80,13 @@ def read(path: Path) -> Predictions:
             "versions have no predictions."
         ) from error
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
         raise InputError(
-            f"{path}: not predictions of schema {SCHEMA}: {place}: {first['msg']}. Run the recipe "
-            "again."
+            f"{path}: not predictions of schema {SCHEMA}: {explained(error)}"
         ) from error
+
+
+def explained(error: ValidationError) -> str:
+    """The first invalid key of a results file, and the remedy."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    return f"{printable(place)}: {first['msg']}. The file is damaged: write it again."

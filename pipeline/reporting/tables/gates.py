@@ -6,6 +6,7 @@ from pipeline.recipe.gates import KINDS
 from pipeline.reporting.formatting import NOT_MEASURED, span
 from pipeline.reporting.schema.gate import GateRow
 from pipeline.reporting.tables.cells import Cells, Table, tabulate
+from targets.errors import printable
 
 OPTIONAL = ("device", "95 % interval", "why")
 ORDER = ("failed", "undecided", "skipped", "passed")
@@ -20,8 +21,8 @@ def gates(rows: Sequence[GateRow]) -> Table:
 def _cells(row: GateRow) -> Cells:
     return {
         "gate": row.name,
-        "file": row.file,
-        "device": row.device or NOT_MEASURED,
+        "file": printable(row.file),
+        "device": printable(row.device or NOT_MEASURED),
         "limit": limit(row),
         "value": figure(row.value, row),
         "95 % interval": span(row.interval, lambda end: figure(end, row)),
@@ -56,20 +57,26 @@ def figure(value: float | None, row: GateRow) -> str:
 
 
 def _unit(row: GateRow) -> str:
-    return KINDS[row.name.removesuffix(" vs baseline")].unit
+    return KINDS[row.gate].unit
 
 
 def sentence(row: GateRow) -> str:
     """A verdict for a log or an annotation."""
-    where = f" on {row.device}" if row.device else ""
+    where = f" on {printable(row.device)}" if row.device else ""
     interval = f", 95 % interval {_interval(row)}" if row.interval else ""
     found = f"{figure(row.value, row)} (limit {limit(row)}{interval})"
     why = f": {row.reason}" if row.reason else ""
-    return f"{row.name} of {row.file}{where} {row.verdict}, {found}{why}"
+    return f"{row.name} of {printable(row.file)}{where} {row.verdict}, {found}{why}"
 
 
 def _interval(row: GateRow) -> str:
     return span(row.interval, lambda end: figure(end, row))
+
+
+def failing(rows: Sequence[GateRow], *, strict: bool = False) -> list[GateRow]:
+    """The rows that make a check fail; `strict`: also what is undecided or skipped."""
+    bad = ("failed", "undecided", "skipped") if strict else ("failed",)
+    return [row for row in rows if row.verdict in bad]
 
 
 def summary(rows: Sequence[GateRow]) -> str:
