@@ -123,6 +123,29 @@ def test_a_gate_on_a_file_that_a_recipe_does_not_make_fails_before_anything_trai
         finished.recipe(("gates", {"files": {"student.int4.onnx": {"top1": 0.5}}}))
 
 
+def test_parity_of_int8_files_is_that_of_the_two_formats(found: list[Measured]) -> None:
+    """Against the trained network, whose rounding is an imitation, a few labels may differ."""
+
+    def verdicts(changed: str, agreement: float) -> set[str]:
+        report = found[0].report
+        parity = tuple(
+            p.model_copy(update={"agreement": agreement}) if p.source == changed else p
+            for p in report.parity
+        )
+        assert parity != report.parity
+        changed_report = report.model_copy(update={"parity": parity})
+        several = [replace(one, report=changed_report) for one in found]
+        return {row.verdict for row in rows(several, parity=True)}
+
+    assert verdicts("student_qat", 0.99) == {"passed"}
+    assert verdicts("student.int8.tflite", 0.99) == {"failed"}
+
+
+def test_false_takes_a_gate_away_from_a_file(found: list[Measured]) -> None:
+    off = {"student.int8.onnx": {"all_int8": False}}
+    assert [row.file for row in rows(found, all_int8=True, files=off)] == ["student.int8.tflite"]
+
+
 def test_without_a_bench_a_gate_is_skipped_and_not_passed(found: list[Measured]) -> None:
     changed = [
         Measured(

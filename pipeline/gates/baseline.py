@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from pipeline.gates.figures import (
     Measured,
@@ -19,8 +19,7 @@ from pipeline.gates.figures import (
 )
 from pipeline.gates.judging import general_files
 from pipeline.reporting.schema.model_row import Part
-from pipeline.reporting.schema.predictions import explained
-from targets.errors import InputError
+from pipeline.reporting.schema.reading import read_json
 from targets.published import published
 
 SCHEMA: Final = "baseline/1"
@@ -113,17 +112,10 @@ def _conditions(one: Measured) -> str | None:
 
 def read(path: Path) -> Baseline:
     """Raises `InputError` for a file that is missing, damaged or of another schema."""
-    try:
-        return Baseline.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise InputError(
-            f"--baseline {path}: cannot be read: {error.strerror}. Write it with "
-            "`pipeline check RUN --baseline FILE --update-baseline`."
-        ) from error
-    except ValidationError as error:
-        raise InputError(
-            f"--baseline {path}: not a baseline of schema {SCHEMA}: {explained(error)}"
-        ) from error
+    missing = "Write it with `pipeline check RUN --baseline FILE --update-baseline`."
+    return read_json(
+        Baseline, path, what=f"a baseline of schema {SCHEMA}", place="--baseline ", missing=missing
+    )
 
 
 def write(baseline: Baseline, path: Path) -> None:

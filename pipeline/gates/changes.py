@@ -49,8 +49,8 @@ class Change:
     """Test samples of a share."""
 
     def detectable(self, comparisons: int) -> float:
-        """The loss that about 3 of 4 checks of so many comparisons find: of a
-        share, or relative to a time."""
+        """The loss that about 3 of 4 checks of so many comparisons find: of a share, or relative
+        to a time."""
         from scipy.stats import t
 
         errors = float(t.isf(LEVEL / comparisons, self.freedom) + t.ppf(POWER, self.freedom))
@@ -169,7 +169,7 @@ def time_change(name: str, before: Sequence[float], after: Sequence[float]) -> C
 
 def _decided(changes: Sequence[tuple[str, str, Change | Unknown]]) -> Iterator[GateRow]:
     tested = [c for *_, c in changes if isinstance(c, Change) and not c.is_fact]
-    worse = dict(zip(map(id, tested), holm([c.p_value for c in tested], level=LEVEL), strict=True))
+    shown = iter(holm([change.p_value for change in tested], level=LEVEL))
     for device, file, change in changes:
         place = GateRow(
             name=change.name + VS_BASELINE, file=file, device=device or None, verdict="skipped"
@@ -177,7 +177,7 @@ def _decided(changes: Sequence[tuple[str, str, Change | Unknown]]) -> Iterator[G
         if isinstance(change, Unknown):
             row: dict[str, object] = {"verdict": change.verdict, "reason": change.reason}
         else:
-            lost = worse.get(id(change), change.p_value == 0)
+            lost = change.p_value == 0 if change.is_fact else next(shown)
             row = {
                 "limit": change.before,
                 "at_least": change.at_least,

@@ -74,12 +74,9 @@ class Measured:
     def source(self) -> str:
         """The float student, of that itself the teacher."""
         floats = any((row.role, row.precision) == FLOAT for row in self.report.models)
-        is_float = (self.row.role, self.row.precision) == FLOAT
-        return (
-            self.teacher()
-            if self.row.is_teacher or is_float or not floats
-            else (self.float_student())
-        )
+        if not floats or (self.row.role, self.row.precision) == FLOAT:
+            return self.teacher()
+        return self.float_student()
 
     def float_student(self) -> str:
         if self.row.is_teacher:
@@ -227,14 +224,21 @@ def _all_int8(one: Measured) -> Figure:
 
 
 def _parity(one: Measured) -> Figure:
-    proofs = [p.agreement for p in one.report.parity if p.name == one.row.name]
-    if not proofs:
-        raise SkippedError("nothing was compared with the file")
-    name = one.row.file.rpartition("/")[2]
-    others = [
+    """Of a quantized file the other file of its graph: against the network that was trained, whose
+    rounding is an imitation, the export's own proof has a tolerance."""
+    report, name = one.report, one.row.name
+    files = {row.name for row in report.models}
+    quantized = one.row.precision != "float32"
+    proofs = [
         p.agreement
-        for p in one.report.processors
-        if name in {f.rpartition("/")[2] for f in p.files}
+        for p in report.parity
+        if name in (p.name, p.source) and (p.source in files or not quantized)
+    ]
+    if not proofs:
+        raise SkippedError("the run has no other file of the same graph")
+    base = one.row.file.rpartition("/")[2]
+    others = [
+        p.agreement for p in report.processors if base in {f.rpartition("/")[2] for f in p.files}
     ]
     return Figure.fact(float(min(*proofs, *others, 1.0) == 1.0))
 

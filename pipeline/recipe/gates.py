@@ -72,15 +72,18 @@ class Limits(Section):
     all_int8: Fact | None = None
     """Whether no operator of the file calculates in floating point."""
     parity: Fact | None = None
-    """Whether the file has the labels of the network or file that it was made from, on all samples
-    of the export's proof and on every processor of `convert.prove_on`."""
+    """Whether a quantized file has the labels of the other format's file of its graph, a float file
+    those of its network, on all samples of the export's proof and on every processor of
+    `convert.prove_on`."""
+
+    def own(self) -> dict[str, Limit]:
+        """What the table sets, in the order of `KINDS`; false takes a gate away."""
+        values = {name: getattr(self, name) for name in KINDS}
+        return {name: value for name, value in values.items() if value is not None}
 
     def given(self) -> Iterator[tuple[str, Limit]]:
         """Each gate that has a limit, in the order of `KINDS`."""
-        for name in KINDS:
-            value: Limit | None = getattr(self, name)
-            if value is not None and value is not False:
-                yield name, value
+        yield from ((name, limit) for name, limit in self.own().items() if limit is not False)
 
 
 class Gates(Limits):
@@ -114,9 +117,7 @@ class Gates(Limits):
     def limits(self, *, file: str, device: str | None, general: bool) -> Limits:
         """The limits of a file on a device; `general`: whether those for all files are its too."""
         of_file, of_device = self.files.get(file), self.devices.get(device or "")
-        merged: dict[str, Limit] = {}
-        for table in (self if general else None, of_file):
-            merged |= dict(table.given()) if table is not None else {}
-        there = dict(of_device.given()) if of_device is not None else {}
+        merged = {**(self.own() if general else {}), **(of_file.own() if of_file else {})}
+        there = of_device.own() if of_device else {}
         merged |= {name: limit for name, limit in there.items() if general or name in merged}
         return Limits.model_validate(merged)

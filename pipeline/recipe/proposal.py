@@ -137,9 +137,9 @@ PHOTO_SIZES = (
 )
 ENLARGED = 96
 """Side at which a network with ImageNet weights sees small pictures."""
-ENLARGED_COSTS = Costs(7, 2.3, 0.6)
+ENLARGED_COSTS = Costs(7, 2.3, 0.8)
 """With that teacher and a student of 32x32 pixels."""
-SMALL_COSTS = Costs(2.4, 0.6, 0.6)
+SMALL_COSTS = Costs(2.4, 0.6, 0.8)
 """Both networks at 32x32 pixels."""
 QAT_AS_EPOCHS = 6
 """What calibration and three epochs of quantization-aware training cost in those of the student."""

@@ -1,5 +1,6 @@
 """Measure every export on every device: latency, and accuracy over the whole test split."""
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -159,8 +160,6 @@ def _write_predictions(
 
 def samples_digest(job: Job) -> str:
     """Of the test samples: the contents of their files where they have them, else the pixels."""
-    import hashlib
-
     import numpy as np
 
     from pipeline import datasets

@@ -33,7 +33,10 @@ from targets.formats import FORMATS
 from targets.runtimes import distributions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pipeline.datasets.splits import Dataset
+    from pipeline.gates.figures import Measured
 
 TRAINING = ("edge-distill", "tensorflow", "tf-keras", "tensorflow-model-optimization", "numpy")
 
@@ -52,11 +55,10 @@ def run(
     suspects = () if data is None else _suspects(cfg, data, bench, logits)
     sensitivity = None if quantize is None else quantize.sensitivity
     report = _report(cfg, job, bench, suspects, sensitivity)
-    if data is not None:
-        report = report.model_copy(update={"flips": _flips(cfg, data, report, bench)})
-    if cfg.gates.any:
-        verdicts = judged(cfg.gates, measured_in(bench.folder, report))
-        report = report.model_copy(update={"gates": tuple(verdicts)})
+    if data is not None or cfg.gates.any:
+        found = measured_in(bench.folder, report)
+        more = {"gates": tuple(judged(cfg.gates, found)), "flips": _flips(cfg, data, found)}
+        report = report.model_copy(update=more)
     (out / FILE).write_text(report.dump(), encoding="utf-8")
     # A file name that is not UTF-8 holds lone surrogates.
     page = _html(cfg, report, data)
@@ -95,14 +97,15 @@ def _suspects(
     )
 
 
-def _flips(cfg: Recipe, data: "Dataset", report: Report, bench: Measurements) -> tuple[Flip, ...]:
+def _flips(cfg: Recipe, data: "Dataset | None", found: "Sequence[Measured]") -> tuple[Flip, ...]:
     """On the first device that was measured, with the files of the samples."""
     from pipeline.datasets.splits import Split
     from pipeline.reporting.findings import flips, label_suspects
 
-    one = next(found for found in measured_in(bench.folder, report) if found.predictions)
-    assert one.predictions is not None
-    rows = [row for row in report.models if row.device == one.row.device]
+    one = next((one for one in found if one.predictions is not None), None)
+    if data is None or one is None or one.predictions is None:
+        return ()
+    rows = [other.row for other in found if other.row.device == one.row.device]
     return label_suspects.with_paths(
         flips.flips(rows, one.predictions, data.classes),
         records=datasets.records(cfg.dataset),

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from pipeline.reporting.schema.flip import Flip, Said
+from pipeline.reporting.schema.flip import Flip, Prediction
 from pipeline.reporting.schema.model_row import ModelRow
 from pipeline.reporting.schema.predictions import TEACHER, Predictions
 
@@ -46,14 +46,14 @@ def _between(before: str, after: str, found: Predictions, classes: Sequence[str]
                 split="test",
                 index=place,
                 label=classes[found.labels[place]],
-                before=_said(before, place, found, classes),
-                after=_said(after, place, found, classes),
+                before=_prediction(before, place, found, classes),
+                after=_prediction(after, place, found, classes),
             )
 
 
-def _said(model: str, place: int, found: Predictions, classes: Sequence[str]) -> Said:
+def _prediction(model: str, place: int, found: Predictions, classes: Sequence[str]) -> Prediction:
     one = found.models[model]
-    return Said(
+    return Prediction(
         model=model,
         predicted=classes[one.predicted[place]],
         confidence=one.confidence[place] if one.confidence else None,

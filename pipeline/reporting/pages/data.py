@@ -6,7 +6,7 @@ from pipeline.reporting.findings import data
 from pipeline.reporting.findings.per_class import most_confused
 from pipeline.reporting.formatting import NOT_MEASURED, count, percent
 from pipeline.reporting.pages import pictures
-from pipeline.reporting.schema.flip import Flip, Said
+from pipeline.reporting.schema.flip import Flip, Prediction
 from pipeline.reporting.schema.per_class import ClassRow, PerClass
 from pipeline.reporting.schema.report import Report
 from pipeline.reporting.tables.audit import classes
@@ -85,7 +85,7 @@ def flips(report: Report) -> list[dict[str, object]]:
             "pictures": [
                 {
                     "key": pictures.key(one),
-                    "caption": f"{one.label}: {_said(one.before)} → {_said(one.after)}",
+                    "caption": f"{one.label}: {_prediction(one.before)} → {_prediction(one.after)}",
                     "place": one.path or f"{one.split} sample {one.index}",
                 }
                 for one in several
@@ -95,9 +95,9 @@ def flips(report: Report) -> list[dict[str, object]]:
     ]
 
 
-def _said(said: Said) -> str:
-    sure = "" if said.confidence is None else f" {_whole(said.confidence)} %"
-    return f"{said.predicted}{sure}"
+def _prediction(one: Prediction) -> str:
+    sure = "" if one.confidence is None else f" {_whole(one.confidence)} %"
+    return f"{one.predicted}{sure}"
 
 
 def _whole(share: float) -> str:

@@ -4,8 +4,8 @@ from pipeline.reporting.schema.model_row import Part
 from pipeline.reporting.schema.sample import Sample
 
 
-class Said(Part):
-    """What a file says of a sample."""
+class Prediction(Part):
+    """The class that a file gives a sample."""
 
     model: str
     predicted: str
@@ -14,8 +14,8 @@ class Said(Part):
 
 
 class Flip(Sample):
-    before: Said
-    after: Said
+    before: Prediction
+    after: Prediction
 
     @property
     def lost(self) -> bool:

@@ -1,4 +1,4 @@
-"""`predictions/1`: what every file said of every test sample on one device.
+"""`predictions/1`: the class that every file gives every test sample on one device.
 
 Gates and comparisons of runs pair two files by it, sample by sample.
 """
@@ -9,10 +9,11 @@ from typing import Annotated, Final, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from pipeline.reporting.schema.model_row import Part
-from targets.errors import InputError, printable
+from pipeline.reporting.schema.reading import read_json
+from targets.errors import printable
 from targets.evaluation.metrics import Labels, Logits, confidence, predicted
 
 SCHEMA: Final = "predictions/1"
@@ -72,21 +73,7 @@ def _model(logits: Logits) -> ModelPredictions:
 
 def read(path: Path) -> Predictions:
     """Raises `InputError` for a file that is missing, damaged or of another schema."""
-    try:
-        return Predictions.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read: {error.strerror}. Run the recipe again: runs of earlier "
-            "versions have no predictions."
-        ) from error
-    except ValidationError as error:
-        raise InputError(
-            f"{path}: not predictions of schema {SCHEMA}: {explained(error)}"
-        ) from error
-
-
-def explained(error: ValidationError) -> str:
-    """The first invalid key of a results file, and the remedy."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(map(str, first["loc"]))
-    return f"{printable(place)}: {first['msg']}. The file is damaged: write it again."
+    missing = "Run the recipe again: runs of earlier versions have no predictions."
+    return read_json(
+        Predictions, path, what=f"predictions of schema {SCHEMA}", place="", missing=missing
+    )
