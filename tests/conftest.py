@@ -17,6 +17,7 @@ from pipeline.engine.job import Step
 from pipeline.engine.progress import Console, SilentConsole
 from pipeline.engine.runner import Runner
 from pipeline.engine.store import Store
+from pipeline.gates.figures import Measured
 from pipeline.recipe.load import Override, load
 from pipeline.recipe.schema import Recipe
 from pipeline.training import session
@@ -168,6 +169,20 @@ def finished(recipe_file: Path, data_file: Path, tmp_path_factory: pytest.TempPa
     lane = Lane(recipe_file, data_file, tmp_path_factory.mktemp("finished"))
     lane.run(("convert.targets", ["tflite", "onnx"]))
     return lane
+
+
+@pytest.fixture(scope="session")
+def run(finished: Lane) -> Path:
+    """The results folder of the finished lane."""
+    return finished.out / "tiny"
+
+
+@pytest.fixture(scope="session")
+def found(run: Path) -> list[Measured]:
+    """The files of the finished lane as gates see them."""
+    from pipeline.gates.runs import measured
+
+    return measured(run)
 
 
 class Command(Protocol):

@@ -7,18 +7,13 @@ import numpy as np
 import pytest
 
 from pipeline.cli.app import exit_code
-from pipeline.gates import comparison, runs
+from pipeline.gates import comparison
 from pipeline.gates.baseline import FileBaseline
 from pipeline.gates.figures import Measured
 from pipeline.reporting.schema.comparison import Compared
 from pipeline.reporting.tables.comparison import words
 from targets.errors import InputError
 from tests.conftest import Lane
-
-
-@pytest.fixture(scope="module")
-def found(finished: Lane) -> list[Measured]:
-    return runs.measured(finished.out / "tiny")
 
 
 def test_a_run_does_not_differ_from_itself(found: list[Measured]) -> None:
