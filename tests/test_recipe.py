@@ -74,7 +74,7 @@ def test_an_override_is_a_toml_value_or_else_a_string() -> None:
         ("dataset.split_seed=-1", "greater than or equal to 0"),
         ("bench.max_duration_s=1", "bench: max_duration_s must not be less than min_duration_s"),
         ("name=" + "x" * 300, "at most 80 characters"),
-        ("name=../up", "should match pattern"),
+        ("name=../up", "use letters, digits, '.', '_' and '-', and begin"),
         ("seed=-1", "greater than or equal to 0"),
         ("distill.temperature", "expected KEY=VALUE"),
         ('distill.loss=["kd"]', "--set distill.loss: Input should be a valid string"),

@@ -1,6 +1,5 @@
 """All verdicts on a run: its gates, and a baseline."""
 
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,8 +11,10 @@ from pipeline.gates.figures import Measured
 from pipeline.gates.judging import judged
 from pipeline.recipe.gates import Gates
 from pipeline.reporting.schema.gate import GateRow
+from pipeline.reporting.schema.reading import OUR_RULE
 from pipeline.reporting.schema.report import Report
 from targets.errors import InputError, printable
+from targets.toml_text import parsed
 
 
 def check(
@@ -32,10 +33,12 @@ def gates_of(report: Report) -> Gates:
 def read(path: Path) -> Gates:
     """A file of gates: the keys of the table, at the top or under `[gates]`."""
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        tree = parsed(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(f"--gates {path}: cannot be read: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:
+    except UnicodeDecodeError as error:
+        raise InputError(f"--gates {path}: not UTF-8 text. Save it as UTF-8.") from error
+    except ValueError as error:
         raise InputError(f"--gates {path}: not TOML: {error}.") from error
     others = [key for key in tree if key != "gates"]
     if "gates" in tree and others:
@@ -55,6 +58,5 @@ def _validated(table: object, *, place: str) -> Gates:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         key = printable(".".join(map(str, first["loc"])) or "gates")
-        raise InputError(
-            f"{place}: {key}: {first['msg']}. Keys: {', '.join(Gates.model_fields)}."
-        ) from error
+        reason, keys = first["msg"].removeprefix(OUR_RULE), ", ".join(Gates.model_fields)
+        raise InputError(f"{place}: {key}: {reason}. Keys: {keys}.") from error

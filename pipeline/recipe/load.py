@@ -2,7 +2,6 @@
 
 import json
 import sys
-import tomllib
 from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
@@ -15,12 +14,17 @@ from pydantic_core import ErrorDetails
 from pipeline.recipe.schema import Recipe
 from pipeline.recipe.section import PluginSection
 from targets.errors import InputError, did_you_mean, unknown
+from targets.toml_text import parsed
 
 Tree = dict[str, object]
 """Contents of a recipe file: tables and values by key."""
 
 RENAMED_TABLES = {"views": "augmentation"}
 """Old name -> new name; a recipe may use either."""
+
+MOST_MISTAKES = 5
+LONGEST_VALUE = 100
+"""Characters of a wrong value or key in an error."""
 
 
 class Override(NamedTuple):
@@ -35,8 +39,8 @@ def load(recipe: str, overrides: Sequence[Override] = ()) -> Recipe:
     """The checked recipe `recipe` (a built-in name or a TOML file) with `overrides` on top."""
     place, text = _read(recipe)
     try:
-        tree = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        tree = parsed(text)
+    except ValueError as error:
         raise InputError(f"{place}: not valid TOML: {error}.") from error
     _rename_tables(tree, place)
     overrides = [_renamed(override) for override in overrides]
@@ -61,11 +65,11 @@ def parse_override(text: str) -> Override:
     if not equals or not key:
         raise InputError(f"--set {text}: expected KEY=VALUE, for example distill.temperature=2.")
     try:
-        tree = tomllib.loads(f"value = {value}")
-    except tomllib.TOMLDecodeError:
+        tree = parsed(f"value = {value}")
+    except ValueError:
         tree = {}
-    parsed = tree["value"] if tree.keys() == {"value"} else value
-    return Override(key, parsed, f"--set {key}")
+    found = tree["value"] if tree.keys() == {"value"} else value
+    return Override(key, found, f"--set {key}")
 
 
 def _read(recipe: str) -> tuple[str, str]:
@@ -76,8 +80,10 @@ def _read(recipe: str) -> tuple[str, str]:
     if path.suffix == ".toml" or path.is_file():
         try:
             return str(path), path.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
+        except OSError as error:
             raise InputError(f"recipe file {path}: cannot be read: {error}.") from error
+        except UnicodeDecodeError as error:
+            raise InputError(f"recipe file {path}: not UTF-8 text. Save it as UTF-8.") from error
     if path.is_dir():
         raise InputError(
             f"{path} is a folder, and a run takes a recipe. Write one for a folder of pictures: "
@@ -142,7 +148,9 @@ def _assign(tree: Tree, override: Override) -> None:
 def _explain(error: ValidationError, tree: Tree, place: str, overrides: Sequence[Override]) -> str:
     # With a wrong item in a list, pydantic also counts the list without it.
     counted = [e for e in error.errors() if e["type"] != "too_short" or not _is_long_enough(e)]
-    return " ".join(_explain_one(item, tree, place, overrides) for item in counted)
+    first = [_explain_one(item, tree, place, overrides) for item in counted[:MOST_MISTAKES]]
+    more = len(counted) - MOST_MISTAKES
+    return " ".join([*first, f"And {more:,} more."] if more > 0 else first)
 
 
 def _is_long_enough(item: ErrorDetails) -> bool:
@@ -162,11 +170,17 @@ def _explain_one(item: ErrorDetails, tree: Tree, place: str, overrides: Sequence
     example = _example(fields.get(path[-1])) if path else ""
     message = str(item.get("ctx", {}).get("error", item["msg"])).rstrip(".")
     message = message.replace("valid tuple", f"list{example}")
+    if item["type"] == "string_pattern_mismatch":  # of `Slug`, the only one
+        message = "use letters, digits, '.', '_' and '-', and begin with a letter or digit"
     if item["type"] == "too_short":
         message = f"give at least {item['ctx']['min_length']}{example}"
     if item["type"] in ("missing", "value_error"):
         return f"{where}: {message}."
-    return f"{where}: {message}, not {item['input']!r}."
+    return f"{where}: {message}, not {_cut(repr(item['input']))}."
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
 
 
 def _fields_at(path: list[str], tree: Tree) -> dict[str, FieldInfo]:
@@ -190,4 +204,4 @@ def _place(path: list[str], file: str, overrides: Sequence[Override], *, is_rule
         parts = override.key.split(".")
         if path[: len(parts)] == parts or (parts[: len(path)] == path and not is_rule):
             return override.option
-    return f"{file}: {'.'.join(path)}" if path else file
+    return f"{file}: {_cut('.'.join(path))}" if path else file

@@ -10,7 +10,6 @@ cooldown_c = 55                            # a block begins at this temperature 
 """
 
 import re
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from pydantic_core import ErrorDetails
 from targets.devices import DEVICE_KINDS
 from targets.devices.contract import Device, DeviceKind, Entry
 from targets.errors import InputError, did_you_mean, unknown
+from targets.toml_text import parsed
 
 FILE = "devices.toml"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -57,8 +57,8 @@ def device(text: str, *, files: Sequence[Path] | None = None, place: str = "--de
 def read(path: Path) -> dict[str, Device]:
     """The devices of one file; an `InputError` names the entry and the key that is wrong."""
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        tree = parsed(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:  # UnicodeDecodeError is one
         raise InputError(f"{path}: cannot be read: {error}. {HOW}") from error
     return {name: _entry(name, table, path) for name, table in tree.items()}
 

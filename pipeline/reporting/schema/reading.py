@@ -10,18 +10,33 @@ from targets.errors import InputError, printable
 
 Read = TypeVar("Read", bound=Part)
 
+LONGEST_KEY = 200
+OUR_RULE = "Value error, "
+"""pydantic puts it before the text of our own validators."""
+
 
 def read_json(kind: type[Read], path: Path, *, what: str, place: str, missing: str) -> Read:
-    """Raises `InputError` for a file that is missing, which ends with `missing`, damaged or of
-    another schema; `what` it should be, and `place`: the option that gave it, if one did."""
+    """Raises `InputError` for a file that is missing, damaged or of another schema.
+
+    `what` it should be, `place`: the option that gave it, if one did, and `missing`: the remedy.
+    """
     try:
-        return kind.model_validate_json(path.read_bytes())
+        document = kind.model_validate_json(path.read_bytes())
     except OSError as error:
         raise InputError(f"{place}{path}: cannot be read: {error.strerror}. {missing}") from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        key = printable(".".join(map(str, first["loc"])))
-        raise InputError(
-            f"{place}{path}: not {what}: {key}: {first['msg']}. The file is damaged, or an earlier "
-            "version wrote it: write it again."
-        ) from error
+        key = printable(".".join(map(str, first["loc"])))[:LONGEST_KEY]
+        rule = first["msg"].removeprefix(OUR_RULE)
+        reason = f"{key}: {rule}" if key else rule
+        raise _not(what, f"{place}{path}", reason, missing) from error
+    if "schema_" not in document.model_fields_set:
+        raise _not(what, f"{place}{path}", "it has no key 'schema'", missing)
+    return document
+
+
+def _not(what: str, place: str, reason: str, remedy: str) -> InputError:
+    return InputError(
+        f"{place}: not {what}: {reason}. The file is damaged, or another version of edge-distill "
+        f"wrote it. {remedy}"
+    )

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Final, Literal, Self
 
-from pydantic import ConfigDict, Field, JsonValue, ValidationError, field_validator
+from pydantic import ConfigDict, Field, JsonValue, field_validator
 
 from pipeline.datasets.audit.schema import Audit
 from pipeline.engine.artifacts import DatasetSummary, Sensitivity
@@ -17,6 +17,7 @@ from pipeline.reporting.schema.gate import GateRow
 from pipeline.reporting.schema.label_suspect import LabelSuspect
 from pipeline.reporting.schema.model_row import ModelRow, Part
 from pipeline.reporting.schema.per_class import PerClass
+from pipeline.reporting.schema.reading import read_json
 from targets.errors import InputError
 from targets.formats.record import Parity, ScaleRow, Scales
 
@@ -184,28 +185,7 @@ def read(path: Path) -> Report:
 
     Raises `InputError` for a file that is missing, is not JSON, has another schema or is damaged.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(
-            f"{path}: no finished run there ({error.strerror}). `pipeline run` writes one."
-        ) from error
-    except ValueError as error:
-        raise InputError(f"{path}: not a report: {error}.") from error
-    schema = content.get("schema") if isinstance(content, dict) else None
-    if schema != SCHEMA:
-        raise InputError(f"{path}: not a report of schema {SCHEMA}, but of {schema}.")
-    try:
-        return Report.model_validate(content)
-    except ValidationError as error:
-        raise InputError(f"{path}: not a report: {_first(error)}") from error
-
-
-def _first(error: ValidationError) -> str:
-    """The first invalid key, and the remedy."""
-    first, *others = error.errors(include_url=False, include_input=False)
-    more = f" (and {len(others)} more)" if others else ""
-    return (
-        f"{'.'.join(map(str, first['loc']))}: {first['msg']}{more}. The file is damaged, or an "
-        "earlier version wrote it: run the recipe again."
-    )
+    if not path.is_file():
+        raise InputError(f"{path}: no finished run there. `pipeline run` writes one.")
+    what = f"a report of schema {SCHEMA}"
+    return read_json(Report, path, what=what, place="", missing="Run the recipe again.")
