@@ -103,6 +103,26 @@ def test_the_top_1_is_that_of_predict_for_each_model_in_its_own_size(
     assert top1(tmp_path) == shown
 
 
+def test_files_that_cannot_be_read_are_left_out_where_that_is_asked(
+    run: Run, photos: Path, tmp_path: Path
+) -> None:
+    delivered(Path("student.onnx"))
+    colour_file(Path("foreign.onnx"), dims=("n", 3, "h", "w"))
+    (photos / "test" / "red" / "broken.jpg").write_text("<html></html>")
+    options = ("--scale", "1/127.5", "--offset", "-1", "--size", "16x24", "--scores", "logits")
+    Path("labels.txt").write_text("\n".join(CLASSES))
+    argv = ("bench", "student.onnx", "foreign.onnx", "--data", photos, "--tier", "rapid", *options)
+    done = run(*argv, "--labels", "labels.txt", "--skip-bad")
+    assert done.code == 0, done.err
+    assert "1 of them cannot be read and are left out" in done.err
+    assert top1(tmp_path) == {"student.onnx": 4 / 6, "foreign.onnx": 4 / 6}
+    shutil.rmtree(photos / "test")
+    for number in range(2):
+        jpeg(photos / "test" / "red" / f"{number}.jpg", "red").write_text("<html></html>")
+    done = run("bench", "student.onnx", "--data", photos, "--skip-bad")
+    assert (done.code, "2 of the 2 pictures to measure" in done.err) == (2, True)
+
+
 def test_the_samples_are_the_inputs_that_a_program_gets(photos: Path, tmp_path: Path) -> None:
     from targets import Classifier
 
@@ -203,6 +223,7 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     (["m.onnx", "--data", "photos", "--class-offset", "1"], ["matched by their names"]),
     (["m.onnx", "--data", "images.npz", "--fit", "pad"], ["--fit pad: says how pictures are read"]),
     (["m.onnx", "--size", "8"], ["--size 8: says how pictures are read"]),
+    (["m.onnx", "--data", "images.npz", "--skip-bad"], ["--skip-bad: says how pictures are read"]),
     (["m.onnx", "--data", "none"], ["none: there is no such file or folder"]),
     (["single.onnx", "--data", "photos", "--scale", "1"], ["number", "Give --scores prob"]),
 ]  # fmt: skip

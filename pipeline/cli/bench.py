@@ -31,6 +31,7 @@ PAGE = "bench.html"
     help="Samples: a folder of pictures in class folders, an .npz or .npy file, or a folder of "
     ".npy.",
 )
+@click.option("--skip-bad", is_flag=True, help="Leave out picture files that cannot be read.")
 @DEVICES
 @click.option(
     "--threads",

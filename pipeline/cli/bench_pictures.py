@@ -26,10 +26,12 @@ def read(
     scratch: Path,
     *,
     say: Callable[[str], None],
+    skip_bad: bool = False,
 ) -> "tuple[LabelledSamples, Mapping[Path, KnownInput]]":
     """The pictures of the folder's test split, stored below `scratch` once for each size and fit.
 
-    `how` describes the models without a sidecar.
+    `how` describes the models without a sidecar. Pictures that cannot be read are an `InputError`,
+    or left out with `skip_bad`.
     """
     import numpy as np
 
@@ -44,7 +46,11 @@ def read(
     found = measured(folder, classes, model=classifier.path.name)
     for note in found.notes:
         say(f"data      {note}")
-    stored = _stored(folder, found.paths, [one.preprocessing for one in loaded.values()], scratch)
+    forms = [one.preprocessing for one in loaded.values()]
+    paths, stored = _stored(folder, found.paths, forms, scratch, skip_bad=skip_bad)
+    if bad := len(found.paths) - len(paths):
+        say(f"data      {bad:,} of them cannot be read and are left out.")
+    labels = dict(zip(found.paths, found.labels, strict=True))
     known = {
         path: KnownInput(
             samples=stored[one.preprocessing],
@@ -59,8 +65,8 @@ def read(
         path=stored[size],
         shape=(size.height, size.width, size.channels),
         dtype=np.dtype(np.uint8),
-        count=len(found.paths),
-        labels=found.labels,
+        count=len(paths),
+        labels=np.array([labels[path] for path in paths], np.int64),
         source=folder.resolve().name,
     )
     return samples, known
@@ -102,8 +108,10 @@ def _stored(
     paths: Sequence[Path],
     preprocessings: "Sequence[Preprocessing]",
     scratch: Path,
-) -> "dict[Preprocessing, Path]":
-    """A .npy for each different preprocessing."""
+    *,
+    skip_bad: bool,
+) -> "tuple[Sequence[Path], dict[Preprocessing, Path]]":
+    """The pictures that can be read, and a .npy of them for each different preprocessing."""
     from targets.images.progress import progress
     from targets.prediction.storing import store
 
@@ -114,10 +122,14 @@ def _stored(
         made[preprocessing] = scratch / f"pictures-{number}.npy"
         with progress("reading", len(paths)) as bar:
             bad = store(paths, preprocessing, made[preprocessing], done=lambda: bar(1))
+        if bad and skip_bad and len(bad) < len(paths):
+            left = [path for path in paths if path not in dict(bad)]
+            return _stored(folder, left, preprocessings, scratch, skip_bad=False)
         if bad:
             files = [f"{path.relative_to(folder)} ({reason})" for path, reason in bad]
             raise InputError(
                 f"--data {folder}: {len(bad):,} of the {len(paths):,} pictures to measure cannot "
-                f"be read: {listed(files, separator='; ')}. Replace or remove them."
+                f"be read: {listed(files, separator='; ')}. Replace or remove them, or leave them "
+                "out with --skip-bad."
             )
-    return made
+    return paths, made

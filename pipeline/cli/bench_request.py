@@ -22,6 +22,7 @@ class Options(PictureOptions):
     models: tuple[Path, ...]
     baseline: Path | None
     data: Path | None
+    skip_bad: bool
     devices: tuple[str, ...]
     threads: tuple[str, ...]
     tier: str
@@ -94,7 +95,9 @@ def _data(
         _require_no_arrays(options)
         output_name = options.outputs[0] if options.outputs else None
         how = replace(options, output_name=output_name)
-        return bench_pictures.read(options.data, options.files, how, scratch, say=say)
+        return bench_pictures.read(
+            options.data, options.files, how, scratch, say=say, skip_bad=options.skip_bad
+        )
     _require_no_pictures(options)
     return None if options.data is None else samples.read(options.data, scratch), {}
 
@@ -122,12 +125,14 @@ def _require_no_pictures(options: Options) -> None:
         "--channels": options.channels,
         "--fit": options.fit,
         "--scores": options.output,
+        "--skip-bad": "" if options.skip_bad else None,
     }
     for option, value in given.items():
         if value is not None:
             raise InputError(
-                f"{option} {value}: says how pictures are read, and --data is not a folder of "
-                f"pictures. Leave {option} out, or give a folder of class folders with --data."
+                f"{f'{option} {value}'.strip()}: says how pictures are read, and --data is not a "
+                f"folder of pictures. Leave {option} out, or give a folder of class folders with "
+                "--data."
             )
 
 

@@ -1,11 +1,13 @@
 """`pipeline bench --device` over SSH, from the probe to an empty folder, and with faults."""
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from targets.bench.result import read
 from targets.devices.contract import DeviceSession
@@ -14,6 +16,7 @@ from tests.conftest import Lane
 from tests.devices.by_command import Given, Watcher, invoke, no_speed_up, whole_way
 from tests.devices.pi import Pi
 from tests.devices.sshd import Host
+from tests.picture_models import delivered, noisy
 
 pytestmark = pytest.mark.device
 RUNTIME = "ai_edge_litert"
@@ -40,6 +43,21 @@ def test_the_whole_way_on_this_machine_over_ssh(host: Host, given: Given) -> Non
     document = whole_way(host.name, given)
     assert (document.device.adapter, document.device.emulated) == ("ssh", False)
     assert not (host.home / ".edge-distill").exists()
+
+
+def test_pictures_have_the_accuracy_there_that_predict_has_here(host: Host, tmp_path: Path) -> None:
+    delivered(tmp_path / "m.onnx")
+    for number, (label, shown) in enumerate([("red", "red"), ("green", "blue"), ("blue", "blue")]):
+        path = tmp_path / "photos" / "test" / label / f"{number}.png"
+        path.parent.mkdir(parents=True)
+        Image.fromarray(noisy(shown, seed=number)).save(path)
+    argv = ("bench", tmp_path / "m.onnx", "--data", tmp_path / "photos", "--device", host.name)
+    done = invoke(*argv, "--tier", "rapid", "--out", "out")
+    assert done.return_value == 0, done.output
+    (accuracy,) = read(Path("out", f"{host.name}.json")).accuracy
+    predicted = invoke("predict", tmp_path / "m.onnx", tmp_path / "photos" / "test", "--json")
+    assert json.loads(predicted.stdout)["accuracy"]["top1"] == 2 / 3
+    assert accuracy.top1 == 2 / 3
 
 
 def reboot(device: Host | Pi) -> None:
