@@ -18,7 +18,7 @@ PACKAGES = ("pipeline", "targets")
 
 OUTSIDE = (
     # Runs stages and hands results on. The recipe's values are in the key themselves.
-    *("pipeline.cli", "pipeline.engine", "pipeline.recipe", "pipeline.reporting"),
+    *("pipeline.ci", "pipeline.cli", "pipeline.engine", "pipeline.recipe", "pipeline.reporting"),
     # Measures networks and files that are finished.
     *("pipeline.quantization.sensitivity", "targets.bench", "targets.devices", "targets.runtimes"),
     *("targets.errors", "targets.quiet", "targets.registry", "targets.untyped"),
