@@ -146,6 +146,7 @@ def _report(
         scales=tuple(TensorScales.of(row) for row in exports.scales),
         sensitivity=sensitivity,
         ablation=job.history.ablation,
+        tracked=job.history.tracked,
         notes=notes,
     )
 
