@@ -181,6 +181,7 @@ def test_a_tracker_that_fails_stops_with_one_line_and_the_training_goes_on(
     name: str, method: str, lane: Lane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(guard, "LIMIT_S", 0.2)
+    monkeypatch.setattr(guard, "START_S", 0.2)
     failing, words = FAILURES[name]
     broken, console = Broken(method, failing), SilentConsole()
     tracker = opened("Planted", lambda: broken, console.say)

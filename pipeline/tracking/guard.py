@@ -10,7 +10,8 @@ from targets.errors import printable
 
 LIMIT_S = 15.0
 """For one report: a server that hangs costs a run so long, once."""
-UPLOAD_S = 120.0
+START_S, UPLOAD_S = 30.0, 120.0
+"""The first request wakes a server up; the last one uploads the models."""
 
 
 class TrackingError(Exception):
@@ -43,7 +44,7 @@ def opened(name: str, make: Callable[[], Tracker], say: Callable[[str], None]) -
         say(failure(name, error))
         return Guarded(name, say, None)
     guarded = Guarded(name, say, tracker)
-    guarded.tell(lambda made: made.start())
+    guarded.tell(lambda made: made.start(), limit_s=START_S)
     return guarded
 
 
