@@ -119,8 +119,8 @@ def read(run: Path) -> Samples:
         return Samples.model_validate_json(path.read_bytes())
     except OSError as error:
         raise InputError(
-            f"{path}: cannot be read: {error.strerror}. A bundle needs the samples that a run keeps "
-            "when it measures: run the recipe again, with bench.enabled = true."
+            f"{path}: cannot be read: {error.strerror}. A bundle needs the samples that a run "
+            "keeps when it measures: run the recipe again, with bench.enabled = true."
         ) from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
