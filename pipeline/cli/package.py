@@ -80,9 +80,9 @@ def _package(options: Options, *, as_json: bool) -> None:
         folder = Path(place)
         bundle = contents.write(options.run, folder, facts, scrubber, wanted)
         if options.key is not None:
-            from targets.bundle import signing
+            from targets.bundle.signing import sign
 
-            signing.sign(folder, options.key)
+            sign(folder, options.key)
         sha256 = archive.write(folder, out)
     if as_json:
         found = {"schema": "package/1", "file": str(out), "sha256": sha256}

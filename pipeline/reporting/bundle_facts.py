@@ -1,7 +1,8 @@
 """The facts of a run that its bundle tells: every figure is of `report.json`."""
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Container, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -21,10 +22,12 @@ from pipeline.reporting.formatting import (
     span,
 )
 from pipeline.reporting.schema.model_row import ModelRow
-from pipeline.reporting.schema.report import Report
+from pipeline.reporting.schema.report import FILE, Report
 from targets.bundle.facts import DataFacts, Facts, ModelFacts, Origin, Table
-from targets.errors import InputError
+from targets.errors import InputError, listed
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+"""Of a run and of its files: they become paths, and stand in comments of code."""
 WORST = 5
 SHOWN = {
     "teacher": ("file", "family", "epochs"),
@@ -42,17 +45,18 @@ def facts_of(
 
     Raises `InputError` where nothing was measured, or no file is recommended.
     """
+    _require_plain(report, run)
     rows = _rows(report, run, teacher=teacher)
-    models = tuple(_model(row) for row in rows)
-    name, reason = _recommended(report, run)
+    models = {row.name: _model(row) for row in rows}
+    name, reason = _recommended(report, run, known=models)
     dataset, about = report.dataset, report.recipe.get("about")
     return Facts(
         name=str(report.recipe["name"]),
         version=version or report.created_utc[:10].replace("-", "."),
         license=license,
         summary=str(about.get("summary", "")) if isinstance(about, dict) else "",
-        models=models,
-        recommended=next(model for model in models if model.name == name),
+        models=tuple(models.values()),
+        recommended=models[name],
         reason=reason,
         data=DataFacts(
             name=dataset.name,
@@ -72,11 +76,27 @@ def facts_of(
     )
 
 
+def _require_plain(report: Report, run: Path) -> None:
+    """A report that a person changed must not lead out of the bundle."""
+    names = [str(report.recipe["name"]), *(row.name for row in report.models)]
+    odd = [name for name in names if not NAME.fullmatch(name)]
+    odd += [row.file for row in report.models if row.file != f"models/{row.name}"]
+    try:
+        datetime.fromisoformat(report.created_utc)
+    except ValueError:
+        odd.append(report.created_utc)
+    if odd:
+        raise InputError(
+            f"{run / FILE}: was changed after the run: {listed(odd)} is no name of a file, or no "
+            "time, that a run writes. Run the recipe again."
+        )
+
+
 def _rows(report: Report, run: Path, *, teacher: bool) -> list[ModelRow]:
     """The first row with an accuracy of each file in the bundle."""
     rows: dict[str, ModelRow] = {}
     for row in report.models:
-        if row.top1 is not None and (teacher or not row.is_teacher):
+        if row.top1 is not None and row.top1_ci is not None and (teacher or not row.is_teacher):
             rows.setdefault(row.name, row)
     if not rows:
         raise InputError(
@@ -86,10 +106,10 @@ def _rows(report: Report, run: Path, *, teacher: bool) -> list[ModelRow]:
     return list(rows.values())
 
 
-def _recommended(report: Report, run: Path) -> tuple[str, str]:
+def _recommended(report: Report, run: Path, *, known: Container[str]) -> tuple[str, str]:
     """The smallest file that keeps the accuracy, on the first device that has one."""
     for one in report.recommended:
-        if one.smallest is not None:
+        if one.smallest is not None and one.smallest in known:
             return one.smallest, f"on {one.device}: {one.reason}"
     why = "; ".join(dict.fromkeys(one.reason for one in report.recommended))
     raise InputError(
@@ -185,7 +205,7 @@ def _classes(report: Report, name: str) -> Table:
     found = next((one for one in report.per_class if one.model == name), None)
     if found is None:
         return Table(header=header, rows=())
-    named = zip(report.dataset.classes, found.classes, strict=True)
+    named = zip(report.dataset.classes, found.classes, strict=False)
     worst = sorted(named, key=lambda pair: 1 if pair[1].recall is None else pair[1].recall)
     return Table(
         header=header,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 
 from targets.bundle import card, provenance, sbom, snippets, stamping
 from targets.bundle import samples as kept
@@ -152,7 +152,15 @@ def _copy_results(run: Path, folder: Path, scrubber: Scrubber) -> None:
     names += sorted(path.relative_to(run).as_posix() for path in (run / "bench").glob("*.json"))
     (folder / "bench").mkdir(parents=True)
     for name in names:
-        content = scrubber.json(json.loads((run / name).read_text(encoding="utf-8")))
+        content = scrubber.json(_document(run / name))
         (folder / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     page = (run / "report.html").read_text(encoding="utf-8")
     (folder / "report.html").write_text(scrubber.html(page), encoding="utf-8")
+
+
+def _document(path: Path) -> JsonValue:
+    try:
+        content: JsonValue = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: is not JSON: {error}. Run the recipe again.") from error
+    return content

@@ -19,7 +19,7 @@ LITE = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter", "tensorflow.
 def prepared(image: Image.Image, shape: tuple[int, int, int], fit: str) -> Any:
     """8 bits, upright by EXIF, over white; then the centre (crop), all in grey bars, or stretch."""
     (height, width, channels), box = shape, None
-    if image.mode == "F" or (image.mode == "I" and not 0 <= np.min(image) <= np.max(image) < 2**16):
+    if image.mode == "F" or (image.mode == "I" and np.any(np.asarray(image) >> 16)):
         raise SystemExit("A picture has pixels whose range is not known.")
     if image.mode.startswith("I"):
         deep, image = image, Image.fromarray((np.asarray(image) / 257).round().astype(np.uint8))

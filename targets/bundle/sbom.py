@@ -38,10 +38,12 @@ def write(folder: Path, facts: Facts, models: Sequence[BundledModel]) -> None:
 
 
 def _whole(facts: Facts) -> "Component":
-    from cyclonedx.factory.license import LicenseFactory
     from cyclonedx.model.component import Component, ComponentType
+    from cyclonedx.model.license import DisjunctiveLicense
+    from cyclonedx.spdx import is_supported_id
 
-    licenses = () if facts.license is None else (LicenseFactory().make_from_string(facts.license),)
+    key = "id" if is_supported_id(facts.license or "") else "name"
+    licenses = () if facts.license is None else (DisjunctiveLicense(**{key: facts.license}),)
     return Component(
         type=ComponentType.APPLICATION,
         name=facts.name,

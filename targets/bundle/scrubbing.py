@@ -60,19 +60,23 @@ class Scrubber:
         """A page of documents that were scrubbed before: what was removed there goes here too, and
         host names where they are words of its text."""
         for long in self._longest_first():
-            page = _spelt(long).sub(lambda _, to=self.renamed[long]: escape(to), page)
+            # Not inside the base64 of a picture.
+            page = re.sub(rf"(?<![\w+/]){_spelt(long)}", _literal(self.renamed[long]), page)
         for host, name in self.hosts.items():
-            word = re.compile(rf"(?<![\w.-]){_spelt(host).pattern}(?![\w.-])")
-            page = re.sub(
-                ">[^<]+<", lambda text, word=word, to=name: word.sub(escape(to), text[0]), page
-            )
+            word = rf"(?<![\w.-]){_spelt(host)}(?![\w.-])(?=[^<>]*<)"
+            page = re.sub(word, _literal(name), page)
         return page
 
     def _longest_first(self) -> list[str]:
         return sorted(self.renamed, key=len, reverse=True)
 
 
-def _spelt(text: str) -> re.Pattern[str]:
-    """As a page spells it: escaped in the one way or the other, with places to break a line."""
+def _spelt(text: str) -> str:
+    """A pattern: as a page spells it, escaped in either way, with places to break a line."""
     chars = (f"(?:{re.escape(char)}|{re.escape(escape(char))}|&#{ord(char)};)" for char in text)
-    return re.compile("(?:<wbr>)?".join(chars))
+    return "(?:<wbr>)?".join(chars)
+
+
+def _literal(text: str) -> str:
+    """Escaped for a page, and as the second argument of `re.sub`."""
+    return escape(text).replace("\\", r"\\")

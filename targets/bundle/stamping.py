@@ -14,6 +14,7 @@ from targets.formats.metadata import FileMetadata
 from targets.formats.sidecar import Sidecar
 
 Logits = npt.NDArray[np.float32]
+Raw = npt.NDArray[np.generic]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,7 @@ def measured_sidecar(run: Path, model: ModelFacts) -> Sidecar:
     return found
 
 
-def stamp(run: Path, folder: Path, facts: Facts, model: ModelFacts, raw: Logits) -> Stamped:
+def stamp(run: Path, folder: Path, facts: Facts, model: ModelFacts, raw: Raw) -> Stamped:
     """Write the file with its metadata and its sidecar into the bundle's `folder`.
 
     Raises `ProofError` unless its logits of the samples `raw` are those of the measured file, in
@@ -83,7 +84,7 @@ def stamp(run: Path, folder: Path, facts: Facts, model: ModelFacts, raw: Logits)
     return Stamped(facts=model, sidecar=found, path=path, logits=logits, dtype=dtype)
 
 
-def _run(path: Path, found: Sidecar, raw: Logits) -> tuple[Logits, str]:
+def _run(path: Path, found: Sidecar, raw: Raw) -> tuple[Logits, str]:
     """Logits of raw inputs, and the type of the file's input."""
     from targets.prediction.loaded import LoadedModel
 

@@ -31,7 +31,7 @@ def _template(name: str) -> str:
 
 def md(text: str) -> str:
     """Text on one line of Markdown, without links, HTML or ends of a table's cell."""
-    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", printable(text))
+    return re.sub(r"([\\`*\[\]<>|])", r"\\\1", printable(text))
 
 
 def table(found: Table) -> str:
