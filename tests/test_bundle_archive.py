@@ -71,9 +71,9 @@ def test_a_name_that_some_receiver_refuses_is_refused(tmp_path: Path, name: str)
 
 
 def test_links_and_special_files_are_refused(tmp_path: Path) -> None:
-    for place, make in enumerate((lambda p: p.symlink_to("/etc"), os.mkfifo)):
-        folder = small(tmp_path / str(place))
-        make(folder / "odd")
+    (small(tmp_path / "link") / "odd").symlink_to("/etc")
+    os.mkfifo(small(tmp_path / "pipe") / "odd")
+    for folder in (tmp_path / "link", tmp_path / "pipe"):
         with pytest.raises(InputError, match="odd: is a link or a special file"):
             archive.write(folder, tmp_path / "one.zip")
 

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from targets import Classifier
+from targets.digest import file_sha256
 from targets.errors import ConversionError
 from targets.formats import FORMATS, sidecar
 from targets.formats.metadata import OWN_NAME, FileMetadata
 from targets.formats.tflite.metadata import STANDARD_NAME
 from targets.untyped import FlatbufferTable, TfliteModel
-from tests.bench_models import onnx_external
+from tests.models import onnx_file
 
 LABELS = ("across", 'a "quoted"\nname', "ärgerlich */ 🙂")
 
@@ -54,15 +56,11 @@ def buffer_of(content: bytes, name: str) -> bytes:
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 @pytest.mark.parametrize("name", ["tflite", "onnx"])
 def test_it_changes_no_logit(run: Path, tmp_path: Path, name: str, precision: str) -> None:
-    from targets import Classifier
-
     path = run / "models" / f"student.{precision}.{name}"
     to = tmp_path / path.name
     assert stamped(path, to) == stamped(path, tmp_path / f"again.{name}")
     shutil.copy(sidecar.path_of(path), tmp_path)
     described = tmp_path / f"{path.name}.json"
-    from targets.digest import file_sha256
-
     described.write_text(described.read_text().replace(file_sha256(path), file_sha256(to)))
     raw = np.random.default_rng(0).integers(0, 256, (8, 12, 12, 1)).astype(np.uint8)
     assert Classifier(to).logits(raw).tobytes() == Classifier(path).logits(raw).tobytes()
@@ -122,7 +120,6 @@ def child(of: FlatbufferTable, slot: int) -> FlatbufferTable:
 def test_both_formats_hold_the_same_texts(run: Path, tmp_path: Path) -> None:
     import onnx
 
-    (tmp_path / "a").mkdir()
     lite = stamped(run / "models" / "student.int8.tflite", tmp_path / "a.tflite")
     stamped(run / "models" / "student.int8.onnx", tmp_path / "a.onnx")
     ours = json.loads(buffer_of(lite, OWN_NAME))
@@ -149,3 +146,15 @@ def test_a_file_that_is_stamped_again_holds_the_last_metadata_alone(
         assert twice.read_bytes() == first
     else:
         assert buffer_of(twice.read_bytes(), OWN_NAME) == buffer_of(first, OWN_NAME)
+
+
+def test_a_file_with_its_weights_beside_it_is_refused(run: Path, tmp_path: Path) -> None:
+    import onnx
+
+    path = tmp_path / "split.onnx"
+    model = onnx.load_from_string(onnx_file("Weights", [("x", "float32", [1, 64])], size=4096))
+    onnx.save_model(model, path, save_as_external_data=True, size_threshold=0)
+    metadata = metadata_of(run / "models" / "student.int8.onnx")
+    with pytest.raises(ConversionError, match="one file per model"):
+        FORMATS["onnx"].stamp(path, tmp_path / "to.onnx", metadata=metadata)
+    assert not (tmp_path / "to.onnx").exists()

@@ -16,7 +16,7 @@ from targets.bundle import contents, sbom
 from targets.bundle.schema import Bundle
 from targets.digest import file_sha256
 from targets.formats import FORMATS, sidecar
-from tests.bundles import packed, unpacked
+from tests.receiver import packed, unpacked
 
 
 @pytest.fixture(scope="module")

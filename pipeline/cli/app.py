@@ -24,6 +24,7 @@ from pipeline.cli.predict import predict
 from pipeline.cli.recipes import recipes
 from pipeline.cli.report import report
 from pipeline.cli.run import run
+from pipeline.cli.verify import verify
 from targets.errors import EdgeDistillError, InputError, printable
 
 
@@ -40,7 +41,8 @@ def main() -> None:
 
 
 for command in (
-    *(init, run, check, package, plan, recipes, report, convert, predict, bench, devices, doctor),
+    *(init, run, check, package, plan, recipes, report, convert, predict, bench, verify),
+    *(devices, doctor),
 ):
     main.add_command(command)
 
