@@ -42,8 +42,9 @@ def _whole(facts: Facts) -> "Component":
     from cyclonedx.model.license import DisjunctiveLicense
     from cyclonedx.spdx import is_supported_id
 
-    key = "id" if is_supported_id(facts.license or "") else "name"
-    licenses = () if facts.license is None else (DisjunctiveLicense(**{key: facts.license}),)
+    name = facts.license
+    known = DisjunctiveLicense(id=name) if name and is_supported_id(name) else None
+    licenses = [known or DisjunctiveLicense(name=name)] if name else []
     return Component(
         type=ComponentType.APPLICATION,
         name=facts.name,
