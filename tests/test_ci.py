@@ -14,6 +14,9 @@ import yaml
 
 from pipeline.ci import inputs as ci_inputs
 from pipeline.ci.__main__ import main
+from pipeline.cli.app import exit_code
+from targets.digest import file_sha256
+from tests import signers
 from tests.actions import INSTALL, ROOT, Job, action, workflow_inputs
 from tests.conftest import Lane
 
@@ -87,13 +90,24 @@ def project(finished: Lane, tmp_path: Path) -> Path:
 GIVEN = {"recipe": "mine.toml", "data": "images.npz", "targets": "tflite onnx"}
 
 
-def test_the_steps_of_the_action_give_a_page_verdicts_and_a_baseline(project: Path) -> None:
+def test_the_steps_of_the_action_give_a_bundle_a_page_verdicts_and_a_baseline(
+    project: Path,
+) -> None:
     (project / "gates.toml").write_text("top1 = 0.01\nall_int8 = true\n")
-    job = Job(project=project, inputs={**GIVEN, "gates": "gates.toml"}).run()
+    private, public = signers.key_pair(project, "me")
+    more = {"gates": "gates.toml", "version": "1.2.0", "signing-key": private.read_text()}
+    private.unlink()
+    job = Job(project=project, inputs={**GIVEN, **more}).run()
     assert job.done["run"].code == 0, job.done["run"].log
     assert "reused: nothing changed" in job.done["run"].log
     assert job.done["check"].code == 0, job.done["check"].log
     assert job.outputs["verdict"] == "passed"
+    assert job.done["package"].code == 0, job.done["package"].log
+    bundle = project / job.outputs["bundle"]
+    assert bundle.name == "mine-1.2.0.zip"
+    assert job.outputs["sha256"] == file_sha256(bundle)
+    assert job.done["Upload the bundle"].settings["path"] == job.outputs["bundle"]
+    assert exit_code(["verify", str(bundle), "--key", str(public)]) == 0
     assert job.summary.startswith("## ✅ mine passes its gates: 4 passed\n")
     kept = job.done["Upload the page and the verdicts"].settings
     assert kept["name"] == "mine-report"
@@ -239,6 +253,24 @@ def test_the_examples_use_inputs_that_exist() -> None:
     assert set(component["include"][0]["inputs"]) <= set(gitlab()[0])
 
 
+def test_the_lines_for_other_shells_work(run: Path, project: Path) -> None:
+    """On results that are there: the line that makes them is planned only."""
+    shutil.copytree(run, project / "runs" / "mine")
+    update, elsewhere = blocks("sh")
+    planned = elsewhere.replace("pipeline run", "pipeline plan")
+    first, *lines = planned.splitlines()
+    script = "\n".join([first, lines[0], update, *lines[1:]])
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=project, env={**os.environ, "PATH": path},
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "Error" not in done.stderr
+    assert (project / "gates.md").read_text().startswith("## ")
+    assert list((project / "bundle").glob("*.zip"))
+
+
 def test_the_workflows_use_the_action_and_the_one_check() -> None:
     given = workflow_inputs()
     assert set(given) <= set(action()["inputs"])
@@ -246,6 +278,9 @@ def test_the_workflows_use_the_action_and_the_one_check() -> None:
     ci, _ = map(parsed, WORKFLOWS)
     (line,) = [s["run"] for s in ci["jobs"]["check"]["steps"] if "run" in s]
     assert line.endswith(" .ci/run")
+    install, test = (s["run"] for s in ci["jobs"]["mlflow"]["steps"] if "run" in s)
+    assert install.endswith(" -c constraints.txt -e '.[test]' mlflow")
+    assert (ROOT / test.split()[-1]).is_file()
     assert "EDGE_DISTILL_SCREENSHOTS" in ci["jobs"]["check"]["env"]
 
 
