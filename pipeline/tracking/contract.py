@@ -29,8 +29,9 @@ class Epoch:
 
 
 class Tracker(Protocol):
-    tracked: Tracked | None
-    """What the report says of it."""
+    @property
+    def tracked(self) -> Tracked | None:
+        """What the report says of it."""
 
     def start(self) -> None: ...
 
