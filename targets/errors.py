@@ -21,6 +21,10 @@ class ConversionError(ProofError):
     """The format has no form for the network."""
 
 
+class VerificationError(EdgeDistillError):
+    """A bundle is not what its maker packed, signed or recorded."""
+
+
 class InputError(EdgeDistillError):
     """Wrong input, usage or data, or a package or data set that is not there."""
 

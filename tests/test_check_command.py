@@ -1,6 +1,7 @@
 """`pipeline check`: exit codes, the reports of a CI job, and mistakes."""
 
 import json
+import re
 import shutil
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -153,7 +154,32 @@ def test_strict_fails_what_is_not_decided_in_every_report(
     gates.write_text("[gates.devices.pi4]\nmedian_ms = 5\n")
     call = ("check", run, "--gates", gates, "--markdown", page, "--junit", junit)
     assert command(*call)[0] == 0
-    assert page.read_text().startswith("## ⚠️ tiny: 2 skipped")
+    assert page.read_text().startswith(
+        "## ⚠️ tiny fails no gate, and not all are decided: 2 skipped"
+    )
     assert command(*call, "--strict")[0] == 1
-    assert page.read_text().startswith("## ❌ tiny: 2 skipped")
+    assert page.read_text().startswith("## ❌ tiny fails its gates: 2 skipped")
     assert ET.parse(junit).getroot().get("failures") == "2"
+
+
+def test_the_summary_shows_each_change_from_the_baseline_with_its_interval(
+    run: Path, command: Command, tmp_path: Path
+) -> None:
+    baseline, page = tmp_path / "baseline.json", tmp_path / "page.md"
+    assert command("check", run, "--baseline", baseline, "--update-baseline")[0] == 0
+    tree = json.loads(baseline.read_text())
+    file = tree["devices"]["local"]["student.int8.tflite"]
+    file["size_bytes"] //= 2
+    baseline.write_text(json.dumps(tree))
+    code, _, _ = command("check", run, "--baseline", baseline, "--markdown", page)
+    decision, _, why, *rest = page.read_text().splitlines()
+    assert code == 1
+    assert decision.startswith("## ❌ tiny fails its gates: 1 failed, ")
+    assert re.match(
+        r"- size\\_kb vs baseline of student.int8.tflite on local failed, \S+ kB \(baseline \S+ kB,"
+        r" change \+\d+\.\d+ %\)$",
+        why,
+    )
+    assert "### Against the baseline" in rest
+    (row,) = [line for line in rest if line.startswith("| top1 | student.int8.tflite |")]
+    assert "| +0.00 points (−" in row

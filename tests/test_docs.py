@@ -1,18 +1,15 @@
 """The documentation is held to the code."""
 
 import re
-import shlex
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from pipeline.cli.app import main
 from pipeline.recipe.schema import Recipe
 from targets.devices import DEVICE_KINDS, inventory
-from tests.conftest import Command, Lane
+from tests.conftest import Lane
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -77,36 +74,6 @@ def test_the_files_that_the_readme_lists_are_what_a_run_leaves(finished: Lane) -
     }
     assert {name for name in listed if not name.endswith("/")} <= left
     assert len([name for name in left if re.match(r"models/.*\.(tflite|onnx)$", name)]) == 6
-
-
-def workflow() -> dict[str, Any]:
-    text = (ROOT / ".github" / "workflows" / "models.yml").read_text()
-    content: dict[str, Any] = yaml.safe_load(text)
-    return content
-
-
-def test_the_workflow_uploads_what_its_run_leaves() -> None:
-    steps = workflow()["jobs"]["models"]["steps"]
-    upload = next(step for step in steps if "upload-artifact" in step.get("uses", ""))
-    assert upload["with"] == {
-        "name": "models",
-        "path": "runs/digits/",
-        "if-no-files-found": "error",
-    }
-
-
-def test_the_commands_of_the_workflow_work(command: Command, finished: Lane) -> None:
-    """With the tiny recipe in the place of the default one, whose training is the slow twin."""
-    (line,) = [
-        step["run"]
-        for step in workflow()["jobs"]["models"]["steps"]
-        if step.get("run", "").startswith("pipeline")
-    ]
-    program, verb, recipe, *options = shlex.split(line)
-    assert (program, verb, recipe) == ("pipeline", "run", "digits")
-    tiny = [str(finished.recipe_file), "--data", str(finished.data_file)]
-    done = command(verb, *tiny, *options, "--store", str(finished.out / ".store"))
-    assert done.returncode == 0, done.stderr
 
 
 def test_constraints_hold_no_address_and_know_both_numpys() -> None:

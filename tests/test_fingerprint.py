@@ -67,6 +67,7 @@ def test_what_decides_the_result_changes_the_key(stage: str, change: str) -> Non
         ("logits", "teacher.epochs=1"),
         ("distill", "quantize.epochs=9"),
         ("distill", "bench.enabled=false"),
+        ("distill", "tracking={tensorboard = true, mlflow = true}"),
         ("distill", "name=other"),
         ("distill", "about.cost=much"),
         ("convert", "seed=1"),

@@ -18,11 +18,13 @@ from pipeline.cli.convert import convert
 from pipeline.cli.devices import devices
 from pipeline.cli.doctor import doctor
 from pipeline.cli.init import init
+from pipeline.cli.package import package
 from pipeline.cli.plan import plan
 from pipeline.cli.predict import predict
 from pipeline.cli.recipes import recipes
 from pipeline.cli.report import report
 from pipeline.cli.run import run
+from pipeline.cli.verify import verify
 from targets.errors import EdgeDistillError, InputError, printable
 
 
@@ -38,7 +40,10 @@ def main() -> None:
     """
 
 
-for command in (init, run, check, plan, recipes, report, convert, predict, bench, devices, doctor):
+for command in (
+    *(init, run, check, package, plan, recipes, report, convert, predict, bench, verify),
+    *(devices, doctor),
+):
     main.add_command(command)
 
 

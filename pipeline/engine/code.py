@@ -18,11 +18,13 @@ PACKAGES = ("pipeline", "targets")
 
 OUTSIDE = (
     # Runs stages and hands results on. The recipe's values are in the key themselves.
-    *("pipeline.cli", "pipeline.engine", "pipeline.recipe", "pipeline.reporting"),
+    *("pipeline.ci", "pipeline.cli", "pipeline.engine", "pipeline.recipe", "pipeline.reporting"),
+    "pipeline.tracking",
     # Measures networks and files that are finished.
     *("pipeline.quantization.sensitivity", "targets.bench", "targets.devices", "targets.runtimes"),
     *("targets.errors", "targets.quiet", "targets.registry", "targets.untyped"),
     *("targets.file_lock", "targets.images.progress"),
+    "targets.formats.metadata",  # of the files of a bundle
     # Refuses an input, and changes nothing.
     *("pipeline.datasets.forms", "pipeline.datasets.image_files", "pipeline.datasets.audit"),
     *("pipeline.quantization.preflight", "pipeline.training.preflight", "pipeline.teachers.check"),

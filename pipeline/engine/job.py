@@ -12,6 +12,7 @@ from targets.errors import InputError
 if TYPE_CHECKING:
     from pipeline.datasets.splits import Dataset
     from pipeline.reporting.schema.ablation import Ablation
+    from pipeline.reporting.schema.tracked import Tracked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,7 @@ class History:
     """`time.monotonic()` at the start of the run."""
     ablation: "Ablation | None" = None
     """The table of `pipeline.reporting.findings.ablation`, if `ablation.enabled`."""
+    tracked: "Tracked | None" = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from pipeline.engine.manifest import Manifest, StageKey
 from pipeline.engine.progress import Console, clock
 from pipeline.engine.store import Damaged, Store, Stored, digests
 from pipeline.recipe.schema import Recipe
+from pipeline.tracking.tracking import tracking
 from targets.errors import InputError
 from targets.processors import require_emulated
 
@@ -90,14 +91,22 @@ class Runner:
         datasets.source_digest(self.recipe.dataset)  # missing data fails before a folder is made
         self._require_no_leaks()
         self._require_processors()
-        with workplace(results, store=self.store.root) as work:
-            made = self.make()
+        with (
+            workplace(results, store=self.store.root) as work,
+            tracking(self.recipe, results, self.console) as trackers,
+        ):
+            made = replace(self, console=trackers.console(self.console)).make()
+            trackers.trained(made.artifacts)
             ablation = self._ablate() if self.recipe.ablation.enabled else None
             for stage in STAGES:
                 if not stage.reusable:
-                    history = History(steps=tuple(made.steps), begun=begun, ablation=ablation)
+                    history = History(
+                        steps=tuple(made.steps), begun=begun, ablation=ablation,
+                        tracked=trackers.tracked(),
+                    )  # fmt: skip
                     self._make_always(stage, made, history, work)
             deliver(made.artifacts, made.steps, self.recipe, work / "results", results)
+            trackers.delivered(results)
         return made.steps
 
     def make(self) -> Results:

@@ -16,6 +16,7 @@ import numpy as np
 from pipeline.gates.baseline import Baseline, FileBaseline, Right, file_baseline
 from pipeline.gates.figures import Measured
 from pipeline.reporting.schema.gate import VS_BASELINE, GateRow, Verdict
+from pipeline.reporting.schema.model_row import Interval
 from targets.bench.statistics import POWER
 from targets.evaluation import significance
 from targets.evaluation.significance import holm
@@ -38,6 +39,10 @@ class Change:
     at_least: bool
     p_value: float
     """Probability of such a loss of an unchanged file; of a fact 0 or 1."""
+    change: float
+    """Of a share the difference, of other figures the relative growth."""
+    interval: Interval | None = None
+    """95 % interval of the change."""
     excluded: bool = True
     """Whether the check excludes a loss that matters."""
     is_fact: bool = False
@@ -126,7 +131,7 @@ def _grown(name: str, before: float, after: float, allowed: float) -> Change:
     worse = after > before * (1 + allowed)
     return Change(
         name=name, before=before, value=after, at_least=False, p_value=float(not worse),
-        is_fact=True,
+        change=after / before - 1, is_fact=True,
     )  # fmt: skip
 
 
@@ -142,6 +147,8 @@ def accuracy_change(before: Right, after: Right) -> Change:
         value=float(after.mean()),
         at_least=True,
         p_value=float(binom.sf(b - 1, b + c, 0.5)) if b + c else 1.0,
+        change=(c - b) / samples,
+        interval=significance.paired_interval(b=b, c=c, samples=samples),
         excluded=-low <= LOSS,
         error=math.sqrt(b + c) / samples,
         samples=samples,
@@ -154,13 +161,15 @@ def time_change(name: str, before: Sequence[float], after: Sequence[float]) -> C
 
     logs = significance.welch(np.log(before).tolist(), np.log(after).tolist())
     more = logs.mean - math.log1p(TIME)
-    reach = float(t.isf(LEVEL, logs.freedom)) * logs.error
+    reach, both = (float(t.isf(level, logs.freedom)) * logs.error for level in (LEVEL, LEVEL / 2))
     return Change(
         name=name,
         before=median(before) / 1e6,
         value=median(after) / 1e6,
         at_least=False,
         p_value=float(t.sf(more / logs.error, logs.freedom)),
+        change=math.expm1(logs.mean),
+        interval=(math.expm1(logs.mean - both), math.expm1(logs.mean + both)),
         excluded=math.exp(logs.mean + reach) <= 1 + SLOWER,
         error=logs.error,
         freedom=logs.freedom,
@@ -182,6 +191,8 @@ def _decided(changes: Sequence[tuple[str, str, Change | Unknown]]) -> Iterator[G
                 "limit": change.before,
                 "at_least": change.at_least,
                 "value": change.value,
+                "change": change.change,
+                "change_interval": change.interval,
                 "verdict": "failed" if lost else "passed" if change.excluded else "undecided",
                 "reason": None if change.is_fact else _seen(change, len(tested)),
             }

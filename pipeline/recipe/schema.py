@@ -15,6 +15,7 @@ from pipeline.losses import FEATURE_LOSSES, LOSSES
 from pipeline.models import STUDENTS, TEACHERS
 from pipeline.recipe.gates import Gates
 from pipeline.recipe.section import Fraction, PluginSection, PositiveFloat, PositiveInt, Section
+from pipeline.recipe.tracking import TrackingConfig
 from pipeline.teachers.contract import TeacherFileConfig
 from targets.bench.tiers import TIERS
 from targets.devices import inventory
@@ -351,6 +352,7 @@ class Recipe(Section):
     bench: BenchConfig = Field(default_factory=lambda: BenchConfig.model_validate({}))
     ablation: AblationConfig = AblationConfig()
     gates: Gates = Gates()
+    tracking: TrackingConfig = TrackingConfig()
 
     @property
     def teacher_data(self) -> DatasetConfig:

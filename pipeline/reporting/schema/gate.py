@@ -25,6 +25,10 @@ class GateRow(Part):
     value: float | None = None
     interval: Interval | None = None
     """Of 95 %; null for a fact."""
+    change: float | None = None
+    """With `vs baseline`: of a share the difference, of other figures the relative growth."""
+    change_interval: Interval | None = None
+    """Of 95 %; null for a size."""
     verdict: Verdict
     reason: str | None = None
     """Why it is skipped, undecided or failed, where the figures do not say so."""
@@ -33,6 +37,10 @@ class GateRow(Part):
     def gate(self) -> str:
         """The key of `[gates]`."""
         return self.name.removesuffix(VS_BASELINE)
+
+    @property
+    def vs_baseline(self) -> bool:
+        return self.name.endswith(VS_BASELINE)
 
     @model_validator(mode="after")
     def _known(self) -> Self:

@@ -18,6 +18,7 @@ from pipeline.reporting.schema.label_suspect import LabelSuspect
 from pipeline.reporting.schema.model_row import ModelRow, Part
 from pipeline.reporting.schema.per_class import PerClass
 from pipeline.reporting.schema.reading import read_json
+from pipeline.reporting.schema.tracked import Tracked
 from targets.errors import InputError
 from targets.formats.record import Parity, ScaleRow, Scales
 
@@ -160,6 +161,8 @@ class Report(Part):
     ablation: Ablation | None = None
     gates: tuple[GateRow, ...] = ()
     """The verdicts on `[gates]` of the recipe."""
+    tracked: Tracked | None = None
+    """Null without a tracker that has a server, and where it failed."""
     notes: tuple[str, ...] = ()
     """Sentences of `findings.notes`."""
 

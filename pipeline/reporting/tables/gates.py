@@ -64,9 +64,25 @@ def sentence(row: GateRow) -> str:
     """A verdict for a log or an annotation."""
     where = f" on {printable(row.device)}" if row.device else ""
     interval = f", 95 % interval {_interval(row)}" if row.interval else ""
-    found = f"{figure(row.value, row)} (limit {limit(row)}{interval})"
+    asked = f"baseline {figure(row.limit, row)}" if row.vs_baseline else f"limit {limit(row)}"
+    moved = "" if row.change is None else f", change {change(row)}"
+    found = f"{figure(row.value, row)} ({asked}{interval}{moved})"
     why = f": {row.reason}" if row.reason else ""
     return f"{row.name} of {printable(row.file)}{where} {row.verdict}, {found}{why}"
+
+
+def change(row: GateRow) -> str:
+    """The change from the baseline, with its interval."""
+    if row.change is None:
+        return NOT_MEASURED
+    unit = "points" if _unit(row) == "%" else "%"
+    shown = f"{_signed(row.change)} {unit}"
+    interval = span(row.change_interval, _signed)
+    return shown if interval == NOT_MEASURED else f"{shown} ({interval})"
+
+
+def _signed(share: float) -> str:
+    return f"{100 * share:+.2f}".replace("-", "−")
 
 
 def _interval(row: GateRow) -> str:

@@ -1,0 +1,1 @@
+"""The steps of a CI job, so that action.yml and templates/ hold no shell."""
