@@ -14,6 +14,7 @@ from pipeline.engine.job import Job
 from pipeline.gates.judging import judged
 from pipeline.gates.runs import measured_in
 from pipeline.recipe.schema import Recipe
+from pipeline.reporting.findings.decision import decisions
 from pipeline.reporting.findings.per_class import kept
 from pipeline.reporting.findings.recommendation import recommend
 from pipeline.reporting.findings.sensitivity import note
@@ -33,10 +34,11 @@ from targets.formats import FORMATS
 from targets.runtimes import distributions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pipeline.datasets.splits import Dataset
     from pipeline.gates.figures import Measured
+    from targets.bench.result import BenchResult
 
 TRAINING = ("edge-distill", "tensorflow", "tf-keras", "tensorflow-model-optimization", "numpy")
 
@@ -55,18 +57,24 @@ def run(
     suspects = () if data is None else _suspects(cfg, data, bench, logits)
     sensitivity = None if quantize is None else quantize.sensitivity
     report = _report(cfg, job, bench, suspects, sensitivity)
-    if data is not None or cfg.gates.any:
-        found = measured_in(bench.folder, report)
-        more = {"gates": tuple(judged(cfg.gates, found)), "flips": _flips(cfg, data, found)}
-        report = report.model_copy(update=more)
+    found = measured_in(bench.folder, report)
+    more = {"gates": tuple(judged(cfg.gates, found)), "flips": _flips(cfg, data, found)}
+    report = report.model_copy(update=more)
+    report = report.model_copy(update={"decision": decisions(report, found)})
     (out / FILE).write_text(report.dump(), encoding="utf-8")
     # A file name that is not UTF-8 holds lone surrogates.
-    page = _html(cfg, report, data)
+    documents = {one.row.device: one.document for one in found if one.document and one.row.device}
+    page = _html(cfg, report, data, documents)
     (out / "report.html").write_text(page, encoding="utf-8", errors="backslashreplace")
     return ReportFiles(folder=out)
 
 
-def _html(cfg: Recipe, report: Report, data: "Dataset | None") -> str:
+def _html(
+    cfg: Recipe,
+    report: Report,
+    data: "Dataset | None",
+    documents: "Mapping[str, BenchResult]",
+) -> str:
     from pipeline.reporting.pages import pictures
     from pipeline.reporting.pages.report import render
 
@@ -74,7 +82,7 @@ def _html(cfg: Recipe, report: Report, data: "Dataset | None") -> str:
     if data is not None and data.input.shape[-1] in (1, 3):
         images = {split.value: samples.images for split, samples in data.splits.items()}
     read = partial(datasets.read_picture, cfg.dataset)
-    return render(report, pictures.album(report, read=read, images=images))
+    return render(report, pictures.album(report, read=read, images=images), documents)
 
 
 def _suspects(
