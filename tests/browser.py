@@ -49,6 +49,10 @@ class Browser:
         for domain in ("Page", "Network", "Log", "Runtime"):
             self.call(f"{domain}.enable")
 
+    def close(self) -> None:
+        self._in.close()
+        self._out.close()
+
     def call(self, method: str, **params: object) -> Any:
         self._sent += 1
         message: dict[str, object] = {"id": self._sent, "method": method, "params": params}
@@ -77,8 +81,12 @@ class Browser:
     def size(self, width: int, height: int) -> None:
         self.call(
             "Emulation.setDeviceMetricsOverride",
-            width=width, height=height, deviceScaleFactor=1, mobile=width < 600,
-        )  # fmt: skip
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            # A phone's browser widens its window to what overflows, which would hide it.
+            mobile=False,
+        )
 
     def evaluate(self, expression: str) -> Any:
         found = self.call(
@@ -154,11 +162,13 @@ def browser() -> Iterator[Browser]:
         )  # fmt: skip
         os.close(their_in)
         os.close(their_out)
+        opened = Browser(our_in, our_out)
         try:
-            yield Browser(our_in, our_out)
+            yield opened
         finally:
             process.kill()
             process.wait()
+            opened.close()
 
 
 def screenshots() -> Path | None:

@@ -110,7 +110,9 @@ def test_nothing_is_shipped_on_a_measurement_that_is_not_valid(
 ) -> None:
     (found,) = decided([changed(row, **changes) for row in rows()])
     assert not found.ship
-    assert found.reason == f"the latency of {INT8} is not known, {because}: measure again"
+    assert found.reason == (
+        f"the latency of {INT8} is not known, {because}: measure again; no gates are set"
+    )
 
 
 def test_an_int8_file_that_loses_accuracy_is_not_the_one_and_the_loss_is_said() -> None:
@@ -127,11 +129,11 @@ def test_a_device_that_failed_and_a_run_without_a_bench_ship_nothing() -> None:
     }  # fmt: skip
     both = decided(rows(), environment=environment)
     assert [(one.device, one.ship) for one in both] == [("local", True), ("pi4", False)]
-    assert both[1].reason == "it was not measured: no answer"
+    assert both[1].reason == "it was not measured: no answer; no gates are set"
     none = {"median_ns": None, "top1": None, "top1_ci": None, "device": None}
     (unmeasured,) = decided([changed(row, **none) for row in rows()])
     assert unmeasured.verdict == "Do not ship"
-    assert unmeasured.reason == "no file was measured (bench.enabled = false)"
+    assert unmeasured.reason == "no file was measured (bench.enabled = false); no gates are set"
 
 
 def test_the_decision_is_the_first_thing_on_the_terminal_and_on_the_page(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import datasets
-from pipeline.engine.artifacts import Exports, QuantizedCheckpoint, Sensitivity, TeacherLogits
+from pipeline.engine.artifacts import Checkpoint, Exports, QuantizedCheckpoint, Sensitivity, TeacherLogits
 from pipeline.engine.job import Job
 from pipeline.gates.judging import judged
 from pipeline.gates.runs import measured_in
@@ -50,6 +50,7 @@ def run(
     job: Job,
     bench: Measurements,
     logits: TeacherLogits,
+    distill: Checkpoint,
     quantize: QuantizedCheckpoint | None = None,
 ) -> ReportFiles:
     # A run without a bench loads no data set, and so ends at once if all of it is reused.
@@ -64,7 +65,7 @@ def run(
     (out / FILE).write_text(report.dump(), encoding="utf-8")
     # A file name that is not UTF-8 holds lone surrogates.
     documents = {one.row.device: one.document for one in found if one.document and one.row.device}
-    page = _html(cfg, report, data, documents)
+    page = _html(cfg, report, data, documents, distill)
     (out / "report.html").write_text(page, encoding="utf-8", errors="backslashreplace")
     return ReportFiles(folder=out)
 
@@ -74,15 +75,20 @@ def _html(
     report: Report,
     data: "Dataset | None",
     documents: "Mapping[str, BenchResult]",
+    student: Checkpoint,
 ) -> str:
-    from pipeline.reporting.pages import pictures
+    from pipeline.datasets.splits import Split
+    from pipeline.reporting.pages import activations, pictures
     from pipeline.reporting.pages.report import render
 
-    images = {}
+    images, seen = {}, {}
     if data is not None and data.input.shape[-1] in (1, 3):
         images = {split.value: samples.images for split, samples in data.splits.items()}
+        test = data[Split.TEST].images
+        seen = activations.activations(report, student, test, threads=cfg.threads)
     read = partial(datasets.read_picture, cfg.dataset)
-    return render(report, pictures.album(report, read=read, images=images), documents)
+    album = pictures.album(report, read=read, images=images)
+    return render(report, {**album, **seen}, documents)
 
 
 def _suspects(

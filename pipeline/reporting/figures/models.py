@@ -141,7 +141,7 @@ def _mark(axes: "Axes", row: ModelRow, cost: Reach, kind: _Kind, *, area: float)
         s=area,
         marker=kind.marker,
         facecolors=colour if kind.solid else "none",
-        alpha=0.75,
+        alpha=0.9,
         edgecolors="none" if kind.solid else colour,
         label=textwrap.fill(f"{row.name} ({kind.about})", LEGEND),
     )

@@ -30,25 +30,32 @@ MOST = 2
 def decisions(report: Report, found: Sequence[Measured]) -> tuple[Decision, ...]:
     """One for each device, also for one that could not be measured."""
     failed = report.environment.failed_devices
+    unmeasured = {name: f"it was not measured: {why.rstrip('.')}" for name, why in failed.items()}
     made = [
         *(_decision(one, report, found) for one in report.recommended),
-        *(_no(name, f"it was not measured: {why.rstrip('.')}") for name, why in failed.items()),
+        *(_no(name, why, _gates_on(name, report)) for name, why in unmeasured.items()),
     ]
-    return tuple(made or [_no(None, "no file was measured (bench.enabled = false)")])
+    why = "no file was measured (bench.enabled = false)"
+    return tuple(made or [_no(None, why, report.gates)])
+
+
+def _gates_on(device: str, report: Report) -> list[GateRow]:
+    return [row for row in report.gates if row.device in (None, device)]
 
 
 def _decision(one: Recommended, report: Report, found: Sequence[Measured]) -> Decision:
-    gates = [row for row in report.gates if row.device in (None, one.device)]
+    gates = _gates_on(one.device, report)
     files = list(dict.fromkeys(name for name in (one.fastest, one.smallest) if name))
     rows = [other for other in found if other.row.device == one.device]
     measured = [other for name in files for other in rows if other.row.name == name]
-    if missed := failing(gates):
-        return _no(one.device, _missed(missed))
+    if failing(gates):
+        return _no(one.device, None, gates)
     if not measured:
-        return _no(one.device, one.reason)
+        return _no(one.device, one.reason, gates)
     if one.fastest is None:
         because = unreliable_because([other.row for other in measured])
-        return _no(one.device, f"the latency of {files[0]} is not known, {because}: measure again")
+        why = f"the latency of {files[0]} is not known, {because}: measure again"
+        return _no(one.device, why, gates)
     chosen = measured[0]
     return Decision(
         device=one.device,
@@ -58,17 +65,16 @@ def _decision(one: Recommended, report: Report, found: Sequence[Measured]) -> De
     )
 
 
-def _no(device: str | None, reason: str) -> Decision:
+def _no(device: str | None, why: str | None, gates: Sequence[GateRow]) -> Decision:
+    reason = "; ".join(filter(None, [why, _gates(gates)]))
     return Decision(device=device, ship=False, file=None, reason=reason)
 
 
-def _missed(missed: Sequence[GateRow]) -> str:
-    named = "; ".join(sentence(row) for row in missed[:MOST])
-    more = len(missed) - MOST
-    return named + (f"; and {more} more failed" if more > 0 else "")
-
-
 def _gates(gates: Sequence[GateRow]) -> str:
+    if missed := failing(gates):
+        more = len(missed) - MOST
+        named = "; ".join(sentence(row) for row in missed[:MOST])
+        return named + (f"; and {more} more failed" if more > 0 else "")
     return f"gates: {summary(gates)}" if gates else "no gates are set"
 
 

@@ -65,6 +65,7 @@ def render(
         stages=[_stage(row) for row in report.stages],
         ablation=_ablation(report),
         album=album or {},
+        seen=any(key.startswith("seen ") for key in album or {}),
         data=data.audited(report.dataset.audit),
         per_class=data.per_class(report),
         suspects=data.suspects(report),
