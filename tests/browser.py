@@ -171,10 +171,19 @@ def browser() -> Iterator[Browser]:
             opened.close()
 
 
-def screenshots() -> Path | None:
-    """The folder that a CI job keeps."""
-    folder = os.environ.get("EDGE_DISTILL_SCREENSHOTS")
-    if not folder:
-        return None
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    return Path(folder)
+def faults(chromium: Browser, page: Path) -> dict[str, list[str]]:
+    """What is wrong with a page, by look. `EDGE_DISTILL_SCREENSHOTS`: a folder for its pictures,
+    which a CI job keeps."""
+    kept, found = os.environ.get("EDGE_DISTILL_SCREENSHOTS"), {}
+    for look in LOOKS:
+        chromium.open(page, look)
+        found[look.name] = [
+            *chromium.violations(),
+            *chromium.overflow(),
+            *chromium.fetched(),
+            *chromium.complaints(),
+        ]
+        if kept:
+            Path(kept).mkdir(parents=True, exist_ok=True)
+            chromium.screenshot(Path(kept) / f"{page.stem}-{look.name}.png", look)
+    return {look: several for look, several in found.items() if several}

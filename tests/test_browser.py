@@ -13,10 +13,12 @@ from pipeline.reporting.pages.album import data_uri
 from pipeline.reporting.pages.report import render
 from pipeline.reporting.schema.flip import Flip, Prediction
 from targets.bench import result
-from tests.browser import LOOKS, Browser, Look, browser, screenshots
+from tests.browser import Browser, Look, browser, faults
 from tests.reports import model_row, report, two_formats
 from tests.test_decision import decided, gate
 from tests.test_page import SCALE
+
+pytestmark = pytest.mark.browser
 
 PHONE, DESK = Look(360, dark=False), Look(1280, dark=False)
 
@@ -52,17 +54,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def _faults(chromium: Browser, page: Path) -> dict[str, list[str]]:
-    faults = {}
-    for look in LOOKS:
-        chromium.open(page, look)
-        found = (chromium.violations(), chromium.overflow(), chromium.fetched())
-        faults[look.name] = [*sum(found, []), *chromium.complaints()]
-        if kept := screenshots():
-            chromium.screenshot(kept / f"{page.stem}-{look.name}.png", look)
-    return {look: several for look, several in faults.items() if several}
-
-
 def test_a_planted_fault_of_each_kind_is_found(chromium: Browser, tmp_path: Path) -> None:
     page = tmp_path / "bad.html"
     page.write_text(
@@ -80,13 +71,13 @@ def test_a_planted_fault_of_each_kind_is_found(chromium: Browser, tmp_path: Path
 
 
 def test_the_page_of_a_run_is_accessible_in_every_look(chromium: Browser, run: Path) -> None:
-    assert _faults(chromium, run / "report.html") == {}
+    assert faults(chromium, run / "report.html") == {}
 
 
 def test_a_page_of_photos_gates_and_devices_is_accessible_in_every_look(
     chromium: Browser, made: Path
 ) -> None:
-    assert _faults(chromium, made) == {}
+    assert faults(chromium, made) == {}
 
 
 def test_the_page_of_a_measurement_is_accessible_in_every_look(
@@ -94,7 +85,7 @@ def test_the_page_of_a_measurement_is_accessible_in_every_look(
 ) -> None:
     document = result.read(run / "bench" / "local.json")
     bench.write({"local": document}, {"pi4": "no answer"}, tmp_path / "bench.html")
-    assert _faults(chromium, tmp_path / "bench.html") == {}
+    assert faults(chromium, tmp_path / "bench.html") == {}
 
 
 ROWS = "[...document.querySelectorAll('table')].find(t => t.caption?.textContent === '{}')"

@@ -59,15 +59,15 @@ def test_the_mean_of_a_map_is_the_logit_without_its_bias(model: KerasModel) -> N
     np.testing.assert_allclose(unscaled, logits, atol=1e-4)
 
 
-def test_a_map_is_of_the_predicted_class_and_from_0_to_1() -> None:
+def test_a_map_is_of_the_predicted_class_over_the_others_and_from_0_to_1() -> None:
     features = np.zeros((2, 2, 2, 2), np.float32)
     features[0, 0, 0] = (3, 0)
     features[0, 1, 1] = (1, 0)
-    features[1, 0, 1] = (0, 5)
+    features[1, 0, 1] = (5, 0)
     logits = np.array([[2.0, 1.0], [1.0, 2.0]], np.float32)
-    kernel = np.array([[1.0, 0.0], [0.0, -1.0]], np.float32)
+    kernel = np.array([[-1.0, -3.0], [7.0, 7.0]], np.float32)
     found = activation_maps(lambda raw: [features, logits], np.zeros(2), kernel)
-    np.testing.assert_allclose(found[0], [[1, 0], [0, 1 / 3]], atol=1e-6)
+    np.testing.assert_allclose(found[0], np.array([[1.0, 0.0], [0.0, 1 / 3]]), atol=1e-6)
     assert not found[1].any()
 
 
@@ -89,6 +89,18 @@ def test_the_pictures_that_flipped_have_a_map_beside_them_and_a_bounded_number(
     page = render(made, {"test:0": "data:image/x,0", **found})
     assert page.count('alt="Where the float network looked"') == MOST
     assert "class-activation map" in page
+
+
+def test_the_pictures_with_a_map_are_from_every_pair_of_networks(student: Checkpoint) -> None:
+    first = flips(MOST)
+    other = Prediction(model="c", predicted="boot", confidence=0.5)
+    second = [
+        flip.model_copy(update={"index": MOST + flip.index, "after": other}) for flip in first
+    ]
+    made = report([], flips=[*first, *second])
+    found = activations(made, student, images(2 * MOST), threads=2)
+    assert {f"seen test:{MOST - 1}", f"seen test:{2 * MOST - 1}"}.isdisjoint(found)
+    assert len([key for key in found if int(key.split(":")[1]) >= MOST]) == MOST // 2
 
 
 def test_small_pictures_and_other_data_have_no_map(student: Checkpoint) -> None:

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 @click.option("--html", type=PATH, help="Write the comparison with OTHER as a page to this file.")
 @click.option("--open", "opens", is_flag=True, help="Open the page in your browser.")
 @JSON
-def report(
-    run: Path, other: Path | None, html: Path | None, opens: bool, as_json: bool
-) -> None:
+def report(run: Path, other: Path | None, html: Path | None, opens: bool, as_json: bool) -> None:
     """Show the results of a finished run or of a measurement, or compare two runs.
 
     RUN is the results folder of a run, or the .json file of a measurement. With OTHER, the results

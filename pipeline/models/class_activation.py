@@ -31,9 +31,13 @@ def activation_maps(
     kernel: Maps,
 ) -> Maps:
     """The maps [n, h, w] of the predicted classes, from 0 to 1 each; `kernel` of the dense layer is
-    [channels, classes]. What speaks against the class is 0."""
+    [channels, classes]. What speaks against the class is 0.
+
+    A constant in all logits changes no probability, so that a map is of a class over their mean.
+    """
     features, logits = outputs(raw)
-    weights = kernel[:, logits.argmax(axis=1)]
+    weights = (kernel - kernel.mean(axis=1, keepdims=True))[:, logits.argmax(axis=1)]
     maps = np.maximum(np.einsum("nhwc,cn->nhw", features, weights), 0)
     highest = maps.max(axis=(1, 2), keepdims=True)
-    return np.divide(maps, highest, out=np.zeros_like(maps), where=highest > 0)
+    shares: Maps = np.divide(maps, highest, out=np.zeros_like(maps), where=highest > 0)
+    return shares

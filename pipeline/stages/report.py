@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import datasets
-from pipeline.engine.artifacts import Checkpoint, Exports, QuantizedCheckpoint, Sensitivity, TeacherLogits
+from pipeline.engine.artifacts import (
+    Checkpoint,
+    Exports,
+    QuantizedCheckpoint,
+    Sensitivity,
+    TeacherLogits,
+)
 from pipeline.engine.job import Job
 from pipeline.gates.judging import judged
 from pipeline.gates.runs import measured_in
@@ -36,7 +42,7 @@ from targets.runtimes import distributions
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pipeline.datasets.splits import Dataset
+    from pipeline.datasets.splits import Dataset, Images
     from pipeline.gates.figures import Measured
     from targets.bench.result import BenchResult
 
@@ -81,7 +87,8 @@ def _html(
     from pipeline.reporting.pages import activations, pictures
     from pipeline.reporting.pages.report import render
 
-    images, seen = {}, {}
+    images: dict[str, Images] = {}
+    seen: Mapping[str, str] = {}
     if data is not None and data.input.shape[-1] in (1, 3):
         images = {split.value: samples.images for split, samples in data.splits.items()}
         test = data[Split.TEST].images

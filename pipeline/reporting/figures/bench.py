@@ -44,7 +44,9 @@ def processes(documents: Mapping[str, BenchResult]) -> str | None:
         _legend(drawn.figure)
         time_axis(drawn.axes, "median of a process, µs (log scale)")
         name_axis(drawn.axes, list(models))
-        each = "; ".join(f"{name} {microseconds(row.median_ns)}" for name, (row, _) in models.items())
+        each = "; ".join(
+            f"{name} {microseconds(row.median_ns)}" for name, (row, _) in models.items()
+        )
         drawn.says = f"Median latency of every process, and over processes: {each}."
     return drawn.svg
 

@@ -48,7 +48,9 @@ def latency(rows: Sequence[ModelRow], shipped: str | None = None) -> str:
         time_axis(drawn.axes, "median latency, µs (one query, log scale)")
         _finish(drawn)
         each = "; ".join(f"{r.name} {microseconds(r.median_ns)}, {percent(r.top1)} %" for r in rows)
-        drawn.says = f"{ACCURACY}, against median latency: {each}. {sentence(front, cost='latency')}"
+        drawn.says = (
+            f"{ACCURACY}, against median latency: {each}. {sentence(front, cost='latency')}"
+        )
     return drawn.svg
 
 
@@ -64,7 +66,9 @@ def size(rows: Sequence[ModelRow], shipped: str | None = None) -> str:
         time_axis(drawn.axes, "size of the file, kB (log scale)")
         _finish(drawn)
         each = "; ".join(f"{r.name} {kilobytes(r.size_bytes)}, {percent(r.top1)} %" for r in rows)
-        drawn.says = f"{ACCURACY}, against the size of the file: {each}. {sentence(front, cost='size')}"
+        drawn.says = (
+            f"{ACCURACY}, against the size of the file: {each}. {sentence(front, cost='size')}"
+        )
     return drawn.svg
 
 
@@ -93,9 +97,7 @@ def _size(row: ModelRow) -> Reach:
 def _front(axes: "Axes", front: Front, unit: float) -> None:
     if len(front.on) > 1:
         x, y = [p.cost / unit for p in front.on], [100 * p.accuracy for p in front.on]
-        axes.plot(
-            x, y, drawstyle="steps-post", color=SHOWN, lw=1, ls="--", alpha=0.6, label=FRONT, zorder=1
-        )  # fmt: skip
+        axes.step(x, y, "--", where="post", color=SHOWN, lw=1, alpha=0.6, label=FRONT, zorder=1)
 
 
 def _ring(
@@ -133,8 +135,8 @@ def _marker(number: int) -> str:
 def _mark(axes: "Axes", row: ModelRow, cost: Reach, kind: _Kind, *, area: float) -> None:
     (x, left, right), (y, below, over) = cost, _top1(row)
     colour = ROLES.get(row.role, OTHER_ROLE) if kind.solid else NOT_SHOWN
-    reach = {"xerr": [[left], [right]], "yerr": [[below], [over]]}
-    axes.errorbar(x, y, **reach, color=colour, alpha=0.5, linewidth=1)
+    xerr, yerr = [[left], [right]], [[below], [over]]
+    axes.errorbar(x, y, xerr=xerr, yerr=yerr, color=colour, alpha=0.5, linewidth=1)
     axes.scatter(
         x,
         y,

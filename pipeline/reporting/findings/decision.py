@@ -117,4 +117,5 @@ def _left_out(chosen: Measured, rows: Sequence[Measured]) -> Iterator[str]:
         change = row.accuracy_change
         lost = change is not None and change.gain < 0 and change.p_value <= LEVEL
         if row.precision.startswith("int8") and change is not None and lost:
-            yield f"{row.name} loses {points(-change.gain).lstrip('+')} points against the float student"
+            lost_points = points(-change.gain).removeprefix("+")
+            yield f"{row.name} loses {lost_points} points against the float student"

@@ -1,6 +1,7 @@
 """Where the float student looked, laid over the pictures that flipped."""
 
 from collections.abc import Mapping
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,10 +45,15 @@ def activations(
 
 
 def _shown(report: Report, test: "Images") -> dict[str, Flip]:
-    """The first flips by the key of their picture, each picture once."""
+    """The first flips of each pair of networks and direction in turn, by the key of their picture,
+    each picture once."""
     if test.ndim != 4 or test.shape[3] not in (1, 3) or min(test.shape[1:3]) < LEAST:
         return {}
-    found = {pictures.key(flip): flip for flip in report.flips if flip.split == "test"}
+    groups: dict[tuple[str, bool], list[Flip]] = {}
+    for flip in report.flips:
+        groups.setdefault((flip.after.model, flip.lost), []).append(flip)
+    in_turn = [flip for turn in zip_longest(*groups.values()) for flip in turn if flip is not None]
+    found = {pictures.key(flip): flip for flip in in_turn}
     return dict(list(found.items())[:MOST])
 
 

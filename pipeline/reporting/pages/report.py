@@ -82,7 +82,7 @@ def _plots(rows: Sequence[ModelRow], report: Report) -> dict[str, object]:
     """Accuracy against cost on one device, and which files are on the fronts."""
     device = rows[0].device
     marked = next((one for one in report.recommended if one.device == device), None)
-    name = marked and (marked.fastest or marked.smallest)
+    name = (marked.fastest or marked.smallest) if marked else None
     fronts = {"latency": pareto(tuple(by_latency(rows))), "size": pareto(tuple(by_size(rows)))}
     return {
         "latency": latency(rows, name),
