@@ -45,7 +45,7 @@ def test_what_a_report_does_not_hold_is_not_on_its_page(plain: Report) -> None:
     page = render(plain)
     for absent in ("Ablation", "flips", "worst class", "Scales of", "None"):
         assert absent not in page
-    assert page.count("<svg") == 2
+    assert page.count("<svg") == 3
 
 
 def test_the_page_has_every_step_in_the_words_of_the_table(full: Report) -> None:
@@ -54,7 +54,7 @@ def test_the_page_has_every_step_in_the_words_of_the_table(full: Report) -> None
     for step in full.ablation.steps:
         assert f"<strong>{step.adds}</strong>: {step.words}." in page
     assert "not shown to differ from no change" in page
-    assert page.count("<svg") == 4
+    assert page.count("<svg") == 5
     for fetched in ('src="http', 'href="http'):
         assert fetched not in page
 
@@ -276,7 +276,7 @@ def test_several_devices_have_a_column_and_a_picture_each(plain: Report) -> None
     header, rows = cells(page, "device")
     assert header[:2] == ["device", "model"]
     assert [row[0] for row in rows] == ["local"] * 6 + ["pi4"] * 6
-    assert page.count("<svg") == 3
+    assert page.count("<svg") == 5
 
 
 def test_the_recommendation_comes_first(plain: Report, capsys: pytest.CaptureFixture[str]) -> None:

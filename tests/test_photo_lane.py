@@ -1,4 +1,4 @@
-"""Photos of mixed sizes through every stage: a teacher of 24 pixels, its student of 16."""
+"""Photos of mixed sizes through every stage: a teacher of 32 pixels, its student of 24."""
 
 import json
 from collections.abc import Iterator
@@ -11,19 +11,22 @@ from PIL import Image
 from pipeline import datasets
 from pipeline.datasets.splits import Split
 from pipeline.engine.artifacts import Teacher, TeacherLogits
+from pipeline.reporting.pages.activations import MOST
+from pipeline.reporting.schema.report import read
 from pipeline.teachers.trained import open_checkpoint
 from pipeline.training.augmentation import training_view
 from targets import Classifier
 from targets.formats import sidecar
 from targets.images.preprocessing import Preprocessing
+from tests.browser import browser, faults
 from tests.conftest import Lane
 from tests.kept import Setting, kept
 
 PHOTOS: tuple[Setting, ...] = (
     ("dataset.name", "folder"),
-    ("dataset.size", 16),
+    ("dataset.size", 24),
     ("dataset.fit", "pad"),
-    ("teacher.size", 24),
+    ("teacher.size", 32),
     ("teacher.epochs", 2),
     ("augmentation.shift", 0),
     ("augmentation.crop", 0.5),
@@ -86,7 +89,7 @@ def test_the_logits_are_of_the_same_views_in_the_size_of_the_teacher(
 def test_the_sidecars_say_how_a_photo_becomes_the_input_of_each_network(
     finished_photos: tuple[Lane, Path],
 ) -> None:
-    for name, side in (("teacher", 24), ("student", 16)):
+    for name, side in (("teacher", 32), ("student", 24)):
         found = sidecar.read(finished_photos[1] / "models" / f"{name}.float32.tflite")
         assert found is not None
         assert found.preprocessing == Preprocessing(height=side, width=side, fit="pad")
@@ -108,10 +111,26 @@ def test_the_accuracies_are_those_of_the_deployed_files_on_the_photos(
         assert np.mean(right) == pytest.approx(row["top1"])
 
 
+@pytest.mark.browser
+def test_the_page_shows_where_the_student_looked_and_is_accessible(
+    finished_photos: tuple[Lane, Path], tmp_path: Path
+) -> None:
+    results = finished_photos[1]
+    report, page = read(results / "report.json"), results / "report.html"
+    flipped = {flip.path for flip in report.flips}
+    assert flipped
+    looked = page.read_text("utf-8").count('alt="Where the float network looked"')
+    assert looked == len(report.flips[:MOST]) == len(flipped)
+    with browser() as chromium:
+        photos = tmp_path / "photos.html"
+        photos.write_bytes(page.read_bytes())
+        assert faults(chromium, photos) == {}
+
+
 def test_a_student_of_another_size_has_the_same_teacher_and_logits(
     finished_photos: tuple[Lane, Path],
 ) -> None:
     runner = finished_photos[0].runner(*PHOTOS, ("dataset.size", 20), ("dataset.skip_bad", True))
     steps = {step.name: step for step in runner.plan()}
     assert (steps["teacher"].reused, steps["logits"].reused) == (True, True)
-    assert steps["distill"].reason == "dataset.size 16 → 20"
+    assert steps["distill"].reason == "dataset.size 24 → 20"

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.options import JSON, PATH
+from targets.errors import InputError
+from targets.published import published
 
 if TYPE_CHECKING:
     from pipeline.reporting.schema.report import Report
@@ -15,8 +17,10 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("run", type=PATH)
 @click.argument("other", type=PATH, required=False)
+@click.option("--html", type=PATH, help="Write the comparison with OTHER as a page to this file.")
+@click.option("--open", "opens", is_flag=True, help="Open the page in your browser.")
 @JSON
-def report(run: Path, other: Path | None, as_json: bool) -> None:
+def report(run: Path, other: Path | None, html: Path | None, opens: bool, as_json: bool) -> None:
     """Show the results of a finished run or of a measurement, or compare two runs.
 
     RUN is the results folder of a run, or the .json file of a measurement. With OTHER, the results
@@ -25,17 +29,44 @@ def report(run: Path, other: Path | None, as_json: bool) -> None:
 
     \b
     Example:
-      pipeline report runs/digits
-      pipeline report runs/digits new/digits
+      pipeline report runs/digits --open
+      pipeline report runs/digits new/digits --html comparison.html
     """
     from pipeline.reporting.schema.report import FILE, read
 
+    page = _page(run, other, html, opens=opens)
     if other is not None:
-        _compare(run, other, as_json=as_json)
+        _compare(run, other, as_json=as_json, html=html)
     elif run.suffix == ".json":
         _show_measurement(run, as_json=as_json)
     else:
         show(read(run / FILE), as_json=as_json)
+    if page is not None:
+        _open(page)
+
+
+def _page(run: Path, other: Path | None, html: Path | None, *, opens: bool) -> Path | None:
+    """The page to open, if one is."""
+    if other is None and html is not None:
+        raise InputError(
+            f"--html {html}: is for the comparison with OTHER. The page of a run is "
+            f"{run / 'report.html'}."
+        )
+    if not opens:
+        return None
+    if other is not None and html is None:
+        raise InputError("--open: a comparison has a page with --html FILE. Add it.")
+    page = html or run / "report.html"
+    if html is None and not page.is_file():
+        raise InputError(f"--open: there is no {page}. Give the results folder of a run.")
+    return page
+
+
+def _open(page: Path) -> None:
+    import webbrowser
+
+    if not webbrowser.open(page.absolute().as_uri()):
+        raise InputError(f"--open: no browser was found. Open {page} yourself.")
 
 
 def show(report: "Report", *, as_json: bool) -> None:
@@ -47,12 +78,17 @@ def show(report: "Report", *, as_json: bool) -> None:
         print_report(report)
 
 
-def _compare(run: Path, other: Path, *, as_json: bool) -> None:
+def _compare(run: Path, other: Path, *, as_json: bool, html: Path | None) -> None:
     from pipeline.gates import comparison, runs
     from pipeline.reporting.tables import comparison as tables
     from pipeline.reporting.tables.cells import print_rows
 
     rows = comparison.compared(runs.measured(run), runs.measured(other))
+    if html is not None:
+        from pipeline.reporting.pages.comparison import render
+
+        with published(html, remedy="Choose another --html.") as part:
+            part.write_text(render(rows, first=str(run), second=str(other)), "utf-8")
     if as_json:
         found = [row.model_dump(mode="json") for row in rows]
         click.echo(json.dumps({"schema": "comparison/1", "files": found}, indent=1))

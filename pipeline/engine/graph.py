@@ -76,7 +76,10 @@ STAGES = (
         CONVERTED, BOTH,
     ),
     Stage("bench", bench.run, Measurements, ("convert",), reusable=False),
-    Stage("report", report.run, ReportFiles, ("bench", "logits", "quantize"), reusable=False),
+    Stage(
+        "report", report.run, ReportFiles, ("bench", "logits", "distill", "quantize"),
+        reusable=False,
+    ),
 )  # fmt: skip
 
 NAMES = tuple(stage.name for stage in STAGES)

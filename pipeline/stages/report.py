@@ -9,11 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import datasets
-from pipeline.engine.artifacts import Exports, QuantizedCheckpoint, Sensitivity, TeacherLogits
+from pipeline.engine.artifacts import (
+    Checkpoint,
+    Exports,
+    QuantizedCheckpoint,
+    Sensitivity,
+    TeacherLogits,
+)
 from pipeline.engine.job import Job
 from pipeline.gates.judging import judged
 from pipeline.gates.runs import measured_in
 from pipeline.recipe.schema import Recipe
+from pipeline.reporting.findings.decision import decisions
 from pipeline.reporting.findings.per_class import kept
 from pipeline.reporting.findings.recommendation import recommend
 from pipeline.reporting.findings.sensitivity import note
@@ -33,10 +40,11 @@ from targets.formats import FORMATS
 from targets.runtimes import distributions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from pipeline.datasets.splits import Dataset
+    from pipeline.datasets.splits import Dataset, Images
     from pipeline.gates.figures import Measured
+    from targets.bench.result import BenchResult
 
 TRAINING = ("edge-distill", "tensorflow", "tf-keras", "tensorflow-model-optimization", "numpy")
 
@@ -48,6 +56,7 @@ def run(
     job: Job,
     bench: Measurements,
     logits: TeacherLogits,
+    distill: Checkpoint,
     quantize: QuantizedCheckpoint | None = None,
 ) -> ReportFiles:
     # A run without a bench loads no data set, and so ends at once if all of it is reused.
@@ -55,30 +64,42 @@ def run(
     suspects = () if data is None else _suspects(cfg, data, bench, logits)
     sensitivity = None if quantize is None else quantize.sensitivity
     report = _report(cfg, job, bench, suspects, sensitivity)
-    if data is not None or cfg.gates.any:
-        found = measured_in(bench.folder, report)
-        more = {"gates": tuple(judged(cfg.gates, found)), "flips": _flips(cfg, data, found)}
-        report = report.model_copy(update=more)
-        if data is not None:
-            from pipeline.reporting import samples
+    found = measured_in(bench.folder, report)
+    more = {"gates": tuple(judged(cfg.gates, found)), "flips": _flips(cfg, data, found)}
+    report = report.model_copy(update=more)
+    if data is not None:
+        from pipeline.reporting import samples
 
-            samples.keep(data, found, out)
+        samples.keep(data, found, out)
+    report = report.model_copy(update={"decision": decisions(report, found)})
     (out / FILE).write_text(report.dump(), encoding="utf-8")
     # A file name that is not UTF-8 holds lone surrogates.
-    page = _html(cfg, report, data)
+    documents = {one.row.device: one.document for one in found if one.document and one.row.device}
+    page = _html(cfg, report, data, documents, distill)
     (out / "report.html").write_text(page, encoding="utf-8", errors="backslashreplace")
     return ReportFiles(folder=out)
 
 
-def _html(cfg: Recipe, report: Report, data: "Dataset | None") -> str:
-    from pipeline.reporting.pages import pictures
+def _html(
+    cfg: Recipe,
+    report: Report,
+    data: "Dataset | None",
+    documents: "Mapping[str, BenchResult]",
+    student: Checkpoint,
+) -> str:
+    from pipeline.datasets.splits import Split
+    from pipeline.reporting.pages import activations, pictures
     from pipeline.reporting.pages.report import render
 
-    images = {}
+    images: dict[str, Images] = {}
+    seen: Mapping[str, str] = {}
     if data is not None and data.input.shape[-1] in (1, 3):
         images = {split.value: samples.images for split, samples in data.splits.items()}
+        test = data[Split.TEST].images
+        seen = activations.activations(report, student, test, threads=cfg.threads)
     read = partial(datasets.read_picture, cfg.dataset)
-    return render(report, pictures.album(report, read=read, images=images))
+    album = pictures.album(report, read=read, images=images)
+    return render(report, {**album, **seen}, documents)
 
 
 def _suspects(

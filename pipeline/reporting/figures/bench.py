@@ -15,6 +15,7 @@ from pipeline.reporting.figures.drawing import (
     time_axis,
 )
 from pipeline.reporting.findings.disturbances import note_of
+from pipeline.reporting.formatting import microseconds
 from pipeline.reporting.schema.model_row import reliable
 from targets.bench.result import BenchResult
 from targets.bench.summary import SummaryRow
@@ -43,6 +44,10 @@ def processes(documents: Mapping[str, BenchResult]) -> str | None:
         _legend(drawn.figure)
         time_axis(drawn.axes, "median of a process, µs (log scale)")
         name_axis(drawn.axes, list(models))
+        each = "; ".join(
+            f"{name} {microseconds(row.median_ns)}" for name, (row, _) in models.items()
+        )
+        drawn.says = f"Median latency of every process, and over processes: {each}."
     return drawn.svg
 
 

@@ -8,6 +8,8 @@ from pipeline.reporting.schema.per_class import PerClass
 CELL, TOP, RIGHT, WRONG = 30, 12, "#1f77b4", "#d9730d"
 LETTER = 6.2
 """Width of a letter of a name, in units of the picture."""
+LARGEST = 1.5
+"""Times the units of the picture, in pixels of the page."""
 LONGEST = 18
 """Letters of a name that are shown."""
 
@@ -19,9 +21,17 @@ def matrix(one: PerClass, classes: Sequence[str]) -> str:
     side = edge + CELL * len(names) + TOP
     cells = "".join([*_names(names, edge), *_cells(one, classes, edge)])
     return (
-        f'<svg viewBox="0 0 {side:.0f} {side:.0f}" fill="currentColor" font-size="11" role="img" '
-        f'aria-label="Confusion matrix of {escape(one.model)}">{cells}</svg>'
+        f'<svg viewBox="0 0 {side:.0f} {side:.0f}" style="max-width: {LARGEST * side:.0f}px" '
+        f'fill="currentColor" font-size="11" role="img" '
+        f'aria-label="Confusion matrix of {escape(one.model)}: {_says(one, classes)}">{cells}</svg>'
     )
+
+
+def _says(one: PerClass, classes: Sequence[str]) -> str:
+    """The most frequent errors; all are in the table of classes."""
+    wrong = sorted((cell for cell in one.confusion if cell[0] != cell[1]), key=lambda c: -c[2])
+    named = [f"{classes[a]} predicted as {classes[b]} {count} times" for a, b, count in wrong[:3]]
+    return escape("; ".join(named) or "no errors")
 
 
 def _names(names: Sequence[str], edge: float) -> Iterator[str]:

@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ class Picture:
     svg: str
     figure: "Figure"
     axes: "Axes"
+    says: str = ""
+    """What one sees, for those who do not."""
 
 
 @contextmanager
@@ -52,11 +55,21 @@ def picture(name: str, height: float, columns: int = 1) -> Iterator[Picture]:
         text = io.StringIO()
         drawn.figure.savefig(text, format="svg", metadata={"Date": None}, transparent=True)
         plt.close(drawn.figure)
-    svg = text.getvalue()
-    svg = re.sub(r' width="[^"]*" height="[^"]*"', "", svg[svg.index("<svg") :], count=1)
+    drawn.svg = _inline(text.getvalue(), drawn.says or name)
+
+
+def _inline(svg: str, says: str) -> str:
+    """The picture as a part of a page: in its width, its colours, and with no id of its own."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, count=1, flags=re.DOTALL)
+    svg = re.sub(r' width="[^"]*" height="[^"]*"', "", svg, count=1)
+    # The groups of every picture have the same ids, which a page may have once.
+    used = set(re.findall(r"#([\w-]+)", svg))
+    svg = re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", svg)
     # Black follows the page's text colour, which is light on a dark page.
     svg = re.sub(f"#000000|{SHOWN}", "currentColor", svg)
-    drawn.svg = svg.replace("<svg ", '<svg fill="currentColor" ', 1)
+    label = f'role="img" aria-label="{escape(says)}" fill="currentColor"'
+    return svg.replace("<svg ", f"<svg {label} ", 1)
 
 
 def time_axis(axes: "Axes", label: str) -> None:

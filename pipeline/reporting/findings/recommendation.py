@@ -115,7 +115,8 @@ def _choice(
 ) -> list[str]:
     size = formatting.kilobytes(smallest.row.size_bytes)
     if fastest is None:
-        return [f"smallest: {smallest.name} {size}", f"fastest: not known, {_why(kept)}"]
+        because = unreliable_because([file.row for file in kept])
+        return [f"smallest: {smallest.name} {size}", f"fastest: not known, {because}"]
     time = formatting.microseconds(fastest.median_ns)
     if equals:
         names = ", ".join(file.name for file in equals)
@@ -135,9 +136,9 @@ def _trade(smallest: Candidate, fastest: Candidate) -> str:
     return f", {smallest.name} takes {formatting.times(ratio)} that time"
 
 
-def _why(kept: Sequence[Candidate]) -> str:
+def unreliable_because(rows: Sequence[ModelRow]) -> str:
     """Return why no time is reliable, as a clause."""
-    notes = {file.row.note for file in kept}
+    notes = {row.note for row in rows}
     if "emulated" in notes:
         return "because the device is emulated"
     if "disturbed" in notes:

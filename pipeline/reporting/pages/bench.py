@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.reporting.figures.bench import processes
+from pipeline.reporting.figures.distributions import quantiles
 from pipeline.reporting.findings import disturbances
 from pipeline.reporting.pages import templates
 from pipeline.reporting.tables import bench as table
@@ -23,5 +24,10 @@ def write(documents: table.Documents, failed: Mapping[str, str], path: Path) -> 
         disturbances_header=disturbances.HEADER,
         disturbances=templates.disturbance_rows(timings),
         plot=processes(documents),
+        latencies={
+            name: plot
+            for name, document in documents.items()
+            if (plot := quantiles(name, document)) is not None
+        },
     )
     path.write_text(page, encoding="utf-8")

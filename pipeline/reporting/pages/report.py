@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 from pipeline.reporting.figures import ablation as ablation_figures
-from pipeline.reporting.figures.models import bought, latency
+from pipeline.reporting.figures.distributions import quantiles
+from pipeline.reporting.figures.models import bought, latency, size
 from pipeline.reporting.findings import disturbances, headline
 from pipeline.reporting.findings.chance import chance
+from pipeline.reporting.findings.pareto import by_latency, by_size, pareto, sentence
 from pipeline.reporting.formatting import NOT_MEASURED, count, percent
 from pipeline.reporting.pages import data, templates
 from pipeline.reporting.schema.model_row import ModelRow
@@ -21,13 +23,19 @@ from pipeline.reporting.tables.cells import Table
 from pipeline.reporting.tables.gates import gates, summary
 from pipeline.reporting.tables.models import models
 from pipeline.reporting.tables.sensitivity import layers
+from targets.bench.result import BenchResult
 from targets.formats.record import Parity
 
 Cells = tuple[str, ...]
 
 
-def render(report: Report, album: Mapping[str, str] | None = None) -> str:
-    """The page; `album`: the data URIs of the pictures on it, `pages.pictures.album`."""
+def render(
+    report: Report,
+    album: Mapping[str, str] | None = None,
+    documents: Mapping[str, BenchResult] | None = None,
+) -> str:
+    """The page; `album`: the data URIs of the pictures on it, `pages.pictures.album`; `documents`:
+    the measurements with their raw samples, by device."""
     measured = report.measured
     header, rows = models(report)
     return templates.render(
@@ -39,7 +47,8 @@ def render(report: Report, album: Mapping[str, str] | None = None) -> str:
             for row in measured
             if row.precision == "int8" and not row.is_teacher
         ],
-        plots={device: latency(rows) for device, rows in _by_device(measured).items()},
+        plots={device: _plots(rows, report) for device, rows in _by_device(measured).items()},
+        latencies=_latencies(documents or {}),
         bought=bought(measured) if len(measured) > 1 else None,
         header=header,
         rows=rows,
@@ -56,6 +65,7 @@ def render(report: Report, album: Mapping[str, str] | None = None) -> str:
         stages=[_stage(row) for row in report.stages],
         ablation=_ablation(report),
         album=album or {},
+        seen=any(key.startswith("seen ") for key in album or {}),
         data=data.audited(report.dataset.audit),
         per_class=data.per_class(report),
         suspects=data.suspects(report),
@@ -66,6 +76,24 @@ def render(report: Report, album: Mapping[str, str] | None = None) -> str:
 def _where(row: ModelRow, report: Report) -> str:
     several = len(report.environment.devices) > 1
     return f"{row.name} on {row.device}" if several else row.name
+
+
+def _plots(rows: Sequence[ModelRow], report: Report) -> dict[str, object]:
+    """Accuracy against cost on one device, and which files are on the fronts."""
+    device = rows[0].device
+    marked = next((one for one in report.recommended if one.device == device), None)
+    name = (marked.fastest or marked.smallest) if marked else None
+    fronts = {"latency": pareto(tuple(by_latency(rows))), "size": pareto(tuple(by_size(rows)))}
+    return {
+        "latency": latency(rows, name),
+        "size": size(rows, name),
+        "fronts": [sentence(front, cost=cost) for cost, front in fronts.items()],
+    }
+
+
+def _latencies(documents: Mapping[str, BenchResult]) -> dict[str, str]:
+    plots = {device: quantiles(device, document) for device, document in documents.items()}
+    return {device: plot for device, plot in plots.items() if plot}
 
 
 def _by_device(rows: Sequence[ModelRow]) -> dict[str, list[ModelRow]]:

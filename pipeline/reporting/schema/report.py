@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, JsonValue, field_validator
 from pipeline.datasets.audit.schema import Audit
 from pipeline.engine.artifacts import DatasetSummary, Sensitivity
 from pipeline.reporting.schema.ablation import Ablation
+from pipeline.reporting.schema.decision import Decision
 from pipeline.reporting.schema.flip import Flip
 from pipeline.reporting.schema.gate import GateRow
 from pipeline.reporting.schema.label_suspect import LabelSuspect
@@ -143,6 +144,8 @@ class Report(Part):
     wall_s: float
     stages: tuple[StageRow, ...]
     dataset: DatasetUsed
+    decision: tuple[Decision, ...] = ()
+    """For each device, whether a file may be shipped."""
     recommended: tuple[Recommended, ...] = ()
     models: tuple[ModelRow, ...]
     """A row per device and model."""

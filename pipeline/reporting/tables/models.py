@@ -79,6 +79,8 @@ def _verdict(row: ModelRow) -> str:
 
 def print_report(report: Report) -> None:
     """What the command line shows of a report, to stdout."""
+    for decision in report.decision:
+        print(f"{decision.verdict}: {decision.reason}")
     for one in report.recommended:
         print(f"recommended on {one.device}: {one.reason}")
     print_rows(*models(report))
