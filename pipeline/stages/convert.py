@@ -1,12 +1,13 @@
 """Write the requested files, each proved by the exporter; all are delivered, or none."""
 
 import shutil
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.engine.artifacts import Checkpoint, DatasetSummary, Exports, Teacher
 from pipeline.engine.job import Job
+from pipeline.export.confidence import fitted, with_probabilities
 from pipeline.export.exporter import (
     Exporter,
     Network,
@@ -18,6 +19,7 @@ from pipeline.export.exporter import (
 from pipeline.recipe.schema import ConvertConfig
 from targets.errors import ConversionError, DeviceError, ProofError
 from targets.formats import FORMATS, sidecar
+from targets.formats.confidence import Confidence
 from targets.formats.contract import ServingFunction
 from targets.formats.precisions import PRECISIONS
 from targets.formats.record import ExportedModel
@@ -57,11 +59,15 @@ def run(
     exporter = _exporter(cfg, folder, job, data)
     requested = _requested(cfg, _teacher(teacher, opened, teacher_data), networks)
     files = export_all(requested, exporter, optional=() if teacher.asked is None else ("teacher",))
+    confidence = _confidence(files, data, job)
+    if cfg.probabilities:
+        files = [_with_probabilities(f, out, confidence, data, teacher_data, job) for f in files]
     models = [file.record for file in files]
     if opened.adapter is not None:
         models.append(_user_file(teacher, opened, teacher_data, folder))
     for model in models:
-        _describe(out / model.file, model, teacher_data if model.role == "teacher" else data)
+        of = teacher_data if model.role == "teacher" else data
+        _describe(out / model.file, model, of, confidence.get(model.name))
     return Exports(
         folder=out,
         input=data.input,
@@ -70,6 +76,7 @@ def run(
         parity=tuple(row for file in files for row in file.parity),
         scales=tuple(row for file in files if _in_scale_table(file, cfg) for row in file.scales),
         processors=tuple(row for file in files for row in file.processors),
+        confidence=confidence,
         teacher_logits=_precomputed(opened, models, teacher_data, out),
     )
 
@@ -190,7 +197,42 @@ def _not_proved(files: Sequence[ProvedFile], refused: Sequence[Refused]) -> Proo
     )
 
 
-def _describe(path: Path, model: ExportedModel, data: "Dataset") -> None:
+def _confidence(files: Sequence[ProvedFile], data: "Dataset", job: Job) -> dict[str, Confidence]:
+    """What is fitted on the files' logits for the validation split, by their names."""
+    from pipeline.datasets.splits import Split
+
+    labels, config = data[Split.VAL].labels, job.recipe.confidence
+    found = {
+        file.record.name: fitted(file.outputs, labels, classes=data.classes, config=config)
+        for file in files
+    }
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def _with_probabilities(
+    file: ProvedFile,
+    out: Path,
+    confidence: Mapping[str, Confidence],
+    data: "Dataset",
+    teacher_data: "Dataset",
+    job: Job,
+) -> ProvedFile:
+    """After all files are proved: a file of one format may be made from that of another."""
+    record = file.record
+    if record.name not in confidence:
+        return file
+    return with_probabilities(
+        file,
+        out / record.file,
+        temperature=confidence[record.name].temperature,
+        samples=_samples(teacher_data if record.role == "teacher" else data).comparison,
+        scratch=job.scratch,
+    )
+
+
+def _describe(
+    path: Path, model: ExportedModel, data: "Dataset", confidence: Confidence | None
+) -> None:
     """Write the sidecar of a file, which takes the images of `data`."""
     sidecar.write(
         path,
@@ -198,6 +240,7 @@ def _describe(path: Path, model: ExportedModel, data: "Dataset") -> None:
         classes=data.classes,
         input=data.input,
         preprocessing=data.preprocessing,
+        confidence=confidence,
     )
 
 

@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from pipeline.reporting.figures import ablation as ablation_figures
+from pipeline.reporting.figures import confidence as confidence_figures
 from pipeline.reporting.figures.models import bought, latency
+from pipeline.reporting.findings import confidence as findings
 from pipeline.reporting.findings import disturbances, headline
 from pipeline.reporting.findings.chance import chance
 from pipeline.reporting.formatting import NOT_MEASURED, count, percent
@@ -18,6 +20,7 @@ from pipeline.reporting.schema.report import (
 )
 from pipeline.reporting.tables import ablation as ablation_tables
 from pipeline.reporting.tables.cells import Table
+from pipeline.reporting.tables.confidence import confidence
 from pipeline.reporting.tables.gates import gates, summary
 from pipeline.reporting.tables.models import models
 from pipeline.reporting.tables.sensitivity import layers
@@ -55,6 +58,7 @@ def render(report: Report, album: Mapping[str, str] | None = None) -> str:
         verdicts=summary(report.gates),
         stages=[_stage(row) for row in report.stages],
         ablation=_ablation(report),
+        confidence=_confidence(report),
         album=album or {},
         data=data.audited(report.dataset.audit),
         per_class=data.per_class(report),
@@ -78,6 +82,20 @@ def _by_device(rows: Sequence[ModelRow]) -> dict[str, list[ModelRow]]:
 def _sensitivity(report: Report) -> Table | None:
     found = report.sensitivity
     return layers(found) if found and found.layers else None
+
+
+def _confidence(report: Report) -> dict[str, object] | None:
+    row = findings.drawn(report)
+    if row is None:
+        return None
+    return {
+        "model": row.model,
+        "sentences": list(findings.sentences(row)),
+        "reliability": confidence_figures.reliability(row),
+        "risk": confidence_figures.risk(row),
+        "table": confidence(report.confidence),
+        "level": row.level,
+    }
 
 
 def _parity(row: Parity) -> Cells:
