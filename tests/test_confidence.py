@@ -1,5 +1,6 @@
 """Temperature and thresholds on made-up samples with known probabilities."""
 
+import html
 from math import log
 
 import numpy as np
@@ -9,8 +10,10 @@ import pytest
 from pipeline.export.confidence import fitted
 from pipeline.recipe.schema import ConfidenceConfig
 from pipeline.reporting.confidence_rows import confidence_rows
+from pipeline.reporting.pages.report import render
 from targets.evaluation import coverage, metrics, temperature, thresholds
 from targets.formats.confidence import Confidence
+from tests.reports import cells, model_row, report
 
 Logits = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
@@ -190,3 +193,23 @@ def test_the_row_of_a_file_has_what_its_thresholds_do_on_the_test_split() -> Non
     nothing = about.model_copy(update={"threshold": None})
     (row,) = confidence_rows({"a": logits}, labels, {"a": nothing}, device="local")
     assert row.selection is None
+
+
+def test_the_page_shows_the_file_that_is_recommended_and_says_what_was_not_fitted() -> None:
+    logits, labels = samples(200, factor=3)
+    about = Confidence(
+        temperature=1.0, temperature_note="every validation sample is right", precision=0.9,
+        level=0.95, validation_samples=60,
+    )  # fmt: skip
+    names = ("student.int8.tflite", "student.int8.onnx")
+    rows = confidence_rows(
+        dict.fromkeys(names, logits), labels, dict.fromkeys(names, about), device="local"
+    )
+    advice = {"device": "local", "fastest": None, "smallest": names[1], "reason": "it is small"}
+    made = report([model_row(name) for name in names], confidence=rows, recommended=[advice])
+    page = html.unescape(render(made))
+    assert "<strong>student.int8.onnx</strong>: The temperature is 1 and not fitted: every" in page
+    assert "No threshold promises a precision of 90 %" in page
+    header, table = cells(page, "file")
+    assert dict(zip(header, table[0], strict=True))["coverage %"] == "-"
+    assert "<h2>Confidence</h2>" not in render(report([model_row(name) for name in names]))

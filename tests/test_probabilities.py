@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from targets.digest import file_sha256
 from targets.errors import InputError, ProofError
 from targets.evaluation.temperature import probabilities
 from targets.formats import FORMATS, sidecar
+from targets.formats.confidence import Confidence
 from targets.prediction.loaded import LoadedModel
 from tests.conftest import Lane
 from tests.picture_models import CLASSES, delivered, describe, photo
@@ -87,8 +89,12 @@ def test_a_file_with_other_logits_than_in_its_proof_is_refused(
     proved = ProvedFile(
         record=record, parity=(), outputs=logits_of(path, kind, RAW, tmp_path) + 1, source=None
     )
+    about = Confidence(temperature=2.0, precision=0.9, level=0.95, validation_samples=40)
+    proved = replace(proved, record=record.model_copy(update={"file": path.name}))
+    where = {"folder": tmp_path, "scratch": tmp_path}
+    assert with_probabilities({}, proved, samples=RAW, **where) == proved
     with pytest.raises(ProofError, match=r"other logits than without it.*convert\.probabilities"):
-        with_probabilities(proved, path, temperature=2.0, samples=RAW, scratch=tmp_path)
+        with_probabilities({path.name: about}, proved, samples=RAW, **where)
 
 
 def output(name: str) -> Tensor:
@@ -134,7 +140,9 @@ def test_a_run_leaves_two_outputs_and_says_what_they_are_worth(
     assert "<h2>Confidence</h2>" in page
     before = {p.name: p.stat().st_size for p in (finished.out / "tiny" / "models").iterdir()}
     after = {p.name: p.stat().st_size for p in (results / "models").iterdir()}
-    assert all(after[name] > before[name] for name in after)
+    models = [name for name in after if not name.endswith(".json")]
+    assert len(models) == 3
+    assert all(after[name] > before[name] for name in models)
 
 
 def test_a_picture_below_the_threshold_is_unknown(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """The confidence of a file: fitted on its own logits for the validation split, after its proof."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,10 +47,30 @@ def fitted(
     )
 
 
+def fit_all(
+    files: Sequence[ProvedFile],
+    labels: Labels,
+    *,
+    classes: Sequence[str],
+    config: ConfidenceConfig,
+) -> dict[str, Confidence]:
+    """By the names of the files, whose `outputs` are for the samples of `labels`."""
+    found = {
+        file.record.name: fitted(file.outputs, labels, classes=classes, config=config)
+        for file in files
+    }
+    return {name: one for name, one in found.items() if one is not None}
+
+
 def with_probabilities(
-    file: ProvedFile, path: Path, *, temperature: float, samples: Raw, scratch: Path
+    confidence: Mapping[str, Confidence],
+    file: ProvedFile,
+    *,
+    folder: Path,
+    samples: Raw,
+    scratch: Path,
 ) -> ProvedFile:
-    """Append the output of calibrated probabilities to the file in `path`.
+    """Append the output of calibrated probabilities to the file, if it has a temperature.
 
     Raises `ProofError` where its logits for `samples` are then others than in its own proof, or the
     probabilities not theirs.
@@ -58,7 +78,10 @@ def with_probabilities(
     from targets.bench.plan import logits_of
     from targets.evaluation.temperature import probabilities
 
-    kind = file.record.format
+    if file.record.name not in confidence:
+        return file
+    path, kind = folder / file.record.file, file.record.format
+    temperature = confidence[file.record.name].temperature
     FORMATS[kind].add_probabilities(path, temperature=temperature)
     logits, shares = (
         logits_of(path, kind, samples, scratch, output_index=index) for index in (0, 1)

@@ -1,13 +1,14 @@
 """Write the requested files, each proved by the exporter; all are delivered, or none."""
 
 import shutil
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.engine.artifacts import Checkpoint, DatasetSummary, Exports, Teacher
 from pipeline.engine.job import Job
-from pipeline.export.confidence import fitted, with_probabilities
+from pipeline.export.confidence import fit_all, with_probabilities
 from pipeline.export.exporter import (
     Exporter,
     Network,
@@ -46,8 +47,12 @@ def run(
 
     The results of a run are delivered as a whole: its table and its gates compare all files.
     """
+    from pipeline.datasets.splits import Split
     from pipeline.teachers.stored import open_stored
     from pipeline.training import session
+
+    def data_of(model: ExportedModel) -> "Dataset":
+        return teacher_data if model.role == "teacher" else data
 
     session.start(seed=job.recipe.seed, threads=job.recipe.threads)
     data, teacher_data, folder = job.dataset(), job.teacher_dataset(), out / "models"
@@ -59,15 +64,16 @@ def run(
     exporter = _exporter(cfg, folder, job, data)
     requested = _requested(cfg, _teacher(teacher, opened, teacher_data), networks)
     files = export_all(requested, exporter, optional=() if teacher.asked is None else ("teacher",))
-    confidence = _confidence(files, data, job)
-    if cfg.probabilities:
-        files = [_with_probabilities(f, out, confidence, data, teacher_data, job) for f in files]
+    labels = data[Split.VAL].labels
+    confidence = fit_all(files, labels, classes=data.classes, config=job.recipe.confidence)
+    if cfg.probabilities:  # after all proofs: a file may be made from that of another format
+        append = partial(with_probabilities, confidence, folder=out, scratch=job.scratch)
+        files = [append(file, samples=data_of(file.record)[Split.VAL].images) for file in files]
     models = [file.record for file in files]
     if opened.adapter is not None:
         models.append(_user_file(teacher, opened, teacher_data, folder))
     for model in models:
-        of = teacher_data if model.role == "teacher" else data
-        _describe(out / model.file, model, of, confidence.get(model.name))
+        _describe(out / model.file, model, data_of(model), confidence.get(model.name))
     return Exports(
         folder=out,
         input=data.input,
@@ -194,39 +200,6 @@ def _not_proved(files: Sequence[ProvedFile], refused: Sequence[Refused]) -> Proo
         "trained is kept, and the same command with other --target or --set convert.precisions "
         f"goes on from there. Proved: {proved}. Not proved:\n- "
         + "\n- ".join(str(file.error) for file in refused)
-    )
-
-
-def _confidence(files: Sequence[ProvedFile], data: "Dataset", job: Job) -> dict[str, Confidence]:
-    """What is fitted on the files' logits for the validation split, by their names."""
-    from pipeline.datasets.splits import Split
-
-    labels, config = data[Split.VAL].labels, job.recipe.confidence
-    found = {
-        file.record.name: fitted(file.outputs, labels, classes=data.classes, config=config)
-        for file in files
-    }
-    return {name: one for name, one in found.items() if one is not None}
-
-
-def _with_probabilities(
-    file: ProvedFile,
-    out: Path,
-    confidence: Mapping[str, Confidence],
-    data: "Dataset",
-    teacher_data: "Dataset",
-    job: Job,
-) -> ProvedFile:
-    """After all files are proved: a file of one format may be made from that of another."""
-    record = file.record
-    if record.name not in confidence:
-        return file
-    return with_probabilities(
-        file,
-        out / record.file,
-        temperature=confidence[record.name].temperature,
-        samples=_samples(teacher_data if record.role == "teacher" else data).comparison,
-        scratch=job.scratch,
     )
 
 
