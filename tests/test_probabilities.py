@@ -66,16 +66,14 @@ def test_a_second_output_changes_no_logit_and_no_count_of_operators(
     describe(path, classes="abc", shape=(12, 12, 1), fit="crop")
     confident(path, temperature=1.7)
     found = [Classifier(path).classified(one, top=3) for one in RAW[:9]]
-    ours = [[score.probability for score in sorted(one.top, key=by_index)] for one in found]
+    ours = [
+        [score.probability for score in sorted(one.top, key=lambda s: s.index)] for one in found
+    ]
     np.testing.assert_allclose(ours, shares[:9], atol=1e-6)
     sidecar.path_of(path).unlink()  # a file of someone else
     assert [one["name"] for one in LoadedModel(path).outputs] == ["logits", "probabilities"]
     foreign = Classifier(path, scale=1 if "float32" in name else None)
     assert foreign.logits(RAW[:9]).tobytes() == before[:9].tobytes()
-
-
-def by_index(score: object) -> int:
-    return getattr(score, "index")  # noqa: B009
 
 
 def test_a_file_with_other_logits_than_in_its_proof_is_refused(

@@ -44,8 +44,10 @@ def _bins(
     counts = [one.samples for one in found.reliability]
     areas = [SMALLEST + LARGEST * count / sum(counts) for count in counts]
     label = f"{name}: ECE {100 * found.ece:.2f} %"
-    for count, *at in zip(counts, x, y, strict=True):
-        axes.annotate(f"{count:,}", at, aside, textcoords="offset points", size=7, color=colour)
+    for count, left, up in zip(counts, x, y, strict=True):
+        axes.annotate(
+            f"{count:,}", (left, up), aside, textcoords="offset points", size=7, color=colour
+        )
     axes.plot(x, y, color=colour, lw=1, alpha=0.6)
     axes.scatter(x, y, s=areas, c=colour, marker=marker, alpha=0.75, edgecolors="none", label=label)
 
