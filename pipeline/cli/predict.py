@@ -54,6 +54,9 @@ def predict(as_json: bool, **options: object) -> int:
     no option: the .json beside it says how pictures become its input. Options from --labels to
     --output-name describe any other .tflite or .onnx file.
 
+    Probabilities are calibrated where the .json has a temperature. A picture whose class is less
+    probable than the threshold there is marked unknown.
+
     Where folders have the names of classes, the accuracy is shown, and wrong ones come first.
     Files that cannot be read are listed at the end, and the exit code is then 2.
 
@@ -98,7 +101,7 @@ def _predict(options: Options, *, as_json: bool) -> int:
         digest = file_sha256(classifier.path)
         click.echo(json.dumps(predictions.document(results, classifier, sha256=digest)))
     else:
-        predictions.print_predictions(results, classifier.classes)
+        predictions.print_predictions(results, classifier.classes, classifier.confidence)
     click.echo(predictions.speed(results, classifier.runtime), err=True)
     if listing.skipped:
         click.echo(f"other files in the folders, skipped: {listing.skipped:,}", err=True)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.models.network import NetworkSpec
 from pipeline.recipe.schema import TeacherConfig
+from targets.formats.confidence import Confidence
 from targets.formats.input_spec import InputSpec
 from targets.formats.record import ExportedModel, Parity, ProcessorProof, ScaleRow
 
@@ -159,6 +160,8 @@ class Exports(Artifact):
     """Every quantized tensor of the int8 TFLite file beside that of the ONNX file."""
     processors: tuple[ProcessorProof, ...] = ()
     """Proofs of both int8 files on this processor and on each of `convert.prove_on`."""
+    confidence: dict[str, Confidence] = Field(default_factory=dict)
+    """Name of a model -> its temperature and thresholds, which its sidecar holds too."""
     teacher_logits: str | None = None
     """Logits of a teacher without a file to measure: name of a .npy [test images, classes]."""
 

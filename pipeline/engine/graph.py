@@ -72,7 +72,8 @@ STAGES = (
         (*DATASET, *STUDENT, *QAT_LOSS),
     ),
     Stage(
-        "convert", convert.run, Exports, ("teacher", "distill", "quantize"), ("dataset",),
+        "convert", convert.run, Exports, ("teacher", "distill", "quantize"),
+        ("dataset", "confidence"),
         CONVERTED, BOTH,
     ),
     Stage("bench", bench.run, Measurements, ("convert",), reusable=False),

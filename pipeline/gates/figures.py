@@ -163,21 +163,32 @@ def _worst_class(one: Measured) -> Figure:
     )
 
 
-def _calibration(one: Measured) -> Figure:
+def _ece(one: Measured) -> Figure:
+    shares = one.paired().models[one.row.name].confidence
+    if not shares:
+        raise SkippedError("single scores have no calibration error here")
+    return _calibration(np.array(shares), one.right())
+
+
+def _calibrated_ece(one: Measured) -> Figure:
+    shares = one.paired().models[one.row.name].calibrated
+    if not shares:
+        raise SkippedError("the file has no temperature")
+    return _calibration(np.array(shares), one.right())
+
+
+def _calibration(shares: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> Figure:
     """ECE, and the reach of chance: what a calibrated network with these confidences would have.
 
     ECE grows with the noise of its bins, so that its bootstrap interval misses the true value.
     """
-    shares = np.array(one.paired().models[one.row.name].confidence)
-    if not len(shares):
-        raise SkippedError("single scores have no calibration error here")
     random = np.random.default_rng(0)
     chance = [
         metrics.calibration_error(shares, random.random(len(shares)) < shares)
         for _ in range(RESAMPLES)
     ]
     reach = float(np.quantile(chance, LEVEL))
-    value = metrics.calibration_error(shares, one.right())
+    value = metrics.calibration_error(shares, right)
     return Figure(value=value, low=max(0.0, value - reach), high=min(1.0, value + reach))
 
 
@@ -258,7 +269,8 @@ FIGURES: Mapping[str, Callable[[Measured], Figure]] = {
     "drop_vs_float": lambda one: drop(one.right(one.float_student()), one.right()),
     "negative_flips": lambda one: share(one.right(one.source()) & ~one.right()),
     "worst_class_drop": _worst_class,
-    "ece": _calibration,
+    "ece": _ece,
+    "calibrated_ece": _calibrated_ece,
     "median_ms": lambda one: _latency(one, block_median),
     "p90_ms": lambda one: _latency(one, block_p90),
     "size_kb": lambda one: Figure.fact(one.row.size_bytes / 1000),

@@ -32,6 +32,7 @@ KINDS: Mapping[str, Kind] = {
     "negative_flips": Kind(at_least=False, unit="%"),
     "worst_class_drop": Kind(at_least=False, unit="points"),
     "ece": Kind(at_least=False, unit="%"),
+    "calibrated_ece": Kind(at_least=False, unit="%"),
     "median_ms": Kind(at_least=False, unit="ms"),
     "p90_ms": Kind(at_least=False, unit="ms"),
     "size_kb": Kind(at_least=False, unit="kB", per_device=False),
@@ -62,7 +63,9 @@ class Limits(Section):
     worst_class_drop: Share | None = None
     """Largest loss of a class's accuracy, against the same network as `negative_flips`."""
     ece: Share | None = None
-    """Largest expected calibration error."""
+    """Largest expected calibration error of softmax(logits)."""
+    calibrated_ece: Share | None = None
+    """The same of the calibrated probabilities, softmax(logits / temperature)."""
     median_ms: Positive | None = None
     p90_ms: Positive | None = None
     """Largest median over processes of each process's 90th percentile."""

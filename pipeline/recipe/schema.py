@@ -256,6 +256,9 @@ class ConvertConfig(Section):
     """Kinds of processor that are emulated (qemu-user-static) to show that both int8 files give the
     same labels there: x86-sse4, x86-avx2, aarch64."""
 
+    probabilities: bool = False
+    """A second output, `probabilities`, behind the logits: softmax(logits / temperature)."""
+
     @model_validator(mode="after")
     def _proof_has_two_files(self) -> Self:
         int8 = any(PRECISIONS[name].int8 for name in self.precisions)
@@ -276,6 +279,16 @@ class ConvertConfig(Section):
                         f"{target} cannot be {precision}; it can be: {', '.join(held)}"
                     )
         return self
+
+
+class ConfidenceConfig(Section):
+    """When a prediction is too unsure to be used: `targets.evaluation.thresholds`."""
+
+    precision: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    """Wanted share of right ones among the predictions that are not `unknown`."""
+    per_class: bool = False
+    """A threshold for each predicted class that has enough validation samples; the others keep the
+    common one."""
 
 
 class BenchConfig(Section):
@@ -349,6 +362,7 @@ class Recipe(Section):
     distill: DistillConfig = DistillConfig()
     quantize: QuantizeConfig = QuantizeConfig()
     convert: ConvertConfig = ConvertConfig()
+    confidence: ConfidenceConfig = ConfidenceConfig()
     bench: BenchConfig = Field(default_factory=lambda: BenchConfig.model_validate({}))
     ablation: AblationConfig = AblationConfig()
     gates: Gates = Gates()

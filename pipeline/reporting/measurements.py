@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import Field
 
 from pipeline.engine.artifacts import Artifact
+from pipeline.reporting.schema.confidence import ConfidenceRow
 from pipeline.reporting.schema.label_suspect import LabelSuspect
 from pipeline.reporting.schema.model_row import ModelRow
 from pipeline.reporting.schema.per_class import PerClass
@@ -28,6 +29,8 @@ class Measurements(Artifact):
     """Every file, on the first device that was measured."""
     label_suspects: tuple[LabelSuspect, ...] = ()
     """Test samples."""
+    confidence: tuple[ConfidenceRow, ...] = ()
+    """Every file with a temperature, on the first device that was measured."""
     notes: tuple[str, ...] = ()
     """What a reader of the accuracies must know: `findings.notes`."""
 

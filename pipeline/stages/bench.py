@@ -10,9 +10,12 @@ from pipeline.engine.artifacts import Exports
 from pipeline.engine.job import Job
 from pipeline.recipe.schema import BenchConfig
 from pipeline.reporting.measurements import Measurements
+from pipeline.reporting.schema.confidence import ConfidenceRow
 from targets.bench.tiers import TIERS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import numpy.typing as npt
 
@@ -61,6 +64,7 @@ def run(cfg: BenchConfig, out: Path, *, job: Job, convert: Exports) -> Measureme
         test_imbalance=confusion.imbalance(labels),
         per_class=next((one.per_class for one in measured if one.per_class), ()),
         label_suspects=next((one.label_suspects for one in measured if one.label_suspects), ()),
+        confidence=_confidence(results, labels, convert),
         notes=tuple(dict.fromkeys(note for one in measured for note in one.notes)),
     )
 
@@ -138,6 +142,16 @@ def _rows(
     return model_rows.device_rows(scores, exports, seed=seed)
 
 
+def _confidence(
+    results: "Sequence[DeviceResult]", labels: "npt.NDArray[np.int64]", exports: Exports
+) -> tuple[ConfidenceRow, ...]:
+    """On the first device that was measured: the logits are the same on the others."""
+    from pipeline.reporting.confidence_rows import confidence_rows
+
+    one = next(one for one in results if one.document is not None)
+    return confidence_rows(one.outputs, labels, exports.confidence, device=one.device)
+
+
 def _write_predictions(
     result: "DeviceResult",
     out: Path,
@@ -152,7 +166,13 @@ def _write_predictions(
     teacher = teacher_logits(exports)
     if teacher is not None:
         logits[TEACHER] = teacher
-    found = Predictions.of(logits, labels, device=result.device, digest=digest)
+    found = Predictions.of(
+        logits,
+        labels,
+        device=result.device,
+        digest=digest,
+        temperatures={name: one.temperature for name, one in exports.confidence.items()},
+    )
     path = out / FOLDER / result.path.name
     path.parent.mkdir(exist_ok=True)
     path.write_text(found.model_dump_json(by_alias=True) + "\n", encoding="utf-8")

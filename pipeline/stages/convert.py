@@ -2,11 +2,13 @@
 
 import shutil
 from collections.abc import Container, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.engine.artifacts import Checkpoint, DatasetSummary, Exports, Teacher
 from pipeline.engine.job import Job
+from pipeline.export.confidence import fit_all, with_probabilities
 from pipeline.export.exporter import (
     Exporter,
     Network,
@@ -18,6 +20,7 @@ from pipeline.export.exporter import (
 from pipeline.recipe.schema import ConvertConfig
 from targets.errors import ConversionError, DeviceError, ProofError
 from targets.formats import FORMATS, sidecar
+from targets.formats.confidence import Confidence
 from targets.formats.contract import ServingFunction
 from targets.formats.precisions import PRECISIONS
 from targets.formats.record import ExportedModel
@@ -44,8 +47,12 @@ def run(
 
     The results of a run are delivered as a whole: its table and its gates compare all files.
     """
+    from pipeline.datasets.splits import Split
     from pipeline.teachers.stored import open_stored
     from pipeline.training import session
+
+    def data_of(model: ExportedModel) -> "Dataset":
+        return teacher_data if model.role == "teacher" else data
 
     session.start(seed=job.recipe.seed, threads=job.recipe.threads)
     data, teacher_data, folder = job.dataset(), job.teacher_dataset(), out / "models"
@@ -57,11 +64,16 @@ def run(
     exporter = _exporter(cfg, folder, job, data)
     requested = _requested(cfg, _teacher(teacher, opened, teacher_data), networks)
     files = export_all(requested, exporter, optional=() if teacher.asked is None else ("teacher",))
+    labels = data[Split.VAL].labels
+    confidence = fit_all(files, labels, classes=data.classes, config=job.recipe.confidence)
+    if cfg.probabilities:  # after all proofs: a file may be made from that of another format
+        append = partial(with_probabilities, confidence, folder=out, scratch=job.scratch)
+        files = [append(file, samples=data_of(file.record)[Split.VAL].images) for file in files]
     models = [file.record for file in files]
     if opened.adapter is not None:
         models.append(_user_file(teacher, opened, teacher_data, folder))
     for model in models:
-        _describe(out / model.file, model, teacher_data if model.role == "teacher" else data)
+        _describe(out / model.file, model, data_of(model), confidence.get(model.name))
     return Exports(
         folder=out,
         input=data.input,
@@ -70,6 +82,7 @@ def run(
         parity=tuple(row for file in files for row in file.parity),
         scales=tuple(row for file in files if _in_scale_table(file, cfg) for row in file.scales),
         processors=tuple(row for file in files for row in file.processors),
+        confidence=confidence,
         teacher_logits=_precomputed(opened, models, teacher_data, out),
     )
 
@@ -190,7 +203,9 @@ def _not_proved(files: Sequence[ProvedFile], refused: Sequence[Refused]) -> Proo
     )
 
 
-def _describe(path: Path, model: ExportedModel, data: "Dataset") -> None:
+def _describe(
+    path: Path, model: ExportedModel, data: "Dataset", confidence: Confidence | None
+) -> None:
     """Write the sidecar of a file, which takes the images of `data`."""
     sidecar.write(
         path,
@@ -198,6 +213,7 @@ def _describe(path: Path, model: ExportedModel, data: "Dataset") -> None:
         classes=data.classes,
         input=data.input,
         preprocessing=data.preprocessing,
+        confidence=confidence,
     )
 
 

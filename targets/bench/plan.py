@@ -225,11 +225,13 @@ def logits_of(
     scratch: Path,
     *,
     adapter: ModelIO | None = None,
+    output_index: int = 0,
     runner: AgentRunner | None = None,
 ) -> npt.NDArray[np.float32]:
     """The logits of a model file for raw `samples`, by the same agent that measures it.
 
-    On this machine, or by `runner`. `samples` may be the path of their .npy.
+    On this machine, or by `runner`. `samples` may be the path of their .npy. `output_index` is of
+    a file without an `adapter`, which names its own.
     """
     if isinstance(samples, Path):
         stored = samples
@@ -238,7 +240,9 @@ def logits_of(
     once = BenchPlan(processes=1, min_queries=1, min_duration_s=0, max_duration_s=0)
     runner = runner or local_runner(scratch, timeout_s=3600)
     bench = Bench(runner=runner, samples=stored, plan=once)
-    case = BenchCase(name=path.name, format=format_name, path=path, adapter=adapter)
+    case = BenchCase(
+        name=path.name, format=format_name, path=path, adapter=adapter, output_index=output_index
+    )
     logits, _ = bench.outputs(case)
     assert logits is not None  # a classifier's
     return logits

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from targets.bench.agent.session import Tensor
 from targets.errors import unknown
 from targets.evaluation import metrics
+from targets.formats.contract import LOGITS, PROBABILITIES
 
 Outputs = npt.NDArray[Any]
 """Outputs of any dtype, [samples, ...]."""
@@ -55,14 +56,18 @@ def choose(
 ) -> Choice:
     """Select the output for accuracy.
 
-    The one that is `named`; else the only one that can be scores or a single score; else the only
-    one of these with as many `classes`; else the one of those with the name of the baseline's
-    output, `like`. A label is selected if there are no scores. Nothing else is guessed: an
-    embedding can be as wide as any number of classes.
+    The one that is `named`; of the outputs `logits` and `probabilities` the logits, whose classes
+    are the same (`Format.add_probabilities`); else the only one that can be scores or a single
+    score; else the only one of these with as many `classes`; else the one of those with the name of
+    the baseline's output, `like`. A label is selected if there are no scores. Nothing else is
+    guessed: an embedding can be as wide as any number of classes.
     """
     for index, output in enumerate(outputs):
         if output["name"] in named:
             return Choice(index=index)
+    names = [output["name"] for output in outputs]
+    if sorted(names) == [LOGITS, PROBABILITIES]:
+        return Choice(index=names.index(LOGITS))
     kinds = [kind_of(_rest(one, batch), one) for one in outputs]
     found = [i for i, kind in enumerate(kinds) if kind in ("scores", "single")]
     found = found or [i for i, kind in enumerate(kinds) if kind == "label"]

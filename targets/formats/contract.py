@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from targets.formats.record import ScaleRow
 
 
+LOGITS, PROBABILITIES = "logits", "probabilities"
+"""Names of the outputs of a file that has both."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ServingFunction:
     """A network as an export takes it."""
@@ -87,6 +91,13 @@ class Format(Protocol):
         Int8 files take raw uint8 samples, the others raw values as float32; all give float32
         logits. Raises `ConversionError` where the format has no form for the network, `ProofError`
         where the file is not of this precision, and `InputError` for too few samples.
+        """
+        ...
+
+    def add_probabilities(self, path: Path, *, temperature: float) -> None:
+        """Append the output `PROBABILITIES`, softmax(logits / temperature), to a file of `export`.
+
+        The first output gets the name `LOGITS`, and its values stay the same.
         """
         ...
 

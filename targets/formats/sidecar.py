@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from targets.digest import file_sha256
 from targets.errors import InputError
+from targets.formats.confidence import Confidence
 from targets.formats.input_spec import InputSpec
 from targets.formats.model_io import ModelIO
 from targets.formats.record import ExportedModel
@@ -38,6 +39,9 @@ class Sidecar(BaseModel):
     preprocessing: Preprocessing | None
     """From a picture to the raw input; null where the data set has no picture files."""
     output: Literal["logits"] = "logits"
+    confidence: Confidence | None = None
+    """From logits to probabilities, and when a prediction is unknown; null where nothing was
+    fitted, and in sidecars of earlier versions."""
     adapter: ModelIO | None = None
     """Of a user's own file: from raw samples to its input, and from its output to logits."""
 
@@ -53,6 +57,7 @@ def write(
     classes: Sequence[str],
     input: InputSpec,
     preprocessing: Preprocessing | None,
+    confidence: Confidence | None = None,
 ) -> None:
     """Write the sidecar of the model file in `path`: the same arguments, the same bytes."""
     content = Sidecar(
@@ -65,6 +70,7 @@ def write(
         classes=tuple(classes),
         input=input,
         preprocessing=preprocessing,
+        confidence=confidence,
         adapter=record.adapter,
     )
     path_of(path).write_text(content.model_dump_json(by_alias=True, indent=1) + "\n", "utf-8")
@@ -94,6 +100,12 @@ def read(path: Path) -> Sidecar | None:
             f"{place}: is not a {SCHEMA} document: {what}. Copy it again with its model file, or "
             "remove it and give its contents as options."
         ) from error
+    own = content.confidence.class_thresholds if content.confidence else ()
+    if own and len(own) != len(content.classes):
+        raise InputError(
+            f"{place}: confidence.class_thresholds has {len(own)} values for "
+            f"{len(content.classes)} classes. Copy it again with its model file."
+        )
     if content.sha256 != file_sha256(path):
         raise InputError(
             f"{place}: describes another file: its sha256 is not that of {path}. Copy both again "

@@ -15,6 +15,7 @@ from targets.devices.cpus import available_cpus
 from targets.errors import InputError
 from targets.evaluation import metrics
 from targets.formats import sidecar
+from targets.formats.confidence import Confidence
 from targets.images import reading
 from targets.images.preprocessing import Fit, Preprocessing
 from targets.images.reading import Channels, Pixels, UnreadablePictureError
@@ -39,7 +40,7 @@ class Score:
     name: str
     index: int
     probability: float
-    """Softmax of the logits."""
+    """Softmax of the logits, divided by the temperature where the sidecar has one."""
     logit: float
 
 
@@ -52,6 +53,9 @@ class Prediction:
     """[classes]."""
     inference_ns: int
     """Time of the runtime, without reading and preprocessing."""
+    unknown: bool | None = None
+    """Whether the first class is less probable than its threshold in the sidecar; None: it has
+    none."""
 
     @property
     def name(self) -> str:
@@ -106,6 +110,7 @@ class Classifier:
         )
         found = sidecar.read(self.path)
         names = classes if found is None or classes is not None else found.classes
+        self._confidence = None if found is None else found.confidence
         if found is None:
             count = None if classes is None else len(classes)
             self._deployed = deployment.as_asked(self._model, asked, classes=count)
@@ -123,6 +128,11 @@ class Classifier:
     def deployment(self) -> Deployment:
         """How a raw input reaches the model, and how its output becomes logits."""
         return self._deployed
+
+    @property
+    def confidence(self) -> Confidence | None:
+        """The temperature and the thresholds of the sidecar."""
+        return self._confidence
 
     @property
     def runtime(self) -> str:
@@ -154,8 +164,12 @@ class Classifier:
         """The prediction for a raw input [height, width, channels]."""
         logits, ns = self._read(self._checked(raw[np.newaxis]))
         metrics.require_finite(logits, model=self.path.name)
-        values, shares = logits[0], _softmax(logits[0])
+        known = self._confidence
+        values = logits[0]
+        shares = _softmax(values, temperature=1.0 if known is None else known.temperature)
         order = np.argsort(-values, kind="stable")[:top]  # of equal ones the first, as argmax
+        first = int(order[0])
+        accepted = None if known is None else known.accepts(first, float(shares[first]))
         return Prediction(
             top=tuple(
                 Score(
@@ -168,6 +182,7 @@ class Classifier:
             ),
             logits=values,
             inference_ns=ns,
+            unknown=None if accepted is None else not accepted,
         )
 
     def _checked(self, raw: Pixels) -> Pixels:
@@ -242,7 +257,7 @@ def _image(pixels: Pixels) -> "Image":
     return Image.fromarray(values)
 
 
-def _softmax(logits: Logits) -> npt.NDArray[np.float64]:
-    powers = np.exp(logits.astype(np.float64) - float(logits.max()))
+def _softmax(logits: Logits, *, temperature: float) -> npt.NDArray[np.float64]:
+    powers = np.exp((logits.astype(np.float64) - float(logits.max())) / temperature)
     shares: npt.NDArray[np.float64] = powers / powers.sum()
     return shares

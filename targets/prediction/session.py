@@ -20,6 +20,8 @@ class Classified:
     top: tuple[Score, ...]
     label: int | None
     """The class that its folder names."""
+    unknown: bool | None = None
+    """As in `Prediction`."""
 
     @property
     def wrong(self) -> bool:
@@ -32,6 +34,8 @@ class Results:
     unreadable: list[tuple[Path, str]] = field(default_factory=list)
     """Files, and why."""
     tally: Tally = field(default_factory=Tally)
+    unknown: int = 0
+    """Pictures that are unknown."""
     read_ns: "array[int]" = field(default_factory=lambda: array("q"))
     """Reading, decoding and preprocessing of each picture."""
     inference_ns: "array[int]" = field(default_factory=lambda: array("q"))
@@ -65,9 +69,12 @@ def predict_all(
             continue
         results.read_ns.append(outcome.read_ns)
         results.inference_ns.append(outcome.prediction.inference_ns)
-        one = Classified(path=path, top=outcome.prediction.top, label=folders.class_of(found))
-        if one.label is not None:
-            results.tally.add(label=one.label, predicted=one.top[0].index)
+        label, unknown = folders.class_of(found), outcome.prediction.unknown
+        one = Classified(path=path, top=outcome.prediction.top, label=label, unknown=unknown)
+        results.unknown += unknown is True
+        if label is not None:
+            predicted = one.top[0].index
+            results.tally.add(label=label, predicted=predicted, unknown=unknown is True)
         if one.wrong or not wrong_only:
             results.pictures.append(one)
     results.wall_ns = perf_counter_ns() - begun

@@ -16,8 +16,12 @@ class Tally:
     counts: Counter[tuple[int, int]] = field(default_factory=Counter)
     """(class, prediction) -> number of pictures."""
 
-    def add(self, *, label: int, predicted: int) -> None:
+    unknown: Counter[tuple[int, int]] = field(default_factory=Counter)
+    """Those of them that are unknown."""
+
+    def add(self, *, label: int, predicted: int, unknown: bool = False) -> None:
         self.counts[label, predicted] += 1
+        self.unknown[label, predicted] += unknown
 
     @property
     def total(self) -> int:
@@ -40,6 +44,15 @@ class Tally:
     def interval(self) -> tuple[float, float]:
         """95 % interval of the accuracy."""
         return wilson_interval(self.accuracy, self.total)
+
+    @property
+    def accepted(self) -> int:
+        """The pictures that are not unknown."""
+        return self.total - self.unknown.total()
+
+    @property
+    def accepted_right(self) -> int:
+        return self.right - sum(n for (label, found), n in self.unknown.items() if label == found)
 
     def matrix(self, classes: int) -> Counts:
         """The counts, [class, prediction]."""

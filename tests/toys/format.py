@@ -25,6 +25,10 @@ def export(
     FORMATS["tflite"].export(function, precision, path, context=context)
 
 
+def add_probabilities(path: Path, *, temperature: float) -> None:
+    FORMATS["tflite"].add_probabilities(path, temperature=temperature)
+
+
 def inspect(path: Path) -> Operators:
     return FORMATS["tflite"].inspect(path)
 

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from pipeline.reporting.figures import ablation as ablation_figures
+from pipeline.reporting.figures import confidence as confidence_figures
 from pipeline.reporting.figures.distributions import quantiles
 from pipeline.reporting.figures.models import bought, latency, size
+from pipeline.reporting.findings import confidence as findings
 from pipeline.reporting.findings import disturbances, headline
 from pipeline.reporting.findings.chance import chance
 from pipeline.reporting.findings.pareto import by_latency, by_size, pareto, sentence
@@ -20,6 +22,7 @@ from pipeline.reporting.schema.report import (
 )
 from pipeline.reporting.tables import ablation as ablation_tables
 from pipeline.reporting.tables.cells import Table
+from pipeline.reporting.tables.confidence import confidence
 from pipeline.reporting.tables.gates import gates, summary
 from pipeline.reporting.tables.models import models
 from pipeline.reporting.tables.sensitivity import layers
@@ -64,6 +67,7 @@ def render(
         verdicts=summary(report.gates),
         stages=[_stage(row) for row in report.stages],
         ablation=_ablation(report),
+        confidence=_confidence(report),
         album=album or {},
         seen=any(key.startswith("seen ") for key in album or {}),
         data=data.audited(report.dataset.audit),
@@ -106,6 +110,20 @@ def _by_device(rows: Sequence[ModelRow]) -> dict[str, list[ModelRow]]:
 def _sensitivity(report: Report) -> Table | None:
     found = report.sensitivity
     return layers(found) if found and found.layers else None
+
+
+def _confidence(report: Report) -> dict[str, object] | None:
+    row = findings.drawn(report)
+    if row is None:
+        return None
+    return {
+        "model": row.model,
+        "sentences": list(findings.sentences(row)),
+        "reliability": confidence_figures.reliability(row),
+        "risk": confidence_figures.risk(row),
+        "table": confidence(report.confidence),
+        "level": row.level,
+    }
 
 
 def _parity(row: Parity) -> Cells:

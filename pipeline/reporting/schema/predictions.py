@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from pipeline.reporting.schema.model_row import Part
 from pipeline.reporting.schema.reading import read_json
 from targets.errors import printable
-from targets.evaluation.metrics import Labels, Logits, confidence, predicted
+from targets.evaluation.metrics import Labels, Logits, predicted
 
 SCHEMA: Final = "predictions/1"
 FOLDER = "predictions"
@@ -30,6 +30,9 @@ class ModelPredictions(Part):
     """Index of a class for each sample."""
     confidence: tuple[Annotated[float, Field(ge=0, le=1)], ...]
     """Largest probability of each sample, to four digits; of single scores empty."""
+    calibrated: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
+    """The same with the temperature of the file; empty where it has none, and in files of earlier
+    versions."""
 
 
 class Predictions(Part):
@@ -44,18 +47,28 @@ class Predictions(Part):
     def _one_for_each_sample(self) -> Self:
         count = len(self.labels)
         for name, model in self.models.items():
-            if len(model.predicted) != count or len(model.confidence) not in (0, count):
+            shares = (model.confidence, model.calibrated)
+            if len(model.predicted) != count or any(len(s) not in (0, count) for s in shares):
                 raise ValueError(f"models.{printable(name)}: not one value for each label")
         return self
 
     @classmethod
-    def of(cls, logits: Mapping[str, Logits], labels: Labels, *, device: str, digest: str) -> Self:
-        """`digest`: `samples_sha256`."""
+    def of(
+        cls,
+        logits: Mapping[str, Logits],
+        labels: Labels,
+        *,
+        device: str,
+        digest: str,
+        temperatures: Mapping[str, float] | None = None,
+    ) -> Self:
+        """`digest`: `samples_sha256`; `temperatures`: by model, for those that have one."""
+        known = temperatures or {}
         return cls(
             device=device,
             samples_sha256=digest,
             labels=tuple(labels.tolist()),
-            models={name: _model(found) for name, found in logits.items()},
+            models={name: _model(found, known.get(name)) for name, found in logits.items()},
         )
 
     def right(self, model: str) -> npt.NDArray[np.bool_]:
@@ -64,11 +77,20 @@ class Predictions(Part):
         return found
 
 
-def _model(logits: Logits) -> ModelPredictions:
-    shares = confidence(logits).round(4) if logits.shape[1] > 1 else np.empty(0)
+def _model(logits: Logits, temperature: float | None) -> ModelPredictions:
     return ModelPredictions(
-        predicted=tuple(predicted(logits).tolist()), confidence=tuple(shares.tolist())
+        predicted=tuple(predicted(logits).tolist()),
+        confidence=_shares(logits, temperature=1.0),
+        calibrated=() if temperature is None else _shares(logits, temperature=temperature),
     )
+
+
+def _shares(logits: Logits, *, temperature: float) -> tuple[float, ...]:
+    if logits.shape[1] == 1:
+        return ()
+    from targets.evaluation.temperature import confidence
+
+    return tuple(confidence(logits, temperature=temperature).round(4).tolist())
 
 
 def read(path: Path) -> Predictions:

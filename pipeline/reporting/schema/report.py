@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, JsonValue, field_validator
 from pipeline.datasets.audit.schema import Audit
 from pipeline.engine.artifacts import DatasetSummary, Sensitivity
 from pipeline.reporting.schema.ablation import Ablation
+from pipeline.reporting.schema.confidence import ConfidenceRow
 from pipeline.reporting.schema.decision import Decision
 from pipeline.reporting.schema.flip import Flip
 from pipeline.reporting.schema.gate import GateRow
@@ -153,6 +154,8 @@ class Report(Part):
     """Of the teacher, the float student, and the files that are recommended or int8."""
     label_suspects: tuple[LabelSuspect, ...] = ()
     """The labels that the teacher contradicts most, by split: probable label errors."""
+    confidence: tuple[ConfidenceRow, ...] = ()
+    """Temperature and thresholds of the files, and what they do on the test split."""
     flips: tuple[Flip, ...] = ()
     """Test samples that turned wrong or right from one network to the next, on the first device."""
     parity: tuple[Parity, ...]

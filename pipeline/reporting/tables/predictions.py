@@ -12,6 +12,8 @@ from pipeline.reporting.formatting import NOT_MEASURED, duration, percent, span
 from pipeline.reporting.tables.cells import Cells, print_rows, tabulate
 from targets.errors import printable
 from targets.evaluation import confusion
+from targets.evaluation.metrics import wilson_interval
+from targets.formats.confidence import Confidence
 from targets.prediction.classifier import Classifier, Score
 from targets.prediction.session import Classified, Results
 from targets.prediction.tally import Tally
@@ -20,10 +22,12 @@ SCHEMA = "predictions/1"
 MOST_ROWS = 1000
 """Rows of the table; CSV and JSON have all."""
 MOST_PAIRS = 10
-OPTIONAL = ("label", "verdict", "then")
+OPTIONAL = ("label", "verdict", "known", "then")
 
 
-def print_predictions(results: Results, classes: Sequence[str]) -> None:
+def print_predictions(
+    results: Results, classes: Sequence[str], confidence: Confidence | None = None
+) -> None:
     """Print the table and what it shows together, to stdout."""
     rows = results.wrong_first()
     shown = [_cells(one, classes) for one in rows[:MOST_ROWS]]
@@ -32,8 +36,27 @@ def print_predictions(results: Results, classes: Sequence[str]) -> None:
         print_rows(header, table, left=len(header))
     if len(rows) > MOST_ROWS:
         print(f"{len(rows) - MOST_ROWS:,} more: --csv FILE and --json have all.")
-    for line in summary(results, classes):
+    for line in (*summary(results, classes), *unknown(results, confidence)):
         print(line)
+
+
+def unknown(results: Results, confidence: Confidence | None) -> Iterator[str]:
+    """How many pictures are unknown, and where folders name classes, how good the others are."""
+    if confidence is None or not confidence.decides or not results.read_ns:
+        return
+    count, tally = len(results.read_ns), results.tally
+    wanted = percent(confidence.precision)
+    yield (
+        f"unknown {results.unknown:,} of {count:,} pictures: less probable than the threshold for "
+        f"a precision of {wanted} %"
+    )
+    if tally.total and tally.accepted:
+        precision = tally.accepted_right / tally.accepted
+        yield (
+            f"without them: precision {percent(precision)} % "
+            f"({span(wilson_interval(precision, tally.accepted), percent)}) at a coverage of "
+            f"{percent(tally.accepted / tally.total)} %"
+        )
 
 
 def summary(results: Results, classes: Sequence[str]) -> Iterator[str]:
@@ -73,15 +96,19 @@ def speed(results: Results, runtime: str) -> str:
 
 
 def as_csv(results: Results, classes: Sequence[str], *, top: int) -> Iterator[str]:
-    """The lines of a CSV file: a row per picture in the order of the files, then the unreadable."""
+    """The lines of a CSV file: a row per picture in the order of the files, then the unreadable.
+
+    `unknown` is yes, no, or empty where no threshold says it.
+    """
     places = range(1, min(top, len(classes)) + 1)
     scores = [name for i in places for name in (f"class_{i}", f"probability_{i}")]
-    yield _csv_line("file", "label", *scores, "error")
+    yield _csv_line("file", "label", *scores, "unknown", "error")
     for one in results.pictures:
         values = [value for score in one.top for value in (score.name, f"{score.probability:.6g}")]
-        yield _csv_line(str(one.path), _label(one, classes) or "", *values, "")
+        known = "" if one.unknown is None else "yes" if one.unknown else "no"
+        yield _csv_line(str(one.path), _label(one, classes) or "", *values, known, "")
     for path, problem in results.unreadable:
-        yield _csv_line(str(path), "", *[""] * len(scores), problem)
+        yield _csv_line(str(path), "", *[""] * len(scores), "", problem)
 
 
 def document(results: Results, classifier: Classifier, *, sha256: str) -> JsonValue:
@@ -91,6 +118,8 @@ def document(results: Results, classifier: Classifier, *, sha256: str) -> JsonVa
         "model": {"file": str(classifier.path), "sha256": sha256, "runtime": classifier.runtime},
         "classes": list(classifier.classes),
         "preprocessing": classifier.preprocessing.model_dump(),
+        "confidence": None if classifier.confidence is None else classifier.confidence.model_dump(),
+        "unknown": _unknown(results, classifier.confidence),
         "pictures": [_as_json(one, classifier.classes) for one in results.wrong_first()],
         "unreadable": [
             {"file": str(path), "reason": problem} for path, problem in results.unreadable
@@ -102,6 +131,10 @@ def document(results: Results, classifier: Classifier, *, sha256: str) -> JsonVa
     }  # fmt: skip
 
 
+def _unknown(results: Results, confidence: Confidence | None) -> int | None:
+    return results.unknown if confidence is not None and confidence.decides else None
+
+
 def _accuracy(tally: Tally, classes: Sequence[str]) -> JsonValue:
     counts = tally.matrix(len(classes))
     return {
@@ -111,6 +144,8 @@ def _accuracy(tally: Tally, classes: Sequence[str]) -> JsonValue:
         "macro_f1": confusion.macro_f1(counts),
         "right": tally.right,
         "pictures": tally.total,
+        "accepted": tally.accepted,
+        "accepted_right": tally.accepted_right,
         "confusions": [
             {"label": classes[label], "class": classes[found], "pictures": count}
             for (label, found), count in tally.confusions.most_common()
@@ -127,6 +162,7 @@ def _cells(one: Classified, classes: Sequence[str]) -> Cells:
         "%": f"{100 * first.probability:6.2f}",
         "label": NOT_MEASURED if label is None else printable(label),
         "verdict": NOT_MEASURED if label is None else "wrong" if one.wrong else "right",
+        "known": "unknown" if one.unknown else NOT_MEASURED,
         "then": ", ".join(map(_short, others)) or NOT_MEASURED,
     }
 
@@ -144,6 +180,7 @@ def _as_json(one: Classified, classes: Sequence[str]) -> JsonValue:
         "file": str(one.path),
         "label": _label(one, classes),
         "right": None if one.label is None else not one.wrong,
+        "unknown": one.unknown,
         "top": [
             {"class": score.name, "index": score.index, "probability": score.probability,
              "logit": score.logit}

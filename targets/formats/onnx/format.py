@@ -44,6 +44,12 @@ def _source(function: ServingFunction, precision: str, path: Path, context: Expo
     return source
 
 
+def add_probabilities(path: Path, *, temperature: float) -> None:
+    from targets.formats.onnx.probabilities import add_probabilities as add
+
+    add(path, temperature=temperature)
+
+
 def inspect(path: Path) -> Operators:
     from targets.formats.onnx.inspect import inspect as inspected
 

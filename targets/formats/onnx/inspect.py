@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -55,8 +55,9 @@ def inspect(path: Path) -> Inspection:
         optimised = Path(folder) / "optimised.onnx"
         _optimise(path, optimised)
         runs = onnx.load(optimised).graph
+    endings = _endings(runs)
     calculating = [
-        node for node in runs.node if node.op_type not in MOVES_DATA and not _ends(node, runs)
+        node for node in runs.node if node.op_type not in MOVES_DATA and node not in endings
     ]
     floats = [node for node in calculating if _is_float(node, runs)]
     return Inspection(
@@ -86,11 +87,27 @@ def _optimise(path: Path, optimised: Path) -> None:
         ) from error
 
 
-def _ends(node: OnnxNode, graph: OnnxGraph) -> bool:
-    """Whether a node makes probabilities of the output of the last DequantizeLinear."""
-    dequantized = {n.output[0] for n in graph.node if n.op_type == "DequantizeLinear"}
-    last = node.op_type in PROBABILITY_OPS and node.output[0] == graph.output[0].name
-    return last and node.input[0] in dequantized
+def _endings(graph: OnnxGraph) -> list[OnnxNode]:
+    """The nodes that make probabilities of the output of the last DequantizeLinear, and those that
+    make further outputs of the first one, as `add_probabilities` does."""
+    first = graph.output[0].name
+    dequantized = {n.output[0]: n for n in graph.node if n.op_type == "DequantizeLinear"}
+    behind, found = {first, *_copies(dequantized, first)}, []
+    for node in graph.node:  # each behind its inputs
+        if node.op_type in ("Mul", *PROBABILITY_OPS) and behind.intersection(node.input):
+            found.append(node)
+            behind.update(node.output)
+        elif node.op_type in PROBABILITY_OPS and node.output[0] == first:
+            found += [node] if node.input[0] in dequantized else []
+    return found
+
+
+def _copies(dequantized: Mapping[str, OnnxNode], name: str) -> list[str]:
+    """ONNX Runtime gives each reader of a DequantizeLinear one of its own."""
+    if name not in dequantized:
+        return []
+    source = list(dequantized[name].input)
+    return [output for output, node in dequantized.items() if list(node.input) == source]
 
 
 def _is_float(node: OnnxNode, graph: OnnxGraph) -> bool:

@@ -28,7 +28,7 @@ def with_float_ending(content: bytes) -> bytes:
     if before is None or operator_name(model, graph.operators[before]) not in PROBABILITY_OPS:
         return content
     _swap(graph, before, last)
-    return _packed(model)
+    return packed(model)
 
 
 def _swap(graph: TfliteGraph, before: int, last: int) -> None:
@@ -43,7 +43,8 @@ def _swap(graph: TfliteGraph, before: int, last: int) -> None:
     graph.operators[before], graph.operators[last] = second, first
 
 
-def _packed(model: TfliteModel) -> bytes:
+def packed(model: TfliteModel) -> bytes:
+    """The file of these tables."""
     import flatbuffers
 
     model.buffers = [_aligned(buffer) for buffer in model.buffers]

@@ -33,6 +33,12 @@ def export(
             raise ValueError(f"{name} cannot be {precision}")
 
 
+def add_probabilities(path: Path, *, temperature: float) -> None:
+    from targets.formats.tflite.probabilities import add_probabilities as add
+
+    add(path, temperature=temperature)
+
+
 def inspect(path: Path) -> Operators:
     from targets.formats.tflite.inspect import inspect as inspected
 

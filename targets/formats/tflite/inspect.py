@@ -10,7 +10,8 @@ from targets.untyped import TfliteGraph, TfliteModel, TfliteOperator, TfliteTens
 
 EDGE_OPS = {"QUANTIZE", "DEQUANTIZE"}
 PROBABILITY_OPS = {"SOFTMAX", "LOG_SOFTMAX", "LOGISTIC"}
-"""Operators of the edge if behind the last DEQUANTIZE, where `with_float_ending` puts them."""
+"""Operators of the edge if behind the last DEQUANTIZE, where `with_float_ending` puts them, or if
+they make a further output of the first one, as `add_probabilities` does."""
 INT8_TYPES = {"INT8", "UINT8", "INT32", "BOOL"}
 """Types in int8 files. INT32: biases (int8 x int8 products). BOOL: integer comparisons (SELU)."""
 WEIGHT_SLOT = {
@@ -120,7 +121,7 @@ def _operators(model: TfliteModel) -> Iterator[Operator]:
     from tensorflow.lite.python import schema_py_generated as schema
 
     kinds = _names(schema.TensorType)
-    ending = _ending(model)
+    endings = _endings(model)
     for graph in model.subgraphs:
         for operator in graph.operators:
             name = operator_name(model, operator)
@@ -134,20 +135,32 @@ def _operators(model: TfliteModel) -> Iterator[Operator]:
                 output=graph.tensors[operator.outputs[0]].name.decode(),
                 dtypes=frozenset(kinds[t.type] for t in tensors),
                 calculated=frozenset(kinds[t.type] for t in tensors if not is_constant(model, t)),
-                edge=name in EDGE_OPS or operator is ending,
+                edge=name in EDGE_OPS or any(operator is one for one in endings),
                 weights=kinds[multiplied.type] if multiplied is not None and constant else None,
             )
 
 
-def _ending(model: TfliteModel) -> TfliteOperator | None:
-    """The operator that makes probabilities of the output of the last DEQUANTIZE, if any."""
+def _endings(model: TfliteModel) -> list[TfliteOperator]:
+    """The operators that make probabilities of the output of the last DEQUANTIZE, or of the first
+    output."""
     graph = model.subgraphs[0]
     made_by = {int(op.outputs[0]): op for op in graph.operators}
-    last = made_by.get(int(graph.outputs[0]))
-    if last is None or operator_name(model, last) not in PROBABILITY_OPS:
-        return None
-    before = made_by.get(int(last.inputs[0]))
-    return last if before is not None and operator_name(model, before) == "DEQUANTIZE" else None
+    first, *others = map(int, graph.outputs)
+    return [
+        op
+        for op in (made_by.get(output) for output in (first, *others))
+        if op is not None
+        and operator_name(model, op) in PROBABILITY_OPS
+        and (
+            _is_dequantized(model, made_by.get(int(op.inputs[0])))
+            if int(op.outputs[0]) == first
+            else int(op.inputs[0]) == first
+        )
+    ]
+
+
+def _is_dequantized(model: TfliteModel, before: TfliteOperator | None) -> bool:
+    return before is not None and operator_name(model, before) == "DEQUANTIZE"
 
 
 def _constants(model: TfliteModel, kinds: dict[int, str]) -> Iterator[Weights]:
