@@ -15,6 +15,7 @@ import numpy.typing as npt
 from targets.bench.agent.kernel import cpu_features
 from targets.bench.agent.session import Tensor
 from targets.bench.case import BenchCase
+from targets.bench.decoding import array
 from targets.bench.model_files import files_of
 from targets.bench.plan import Bench, BenchPlan, store
 from targets.bench.runner import local_runner
@@ -101,13 +102,13 @@ def raw_input(folder: Path, file: str, found: Sidecar) -> Raw:
     """A sample as the raw input that the sidecar describes."""
     shape = found.input.shape
     try:
-        if file.endswith(".npy"):  # mapped, so that a header cannot ask for memory
-            raw: Raw = np.load(folder / file, mmap_mode="r", allow_pickle=False)
+        if file.endswith(".npy"):
+            raw: Raw = array(folder / file)
         else:
             raw = read(folder / file, channels=1 if shape[-1] == 1 else 3)
-    except (UnreadablePictureError, ValueError, OSError, EOFError) as error:
+    except (UnreadablePictureError, ValueError) as error:
         raise VerificationError(f"{file}: cannot be read: {printable(str(error))}.") from error
-    if raw.shape != shape or raw.dtype.kind not in "biuf":
+    if raw.shape != shape:
         raise VerificationError(f"{file}: is {raw.dtype} {list(raw.shape)}, not {list(shape)}.")
     return raw
 
