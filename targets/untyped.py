@@ -56,3 +56,5 @@ TfConverter: TypeAlias = Any
 """`tf.lite.TFLiteConverter`."""
 Quantizer: TypeAlias = Any
 """A quantizer of `tensorflow_model_optimization`."""
+FlatbufferTable: TypeAlias = Any
+"""`flatbuffers.table.Table`."""

@@ -92,8 +92,10 @@ REGISTRIES = {
 FOR_PEOPLE = ("pipeline/cli/", "pipeline/recipe/", "pipeline/reporting/", "targets/untyped.py")
 RUNTIMES = ("targets/runtimes/", "targets/bench/agent")
 
-TFLITE = ("targets/formats/tflite/", "pipeline/teachers/tflite_file.py", *RUNTIMES)
-ONNX = ("targets/formats/onnx/", "pipeline/teachers/onnx_file.py", *RUNTIMES)
+# What a receiver of a bundle runs without us names its runtimes itself.
+RECEIVED = ("targets/bundle/predict.py", "targets/bundle/snippets.py")
+TFLITE = ("targets/formats/tflite/", "pipeline/teachers/tflite_file.py", *RUNTIMES, *RECEIVED)
+ONNX = ("targets/formats/onnx/", "pipeline/teachers/onnx_file.py", *RUNTIMES, *RECEIVED)
 
 PLUG_IN_WORDS: dict[str, tuple[str, ...]] = {
     "adb": ("targets/devices/adb/", REGISTRIES["devices"]),

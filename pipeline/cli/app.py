@@ -18,6 +18,7 @@ from pipeline.cli.convert import convert
 from pipeline.cli.devices import devices
 from pipeline.cli.doctor import doctor
 from pipeline.cli.init import init
+from pipeline.cli.package import package
 from pipeline.cli.plan import plan
 from pipeline.cli.predict import predict
 from pipeline.cli.recipes import recipes
@@ -40,7 +41,8 @@ def main() -> None:
 
 
 for command in (
-    *(init, run, check, plan, recipes, report, convert, predict, bench, verify, devices, doctor),
+    *(init, run, check, package, plan, recipes, report, convert, predict, bench, verify),
+    *(devices, doctor),
 ):
     main.add_command(command)
 

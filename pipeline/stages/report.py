@@ -59,6 +59,10 @@ def run(
         found = measured_in(bench.folder, report)
         more = {"gates": tuple(judged(cfg.gates, found)), "flips": _flips(cfg, data, found)}
         report = report.model_copy(update=more)
+        if data is not None:
+            from pipeline.reporting import samples
+
+            samples.keep(data, found, out)
     (out / FILE).write_text(report.dump(), encoding="utf-8")
     # A file name that is not UTF-8 holds lone surrogates.
     page = _html(cfg, report, data)

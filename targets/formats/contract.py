@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from targets.formats.input_spec import InputSpec
+    from targets.formats.metadata import FileMetadata
     from targets.formats.record import ScaleRow
 
 
@@ -108,4 +109,12 @@ class Format(Protocol):
 
     def external_files(self, path: Path) -> tuple[str, ...]:
         """Files that hold weights of `path`, relative to its folder, sorted."""
+        ...
+
+    def stamp(self, path: Path, to: Path, *, metadata: "FileMetadata") -> None:
+        """Write `to`: the file `path` that also holds `metadata`. The network is the same.
+
+        The same arguments give the same bytes. Raises `ConversionError` where `path` is not one
+        file.
+        """
         ...

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from targets.formats import FORMATS
 from targets.formats.contract import ExportContext, Operators, ServingFunction
+from targets.formats.metadata import FileMetadata
 from targets.runtimes import RUNTIMES, Runtime
 
 name = "toy"
@@ -40,3 +41,7 @@ def saturating_products(path: Path) -> tuple[str, ...]:
 
 def external_files(path: Path) -> tuple[str, ...]:
     return ()
+
+
+def stamp(path: Path, to: Path, *, metadata: FileMetadata) -> None:
+    FORMATS["tflite"].stamp(path, to, metadata=metadata)

@@ -5,6 +5,7 @@ from pathlib import Path
 from targets.errors import ProofError
 from targets.formats import FORMATS
 from targets.formats.contract import ExportContext, Operators, ServingFunction, SourceFile
+from targets.formats.metadata import FileMetadata
 
 name = "onnx"
 precisions: tuple[str, ...] = ("float32", "int8", "int8_ptq")
@@ -66,3 +67,9 @@ def external_files(path: Path) -> tuple[str, ...]:
     from targets.formats.onnx.external_data import external_files as found
 
     return found(path)
+
+
+def stamp(path: Path, to: Path, *, metadata: FileMetadata) -> None:
+    from targets.formats.onnx.metadata import stamp as stamped
+
+    stamped(path, to, metadata=metadata)

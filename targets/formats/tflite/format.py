@@ -4,6 +4,7 @@ from pathlib import Path
 
 from targets.errors import ProofError
 from targets.formats.contract import ExportContext, Operators, ServingFunction
+from targets.formats.metadata import FileMetadata
 
 name = "tflite"
 precisions: tuple[str, ...] = ("float32", "float16", "dynamic", "int8", "int8_ptq", "int16x8")
@@ -58,3 +59,9 @@ def saturating_products(path: Path) -> tuple[str, ...]:
 
 def external_files(path: Path) -> tuple[str, ...]:
     return ()
+
+
+def stamp(path: Path, to: Path, *, metadata: FileMetadata) -> None:
+    from targets.formats.tflite.metadata import stamp as stamped
+
+    stamped(path, to, metadata=metadata)

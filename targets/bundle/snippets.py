@@ -1,0 +1,49 @@
+"""Code for Kotlin and C++, with what a model file needs filled in."""
+
+from math import prod
+from pathlib import Path
+
+from targets.bundle.facts import Facts, ModelFacts
+from targets.bundle.templating import render
+from targets.formats.sidecar import Sidecar
+
+FOLDER = "snippets"
+FILES = ("Classifier.kt", "classifier.h", "classifier.cpp")
+FORMAT = "tflite"
+C_TYPES = {"uint8": ("std::uint8_t", "kTfLiteUInt8", 1), "float32": ("float", "kTfLiteFloat32", 4)}
+"""Type of the file's input -> that of C++, its name in TFLite's C API, and its bytes."""
+
+
+def model_for(facts: Facts) -> ModelFacts | None:
+    """The recommended file, or the one of its precision in the format of the code; None: none."""
+    fitting = [model for model in facts.models if model.format == FORMAT]
+    fitting.sort(key=lambda one: (one != facts.recommended, one.precision != recommended(facts)))
+    return next(iter(fitting), None)
+
+
+def recommended(facts: Facts) -> str:
+    return facts.recommended.precision
+
+
+def write(folder: Path, facts: Facts, model: ModelFacts, sidecar: Sidecar, *, dtype: str) -> None:
+    """Write `snippets/`; `dtype`: of the file's input."""
+    shape, preprocessing = sidecar.input.shape, sidecar.preprocessing
+    c_type, lite_type, size = C_TYPES[dtype]
+    place = folder / FOLDER
+    place.mkdir()
+    for name in FILES:
+        text = render(
+            f"{name}.j2",
+            facts=facts,
+            model=model,
+            classes=sidecar.classes,
+            input=sidecar.input,
+            is_picture=len(shape) == 3 and shape[2] in (1, 3),
+            channel_order="RGB" if shape[-1] == 3 else "grey",
+            fit=None if preprocessing is None else preprocessing.fit,
+            size=prod(shape),
+            c_type=c_type,
+            lite_type=lite_type,
+            bytes=size,
+        )
+        (place / name).write_text(text, encoding="utf-8")
