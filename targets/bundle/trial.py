@@ -21,6 +21,8 @@ from targets.bench.plan import Bench, BenchPlan, store
 from targets.bench.runner import local_runner
 from targets.bundle.schema import Sample
 from targets.errors import EdgeDistillError, VerificationError, listed, printable
+from targets.formats import FORMATS, format_of
+from targets.formats.metadata import FileMetadata
 from targets.formats.sidecar import Sidecar
 from targets.images.reading import UnreadablePictureError, read
 
@@ -47,6 +49,21 @@ class Trial:
         shape = found.input.shape if adapter is None else adapter.shape
         if len(inputs) != 1 or not _fits(inputs[0]["shape"], shape):
             raise VerificationError(f"{file}: takes {inputs}, and its sidecar says {list(shape)}.")
+
+    def require_metadata(self, file: str, wanted: FileMetadata) -> None:
+        """Raise `VerificationError` unless the file, which loads, says of itself what the bundle
+        does."""
+        try:
+            found = FORMATS[format_of(self.folder / file)].stamped(self.folder / file)
+            texts = wanted.texts()
+            wrong = [key for key, text in texts.items() if found.get(key) != text]
+        except Exception as error:  # libraries read here what a stranger sent
+            raise VerificationError(f"{file}: its metadata cannot be read.") from error
+        if wrong:
+            raise VerificationError(
+                f"{file}: its metadata are not those of the bundle: {listed(wrong)}. The bundle "
+                "does not agree with itself."
+            )
 
     def require_classes(self, file: str, found: Sidecar, samples: tuple[Sample, ...]) -> int:
         """The number of samples; raise `VerificationError` unless each gets its recorded class."""
