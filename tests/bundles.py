@@ -10,8 +10,9 @@ from PIL import Image
 from targets.bundle import archive
 from targets.bundle.schema import NAME, Bundle, BundledModel, Sample
 from targets.digest import file_sha256
-from targets.formats import sidecar
+from targets.formats import FORMATS, sidecar
 from targets.formats.input_spec import InputSpec
+from targets.formats.metadata import FileMetadata
 from targets.formats.record import ExportedModel
 from tests.models import tflite_file
 from tests.picture_models import CLASSES, SIZE, delivered, noisy
@@ -61,7 +62,8 @@ def numbers(folder: Path) -> Path:
 
 
 def described(folder: Path, model: str, predicted: Mapping[str, str]) -> Path:
-    """The folder with its `bundle.json`."""
+    """The folder with its `bundle.json`; the model holds its metadata."""
+    measured = stamp(folder / model)
     digest = file_sha256(folder / model)
     bundle = Bundle(
         name="small",
@@ -69,7 +71,9 @@ def described(folder: Path, model: str, predicted: Mapping[str, str]) -> Path:
         created_utc="2026-01-01T00:00:00+00:00",
         recommended=model,
         models=(
-            BundledModel(name=Path(model).name, file=model, sha256=digest, measured_sha256=digest),
+            BundledModel(
+                name=Path(model).name, file=model, sha256=digest, measured_sha256=measured
+            ),
         ),
         samples=tuple(
             Sample(file=file, label=label, predicted={model: label})
@@ -78,6 +82,25 @@ def described(folder: Path, model: str, predicted: Mapping[str, str]) -> Path:
     )
     (folder / NAME).write_text(bundle.model_dump_json(by_alias=True))
     return folder
+
+
+def stamp(model: Path) -> str:
+    """Write its metadata into a model file, and its digest into the sidecar; the digest before."""
+    found, before = sidecar.read(model), file_sha256(model)
+    assert found is not None
+    metadata = FileMetadata(
+        name="small",
+        version="1.0",
+        license="MIT",
+        labels=found.classes,
+        input=found.input,
+        preprocessing=found.preprocessing,
+        measured_sha256=before,
+    )
+    FORMATS[found.format].stamp(model, model, metadata=metadata)
+    place = sidecar.path_of(model)
+    place.write_text(place.read_text().replace(before, file_sha256(model)))
+    return before
 
 
 def changed(folder: Path, **values: object) -> Path:

@@ -1,5 +1,6 @@
 """The test samples that a run keeps for the receiver of its files."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,11 @@ from pipeline.datasets.splits import Dataset, Split
 from pipeline.reporting.schema.predictions import read as predictions
 from targets.bundle import samples
 from targets.bundle.samples import CLEAR, KeptSample, choose
+from targets.bundle.stamping import stamp
+from targets.digest import file_sha256
 from targets.errors import InputError
+from tests.picture_models import delivered
+from tests.test_snippets import facts
 
 
 def test_the_classes_take_turns_and_the_clear_samples_come_first() -> None:
@@ -80,3 +85,19 @@ def test_a_sample_is_a_file_of_the_folder(name: str, tmp_path: Path) -> None:
     (tmp_path / "samples" / "samples.json").write_text(text.replace("[]", f"[{row}]"))
     with pytest.raises(InputError, match=r"samples\.0\.file"):
         samples.read(tmp_path)
+
+
+def test_a_teacher_of_another_size_is_compared_on_noise(tmp_path: Path) -> None:
+    models = tmp_path / "run" / "models"
+    models.mkdir(parents=True)
+    path = delivered(models / "teacher.onnx")
+    found = facts("onnx")
+    model = replace(found.models[0], file="models/teacher.onnx", sha256=file_sha256(path))
+    raw = np.zeros((2, 12, 12, 1), np.uint8)
+    stamped = stamp(tmp_path / "run", tmp_path / "bundle", found, model, raw)
+    assert stamped.logits is None
+    assert stamped.path.read_bytes() != path.read_bytes()
+    raw = np.zeros((2, 8, 8, 3), np.uint8)
+    stamped = stamp(tmp_path / "run", tmp_path / "bundle", found, model, raw)
+    assert stamped.logits is not None
+    assert stamped.logits.shape == (2, 3)

@@ -47,7 +47,7 @@ def test_each_step_has_its_line_and_the_samples_name_this_processor(
     out = capsys.readouterr().out
     assert verdicts(out) == PASSED
     assert "signature  skipped  not signed" in out
-    assert f"3 of 3 have the recorded class on this processor, {processor()}" in out
+    assert f"3 of 3 classes as recorded on this processor, {processor()}" in out
     assert verify(tmp_path / "small") == 0
 
 
@@ -229,8 +229,19 @@ def test_a_sidecar_that_disagrees_with_its_model_fails(tmp_path: Path, capsys: C
     assert verify(packed(folder)) == 1
     assert verdicts(capsys.readouterr().out)["models"] == "failed"
     describe(folder / COLOURS, classes=[*CLASSES, "other"], fit="crop", shape=(8, 8, 3))
+    described(folder, COLOURS, {"samples/red.png": "red"})
     assert verify(packed(folder)) == 1
     assert "does not give one score for each of 4 classes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("made", [colours, numbers])
+def test_a_file_that_says_something_else_of_itself_fails(
+    tmp_path: Path, made: Callable[[Path], Path], capsys: Captured
+) -> None:
+    assert verify(packed(changed(made(tmp_path / "small"), version="2.0"))) == 1
+    captured = capsys.readouterr()
+    assert verdicts(captured.out)["models"] == "failed"
+    assert "its metadata are not those of the bundle: version." in captured.err
 
 
 def test_a_bundle_without_samples_says_so(tmp_path: Path, capsys: Captured) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.options import JSON, PATH
+from pipeline.cli.signing_options import SigningOptions, signing_options
 from targets.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ VERSION = r"[0-9A-Za-z][0-9A-Za-z._+-]{0,63}"
 )
 @click.option("--teacher", is_flag=True, help="Also pack the files of the teacher.")
 @click.option("--license", help="License of the models, as an SPDX identifier, for the card.")
-@click.option("--key", type=PATH, help="Sign with this private key (PEM).")
+@signing_options
 @JSON
 def package(as_json: bool, **options: object) -> None:
     """Pack a finished run into one file for its receiver.
@@ -47,7 +48,7 @@ def package(as_json: bool, **options: object) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(SigningOptions):
     """The options as the command line gives them."""
 
     run: Path
@@ -56,7 +57,6 @@ class Options:
     samples: int
     teacher: bool
     license: str | None
-    key: Path | None
 
 
 def _package(options: Options, *, as_json: bool) -> None:
@@ -66,6 +66,7 @@ def _package(options: Options, *, as_json: bool) -> None:
     from targets.bundle import archive, contents
 
     _require_version(options.version)
+    signer = options.signer()
     report, scrubber = _report(options.run)
     facts = facts_of(
         options.run,
@@ -75,14 +76,12 @@ def _package(options: Options, *, as_json: bool) -> None:
         teacher=options.teacher,
     )
     out = (options.out or options.run.parent) / f"{facts.name}-{facts.version}.zip"
-    wanted = contents.Wanted(samples=options.samples, signed=options.key is not None)
+    wanted = contents.Wanted(samples=options.samples, signed=signer is not None)
     with TemporaryDirectory() as place:
         folder = Path(place)
         bundle = contents.write(options.run, folder, facts, scrubber, wanted)
-        if options.key is not None:
-            from targets.bundle.signing import sign
-
-            sign(folder, options.key)
+        if signer is not None:
+            signer(folder)
         sha256 = archive.write(folder, out)
     if as_json:
         found = {"schema": "package/1", "file": str(out), "sha256": sha256}

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from targets.errors import DeviceError, EdgeDistillError, InputError
+from targets.errors import DeviceError, EdgeDistillError, InputError, printable
 
 if TYPE_CHECKING:
     from targets.bench.case import BenchCase
@@ -41,7 +41,7 @@ def agent_error(error: Mapping[str, str], case: "BenchCase", place: str) -> Edge
 
 def shortened(message: str, longest: int = LONGEST) -> str:
     """Shorten to one line, without the origin in the runtime's source; cut between words."""
-    text = " ".join(SOURCE.sub(" ", message).split()).rstrip(".")
+    text = printable(" ".join(SOURCE.sub(" ", message).split())).rstrip(".")
     cut = textwrap.shorten(text, longest, placeholder=" …")
     return cut if len(cut) > 2 or not text else f"{text[:longest]}…"
 

@@ -12,10 +12,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
-import numpy as np
 import numpy.typing as npt
 
-from targets.bench import model_files
+from targets.bench import decoding, model_files
 from targets.bench.agent.job import AgentJob, InputSpec
 from targets.bench.archive import packed
 from targets.bench.failures import agent_error, shortened
@@ -102,6 +101,9 @@ class AgentRunner:
         )
         done = self.link.run(argv, env={**runtime.env, **self.env}, timeout_s=self.timeout_s)
         result = self._result(done, out, case)
+        decoding.require(result, job["mode"], place=self._place(case))
+        if job["mode"] == "accuracy" and result.get("outputs", "") not in (None, outputs):
+            raise DeviceError(f"{self._place(case)}: sent outputs that the job did not ask for.")
         sent.unlink()
         return result
 
@@ -109,8 +111,12 @@ class AgentRunner:
         """Read the .npy file that a job wrote."""
         here = self.folder / PurePosixPath(there).name
         self.link.pull(there, here)
-        values: Array = np.load(here, allow_pickle=False)
-        return values
+        try:
+            return decoding.array(here)
+        except ValueError as error:
+            raise DeviceError(
+                f"device {self.link.name}: sent outputs that cannot be read: {error}."
+            ) from error
 
     def tidy(self) -> None:
         """Remove the files of the jobs; a device that is gone by now keeps them."""
@@ -153,8 +159,7 @@ class AgentRunner:
         return self._places[case.path]
 
     def _result(self, done: Completed, out: str, case: "BenchCase") -> AgentResult:
-        what = f"{case.path.name} in {case.executed_by.name}"
-        place = f"device {self.link.name}: {what}"
+        place = self._place(case)
         if done.timed_out:
             raise DeviceError(
                 f"{place}: not done after {self.timeout_s:g} s and ended. Raise bench.timeout_s "
@@ -165,11 +170,14 @@ class AgentRunner:
             raise agent_error(result["error"], case, place)
         return result
 
+    def _place(self, case: "BenchCase") -> str:
+        return f"device {self.link.name}: {case.path.name} in {case.executed_by.name}"
+
     def _fetched(self, out: str, done: Completed, place: str) -> AgentResult:
         here = self.folder / f"{Path(out).name}.fetched"
         try:
             self.link.pull(out, here)
-            result: AgentResult = json.loads(here.read_text(encoding="utf-8"))
+            result: AgentResult = decoding.document(here.read_bytes())
         except LinkLost:
             raise
         except (DeviceError, ValueError) as error:

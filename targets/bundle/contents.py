@@ -47,7 +47,8 @@ def write(run: Path, folder: Path, facts: Facts, scrubber: Scrubber, wanted: Wan
     raw = np.stack([kept.read_input(run / kept.FOLDER / one.file, shape=shape) for one in known])
     models = [stamping.stamp(run, folder, facts, model, raw) for model in facts.models]
     _require_recorded(known, models)
-    clear = [i for i in range(len(known)) if all(margin(m.logits[i]) >= MARGIN for m in models)]
+    of_files = [model.logits for model in models if model.logits is not None]
+    clear = [i for i in range(len(known)) if all(margin(one[i]) >= MARGIN for one in of_files)]
     if not clear:
         raise InputError(
             f"{run}: no test sample is classified with a margin of {MARGIN} in every file, so that "
@@ -71,6 +72,8 @@ def margin(logits: npt.NDArray[np.generic]) -> float:
 def _require_recorded(known: Sequence[KeptSample], models: Sequence[Stamped]) -> None:
     """The classes on this processor are those that the run recorded, where they are clear."""
     for model in models:
+        if model.logits is None:
+            continue
         for sample, logits in zip(known, model.logits, strict=True):
             found = model.sidecar.classes[int(logits.argmax())]
             recorded = sample.predicted.get(model.facts.name)
@@ -83,7 +86,7 @@ def _require_recorded(known: Sequence[KeptSample], models: Sequence[Stamped]) ->
 
 
 def _bundle(facts: Facts, models: Sequence[Stamped], chosen: Sequence[KeptSample]) -> Bundle:
-    paths = {model.facts.name: model.facts.file for model in models}
+    paths = {one.facts.name: one.facts.file for one in models if one.logits is not None}
     return Bundle(
         name=facts.name,
         version=facts.version,

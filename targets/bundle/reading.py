@@ -20,6 +20,7 @@ from targets.bundle.schema import NAME, SUMS, Bundle, BundledModel, Sample
 from targets.digest import file_sha256
 from targets.errors import InputError, VerificationError, printable
 from targets.formats import format_of, sidecar
+from targets.formats.metadata import FileMetadata
 from targets.formats.sidecar import Sidecar
 
 T = TypeVar("T")
@@ -35,6 +36,19 @@ class Contents:
     bundle: Bundle
     sidecars: dict[str, Sidecar]
     """By the path of the model file."""
+
+    def metadata(self, model: BundledModel) -> FileMetadata:
+        """What the file says of itself, if the bundle is right; its license is not in a schema."""
+        found = self.sidecars[model.file]
+        return FileMetadata(
+            name=self.bundle.name,
+            version=self.bundle.version,
+            license=None,
+            labels=found.classes,
+            input=found.input,
+            preprocessing=found.preprocessing,
+            measured_sha256=model.measured_sha256,
+        )
 
 
 def unpack(bundle: Path, folder: Path) -> dict[str, Path]:

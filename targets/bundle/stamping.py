@@ -15,6 +15,8 @@ from targets.formats.sidecar import Sidecar
 
 Logits = npt.NDArray[np.float32]
 Raw = npt.NDArray[np.generic]
+NOISE = 8
+"""Inputs of noise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +27,8 @@ class Stamped:
     sidecar: Sidecar
     """Of the measured file."""
     path: Path
-    logits: Logits
-    """Of the samples, [samples, classes]."""
+    logits: Logits | None
+    """Of the samples, [samples, classes]; null for a teacher whose pictures have another size."""
     dtype: str
     """Of the file's input."""
 
@@ -55,8 +57,8 @@ def measured_sidecar(run: Path, model: ModelFacts) -> Sidecar:
 def stamp(run: Path, folder: Path, facts: Facts, model: ModelFacts, raw: Raw) -> Stamped:
     """Write the file with its metadata and its sidecar into the bundle's `folder`.
 
-    Raises `ProofError` unless its logits of the samples `raw` are those of the measured file, in
-    every bit.
+    Raises `ProofError` unless its logits of the samples `raw` (of noise, where it takes another
+    size) are those of the measured file, in every bit.
     """
     source, path = run / model.file, folder / model.file
     found = measured_sidecar(run, model)
@@ -71,6 +73,9 @@ def stamp(run: Path, folder: Path, facts: Facts, model: ModelFacts, raw: Raw) ->
         measured_sha256=model.sha256,
     )
     FORMATS[model.format].stamp(source, path, metadata=metadata)
+    same_size = raw.shape[1:] == found.input.shape
+    if not same_size:
+        raw = np.random.default_rng(0).integers(0, 256, (NOISE, *found.input.shape)).astype("uint8")
     before, _ = _run(source, found, raw)
     logits, dtype = _run(path, found, raw)
     if logits.tobytes() != before.tobytes():
@@ -81,7 +86,8 @@ def stamp(run: Path, folder: Path, facts: Facts, model: ModelFacts, raw: Raw) ->
     described = found.model_copy(update={"sha256": file_sha256(path)})
     text = described.model_dump_json(by_alias=True, indent=1)
     sidecar.path_of(path).write_text(f"{text}\n", encoding="utf-8")
-    return Stamped(facts=model, sidecar=found, path=path, logits=logits, dtype=dtype)
+    on_samples = logits if same_size else None
+    return Stamped(facts=model, sidecar=found, path=path, logits=on_samples, dtype=dtype)
 
 
 def _run(path: Path, found: Sidecar, raw: Raw) -> tuple[Logits, str]:

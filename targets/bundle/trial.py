@@ -15,11 +15,14 @@ import numpy.typing as npt
 from targets.bench.agent.kernel import cpu_features
 from targets.bench.agent.session import Tensor
 from targets.bench.case import BenchCase
+from targets.bench.decoding import array
 from targets.bench.model_files import files_of
 from targets.bench.plan import Bench, BenchPlan, store
 from targets.bench.runner import local_runner
 from targets.bundle.schema import Sample
 from targets.errors import EdgeDistillError, VerificationError, listed, printable
+from targets.formats import FORMATS, format_of
+from targets.formats.metadata import FileMetadata
 from targets.formats.sidecar import Sidecar
 from targets.images.reading import UnreadablePictureError, read
 
@@ -46,6 +49,21 @@ class Trial:
         shape = found.input.shape if adapter is None else adapter.shape
         if len(inputs) != 1 or not _fits(inputs[0]["shape"], shape):
             raise VerificationError(f"{file}: takes {inputs}, and its sidecar says {list(shape)}.")
+
+    def require_metadata(self, file: str, wanted: FileMetadata) -> None:
+        """Raise `VerificationError` unless the file, which loads, says of itself what the bundle
+        does."""
+        try:
+            found = FORMATS[format_of(self.folder / file)].stamped(self.folder / file)
+            texts = wanted.texts()
+            wrong = [key for key, text in texts.items() if found.get(key) != text]
+        except Exception as error:  # libraries read here what a stranger sent
+            raise VerificationError(f"{file}: its metadata cannot be read.") from error
+        if wrong:
+            raise VerificationError(
+                f"{file}: its metadata are not those of the bundle: {listed(wrong)}. The bundle "
+                "does not agree with itself."
+            )
 
     def require_classes(self, file: str, found: Sidecar, samples: tuple[Sample, ...]) -> int:
         """The number of samples; raise `VerificationError` unless each gets its recorded class."""
@@ -101,13 +119,13 @@ def raw_input(folder: Path, file: str, found: Sidecar) -> Raw:
     """A sample as the raw input that the sidecar describes."""
     shape = found.input.shape
     try:
-        if file.endswith(".npy"):  # mapped, so that a header cannot ask for memory
-            raw: Raw = np.load(folder / file, mmap_mode="r", allow_pickle=False)
+        if file.endswith(".npy"):
+            raw: Raw = array(folder / file)
         else:
             raw = read(folder / file, channels=1 if shape[-1] == 1 else 3)
-    except (UnreadablePictureError, ValueError, OSError, EOFError) as error:
+    except (UnreadablePictureError, ValueError) as error:
         raise VerificationError(f"{file}: cannot be read: {printable(str(error))}.") from error
-    if raw.shape != shape or raw.dtype.kind not in "biuf":
+    if raw.shape != shape:
         raise VerificationError(f"{file}: is {raw.dtype} {list(raw.shape)}, not {list(shape)}.")
     return raw
 

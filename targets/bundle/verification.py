@@ -80,19 +80,20 @@ class Verification:
     def _contents(self) -> str:
         self.contents = reading.contents(self.files)
         bundle = self.contents.bundle
-        return f"{bundle.name} {bundle.version}, {len(bundle.models)} models"
+        return f"{bundle.name} {bundle.version}, models: {len(bundle.models)}"
 
     def _models(self) -> str:
-        for file, found in self.known.sidecars.items():
-            self._trial.require_loaded(file, found)
-        return f"{len(self.known.sidecars)} load as their sidecars say"
+        for model in self.known.bundle.models:
+            self._trial.require_loaded(model.file, self.known.sidecars[model.file])
+            self._trial.require_metadata(model.file, self.known.metadata(model))
+        return f"load, and agree with what is said of them: {', '.join(self.known.sidecars)}"
 
     def _samples(self) -> str | Step:
         samples, known = self.known.bundle.samples, self.known.sidecars
         count = sum(self._trial.require_classes(f, found, samples) for f, found in known.items())
         if not count:
             return Step(name="samples", verdict="skipped", text="the bundle has none")
-        return f"{count} of {count} have the recorded class on this processor, {processor()}"
+        return f"{count} of {count} classes as recorded on this processor, {processor()}"
 
     @property
     def _trial(self) -> Trial:

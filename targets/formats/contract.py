@@ -129,3 +129,7 @@ class Format(Protocol):
         file.
         """
         ...
+
+    def stamped(self, path: Path) -> dict[str, str]:
+        """`FileMetadata.texts()` of what `stamp` wrote into the file; empty: nothing."""
+        ...

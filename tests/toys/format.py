@@ -49,3 +49,7 @@ def external_files(path: Path) -> tuple[str, ...]:
 
 def stamp(path: Path, to: Path, *, metadata: FileMetadata) -> None:
     FORMATS["tflite"].stamp(path, to, metadata=metadata)
+
+
+def stamped(path: Path) -> dict[str, str]:
+    return FORMATS["tflite"].stamped(path)

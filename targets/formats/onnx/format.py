@@ -76,6 +76,12 @@ def external_files(path: Path) -> tuple[str, ...]:
 
 
 def stamp(path: Path, to: Path, *, metadata: FileMetadata) -> None:
-    from targets.formats.onnx.metadata import stamp as stamped
+    from targets.formats.onnx.metadata import stamp as written
 
-    stamped(path, to, metadata=metadata)
+    written(path, to, metadata=metadata)
+
+
+def stamped(path: Path) -> dict[str, str]:
+    from targets.formats.onnx.metadata import stamped as found
+
+    return found(path)

@@ -22,3 +22,10 @@ def stamp(path: Path, to: Path, *, metadata: FileMetadata) -> None:
     del model.metadata_props[:]
     model.metadata_props.extend([*kept, *added])
     to.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def stamped(path: Path) -> dict[str, str]:
+    import onnx
+
+    model = onnx.load(path, load_external_data=False)
+    return {entry.key: entry.value for entry in model.metadata_props}

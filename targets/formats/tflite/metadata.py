@@ -30,6 +30,18 @@ def stamp(path: Path, to: Path, *, metadata: FileMetadata) -> None:
     to.write_bytes(with_buffers(path.read_bytes(), entries) + _packed_labels(metadata.labels))
 
 
+def stamped(path: Path) -> dict[str, str]:
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.Model.GetRootAs(path.read_bytes())
+    for entry in map(model.Metadata, range(model.MetadataLength())):
+        if entry.Name() == OWN_NAME.encode():
+            data = model.Buffers(entry.Buffer()).DataAsNumpy()
+            found: dict[str, str] = json.loads(data.tobytes())
+            return found
+    return {}
+
+
 def _packed_labels(labels: Sequence[str]) -> bytes:
     """A zip behind the model, where programs look for the associated files."""
     packed = io.BytesIO()

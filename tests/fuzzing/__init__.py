@@ -1,0 +1,1 @@
+"""atheris over what reads bytes of strangers."""
