@@ -23,6 +23,7 @@ from pipeline.cli.predict import predict
 from pipeline.cli.recipes import recipes
 from pipeline.cli.report import report
 from pipeline.cli.run import run
+from pipeline.cli.store import store
 from targets.errors import EdgeDistillError, InputError, printable
 
 
@@ -38,7 +39,10 @@ def main() -> None:
     """
 
 
-for command in (init, run, check, plan, recipes, report, convert, predict, bench, devices, doctor):
+for command in (
+    *(init, run, check, plan, recipes, report, convert, predict, bench, devices, doctor),
+    store,
+):
     main.add_command(command)
 
 
