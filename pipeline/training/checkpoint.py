@@ -71,14 +71,17 @@ class TrainingState:
         try:
             with np.load(self.path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            for i, variable in enumerate(self._variables()):
+                variable.assign(arrays[f"{i:05d}"])
+            history = [EpochRecord(**record) for record in json.loads(str(arrays["history"]))]
+        except (
+            *(OSError, ValueError, KeyError, TypeError),
+            *(EOFError, zipfile.BadZipFile, zlib.error),
+        ) as error:
             raise InputError(
                 f"{self.path}: the checkpoint of an interrupted training is damaged ({error}). "
                 "Delete it, and the same command trains this stage from the start."
             ) from error
-        for i, variable in enumerate(self._variables()):
-            variable.assign(arrays[f"{i:05d}"])
-        history = [EpochRecord(**record) for record in json.loads(str(arrays["history"]))]
         best = [arrays[name] for name in sorted(arrays) if name.startswith(BEST)]
         return history, best or None
 
