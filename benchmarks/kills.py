@@ -27,7 +27,7 @@ from pipeline.engine.store import digests
 from pipeline.engine.upkeep import cleaning, contents, verification
 
 RECIPE = (
-    *("digits", "--target", "tflite", "--target", "onnx"),
+    *("digits", "--target", "tflite"),
     *(f"--set={key}" for key in ("teacher.epochs=3", "distill.epochs=4", "quantize.epochs=2")),
     *(f"--set={key}" for key in ("logits.views=4", "bench.processes=1", "bench.min_queries=4")),
     *(f"--set={key}" for key in ("bench.min_duration_s=0.02", "bench.warmup_s=0.001")),
@@ -225,16 +225,16 @@ def main(as_json: bool, out: Path | None, kills: int, seed: int) -> None:
     (place / "undisturbed" / "tmp").mkdir(parents=True)
     expected = place / "undisturbed" / "runs"
     spans = durations(finish(expected))
-    rounds: list[dict[str, Any]] = []
+    settings = {"command": " ".join(RECIPE), "seed": seed, "seconds_of_a_stage": spans}
+    result = describe("kills/1", PACKAGES, settings) | {"rounds": []}
+    rounds: list[dict[str, Any]] = result["rounds"]
     try:
         while (done := sum(kill["killed"] for one in rounds for kill in one["kills"])) < kills:
             rounds.append(whole_round(place, len(rounds), expected, spans, rng, kills - done))
+            result["summary"] = summary(rounds)
+            publish(result, out=out, as_json=as_json, report=report)
     finally:
         shutil.rmtree(place, ignore_errors=True)
-    settings = {"command": " ".join(RECIPE), "seed": seed, "seconds_of_a_stage": spans}
-    result = describe("kills/1", PACKAGES, settings)
-    result |= {"summary": summary(rounds), "rounds": rounds}
-    publish(result, out=out, as_json=as_json, report=report)
 
 
 if __name__ == "__main__":

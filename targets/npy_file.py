@@ -1,7 +1,8 @@
-"""A new `.npy` file that is mapped into memory, with its space on the disk."""
+"""Files of arrays, written so that a full disk is one `OSError`."""
 
+import io
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,3 +24,12 @@ def new_npy(
         except OSError as error:  # names no file
             raise OSError(error.errno, error.strerror, str(path)) from error
     return mapped
+
+
+def npz(arrays: Mapping[str, npt.NDArray[np.generic]]) -> memoryview:
+    """The bytes of an `.npz` file. Where `np.savez` itself finds the disk full, its `ZipFile` fails
+    a second time when it is deleted, and Python prints that traceback.
+    """
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getbuffer()

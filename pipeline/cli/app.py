@@ -57,7 +57,10 @@ def _terminate(signum: int, frame: object) -> None:
 def entry() -> None:
     """The installed command."""
     signal.signal(signal.SIGTERM, _terminate)
-    sys.exit(exit_code(sys.argv[1:]))
+    code = exit_code(sys.argv[1:])
+    for again in (signal.SIGINT, signal.SIGTERM):  # while the process ends: the code stays the same
+        signal.signal(again, signal.SIG_IGN)
+    sys.exit(code)
 
 
 def exit_code(argv: Sequence[str]) -> int:
