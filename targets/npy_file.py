@@ -20,7 +20,7 @@ def new_npy(
     mapped = open_memmap(path, "w+", dtype, tuple(shape))  # type: ignore[no-untyped-call]
     with path.open("r+b") as file:
         try:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+            os.posix_fallocate(file.fileno(), 0, mapped.offset + mapped.nbytes)
         except OSError as error:  # names no file
             raise OSError(error.errno, error.strerror, str(path)) from error
     return mapped
