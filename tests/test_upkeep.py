@@ -235,6 +235,13 @@ def test_where_no_store_is_is_one_error(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_option_before_the_command_is_not_ignored(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code(["store", "--out", str(tmp_path), "gc", "--yes"]) == 2
+    assert "behind the command: pipeline store gc" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("age", ["30", "d", "-1d", "1w", "x"])
 def test_what_is_no_age_is_one_error(tmp_path: Path, age: str) -> None:
     assert exit_code(["store", "gc", "--out", str(tmp_path), f"--older-than={age}"]) == 2

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pipeline.engine.upkeep.verification import Fault
 
 F = TypeVar("F", bound=Callable[..., object])
+GIVEN = click.core.ParameterSource.COMMANDLINE
 UNITS_S = {"d": 86400, "h": 3600, "m": 60}
 
 
@@ -55,8 +56,11 @@ def store(context: click.Context, store: Path | None, out: Path, as_json: bool) 
     Example:
       pipeline store
     """
-    if context.invoked_subcommand is None:
+    command = context.invoked_subcommand
+    if command is None:
         _size(_root(store, out), out, as_json=as_json)
+    elif any(context.get_parameter_source(name) is GIVEN for name in context.params):
+        raise click.UsageError(f"give the options behind the command: pipeline store {command} …")
 
 
 @store.command()
