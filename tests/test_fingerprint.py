@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.engine import fingerprint, uses
 from pipeline.engine.graph import STAGES
-from pipeline.engine.manifest import StageKey
+from pipeline.engine.manifest import StageKey, key_digest
 from pipeline.recipe.load import load, parse_override
 from targets.digest import file_sha256
 from tests.conftest import Lane
@@ -54,7 +54,7 @@ def key(stage: str, *sets: str, sha256: str = "d") -> StageKey:
     ],
 )
 def test_what_decides_the_result_changes_the_key(stage: str, change: str) -> None:
-    assert fingerprint.digest(key(stage)) != fingerprint.digest(key(stage, change))
+    assert key_digest(key(stage)) != key_digest(key(stage, change))
 
 
 @pytest.mark.parametrize(
@@ -76,13 +76,13 @@ def test_what_decides_the_result_changes_the_key(stage: str, change: str) -> Non
     ],
 )
 def test_what_does_not_decide_it_leaves_the_key(stage: str, change: str) -> None:
-    assert fingerprint.digest(key(stage)) == fingerprint.digest(key(stage, change))
+    assert key_digest(key(stage)) == key_digest(key(stage, change))
 
 
 @pytest.mark.parametrize("stage", ["teacher", "logits"])
 def test_students_of_all_sizes_share_a_teacher_of_a_size_of_its_own(stage: str) -> None:
     alone, small, same = (
-        fingerprint.digest(key(stage, *sets))
+        key_digest(key(stage, *sets))
         for sets in (
             ("teacher.size=24",),
             ("teacher.size=24", "dataset.size=16"),
@@ -237,6 +237,7 @@ DIGESTS = """
 import json, sys
 from pipeline.engine import fingerprint
 from pipeline.engine.graph import STAGES
+from pipeline.engine.manifest import key_digest
 from pipeline.recipe.load import load, parse_override
 
 recipe = load("digits", [parse_override(text) for text in sys.argv[1:]])
@@ -244,7 +245,7 @@ keys = {
     stage.name: fingerprint.stage_key(stage, recipe, inputs={}, dataset_sha256="d")
     for stage in STAGES if stage.reusable
 }
-print(json.dumps({name: fingerprint.digest(key) for name, key in keys.items()}))
+print(json.dumps({name: key_digest(key) for name, key in keys.items()}))
 """
 
 

@@ -132,6 +132,14 @@ def test_a_file_as_young_as_the_index_is_not_trusted(place: Path, pets: Path) ->
     assert index(place).read_bytes() == b""
 
 
+def test_a_file_from_before_the_clock_went_backwards_is_not_trusted(
+    place: Path, pets: Path
+) -> None:
+    age(pets, -3600)
+    folder.source_digest(config(pets))
+    assert index(place).read_bytes() == b""
+
+
 LOAD = """
 import sys
 from pathlib import Path

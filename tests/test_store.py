@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.engine.manifest import Manifest, StageKey
+from pipeline.engine.manifest import Manifest, StageKey, key_digest
 from pipeline.engine.progress import SilentConsole
 from pipeline.engine.store import Damaged, Store, Stored, digests, replace_folder
 
-KEY = "k" * 64
+MADE_FROM = StageKey(stage="teacher", recipe={}, inputs={}, code={}, libraries={})
+KEY = key_digest(MADE_FROM)
 
 
 def manifest(out: Path) -> Manifest:
-    made_from = StageKey(stage="teacher", recipe={}, inputs={}, code={}, libraries={})
-    return Manifest(files=digests(out), made_from=made_from, created_utc="2026", wall_s=1.0)
+    return Manifest(files=digests(out), made_from=MADE_FROM, created_utc="2026", wall_s=1.0)
 
 
 def publish(root: Path, content: str = "weights") -> Stored:

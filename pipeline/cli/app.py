@@ -8,7 +8,7 @@ import errno
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import click
 
@@ -24,6 +24,7 @@ from pipeline.cli.predict import predict
 from pipeline.cli.recipes import recipes
 from pipeline.cli.report import report
 from pipeline.cli.run import run
+from pipeline.cli.store import store
 from pipeline.cli.verify import verify
 from targets.errors import EdgeDistillError, InputError, printable
 
@@ -42,7 +43,7 @@ def main() -> None:
 
 for command in (
     *(init, run, check, package, plan, recipes, report, convert, predict, bench, verify),
-    *(devices, doctor),
+    *(devices, doctor, store),
 ):
     main.add_command(command)
 
@@ -58,12 +59,18 @@ def _terminate(signum: int, frame: object) -> None:
 def entry() -> None:
     """The installed command."""
     signal.signal(signal.SIGTERM, _terminate)
-    sys.exit(exit_code(sys.argv[1:]))
+    sys.exit(exit_code(sys.argv[1:], ending=_ignore_signals))
 
 
-def exit_code(argv: Sequence[str]) -> int:
+def _ignore_signals() -> None:
+    """A second one, while the process ends, changes neither its code nor what it prints."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def exit_code(argv: Sequence[str], *, ending: Callable[[], None] = lambda: None) -> int:
     """Run a command and return its exit code. No error shows a traceback without
-    --debug."""
+    --debug. `ending` is called before a command that was stopped says so."""
     debug = "--debug" in argv
     try:
         result = main(argv, standalone_mode=False)
@@ -74,13 +81,13 @@ def exit_code(argv: Sequence[str]) -> int:
         error.show()
         return error.exit_code
     except KeyboardInterrupt:
-        return _stopped(130, "interrupted")
+        return _stopped(130, "interrupted", ending)
     except click.Abort as stop:  # click raises it for Ctrl-C, and for any EOFError of our code
         if not isinstance(stop.__cause__, EOFError):
-            return _stopped(130, "interrupted")
+            return _stopped(130, "interrupted", ending)
         return _our_bug(stop.__cause__)
     except Terminated:
-        return _stopped(143, "terminated")
+        return _stopped(143, "terminated", ending)
     except InputError as error:  # may quote a name of several lines
         return _failed(printable(str(error)), error.exit_code, debug)
     except EdgeDistillError as error:
@@ -93,7 +100,8 @@ def exit_code(argv: Sequence[str]) -> int:
         return _our_bug(error)
 
 
-def _stopped(code: int, word: str) -> int:
+def _stopped(code: int, word: str, ending: Callable[[], None]) -> int:
+    ending()
     click.echo(
         f"{word}: run the same command again to continue after the last finished epoch.", err=True
     )
@@ -124,13 +132,20 @@ def _disk(error: OSError) -> str:
 
 
 def _our_bug(error: BaseException) -> int:
-    import tempfile
-
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="pipeline-", suffix=".log", delete=False, encoding="utf-8"
-    ) as log:
-        log.write(f"{sys.argv}\n{''.join(traceback.format_exception(error))}")
     first_line = next(iter(str(error).splitlines()), "")
     what = f"{type(error).__name__}: {first_line}".rstrip(".")
-    click.echo(f"Error: a bug in edge-distill: {what}. The traceback is in {log.name}.", err=True)
+    click.echo(f"Error: a bug in edge-distill: {what}. {_logged(error)}", err=True)
     return 70
+
+
+def _logged(error: BaseException) -> str:
+    import tempfile
+
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="pipeline-", suffix=".log", delete=False, encoding="utf-8"
+        ) as log:
+            log.write(f"{sys.argv}\n{''.join(traceback.format_exception(error))}")
+    except OSError:  # a full disk
+        return "pipeline --debug shows the traceback."
+    return f"The traceback is in {log.name}."

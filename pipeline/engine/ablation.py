@@ -204,13 +204,13 @@ def _store_corrupted(images: "Images", path: Path) -> None:
     from itertools import product
 
     import numpy as np
-    from numpy.lib.format import open_memmap
 
     from targets.evaluation.corruptions import KINDS, SEVERITIES, corrupt
+    from targets.npy_file import new_npy
 
     forms = list(product(KINDS, SEVERITIES))
     shape = (len(forms) * len(images), *images.shape[1:])
-    stored = open_memmap(path, "w+", np.uint8, shape)  # type: ignore[no-untyped-call]
+    stored = new_npy(path, np.uint8, shape)
     for number, (kind, severity) in enumerate(forms):
         form = corrupt(images, kind=kind, severity=severity, seed=CORRUPTION_SEED)
         stored[number * len(images) :][: len(images)] = form

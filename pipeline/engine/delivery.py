@@ -3,16 +3,16 @@
 import json
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
 from pydantic import JsonValue
 
 from pipeline.engine.artifacts import Artifact, Exports
 from pipeline.engine.job import Step
-from pipeline.engine.store import folder_beside, replace_folder
+from pipeline.engine.manifest import Manifest
+from pipeline.engine.store import folder_beside, publish_folder
 from pipeline.recipe.schema import Recipe
 from pipeline.reporting.measurements import Measurements
 from pipeline.reporting.schema.predictions import FOLDER as PREDICTIONS
@@ -59,21 +59,31 @@ def deliver(
     assert isinstance(exports, Exports)
     assert isinstance(measured, Measurements)
     shutil.copytree(artifacts["report"].folder, new)
-    shutil.copytree(exports.folder / "models", new / "models")
+    manifests = {step.name: step.manifest for step in steps if step.manifest is not None}
+    files = {exports.folder / name for name in manifests["convert"].files}
+    shutil.copytree(exports.folder / "models", new / "models", ignore=_others(files))
     for folder in ("bench", PREDICTIONS):
         if (measured.folder / folder).exists():
             shutil.copytree(measured.folder / folder, new / folder)
     labels = "\n".join(exports.dataset.classes)
     (new / "labels.txt").write_text(f"{labels}\n", encoding="utf-8")
-    provenance = json.dumps(_provenance(steps, recipe), indent=1)
+    provenance = json.dumps(_provenance(manifests, recipe), indent=1)
     (new / PROVENANCE).write_text(f"{provenance}\n", encoding="utf-8")
-    with FileLock(results.with_name(f".{results.name}.lock")):
-        replace_folder(new, results)
+    publish_folder(new, results)
 
 
-def _provenance(steps: Sequence[Step], recipe: Recipe) -> dict[str, JsonValue]:
+def _others(files: Container[Path]) -> Callable[[str, list[str]], set[str]]:
+    """For `copytree`: all but these files; somebody may have put others into the store."""
+
+    def ignored(folder: str, names: list[str]) -> set[str]:
+        paths = (Path(folder, name) for name in names)
+        return {path.name for path in paths if path not in files and not path.is_dir()}
+
+    return ignored
+
+
+def _provenance(manifests: Mapping[str, Manifest], recipe: Recipe) -> dict[str, JsonValue]:
     """The manifest of each stored stage: what its result was made from."""
-    manifests = {step.name: step.manifest for step in steps if step.manifest is not None}
     return {
         "schema": "provenance/1",
         "command": [*sys.argv],

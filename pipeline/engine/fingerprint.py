@@ -42,10 +42,6 @@ def stage_key(
     }
 
 
-def digest(key: StageKey) -> str:
-    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-
-
 def difference(old: StageKey, new: StageKey) -> str:
     """Why `new` has another result than `old`, in a few words; empty where it has the same."""
     reasons = [

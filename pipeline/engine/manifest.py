@@ -21,6 +21,15 @@ class StageKey(TypedDict):
     """Distribution -> version."""
 
 
+def key_digest(key: StageKey) -> str:
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+
+
+def folder_name(stage: str, digest: str) -> str:
+    """The name of the stored folder of the key with this digest."""
+    return f"{stage}-{digest[:16]}"
+
+
 class Manifest(BaseModel):
     """Stored as `manifest.json` beside the files of a published result."""
 
@@ -31,6 +40,11 @@ class Manifest(BaseModel):
     made_from: StageKey
     created_utc: str
     wall_s: float
+
+    @property
+    def folder(self) -> str:
+        """The name that the stored folder must have."""
+        return folder_name(self.made_from["stage"], key_digest(self.made_from))
 
     @property
     def digest(self) -> str:

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import product
@@ -16,8 +16,9 @@ from pipeline.engine.artifacts import Artifact, Exports
 from pipeline.engine.delivery import deliver, workplace
 from pipeline.engine.graph import STAGES, Stage, needed
 from pipeline.engine.job import History, Job, Step
-from pipeline.engine.manifest import Manifest, StageKey
+from pipeline.engine.manifest import Manifest, StageKey, key_digest
 from pipeline.engine.progress import Console, clock
+from pipeline.engine.references import References
 from pipeline.engine.store import Damaged, Store, Stored, digests
 from pipeline.recipe.schema import Recipe
 from pipeline.tracking.tracking import tracking
@@ -54,7 +55,7 @@ class Found:
 
     @property
     def digest(self) -> str:
-        return fingerprint.digest(self.key)
+        return key_digest(self.key)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +65,8 @@ class Runner:
     console: Console
     force: Collection[str] = ()
     """Names of the stages that are made again whatever the store holds."""
+    references: References | None = None
+    """Where a run notes what it relies on."""
 
     def plan(self) -> list[Step]:
         """What a run would do now. Behind a stage that is made again, reuse can only be guessed:
@@ -73,17 +76,23 @@ class Runner:
 
     def plan_ablation(self) -> list[Step]:
         """One step per variant and seed: which of its own stages a run would make."""
-        from pipeline.engine import ablation
-
-        seeds = self.recipe.ablation.seeds if self.recipe.ablation.enabled else ()
         steps = []
-        for seed, chain in product(seeds, ablation.chains(self.recipe)):
-            planned = self._variant(ablation.variant(self.recipe, chain, seed)).plan()
-            own = [step for step in planned if step.name in ("distill", "quantize", "convert")]
+        for seed, chain, variant in self.variants():
+            own = [
+                step for step in variant.plan() if step.name in ("distill", "quantize", "convert")
+            ]
             fresh = [step.name for step in own if not step.reused]
             reason = f"seed {seed}, {chain}: {', '.join(fresh) or 'nothing changed'}"
             steps.append(Step(name="ablation", reused=not fresh, reason=reason))
         return steps
+
+    def variants(self) -> Iterator[tuple[int, str, "Runner"]]:
+        """Seed, chain and runner of each variant of the ablation, if it is enabled."""
+        from pipeline.engine import ablation
+
+        seeds = self.recipe.ablation.seeds if self.recipe.ablation.enabled else ()
+        for seed, chain in product(seeds, ablation.chains(self.recipe)):
+            yield seed, chain, self._variant(ablation.variant(self.recipe, chain, seed))
 
     def run(self, results: Path) -> list[Step]:
         """Make what the store does not hold, and publish the folder `results`; what was done."""
@@ -91,13 +100,16 @@ class Runner:
         datasets.source_digest(self.recipe.dataset)  # missing data fails before a folder is made
         self._require_no_leaks()
         self._require_processors()
+        references = References(store=self.store.root, results=results)
+        noting = replace(self, references=references)
         with (
             workplace(results, store=self.store.root) as work,
+            self.store.used(self.console),
             tracking(self.recipe, results, self.console) as trackers,
         ):
-            made = replace(self, console=trackers.console(self.console)).make()
+            made = replace(noting, console=trackers.console(self.console)).make()
             trackers.trained(made.artifacts)
-            ablation = self._ablate() if self.recipe.ablation.enabled else None
+            ablation = noting._ablate() if self.recipe.ablation.enabled else None
             for stage in STAGES:
                 if not stage.reusable:
                     history = History(
@@ -106,6 +118,7 @@ class Runner:
                     )  # fmt: skip
                     self._make_always(stage, made, history, work)
             deliver(made.artifacts, made.steps, self.recipe, work / "results", results)
+            references.finish()
             trackers.delivered(results)
         return made.steps
 
@@ -178,7 +191,7 @@ class Runner:
 
     def _find(self, stage: Stage, inputs: dict[str, str]) -> Found:
         key = self._key(stage, inputs)
-        digest = fingerprint.digest(key)
+        digest = key_digest(key)
         found = self.store.find(stage.name, digest)
         if isinstance(found, Stored) and stage.name not in self.force:
             return Found(key=key, stored=found, step=_reused(stage, found, "nothing changed"))
@@ -198,6 +211,8 @@ class Runner:
 
     def _make_or_reuse(self, stage: Stage, made: Results) -> tuple[Step, Stored]:
         found = self._find(stage, made.digests)
+        if self.references is not None:
+            self.references.add(self.store.folder(stage.name, found.digest).name)
         if found.stored is not None:
             self.console.say(f"{stage.name:<9} reused: {found.step.reason}")
             return found.step, found.stored
@@ -206,6 +221,7 @@ class Runner:
         with self.store.scratch(stage.name, found.digest, self.console) as scratch:
             meanwhile = self.store.find(stage.name, found.digest)
             if isinstance(meanwhile, Stored) and stage.name not in self.force:
+                self.store.clear(scratch)
                 return _reused(stage, meanwhile, "made by another run"), meanwhile
             self.console.say(f"{stage.name:<9} {found.step.reason}")
             started = time.monotonic()

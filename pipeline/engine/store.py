@@ -5,23 +5,31 @@ result. One lock per result lets two runs share a store: the second waits, and f
 result is verified against the digests of its manifest whenever it is read.
 """
 
+import glob
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 
+from filelock import FileLock
 from pydantic import ValidationError
 
 from pipeline.engine.artifacts import FILE as ARTIFACT
-from pipeline.engine.manifest import Manifest
+from pipeline.engine.manifest import Manifest, folder_name
 from pipeline.engine.progress import Console
 from targets.digest import file_sha256
-from targets.file_lock import waiting_lock
+from targets.file_lock import free_lock, shared_lock, waiting_lock
 
 MANIFEST = "manifest.json"
+WORK = "work"
+"""The folder of unfinished work, in the store."""
+LOCK = ".lock"
+"""In the store: shared by the runs that use it. In a folder that is being made: held by its run."""
+NEW, OLD, RANDOM = ".new", ".old", "?" * 8
+"""Parts of the name of a hidden folder: what is being made, what is replaced, and `mkdtemp`'s."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +40,7 @@ class Stored:
 
 @dataclass(frozen=True, kw_only=True)
 class Damaged:
-    """A published folder whose files are not those of its manifest."""
+    """A published folder whose files are not those of its manifest, or that has another's name."""
 
     what: str
     """The first file that is missing or has other contents."""
@@ -43,20 +51,15 @@ class Store:
     root: Path
 
     def folder(self, stage: str, key: str) -> Path:
-        return self.root / f"{stage}-{key[:16]}"
+        return self.root / folder_name(stage, key)
 
     def find(self, stage: str, key: str) -> Stored | Damaged | None:
         """The verified result, `Damaged`, or None if there is none."""
-        folder = self.folder(stage, key)
         try:
-            manifest = _read_manifest(folder)
-            wrong = _first_wrong(folder, manifest) if manifest else MANIFEST
+            return verified(self.folder(stage, key))
         except FileNotFoundError:
             # Or it is being replaced by another run: the caller will wait for the lock.
             return None
-        if manifest is None or wrong is not None:
-            return Damaged(what=wrong or MANIFEST)
-        return Stored(folder=folder, manifest=manifest)
 
     def latest(self, stage: str) -> Manifest | None:
         """The newest readable result of `stage`, whatever it was made from."""
@@ -70,9 +73,19 @@ class Store:
         return max(filter(None, manifests), key=lambda m: m.created_utc, default=None)
 
     @contextmanager
+    def used(self, console: Console) -> Iterator[None]:
+        """Nothing is removed from the store inside the block: see `pipeline.engine.upkeep`."""
+
+        def on_wait() -> None:
+            console.say(f"{self.root} is being cleaned; waiting for it")
+
+        with shared_lock(self.root / LOCK, on_wait=on_wait):
+            yield
+
+    @contextmanager
     def scratch(self, stage: str, key: str, console: Console) -> Iterator[Path]:
         """An exclusive work folder, kept when the work is interrupted, so that it can go on."""
-        folder = self.root / "work" / f"{stage}-{key[:16]}"
+        folder = self.root / WORK / folder_name(stage, key)
 
         def on_wait() -> None:
             console.say(f"{stage:<9} another run is making this; waiting for it")
@@ -97,13 +110,55 @@ class Store:
 
 @contextmanager
 def folder_beside(place: Path) -> Iterator[Path]:
-    """A hidden folder beside `place`, from which one rename publishes it; removed at the end."""
+    """A hidden folder beside `place`, from which one rename publishes it; removed at the end.
+
+    What a kill left beside `place` is cleared away first.
+    """
     place.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(mkdtemp(prefix=f".{place.name}.", suffix=".new", dir=place.parent))
-    try:
+    with ExitStack() as stack:
+        with FileLock(_lock_of(place)):
+            _clear_abandoned(place)
+            work = Path(mkdtemp(prefix=f".{place.name}.", suffix=NEW, dir=place.parent))
+            stack.callback(shutil.rmtree, work, ignore_errors=True)
+            stack.enter_context(FileLock(work / LOCK))
         yield work
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+
+
+def publish_folder(new: Path, place: Path) -> None:
+    """Put `new` in the place of what another process may be publishing there too."""
+    with FileLock(_lock_of(place)):
+        replace_folder(new, place)
+
+
+def abandoned(folder: Path, name: str) -> list[Path]:
+    """What kills left beside the folder `name` of `folder`; `*` for all folders there.
+
+    A hidden folder that a process still works in is locked. The rest of a replacement is not: hold
+    the lock of what is replaced.
+    """
+    pattern = "*" if name == "*" else glob.escape(name)
+    found = []
+    for work in folder.glob(f".{pattern}.{RANDOM}{NEW}"):
+        with free_lock(work / LOCK) as free:
+            found += [work] if free else []
+    return sorted([*found, *folder.glob(f".{pattern}.{RANDOM}{OLD}")])
+
+
+def clear_abandoned(place: Path) -> None:
+    """Remove what kills left beside `place`, and move back what one has left aside."""
+    with FileLock(_lock_of(place)):
+        _clear_abandoned(place)
+
+
+def _clear_abandoned(place: Path) -> None:
+    for left in abandoned(place.parent, place.name):
+        if (left / "old").exists() and not os.path.lexists(place):
+            os.replace(left / "old", place)  # the kill was between the two renames
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _lock_of(place: Path) -> Path:
+    return place.with_name(f".{place.name}.lock")
 
 
 def replace_folder(new: Path, old: Path) -> None:
@@ -112,19 +167,31 @@ def replace_folder(new: Path, old: Path) -> None:
     A folder cannot be renamed onto one with files, so the old one is moved aside first. An error or
     Ctrl-C between the two renames moves it back; a kill leaves it aside, under a dotted name.
     """
-    if not old.exists():
+    if not os.path.lexists(old):  # a link to nothing is in the way too
         os.replace(new, old)
         return
-    aside = Path(mkdtemp(prefix=f".{old.name}.", suffix=".old", dir=old.parent))
+    aside = Path(mkdtemp(prefix=f".{old.name}.", suffix=OLD, dir=old.parent))
     try:
         os.replace(old, aside / "old")
         os.replace(new, old)
     except BaseException:
-        if not old.exists():
+        if not os.path.lexists(old):
             os.replace(aside / "old", old)
         raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def verified(folder: Path) -> Stored | Damaged:
+    """A published folder, read completely. Raises `FileNotFoundError` without a manifest.
+
+    Files that the manifest does not name are left alone, and handed to nobody.
+    """
+    manifest = _read_manifest(folder)
+    wrong = MANIFEST if manifest is None else _first_wrong(folder, manifest)
+    if manifest is None or wrong is not None:
+        return Damaged(what=wrong or MANIFEST)
+    return Stored(folder=folder, manifest=manifest)
 
 
 def _read_manifest(folder: Path) -> Manifest | None:
@@ -132,16 +199,17 @@ def _read_manifest(folder: Path) -> Manifest | None:
     try:
         text = (folder / MANIFEST).read_text(encoding="utf-8")
         manifest = Manifest.model_validate_json(text)
-    except (ValidationError, UnicodeDecodeError, IsADirectoryError):
+    except (ValidationError, UnicodeDecodeError, IsADirectoryError, NotADirectoryError):
         return None
-    return manifest if ARTIFACT in manifest.files else None
+    whole = ARTIFACT in manifest.files and manifest.folder == folder.name
+    return manifest if whole else None
 
 
 def _first_wrong(folder: Path, manifest: Manifest) -> str | None:
     """The first file of the manifest that is missing or has other contents."""
     for name, expected in manifest.files.items():
         path = folder / name
-        if not path.is_file() or file_sha256(path) != expected:
+        if path.is_symlink() or not path.is_file() or file_sha256(path) != expected:
             return name
     return None
 

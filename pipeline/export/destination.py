@@ -53,11 +53,11 @@ def _shown(out: Path, model: dict[str, object]) -> str:
 @contextmanager
 def workplace(out: Path) -> Iterator[tuple[Path, Path]]:
     """A folder that replaces `out` where the block succeeds, and a scratch folder."""
-    from pipeline.engine.store import folder_beside, replace_folder
+    from pipeline.engine.store import folder_beside, publish_folder
 
     out = out.absolute()
     with folder_beside(out) as work:
         for name in ("new", "scratch"):
             (work / name).mkdir()
         yield work / "new", work / "scratch"
-        replace_folder(work / "new", out)
+        publish_folder(work / "new", out)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.format import open_memmap
 
 from pipeline.datasets.splits import Images, Samples, Split
 from pipeline.engine.artifacts import Teacher, TeacherLogits
@@ -21,6 +20,7 @@ from pipeline.training import session
 from pipeline.training.ahead import background_threads, made_ahead
 from pipeline.training.augmentation import Each, ViewTable, require_fit, training_view
 from targets.errors import InputError
+from targets.npy_file import new_npy
 
 CHUNK = 512
 """Images that are rendered while the teacher runs on as many others."""
@@ -38,7 +38,7 @@ def run(cfg: LogitsConfig, out: Path, *, job: Job, teacher: Teacher) -> TeacherL
     made = TeacherLogits(folder=out, views=count)
     train = data[Split.TRAIN]
     shape = (count, len(train), len(data.classes))
-    stored = open_memmap(made.path, "w+", np.float16, shape)  # type: ignore[no-untyped-call]
+    stored = new_npy(made.path, np.float16, shape)
     with background_threads() as pool:
         for view in range(count):
             job.console.say(f"logits    view {view + 1}/{count} of {len(train)} images")

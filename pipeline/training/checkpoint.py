@@ -16,6 +16,7 @@ from pipeline.engine.artifacts import Checkpoint
 from pipeline.models.network import NetworkSpec, count_macs, count_parameters, save_weights
 from pipeline.recipe.schema import TrainingConfig
 from targets.errors import InputError
+from targets.npy_file import npz
 from targets.untyped import KerasModel, KerasOptimizer, Tensor
 
 Weights = list[npt.NDArray[np.generic]]
@@ -59,7 +60,7 @@ class TrainingState:
         records = json.dumps([record.model_dump() for record in history])
         part = self.path.with_suffix(".part")
         with part.open("wb") as file:
-            np.savez(file, history=np.array(records), **arrays)
+            file.write(npz({"history": np.array(records), **arrays}))
             file.flush()
             os.fsync(file.fileno())  # else a power cut can leave the name without the bytes
         os.replace(part, self.path)
@@ -71,14 +72,17 @@ class TrainingState:
         try:
             with np.load(self.path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            for i, variable in enumerate(self._variables()):
+                variable.assign(arrays[f"{i:05d}"])
+            history = [EpochRecord(**record) for record in json.loads(str(arrays["history"]))]
+        except (
+            *(OSError, ValueError, KeyError, TypeError),
+            *(EOFError, zipfile.BadZipFile, zlib.error),
+        ) as error:
             raise InputError(
                 f"{self.path}: the checkpoint of an interrupted training is damaged ({error}). "
                 "Delete it, and the same command trains this stage from the start."
             ) from error
-        for i, variable in enumerate(self._variables()):
-            variable.assign(arrays[f"{i:05d}"])
-        history = [EpochRecord(**record) for record in json.loads(str(arrays["history"]))]
         best = [arrays[name] for name in sorted(arrays) if name.startswith(BEST)]
         return history, best or None
 

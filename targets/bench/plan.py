@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +25,7 @@ from targets.devices.contract import LinkLost
 from targets.devices.cpus import available_cpus
 from targets.errors import EdgeDistillError
 from targets.formats.model_io import ModelIO
+from targets.npy_file import new_npy
 
 Say = Callable[[str], None]
 SAMPLES_PER_WRITE = 1024
@@ -211,8 +211,7 @@ def counted(blocks: Sequence[Block]) -> list[Block]:
 
 def store(samples: Array, path: Path) -> None:
     """Write the samples that the agent queries, as `.npy`, and never hold them all in memory."""
-    npy: Any = np.lib.format
-    file = npy.open_memmap(path, "w+", samples.dtype, samples.shape)
+    file = new_npy(path, samples.dtype, samples.shape)
     for start in range(0, len(samples), SAMPLES_PER_WRITE):
         file[start : start + SAMPLES_PER_WRITE] = samples[start : start + SAMPLES_PER_WRITE]
     file.flush()
