@@ -14,6 +14,7 @@ from pipeline.engine.job import Job
 from pipeline.gates.judging import judged
 from pipeline.gates.runs import measured_in
 from pipeline.recipe.schema import Recipe
+from pipeline.reporting.findings.layer_noise import float_layers
 from pipeline.reporting.findings.per_class import kept
 from pipeline.reporting.findings.recommendation import recommend
 from pipeline.reporting.findings.sensitivity import note
@@ -124,6 +125,8 @@ def _report(
     exports = Exports.read(bench.exports)
     recommended = recommend(bench.rows, majority_share=bench.majority_share)
     notes = bench.notes if sensitivity is None else (*bench.notes, note(sensitivity, cfg))
+    if exports.float_layers is not None:
+        notes = (*notes, float_layers(exports.float_layers, bench.rows))
     return Report(
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         recipe=cfg.model_dump(mode="json", by_alias=True),
@@ -145,6 +148,8 @@ def _report(
         processors=tuple(ProcessorRow.model_validate(r.model_dump()) for r in exports.processors),
         scales=tuple(TensorScales.of(row) for row in exports.scales),
         sensitivity=sensitivity,
+        layer_noise=exports.layer_noise,
+        float_layers=exports.float_layers,
         ablation=job.history.ablation,
         notes=notes,
     )

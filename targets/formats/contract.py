@@ -27,6 +27,9 @@ class ServingFunction:
     """The raw input of the file."""
     call: Callable[[Tensor], Tensor]
     """Real values [1, *input.shape] to logits [1, classes]; TensorFlow can trace it."""
+    float_layers: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Layer that stays in float in a mixed file -> the layers of its float operators, by their
+    names in TensorFlow's graph."""
 
 
 @dataclass(frozen=True, kw_only=True)

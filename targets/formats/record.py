@@ -122,3 +122,28 @@ class ScaleRow(BaseModel):
             "file": file, "file_scales": f"{file}_scales",
         }  # fmt: skip
         return {names.get(key, key): value for key, value in self.model_dump().items()}
+
+
+class TensorNoise(BaseModel):
+    """What int8 does to the result of one operator, as signal-to-noise ratios in dB.
+
+    The signal is the same network, with the same trained weights, without any quantization.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    file: str
+    """The TFLite file, without its suffix: `student.int8` or `student.int8_ptq`."""
+    tensor: str
+    """The result's name in the TFLite file."""
+    layer: str
+    """The layer that calculates it, such as the convolution: a name for `convert.keep_float`."""
+    tflite_snr_db: float | None
+    """Of the whole int8 network: the noise of all operators up to this one. Null where the float
+    network has no such tensor."""
+    onnx_snr_db: float | None = None
+    """Null without an ONNX file, or where it has no such tensor."""
+    own_snr_db: float | None = None
+    """Of rounding this result alone: the float values on this tensor's grid."""
+    weights_snr_db: float | None = None
+    """Of the operator's weights; null for one without weights."""

@@ -8,6 +8,7 @@ from pipeline.reporting.findings import disturbances, headline
 from pipeline.reporting.findings.chance import chance
 from pipeline.reporting.formatting import NOT_MEASURED, count, percent
 from pipeline.reporting.pages import data, templates
+from pipeline.reporting.pages import layers as layers_page
 from pipeline.reporting.schema.model_row import ModelRow
 from pipeline.reporting.schema.report import (
     ProcessorRow,
@@ -51,6 +52,7 @@ def render(report: Report, album: Mapping[str, str] | None = None) -> str:
         processors=[_processor(row) for row in report.processors],
         scales=[_scale(row) for row in report.scales],
         sensitivity=_sensitivity(report),
+        noise=layers_page.noise(report.layer_noise),
         gates=gates(report.gates) if report.gates else None,
         verdicts=summary(report.gates),
         stages=[_stage(row) for row in report.stages],

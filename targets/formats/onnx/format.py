@@ -7,7 +7,7 @@ from targets.formats import FORMATS
 from targets.formats.contract import ExportContext, Operators, ServingFunction, SourceFile
 
 name = "onnx"
-precisions: tuple[str, ...] = ("float32", "int8", "int8_ptq")
+precisions: tuple[str, ...] = ("float32", "int8", "mixed", "int8_ptq")
 distributions: tuple[str, ...] = ("tensorflow", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert")
 MADE_FROM = "tflite"
 """The format that int8 files are made from."""
@@ -24,7 +24,9 @@ def export(
         return None
     source = _source(function, precision, path, context)
     weights = context.options.get("weights", "uint8")
-    return SourceFile(path=source, scales=qdq.export_int8(source, path, weights=weights))
+    mixed = precision == "mixed"
+    rows = qdq.export_int8(source, path, weights=weights, mixed=mixed)
+    return SourceFile(path=source, scales=rows)
 
 
 def _source(function: ServingFunction, precision: str, path: Path, context: ExportContext) -> Path:

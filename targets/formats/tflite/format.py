@@ -6,7 +6,15 @@ from targets.errors import ProofError
 from targets.formats.contract import ExportContext, Operators, ServingFunction
 
 name = "tflite"
-precisions: tuple[str, ...] = ("float32", "float16", "dynamic", "int8", "int8_ptq", "int16x8")
+precisions: tuple[str, ...] = (
+    "float32",
+    "float16",
+    "dynamic",
+    "int8",
+    "mixed",
+    "int8_ptq",
+    "int16x8",
+)
 distributions: tuple[str, ...] = ("tensorflow", "ai-edge-litert")
 
 
@@ -24,6 +32,8 @@ def export(
             tflite.export_dynamic(function.call, function.input, path)
         case "int8":
             tflite.export_int8(function.call, function.input, path)
+        case "mixed":
+            tflite.export_mixed(function.call, function.input, function.float_layers, path)
         case "int8_ptq":
             tflite.export_int8_ptq(function.call, function.input, context.samples, path)
         case "int16x8":
