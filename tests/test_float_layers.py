@@ -20,16 +20,17 @@ from pipeline.quantization.max_drop import Search
 from pipeline.quantization.qat import QuantizedNetwork
 from pipeline.reporting.findings.layer_noise import agreement, float_layers
 from pipeline.reporting.pages.report import render
+from pipeline.reporting.schema.layer_noise import LayerNoise
 from pipeline.reporting.schema.report import read
 from pipeline.training import preflight, session
 from pipeline.training.inference import make_predict
 from targets.bench.plan import logits_of
 from targets.errors import InputError, ProofError
 from targets.evaluation.noise import EXACT_DB, snr_db
-from targets.formats.layer_noise import measure
+from targets.formats import FORMATS
+from targets.formats.contract import ExportContext, ServingFunction
 from targets.formats.onnx import qdq
 from targets.formats.onnx.mixed import require_same_floats
-from targets.formats.record import TensorNoise
 from targets.formats.tflite import export
 from targets.formats.tflite.proofs import require_mixed
 from tests.conftest import THREADS, Lane
@@ -130,37 +131,36 @@ def spoiled(stripes_data: Dataset) -> Spoiled:
 
 @pytest.fixture(scope="module")
 def files(spoiled: Spoiled, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Both int8 files, both mixed ones, and the float file of the same network."""
+    """Both int8 files and both mixed ones."""
     folder = tmp_path_factory.mktemp("files")
     int8, mixed = spoiled.write(folder, "int8"), spoiled.write(folder, "mixed", BAD)
-    model, floats = spoiled.quantized(), folder / "floats.tflite"
-    all_float(model)
-    real = spoiled.data.input.model_copy(update={"scale": 1.0, "zero_point": 0})
-    export.export_float(lambda x: model(x, training=False), real, floats)
-    return {path.name: path for path in (*int8, *mixed, floats)}
+    return {path.name: path for path in (*int8, *mixed)}
 
 
 @pytest.fixture(scope="module")
-def noise(spoiled: Spoiled, files: dict[str, Path]) -> tuple[TensorNoise, ...]:
-    return measure(
-        files["student.int8.tflite"],
-        files["student.int8.onnx"],
-        floats=files["floats.tflite"],
-        input=spoiled.data.input,
-        samples=spoiled.images[:16],
-        names=layer_names(spoiled.quantized()),
+def noise(spoiled: Spoiled, files: dict[str, Path]) -> tuple[LayerNoise, ...]:
+    model = spoiled.quantized()
+    names = layer_names(model)
+    all_float(model)
+    tflite, onnx = files["student.int8.tflite"], files["student.int8.onnx"]
+    rows = FORMATS["onnx"].layer_noise(
+        onnx,
+        tflite,
+        ServingFunction(input=spoiled.data.input, call=lambda x: model(x, training=False)),
+        context=ExportContext(samples=spoiled.images[:16], scratch=tflite.parent),
     )
+    return tuple(LayerNoise.of(row.model_copy(update={"layer": names[row.layer]})) for row in rows)
 
 
 def test_the_ratio_is_that_of_the_formula() -> None:
-    x = np.array([3.0, -4.0])
+    x: npt.NDArray[np.float64] = np.array([3.0, -4.0])
     assert snr_db(exact=x, rounded=x + np.array([0.3, 0.4])) == pytest.approx(20, abs=0.01)
     assert snr_db(exact=x, rounded=x) == EXACT_DB
-    assert snr_db(exact=0 * x, rounded=x) == -EXACT_DB
+    assert snr_db(exact=0.0 * x, rounded=x) == -EXACT_DB
 
 
 def test_the_layer_with_a_bad_range_has_the_lowest_ratio_of_its_own(
-    noise: tuple[TensorNoise, ...],
+    noise: tuple[LayerNoise, ...],
 ) -> None:
     own = {row.layer: row.own_snr_db for row in noise if row.own_snr_db is not None}
     assert min(own, key=own.__getitem__) == "block1_depthwise_conv"
@@ -172,14 +172,14 @@ def test_the_layer_with_a_bad_range_has_the_lowest_ratio_of_its_own(
     assert ratios == sorted(ratios, key=lambda db: db or 0.0)
 
 
-def test_every_layer_before_it_is_fine_and_none_behind_it(noise: tuple[TensorNoise, ...]) -> None:
+def test_every_layer_before_it_is_fine_and_none_behind_it(noise: tuple[LayerNoise, ...]) -> None:
     found = {row.layer: row.tflite_snr_db or 0.0 for row in noise}
     before = {n: db for n, db in found.items() if n.startswith(("stem", "block0"))}
     assert min(before.values()) > 30
     assert max(db for n, db in found.items() if n not in before) < 25
 
 
-def test_both_formats_have_the_same_noise(noise: tuple[TensorNoise, ...]) -> None:
+def test_both_formats_have_the_same_noise(noise: tuple[LayerNoise, ...]) -> None:
     assert all(row.onnx_snr_db is not None for row in noise)
     assert agreement(noise).startswith("TFLite and ONNX agree within")
     convolutions = [row for row in noise if row.layer.endswith("conv") or row.layer == "logits"]
@@ -251,7 +251,7 @@ def test_a_loss_that_no_few_layers_cause_is_an_error_with_its_size(
 
 
 def test_a_loss_of_the_fine_tuning_is_an_error(search: Search) -> None:
-    with pytest.raises(ProofError, match="all of them in float leave 0.00"):
+    with pytest.raises(ProofError, match=r"all of them in float leave 0\.00"):
         search.layers(-0.01, say=print)
 
 
@@ -309,7 +309,7 @@ def test_the_note_says_what_the_layers_bring_and_what_they_cost() -> None:
 
 def test_the_page_has_the_worst_layers_and_folds_the_others(tmp_path: Path) -> None:
     rows = [
-        TensorNoise(file="student.int8", tensor=f"t{i}", layer=f"layer{i}", tflite_snr_db=3.0 * i)
+        LayerNoise(file="student.int8", tensor=f"t{i}", layer=f"layer{i}", tflite_snr_db=3.0 * i)
         for i in range(12)
     ]
     plain = two_formats()
@@ -329,8 +329,8 @@ def test_the_page_has_the_worst_layers_and_folds_the_others(tmp_path: Path) -> N
 
 
 def test_where_the_formats_differ_the_layers_are_named() -> None:
-    row = TensorNoise(file="x", tensor="t", layer="a", tflite_snr_db=30, onnx_snr_db=24)
-    alone = TensorNoise(file="x", tensor="u", layer="b", tflite_snr_db=30)
+    row = LayerNoise(file="x", tensor="t", layer="a", tflite_snr_db=30, onnx_snr_db=24)
+    alone = LayerNoise(file="x", tensor="u", layer="b", tflite_snr_db=30)
     said = agreement([row, alone])
     assert said.startswith("TFLite and ONNX differ behind a (6.0 dB).")
     assert "1 results have no tensor" in said

@@ -1,6 +1,6 @@
 """The noise that int8 adds in each layer of a student, measured in its int8 files."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipeline.datasets.splits import Dataset, Split
@@ -8,12 +8,14 @@ from pipeline.engine.artifacts import Checkpoint
 from pipeline.export.exporter import ProvedFile
 from pipeline.export.students import restored
 from pipeline.quantization.float_layers import all_float, layer_names
+from targets.formats import FORMATS
 from targets.formats.calibration import evenly
-from targets.formats.layer_noise import SAMPLES, measure
+from targets.formats.contract import ExportContext, ServingFunction
 from targets.formats.precisions import PRECISIONS
 from targets.formats.record import TensorNoise
-from targets.formats.tflite.export import export_float
 
+SAMPLES = 64
+"""Validation samples that the noise is measured on, at most."""
 BAD_DB = 10.0
 """Noise of a tenth of the signal, from which on a layer is named on the terminal."""
 NAMED = 3
@@ -31,57 +33,38 @@ def measured(
 
     `students` are the checkpoints of the float network and of the quantization-aware one, if any.
     """
+    context = ExportContext(samples=evenly(data[Split.VAL].images, SAMPLES), scratch=scratch)
     rows: list[TensorNoise] = []
     for name in dict.fromkeys(file.record.precision for file in files):
         precision = PRECISIONS[name]
-        made = [file for file in files if file.record.precision == name and _is_student(file)]
-        if precision.int8 and precision.chosen and made:
+        if precision.int8 and precision.chosen:
             checkpoint = students[-1 if precision.quantization_aware else 0]
-            found = _of_one(made, checkpoint, data, scratch)
+            made = [file for file in files if file.record.precision == name]
+            found = _of_one(made, checkpoint, data, context)
             _say_bad(found, name, say)
             rows += found
     return tuple(rows)
 
 
 def _of_one(
-    made: Sequence[ProvedFile], checkpoint: Checkpoint, data: Dataset, scratch: Path
-) -> tuple[TensorNoise, ...]:
-    model, floats = restored(checkpoint, data), scratch / "unquantized.tflite"
+    made: Sequence[ProvedFile], checkpoint: Checkpoint, data: Dataset, context: ExportContext
+) -> list[TensorNoise]:
+    """Of the file that is made from another one, and so of both, where there is one."""
+    model = restored(checkpoint, data)
     names = layer_names(model) if checkpoint.quantized else {}
     if checkpoint.quantized:
         all_float(model)
-    real = data.input.model_copy(update={"scale": 1.0, "zero_point": 0})
-    export_float(lambda image: model(image, training=False), real, floats)
-    formats = {file.record.format: file for file in made}
-    onnx, tflite = formats.get("onnx"), _tflite(formats)
-    if tflite is None:
-        return ()
-    return measure(
-        tflite,
-        onnx.path if onnx else None,
-        floats=floats,
-        input=data.input,
-        samples=evenly(data[Split.VAL].images, SAMPLES),
-        names=names,
-    )
-
-
-def _tflite(formats: Mapping[str, ProvedFile]) -> Path | None:
-    """The TFLite file, or the one that an ONNX file alone was made from."""
-    if "tflite" in formats:
-        return formats["tflite"].path
-    source = formats["onnx"].source if "onnx" in formats else None
-    return None if source is None else source.path
-
-
-def _is_student(file: ProvedFile) -> bool:
-    return file.record.role != "teacher"
+    function = ServingFunction(input=data.input, call=lambda image: model(image, training=False))
+    file = next((one for one in made if one.source is not None), made[0])
+    source = None if file.source is None else file.source.path
+    rows = FORMATS[file.record.format].layer_noise(file.path, source, function, context=context)
+    return [row.model_copy(update={"layer": names.get(row.layer, row.layer)}) for row in rows]
 
 
 def _say_bad(rows: Sequence[TensorNoise], precision: str, say: Callable[[str], None]) -> None:
-    bad = [row for row in rows if row.tflite_snr_db is not None and row.tflite_snr_db < BAD_DB]
+    bad = [row for row in rows if row.snr_db is not None and row.snr_db < BAD_DB]
     if bad:
-        worst = ", ".join(f"{row.layer} ({row.tflite_snr_db:.1f} dB)" for row in bad[:NAMED])
+        worst = ", ".join(f"{row.layer} ({row.snr_db:.1f} dB)" for row in bad[:NAMED])
         say(
             f"convert   {precision} leaves less than {BAD_DB:.0f} dB of signal to noise behind "
             f"{len(bad)} of {len(rows)} layers, the least behind {worst}"

@@ -21,6 +21,7 @@ from pipeline.reporting.findings.sensitivity import note
 from pipeline.reporting.measurements import Measurements, ReportFiles
 from pipeline.reporting.schema.flip import Flip
 from pipeline.reporting.schema.label_suspect import LabelSuspect
+from pipeline.reporting.schema.layer_noise import LayerNoise
 from pipeline.reporting.schema.report import (
     FILE,
     DatasetUsed,
@@ -148,7 +149,7 @@ def _report(
         processors=tuple(ProcessorRow.model_validate(r.model_dump()) for r in exports.processors),
         scales=tuple(TensorScales.of(row) for row in exports.scales),
         sensitivity=sensitivity,
-        layer_noise=exports.layer_noise,
+        layer_noise=tuple(LayerNoise.of(row) for row in exports.layer_noise),
         float_layers=exports.float_layers,
         ablation=job.history.ablation,
         notes=notes,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from targets.formats.input_spec import InputSpec
-    from targets.formats.record import ScaleRow
+    from targets.formats.record import ScaleRow, TensorNoise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +102,21 @@ class Format(Protocol):
         """The layers of an int8 file that lose most of the signal, in words, worst first.
 
         Empty where that cannot be measured. The context's samples are run through the file.
+        """
+        ...
+
+    def layer_noise(
+        self,
+        path: Path,
+        source: Path | None,
+        function: ServingFunction,
+        *,
+        context: ExportContext,
+    ) -> "tuple[TensorNoise, ...]":
+        """The noise of each result of an int8 file, worst first, and in the `source` that it was
+        made from, if any. `function` is the same network without quantization.
+
+        Empty where that cannot be measured. The context's samples are run through the files.
         """
         ...
 

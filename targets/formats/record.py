@@ -133,16 +133,16 @@ class TensorNoise(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     file: str
-    """The TFLite file, without its suffix: `student.int8` or `student.int8_ptq`."""
+    """The file's name without its suffix, such as `student.int8`."""
     tensor: str
-    """The result's name in the TFLite file."""
+    """The result's name in the file that the other format's file is made from."""
     layer: str
     """The layer that calculates it, such as the convolution: a name for `convert.keep_float`."""
-    tflite_snr_db: float | None
+    snr_db: float | None
     """Of the whole int8 network: the noise of all operators up to this one. Null where the float
     network has no such tensor."""
-    onnx_snr_db: float | None = None
-    """Null without an ONNX file, or where it has no such tensor."""
+    pair_snr_db: float | None = None
+    """In the file of the other format; null without one, or where it has no such tensor."""
     own_snr_db: float | None = None
     """Of rounding this result alone: the float values on this tensor's grid."""
     weights_snr_db: float | None = None

@@ -4,21 +4,21 @@ from collections.abc import Sequence
 
 from pipeline.engine.artifacts import FloatLayers
 from pipeline.reporting.formatting import count, percent, times
+from pipeline.reporting.schema.layer_noise import LayerNoise
 from pipeline.reporting.schema.model_row import ModelRow
-from targets.formats.record import TensorNoise
 
 AGREE_DB = 1.0
 """Runtimes round sums differently, by a step each; ratios that far apart say the same."""
 
 
-def by_file(rows: Sequence[TensorNoise]) -> dict[str, list[TensorNoise]]:
-    files: dict[str, list[TensorNoise]] = {}
+def by_file(rows: Sequence[LayerNoise]) -> dict[str, list[LayerNoise]]:
+    files: dict[str, list[LayerNoise]] = {}
     for row in rows:
         files.setdefault(row.file, []).append(row)
     return files
 
 
-def agreement(rows: Sequence[TensorNoise]) -> str:
+def agreement(rows: Sequence[LayerNoise]) -> str:
     """Whether both formats show the same noise; empty without an ONNX file."""
     apart = {
         row.layer: abs(row.tflite_snr_db - row.onnx_snr_db)

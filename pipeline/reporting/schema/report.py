@@ -15,10 +15,11 @@ from pipeline.reporting.schema.ablation import Ablation
 from pipeline.reporting.schema.flip import Flip
 from pipeline.reporting.schema.gate import GateRow
 from pipeline.reporting.schema.label_suspect import LabelSuspect
+from pipeline.reporting.schema.layer_noise import LayerNoise
 from pipeline.reporting.schema.model_row import ModelRow, Part
 from pipeline.reporting.schema.per_class import PerClass
 from targets.errors import InputError
-from targets.formats.record import Parity, ScaleRow, Scales, TensorNoise
+from targets.formats.record import Parity, ScaleRow, Scales
 
 SCHEMA: Final = "report/1"
 FILE = "report.json"
@@ -156,7 +157,7 @@ class Report(Part):
     sensitivity: Sensitivity | None = None
     """The layers that cost the int8 network its accuracy; null where it is within 0.5 points of the
     float student on the validation split."""
-    layer_noise: tuple[TensorNoise, ...] = ()
+    layer_noise: tuple[LayerNoise, ...] = ()
     """The results of the student's int8 operators, worst first within each file."""
     float_layers: FloatLayers | None = None
     """Null without mixed files."""

@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 
 from pipeline.reporting.formatting import NOT_MEASURED
+from pipeline.reporting.schema.layer_noise import LayerNoise
 from pipeline.reporting.tables.cells import Table
-from targets.formats.record import TensorNoise
 
 HEADER = ["layer", "TFLite, dB", "ONNX, dB", "own rounding, dB", "weights, dB"]
 
 
-def noise(rows: Sequence[TensorNoise]) -> Table:
+def noise(rows: Sequence[LayerNoise]) -> Table:
     return HEADER, [[row.layer, *map(_db, _ratios(row))] for row in rows]
 
 
-def _ratios(row: TensorNoise) -> tuple[float | None, ...]:
+def _ratios(row: LayerNoise) -> tuple[float | None, ...]:
     return row.tflite_snr_db, row.onnx_snr_db, row.own_snr_db, row.weights_snr_db
 
 

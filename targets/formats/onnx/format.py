@@ -5,6 +5,7 @@ from pathlib import Path
 from targets.errors import ProofError
 from targets.formats import FORMATS
 from targets.formats.contract import ExportContext, Operators, ServingFunction, SourceFile
+from targets.formats.record import TensorNoise
 
 name = "onnx"
 precisions: tuple[str, ...] = ("float32", "int8", "mixed", "int8_ptq")
@@ -56,6 +57,24 @@ def lossy_layers(
     path: Path, function: ServingFunction, *, context: ExportContext
 ) -> tuple[str, ...]:
     return ()  # measured in the TFLite file that it is made from
+
+
+def layer_noise(
+    path: Path, source: Path | None, function: ServingFunction, *, context: ExportContext
+) -> tuple[TensorNoise, ...]:
+    from targets.formats.onnx.activations import values
+    from targets.formats.tflite.format import float_reference
+    from targets.formats.tflite.layer_noise import measure
+
+    if source is None:
+        return ()
+    return measure(
+        source,
+        floats=float_reference(function, context),
+        input=function.input,
+        samples=context.samples,
+        pair=values(path, context.samples),
+    )
 
 
 def saturating_products(path: Path) -> tuple[str, ...]:
