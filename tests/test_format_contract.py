@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.export.exporter import Exporter, Logits, Network, ProvedFile, Refused, SampleSets
+from pipeline.quantization.float_layers import keep_float
 from targets.bench.plan import logits_of
 from targets.errors import InputError
 from targets.formats import FORMATS
@@ -33,10 +34,14 @@ def toy() -> Iterator[None]:
         yield
 
 
-def of_model(model: KerasModel, role: str) -> Network:
+def of_model(
+    model: KerasModel, role: str, operators: dict[str, frozenset[str]] | None = None
+) -> Network:
     from pipeline.training.inference import make_predict
 
-    function = ServingFunction(input=SPEC, call=lambda image: model(image, training=False))
+    function = ServingFunction(
+        input=SPEC, call=lambda image: model(image, training=False), float_layers=operators or {}
+    )
     return Network(
         name="student",
         role=role,
@@ -51,9 +56,13 @@ def networks() -> Callable[[Precision], Network]:
 
     quantized = QuantizedNetwork(network("mobilenet_v1"), SPEC)
     quantized.calibrate(IMAGES)
+    partly = QuantizedNetwork(network("mobilenet_v1"), SPEC)
+    partly.calibrate(IMAGES)
+    operators = keep_float(partly.model, ["block1_depthwise_conv"])
     aware = of_model(quantized.model, "student_qat")
+    found = {"int8": aware, "mixed": of_model(partly.model, "student_qat", operators)}
     plain = of_model(network("mobilenet_v1"), "student")
-    return lambda precision: aware if precision.quantization_aware else plain
+    return lambda precision: found.get(precision.name, plain)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +106,7 @@ def test_a_file_holds_its_precision_and_gives_the_labels_of_its_network(
     assert isinstance(file, ProvedFile)
     path = exporter.folder / f"student.{precision}.{name}"
     found = plugin.inspect(path)
-    assert (found.float_ops == 0) == asked.integer
+    assert (found.float_ops == 0) == (asked.integer and asked.chosen)
     assert bool(found.int8_ops) == asked.int8
     outputs = logits_of(path, name, IMAGES, tmp_path)
     expected = networks(asked).logits(IMAGES)

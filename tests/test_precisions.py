@@ -11,6 +11,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 from onnx import numpy_helper
 
+from pipeline.quantization.float_layers import Chains, keep_float
 from targets.bench.case import BenchCase
 from targets.bench.plan import Bench, BenchPlan, logits_of
 from targets.bench.runner import local_runner
@@ -56,12 +57,14 @@ def write(model: Any, precision: str, folder: Path) -> Path:
     path = folder / f"student.{precision}.tflite"
     name = "float" if precision == "float32" else precision
     write_file = getattr(export, f"export_{name}")
-    if precision == "int8":
+    if PRECISIONS[precision].quantization_aware:
         quantized = QuantizedNetwork(model, SPEC)
         quantized.calibrate(IMAGES)
         model = quantized.model
-    samples = (IMAGES,) if PRECISIONS[precision].calibrated else ()
-    write_file(lambda image: model(image, training=False), SPEC, *samples, path)
+    more: tuple[object, ...] = (IMAGES,) if PRECISIONS[precision].calibrated else ()
+    if precision == "mixed":
+        more = (keep_float(model, [Chains(model).all()[1][0].layer.name]),)
+    write_file(lambda image: model(image, training=False), SPEC, *more, path)
     return path
 
 
@@ -78,8 +81,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
             qdq.export_float(
                 lambda image: model(image, training=False), SPEC, out / "student.float32.onnx"
             )
-            for precision in ("int8", "int8_ptq"):
-                qdq.export_int8(files[precision], out / f"student.{precision}.onnx")
+            for precision in ("int8", "mixed", "int8_ptq"):
+                onnx = out / f"student.{precision}.onnx"
+                qdq.export_int8(files[precision], onnx, mixed=precision == "mixed")
         return made[family]
 
     return folder
@@ -142,6 +146,7 @@ def test_every_precision_has_its_types(written: Callable[[str], Path]) -> None:
     assert "FLOAT32" in held["dynamic"]  # small weights and biases
     for precision in ("int8", "int8_ptq"):
         assert held[precision] <= {"INT8", "INT32"}
+    assert held["mixed"] == {"INT8", "INT32", "FLOAT32"}
     assert held["int16x8"] <= {"INT8", "INT16", "INT32", "INT64"}
 
 

@@ -37,10 +37,12 @@ def both(finished: Lane, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
 
 def converted(finished: Lane, out: Path, *targets: str) -> tuple[Path, Content]:
     shutil.copytree(finished.out / ".store", out / ".store")
-    precisions = [p for p in PRECISIONS if all(p in FORMATS[t].precisions for t in targets)]
+    chosen = [name for name, precision in PRECISIONS.items() if precision.chosen]
+    precisions = [p for p in chosen if all(p in FORMATS[t].precisions for t in targets)]
     results, steps = replace(finished, out=out).run(
-        ("convert.targets", list(targets)), ("convert.precisions", precisions), OFF
-    )
+        ("convert.targets", list(targets)), ("convert.precisions", precisions),
+        ("convert.keep_float", ["block1_depthwise_conv"]), OFF,
+    )  # fmt: skip
     assert [name for name, step in steps.items() if step.reused] == [
         "teacher", "logits", "distill", "quantize",
     ]  # fmt: skip
@@ -63,7 +65,8 @@ def test_the_report_has_every_precision_of_tflite(tflite: tuple[Path, Content]) 
     for precision, row in rows.items():
         assert row["name"] == f"student.{precision}.tflite"
         assert row["size_bytes"] == (results / row["file"]).stat().st_size
-        assert row["role"] == ("student_qat" if precision == "int8" else "student")
+        aware = PRECISIONS[precision].quantization_aware
+        assert row["role"] == ("student_qat" if aware else "student")
     assert rows["float16"]["size_bytes"] < rows["float32"]["size_bytes"]
 
 
@@ -115,7 +118,7 @@ def test_each_tflite_file_is_what_was_asked_for(tflite: tuple[Path, Content]) ->
 def test_both_formats_agree_over_the_whole_test_split(both: tuple[Path, Content]) -> None:
     _, content = both
     across = {row["name"]: row for row in content["parity"] if row["source"].endswith(".tflite")}
-    assert set(across) == {"student.int8.onnx", "student.int8_ptq.onnx"}
+    assert set(across) == {f"student.{p}.onnx" for p in ("int8", "mixed", "int8_ptq")}
     for name, row in across.items():
         assert row["source"] == name.replace(".onnx", ".tflite")
         assert row["samples"] == content["dataset"]["test"] == 120

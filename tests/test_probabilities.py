@@ -85,7 +85,11 @@ def test_a_file_with_other_logits_than_in_its_proof_is_refused(
         path, role="student", precision="float32", parameters=1, macs=1, input_shape=(12, 12, 1)
     )
     proved = ProvedFile(
-        record=record, parity=(), outputs=logits_of(path, kind, RAW, tmp_path) + 1, source=None
+        record=record,
+        parity=(),
+        outputs=logits_of(path, kind, RAW, tmp_path) + 1,
+        source=None,
+        path=path,
     )
     about = Confidence(temperature=2.0, precision=0.9, level=0.95, validation_samples=40)
     proved = replace(proved, record=record.model_copy(update={"file": path.name}))

@@ -20,6 +20,7 @@ from pipeline.engine.artifacts import (
 from pipeline.models.network import NetworkSpec, build
 from pipeline.quantization import sensitivity
 from pipeline.quantization.qat import QuantizedNetwork
+from pipeline.quantization.switched import SwitchedNetwork
 from pipeline.reporting.findings.sensitivity import note
 from pipeline.reporting.pages.report import render
 from pipeline.reporting.schema.report import read
@@ -134,7 +135,7 @@ def test_without_the_quantization_of_any_layer_the_network_is_the_float_one(
     spoiled: Spoiled,
 ) -> None:
     samples, spec = spoiled.data[Split.VAL], spoiled.data.input
-    network = sensitivity.SwitchedNetwork(spoiled.quantized, spec)
+    network = SwitchedNetwork(spoiled.quantized, spec)
     exact = make_predict(spoiled.student, spec)(samples.images)
     error = np.abs(network.without(network.layers, samples) - exact).max()
     assert error < 1e-4 * np.abs(exact).max()

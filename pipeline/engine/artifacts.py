@@ -13,7 +13,13 @@ from pipeline.models.network import NetworkSpec
 from pipeline.recipe.schema import TeacherConfig
 from targets.formats.confidence import Confidence
 from targets.formats.input_spec import InputSpec
-from targets.formats.record import ExportedModel, Parity, ProcessorProof, ScaleRow
+from targets.formats.record import (
+    ExportedModel,
+    Parity,
+    ProcessorProof,
+    ScaleRow,
+    TensorNoise,
+)
 
 FILE = "artifact.json"
 
@@ -149,6 +155,24 @@ class DatasetSummary(BaseModel):
     sha256: str
 
 
+class FloatLayers(BaseModel):
+    """The layers of the mixed files that are in float, and what they bring."""
+
+    model_config = ConfigDict(frozen=True)
+
+    layers: tuple[str, ...]
+    max_drop: float | None
+    """The limit that they were chosen for, in percentage points; null for `convert.keep_float`."""
+    operators: int
+    """Operators of the TFLite file in float: those of the layers, and those that read them."""
+    images: int
+    """Validation images that the next three are measured on, in the files."""
+    float_top1: float
+    int8_top1: float
+    mixed_top1: float
+    """Of the worse of both formats' files; so is `int8_top1`."""
+
+
 class Exports(Artifact):
     """The files that a device can load, each shown to be what was asked for."""
 
@@ -158,6 +182,10 @@ class Exports(Artifact):
     parity: tuple[Parity, ...]
     scales: tuple[ScaleRow, ...] = ()
     """Every quantized tensor of the int8 TFLite file beside that of the ONNX file."""
+    layer_noise: tuple[TensorNoise, ...] = ()
+    """The results of the student's int8 operators, worst first within each precision."""
+    float_layers: FloatLayers | None = None
+    """Null without mixed files."""
     processors: tuple[ProcessorProof, ...] = ()
     """Proofs of both int8 files on this processor and on each of `convert.prove_on`."""
     confidence: dict[str, Confidence] = Field(default_factory=dict)

@@ -69,6 +69,7 @@ class ProvedFile:
     """Outputs for the samples of the comparison."""
     source: SourceFile | None
     processors: tuple[ProcessorProof, ...] = ()
+    path: Path
 
     @property
     def scales(self) -> tuple[ScaleRow, ...]:
@@ -150,6 +151,7 @@ class Exporter:
             outputs=self._logits(path, samples.comparison),
             source=source,
             processors=() if source is None else self._on_processors(path, source, samples),
+            path=path,
         )
 
     def _against_network(

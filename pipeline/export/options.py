@@ -46,8 +46,9 @@ class ConvertOptions:
         return requested
 
     def _check(self, target: str, name: str) -> None:
-        if name not in PRECISIONS:
-            raise unknown("precision", name, PRECISIONS, place="--precision")
+        known = [one.name for one in PRECISIONS.values() if one.chosen]
+        if name not in known:
+            raise unknown("precision", name, known, place="--precision")
         held, precision = FORMATS[target].precisions, PRECISIONS[name]
         if name not in held:
             raise InputError(

@@ -5,17 +5,16 @@ quantized alone, to the logits of a few images, and the gain in top-1 is measure
 """
 
 from collections.abc import Callable
-from itertools import compress
 
 import numpy as np
 
 from pipeline.datasets.splits import Dataset, Samples, Split
 from pipeline.engine.artifacts import LayerGain, Sensitivity
-from pipeline.training.inference import Outputs, make_predict
+from pipeline.quantization.switched import SwitchedNetwork, quantized_tensors
+from pipeline.training.inference import make_predict
 from targets.evaluation import metrics
 from targets.evaluation.significance import Paired, mcnemar
-from targets.formats.input_spec import InputSpec
-from targets.untyped import KerasLayer, KerasModel, Quantizer, Tensor
+from targets.untyped import KerasLayer, KerasModel
 
 LIMIT = 0.005
 """Loss of top-1 up to which no layer is measured: 0.5 points."""
@@ -73,7 +72,7 @@ def _evenly_spaced(samples: Samples, most: int) -> Samples:
     return samples.take(np.linspace(0, len(samples) - 1, min(most, len(samples))).astype(int))
 
 
-def _candidates(network: "SwitchedNetwork", few: Samples, say: Say) -> list[KerasLayer]:
+def _candidates(network: SwitchedNetwork, few: Samples, say: Say) -> list[KerasLayer]:
     """The layers that change the logits most when they alone are quantized: another faulty layer
     cannot hide them."""
     reference = network.without(network.layers, few)
@@ -88,7 +87,7 @@ def _candidates(network: "SwitchedNetwork", few: Samples, say: Say) -> list[Kera
 
 
 def _gains(
-    network: "SwitchedNetwork", candidates: list[KerasLayer], part: Samples, say: Say
+    network: SwitchedNetwork, candidates: list[KerasLayer], part: Samples, say: Say
 ) -> list[LayerGain]:
     """The layers with a gain in top-1, the largest first."""
     before = metrics.right(network.without([], part), part.labels)
@@ -107,60 +106,3 @@ def _gains(
         )
         say(f"quantize  {layer.layer.name} in float: {100 * paired.gain:+.2f} points")
     return [row for row in sorted(rows, key=lambda row: -row.gain) if row.gain > 0]
-
-
-def quantized_tensors(wrapper: KerasLayer) -> str:
-    """What the fake quantization of a layer rounds; empty for a layer without any."""
-    activations = bool(getattr(wrapper, "_output_quantizers", None)) or any(
-        activation._should_pre_quantize() or activation._should_post_quantize()
-        for activation in getattr(wrapper, "_quantize_activations", ())
-    )
-    rounded = (bool(getattr(wrapper, "_weight_vars", None)), activations)
-    return " and ".join(compress(("weights", "activations"), rounded))
-
-
-class SwitchedNetwork:
-    """A network with fake quantization that any of its layers can go without.
-
-    It is traced once, whatever the number of layers. The input stays quantized: raw pixels are on
-    its grid.
-    """
-
-    def __init__(self, model: KerasModel, spec: InputSpec) -> None:
-        import tensorflow as tf
-
-        self.layers: list[KerasLayer] = [one for one in model.layers if quantized_tensors(one)]
-        self._off = tf.Variable(tf.zeros(len(self.layers), tf.bool), trainable=False, name="off")
-        for place, layer in enumerate(self.layers):
-            self._switch(layer, place)
-        self._predict = make_predict(model, spec)
-
-    def without(self, layers: list[KerasLayer], samples: Samples) -> Outputs:
-        """Logits [samples, classes] without the fake quantization of `layers`."""
-        self._off.assign([any(one is layer for one in layers) for layer in self.layers])
-        logits = self._predict(samples.images)
-        self._off.assign([False] * len(self.layers))
-        return logits
-
-    def _switch(self, layer: KerasLayer, place: int) -> None:
-        # As in `qat`: tfmot has no public hook, and looks the quantizers up at every call.
-        layer._weight_vars = [
-            (weight, self._switched(quantizer, place), ranges)
-            for weight, quantizer, ranges in layer._weight_vars
-        ]
-        for activation in layer._quantize_activations:
-            activation.quantizer = self._switched(activation.quantizer, place)
-        if layer._output_quantizers:
-            layer._output_quantizers = [self._switched(layer._output_quantizers[0], place)]
-
-    def _switched(self, quantizer: Quantizer, place: int) -> Quantizer:
-        import tensorflow as tf
-
-        def quantize(inputs: Tensor, training: bool, weights: dict[str, Tensor]) -> Tensor:
-            return tf.cond(
-                self._off[place],
-                lambda: tf.identity(inputs),
-                lambda: quantizer(inputs, training, weights=weights),
-            )
-
-        return quantize

@@ -65,7 +65,8 @@ def _no_teacher(family: object) -> object:
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Target = Annotated[str, _plugin(FORMATS, noun="target")]
-Precision = Annotated[str, _one_of("precision", PRECISIONS)]
+CHOSEN = tuple(one.name for one in PRECISIONS.values() if one.chosen)
+Precision = Annotated[str, _one_of("precision", CHOSEN)]
 
 
 def _known_device(value: object) -> object:
@@ -256,8 +257,34 @@ class ConvertConfig(Section):
     """Kinds of processor that are emulated (qemu-user-static) to show that both int8 files give the
     same labels there: x86-sse4, x86-avx2, aarch64."""
 
+    keep_float: tuple[str, ...] = ()
+    """Layers of the student whose operators, and those that read their results, stay in float in
+    further files, `student.mixed.*`, made from the same quantization-aware network as `int8`. They
+    are measured beside the int8 files. `pipeline run` lists the layers where one is not known."""
+    max_drop: Annotated[float, Field(gt=0, lt=100)] | None = None
+    """Largest loss of top-1 against the float student on the validation split, in percentage
+    points. Where `int8` loses more, the fewest layers that bring it under the limit are chosen as
+    `keep_float`; the run fails where none do."""
     probabilities: bool = False
     """A second output, `probabilities`, behind the logits: softmax(logits / temperature)."""
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """The precisions of the student's files, with the one of `keep_float`."""
+        mixed = self.keep_float or self.max_drop is not None
+        return (*dict.fromkeys(self.precisions), *(("mixed",) if mixed else ()))
+
+    @model_validator(mode="after")
+    def _float_layers_are_of_int8(self) -> Self:
+        if self.keep_float and self.max_drop is not None:
+            raise ValueError("keep_float and max_drop exclude each other: max_drop chooses layers")
+        if "mixed" in self.made and "int8" not in self.precisions:
+            raise ValueError(
+                "keep_float and max_drop take layers out of the quantization-aware network: they "
+                "need the precision int8. The ranges of int8_ptq are those of TFLite's converter, "
+                "which takes no list of layers"
+            )
+        return self
 
     @model_validator(mode="after")
     def _proof_has_two_files(self) -> Self:
@@ -272,7 +299,7 @@ class ConvertConfig(Section):
     @model_validator(mode="after")
     def _formats_can(self) -> Self:
         for target in self.targets:
-            for precision in self.precisions:
+            for precision in self.made:
                 held = FORMATS[target].precisions
                 if precision not in held:
                     raise ValueError(
@@ -376,7 +403,7 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _gates_are_of_files_that_are_made(self) -> Self:
-        made = [f"student.{p}.{t}" for p in self.convert.precisions for t in self.convert.targets]
+        made = [f"student.{p}.{t}" for p in self.convert.made for t in self.convert.targets]
         for name in self.gates.files:
             if name not in made and not name.startswith("teacher."):
                 raise ValueError(

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pipeline.teachers.contract import OpenTeacher
 
 TEACHER_PRECISION = "float32"
+MIXED = "mixed"
 Requested = Iterable[tuple[Network, str, str]]
 """A network, a format and a precision for each file."""
 
@@ -48,6 +49,7 @@ def run(
     The results of a run are delivered as a whole: its table and its gates compare all files.
     """
     from pipeline.datasets.splits import Split
+    from pipeline.export import layer_noise, mixed_files, students
     from pipeline.teachers.stored import open_stored
     from pipeline.training import session
 
@@ -58,11 +60,13 @@ def run(
     data, teacher_data, folder = job.dataset(), job.teacher_dataset(), out / "models"
     folder.mkdir(parents=True)
     opened = open_stored(teacher, teacher_data, threads=job.recipe.threads)
-    networks = [_student("student", distill, data)]
+    networks = [students.student("student", distill, data)]
     if quantize is not None:
-        networks.append(_student("student_qat", quantize, data))
+        networks.append(students.student("student_qat", quantize, data))
+    chosen = mixed_files.layers(cfg, distill, quantize, data, say=job.console.say)
+    mixed = students.mixed("student_qat", quantize, data, chosen) if quantize and chosen else None
     exporter = _exporter(cfg, folder, job, data)
-    requested = _requested(cfg, _teacher(teacher, opened, teacher_data), networks)
+    requested = _requested(cfg, _teacher(teacher, opened, teacher_data), networks, mixed)
     files = export_all(requested, exporter, optional=() if teacher.asked is None else ("teacher",))
     labels = data[Split.VAL].labels
     confidence = fit_all(files, labels, classes=data.classes, config=job.recipe.confidence)
@@ -83,6 +87,14 @@ def run(
         scales=tuple(row for file in files if _in_scale_table(file, cfg) for row in file.scales),
         processors=tuple(row for file in files for row in file.processors),
         confidence=confidence,
+        layer_noise=layer_noise.measured(
+            files,
+            students=[distill] if quantize is None else [distill, quantize],
+            data=data,
+            scratch=job.scratch,
+            say=job.console.say,
+        ),
+        float_layers=mixed_files.gained(cfg, chosen, files, networks[0], data),
         teacher_logits=_precomputed(opened, models, teacher_data, out),
     )
 
@@ -136,28 +148,11 @@ def _teacher(teacher: Teacher, opened: "OpenTeacher", data: "Dataset") -> Networ
     )
 
 
-def _student(role: str, checkpoint: Checkpoint, data: "Dataset") -> Network:
-    from pipeline.models.network import build, load_weights
-    from pipeline.quantization.qat import QuantizedNetwork
-    from pipeline.training.inference import make_predict
-
-    model = build(checkpoint.network)
-    if checkpoint.quantized:
-        model = QuantizedNetwork(model, data.input).model
-    load_weights(model, checkpoint.weights)
-    function = ServingFunction(input=data.input, call=lambda image: model(image, training=False))
-    return Network(
-        name="student",
-        role=role,
-        function=lambda precision, file: function,
-        logits=make_predict(model, data.input),
-        parameters=checkpoint.parameters,
-        macs=checkpoint.macs,
-    )
-
-
 def _requested(
-    cfg: ConvertConfig, teacher: Network | None, students: Sequence[Network]
+    cfg: ConvertConfig,
+    teacher: Network | None,
+    students: Sequence[Network],
+    mixed: Network | None,
 ) -> Requested:
     """Every file; `students` are the float network and the quantization-aware one."""
     for target in dict.fromkeys(cfg.targets):
@@ -166,6 +161,8 @@ def _requested(
         for precision in dict.fromkeys(cfg.precisions):
             aware = PRECISIONS[precision].quantization_aware
             yield students[-1 if aware else 0], target, precision
+        if mixed is not None:
+            yield mixed, target, MIXED
 
 
 def export_all(
@@ -244,6 +241,8 @@ def _precision(opened: "OpenTeacher", path: Path) -> str:
 def _in_scale_table(file: ProvedFile, cfg: ConvertConfig) -> bool:
     """Whether the report's one scale table is of `file`: quantization-aware files go first."""
     aware = any(PRECISIONS[name].quantization_aware for name in cfg.precisions)
+    if file.record.precision == MIXED:
+        return False  # its tensors have the scales of the int8 file
     return PRECISIONS[file.record.precision].quantization_aware or not aware
 
 

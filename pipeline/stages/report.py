@@ -21,12 +21,14 @@ from pipeline.gates.judging import judged
 from pipeline.gates.runs import measured_in
 from pipeline.recipe.schema import Recipe
 from pipeline.reporting.findings.decision import decisions
+from pipeline.reporting.findings.layer_noise import float_layers
 from pipeline.reporting.findings.per_class import kept
 from pipeline.reporting.findings.recommendation import recommend
 from pipeline.reporting.findings.sensitivity import note
 from pipeline.reporting.measurements import Measurements, ReportFiles
 from pipeline.reporting.schema.flip import Flip
 from pipeline.reporting.schema.label_suspect import LabelSuspect
+from pipeline.reporting.schema.layer_noise import LayerNoise
 from pipeline.reporting.schema.report import (
     FILE,
     DatasetUsed,
@@ -149,6 +151,8 @@ def _report(
     exports = Exports.read(bench.exports)
     recommended = recommend(bench.rows, majority_share=bench.majority_share)
     notes = bench.notes if sensitivity is None else (*bench.notes, note(sensitivity, cfg))
+    if exports.float_layers is not None:
+        notes = (*notes, float_layers(exports.float_layers, bench.rows))
     return Report(
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         recipe=cfg.model_dump(mode="json", by_alias=True),
@@ -171,6 +175,8 @@ def _report(
         processors=tuple(ProcessorRow.model_validate(r.model_dump()) for r in exports.processors),
         scales=tuple(TensorScales.of(row) for row in exports.scales),
         sensitivity=sensitivity,
+        layer_noise=tuple(LayerNoise.of(row) for row in exports.layer_noise),
+        float_layers=exports.float_layers,
         ablation=job.history.ablation,
         tracked=job.history.tracked,
         notes=notes,

@@ -5,6 +5,7 @@ from pipeline.losses.feature_distillation import feature_distillation
 from pipeline.models.network import build
 from pipeline.models.pretrained.inheritance import inherit
 from pipeline.models.pretrained.initial import load_initial
+from pipeline.quantization.float_layers import require_layers
 from pipeline.quantization.preflight import (
     need_quantization,
     need_samples,
@@ -37,7 +38,9 @@ def require_int8(recipe: Recipe, data: Dataset, *, seed: int) -> None:
     if need_samples(precisions):
         _require_calibration(recipe, data)
     if need_quantization(precisions):
-        require_quantizable(build(student_network(recipe, data)), family=recipe.distill.family)
+        student = build(student_network(recipe, data))
+        require_quantizable(student, family=recipe.distill.family)
+        require_layers(student, recipe.convert.keep_float, spec=data.input)
 
 
 def _require_initial(recipe: Recipe, data: Dataset, teacher: Dataset) -> None:

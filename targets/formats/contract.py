@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from targets.formats.input_spec import InputSpec
     from targets.formats.metadata import FileMetadata
-    from targets.formats.record import ScaleRow
+    from targets.formats.record import ScaleRow, TensorNoise
 
 
 LOGITS, PROBABILITIES = "logits", "probabilities"
@@ -32,6 +32,9 @@ class ServingFunction:
     """The raw input of the file."""
     call: Callable[[Tensor], Tensor]
     """Real values [1, *input.shape] to logits [1, classes]; TensorFlow can trace it."""
+    float_layers: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Layer that stays in float in a mixed file -> the layers of its float operators, by their
+    names in TensorFlow's graph."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +114,21 @@ class Format(Protocol):
         """The layers of an int8 file that lose most of the signal, in words, worst first.
 
         Empty where that cannot be measured. The context's samples are run through the file.
+        """
+        ...
+
+    def layer_noise(
+        self,
+        path: Path,
+        source: Path | None,
+        function: ServingFunction,
+        *,
+        context: ExportContext,
+    ) -> "tuple[TensorNoise, ...]":
+        """The noise of each result of an int8 file, worst first, and in the `source` that it was
+        made from, if any. `function` is the same network without quantization.
+
+        Empty where that cannot be measured. The context's samples are run through the files.
         """
         ...
 

@@ -19,6 +19,8 @@ class Precision:
     the others are exported from the float network."""
     calibrated: bool = False
     """Whether the export reads the ranges of activations from samples."""
+    chosen: bool = True
+    """Whether it is asked for by its name; `mixed` files come with `convert.keep_float`."""
     exact: bool = False
     """Whether the file must give the outputs of its network; the others must give its labels."""
     remedy: str = ""
@@ -26,7 +28,7 @@ class Precision:
 
     @property
     def int8(self) -> bool:
-        """Whether every operator calculates in int8, from raw uint8 input on."""
+        """Whether all operators calculate in int8, or all but a few, from raw uint8 input on."""
         return self.activations == "int8"
 
     @property
@@ -60,6 +62,14 @@ PRECISIONS = {
             activations="int8",
             quantization_aware=True,
             remedy="Train it longer (quantize.epochs), or ask for int8_ptq.",
+        ),
+        Precision(
+            name="mixed",
+            summary="as int8, but for the layers of convert.keep_float, which are float32",
+            activations="int8",
+            quantization_aware=True,
+            chosen=False,
+            remedy="Keep other layers in float (convert.keep_float), or train it longer.",
         ),
         Precision(
             name="int8_ptq",

@@ -122,3 +122,28 @@ class ScaleRow(BaseModel):
             "file": file, "file_scales": f"{file}_scales",
         }  # fmt: skip
         return {names.get(key, key): value for key, value in self.model_dump().items()}
+
+
+class TensorNoise(BaseModel):
+    """What int8 does to the result of one operator, as signal-to-noise ratios in dB.
+
+    The signal is the same network, with the same trained weights, without any quantization.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    file: str
+    """The file's name without its suffix, such as `student.int8`."""
+    tensor: str
+    """The result's name in the file that the other format's file is made from."""
+    layer: str
+    """The layer that calculates it, such as the convolution: a name for `convert.keep_float`."""
+    snr_db: float | None
+    """Of the whole int8 network: the noise of all operators up to this one. Null where the float
+    network has no such tensor."""
+    pair_snr_db: float | None = None
+    """In the file of the other format; null without one, or where it has no such tensor."""
+    own_snr_db: float | None = None
+    """Of rounding this result alone: the float values on this tensor's grid."""
+    weights_snr_db: float | None = None
+    """Of the operator's weights; null for one without weights."""

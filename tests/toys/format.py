@@ -33,6 +33,12 @@ def inspect(path: Path) -> Operators:
     return FORMATS["tflite"].inspect(path)
 
 
+def layer_noise(
+    path: Path, source: Path | None, function: ServingFunction, *, context: ExportContext
+) -> tuple[()]:
+    return ()
+
+
 def lossy_layers(
     path: Path, function: ServingFunction, *, context: ExportContext
 ) -> tuple[str, ...]:

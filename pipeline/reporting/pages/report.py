@@ -12,6 +12,7 @@ from pipeline.reporting.findings.chance import chance
 from pipeline.reporting.findings.pareto import by_latency, by_size, pareto, sentence
 from pipeline.reporting.formatting import NOT_MEASURED, count, percent
 from pipeline.reporting.pages import data, templates
+from pipeline.reporting.pages import layers as layers_page
 from pipeline.reporting.schema.model_row import ModelRow
 from pipeline.reporting.schema.report import (
     ProcessorRow,
@@ -63,6 +64,7 @@ def render(
         processors=[_processor(row) for row in report.processors],
         scales=[_scale(row) for row in report.scales],
         sensitivity=_sensitivity(report),
+        noise=layers_page.noise(report.layer_noise),
         gates=gates(report.gates) if report.gates else None,
         verdicts=summary(report.gates),
         stages=[_stage(row) for row in report.stages],

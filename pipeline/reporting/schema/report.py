@@ -10,13 +10,14 @@ from typing import Final, Literal, Self
 from pydantic import ConfigDict, Field, JsonValue, field_validator
 
 from pipeline.datasets.audit.schema import Audit
-from pipeline.engine.artifacts import DatasetSummary, Sensitivity
+from pipeline.engine.artifacts import DatasetSummary, FloatLayers, Sensitivity
 from pipeline.reporting.schema.ablation import Ablation
 from pipeline.reporting.schema.confidence import ConfidenceRow
 from pipeline.reporting.schema.decision import Decision
 from pipeline.reporting.schema.flip import Flip
 from pipeline.reporting.schema.gate import GateRow
 from pipeline.reporting.schema.label_suspect import LabelSuspect
+from pipeline.reporting.schema.layer_noise import LayerNoise
 from pipeline.reporting.schema.model_row import ModelRow, Part
 from pipeline.reporting.schema.per_class import PerClass
 from pipeline.reporting.schema.reading import read_json
@@ -164,6 +165,10 @@ class Report(Part):
     sensitivity: Sensitivity | None = None
     """The layers that cost the int8 network its accuracy; null where it is within 0.5 points of the
     float student on the validation split."""
+    layer_noise: tuple[LayerNoise, ...] = ()
+    """The results of the student's int8 operators, worst first within each file."""
+    float_layers: FloatLayers | None = None
+    """Null without mixed files."""
     ablation: Ablation | None = None
     gates: tuple[GateRow, ...] = ()
     """The verdicts on `[gates]` of the recipe."""

@@ -6,9 +6,10 @@ from targets.errors import ProofError
 from targets.formats import FORMATS
 from targets.formats.contract import ExportContext, Operators, ServingFunction, SourceFile
 from targets.formats.metadata import FileMetadata
+from targets.formats.record import TensorNoise
 
 name = "onnx"
-precisions: tuple[str, ...] = ("float32", "int8", "int8_ptq")
+precisions: tuple[str, ...] = ("float32", "int8", "mixed", "int8_ptq")
 distributions: tuple[str, ...] = ("tensorflow", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert")
 MADE_FROM = "tflite"
 """The format that int8 files are made from."""
@@ -25,7 +26,9 @@ def export(
         return None
     source = _source(function, precision, path, context)
     weights = context.options.get("weights", "uint8")
-    return SourceFile(path=source, scales=qdq.export_int8(source, path, weights=weights))
+    mixed = precision == "mixed"
+    rows = qdq.export_int8(source, path, weights=weights, mixed=mixed)
+    return SourceFile(path=source, scales=rows)
 
 
 def _source(function: ServingFunction, precision: str, path: Path, context: ExportContext) -> Path:
@@ -61,6 +64,24 @@ def lossy_layers(
     path: Path, function: ServingFunction, *, context: ExportContext
 ) -> tuple[str, ...]:
     return ()  # measured in the TFLite file that it is made from
+
+
+def layer_noise(
+    path: Path, source: Path | None, function: ServingFunction, *, context: ExportContext
+) -> tuple[TensorNoise, ...]:
+    from targets.formats.onnx.activations import values
+    from targets.formats.tflite.format import float_reference
+    from targets.formats.tflite.layer_noise import measure
+
+    if source is None:
+        return ()
+    return measure(
+        source,
+        floats=float_reference(function, context),
+        input=function.input,
+        samples=context.samples,
+        pair=values(path, context.samples),
+    )
 
 
 def saturating_products(path: Path) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from targets.untyped import OnnxGraph, OnnxNode
 INT8_PREFIXES = ("QLinear", "QGemm")
 MOVES_DATA = (
     "QuantizeLinear", "DequantizeLinear", "Squeeze", "Unsqueeze", "Reshape", "Transpose",
-    "Flatten", "Identity",
+    "Flatten", "Identity", "ReorderInput", "ReorderOutput",
 )  # fmt: skip
 """Operators that calculate nothing, and conversions at the input and output."""
 PROBABILITY_OPS = ("Softmax", "LogSoftmax", "Sigmoid")
@@ -51,15 +51,9 @@ def inspect(path: Path) -> Inspection:
     import onnx
 
     written = onnx.load(path)
-    with TemporaryDirectory() as folder:
-        optimised = Path(folder) / "optimised.onnx"
-        _optimise(path, optimised)
-        runs = onnx.load(optimised).graph
-    endings = _endings(runs)
-    calculating = [
-        node for node in runs.node if node.op_type not in MOVES_DATA and node not in endings
-    ]
-    floats = [node for node in calculating if _is_float(node, runs)]
+    runs = optimised(path)
+    calculating = _calculating(runs)
+    floats = runs_in_float(runs)
     return Inspection(
         int8_ops=len(calculating) - len(floats),
         float_ops=len(floats),
@@ -67,6 +61,26 @@ def inspect(path: Path) -> Inspection:
         convolutions=Counter(node.op_type for node in written.graph.node)["Conv"],
         int8_convolutions=Counter(node.op_type for node in runs.node)["QLinearConv"],
     )
+
+
+def optimised(path: Path) -> OnnxGraph:
+    """The graph that ONNX Runtime runs on this machine."""
+    import onnx
+
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "optimised.onnx"
+        _optimise(path, file)
+        return onnx.load(file).graph
+
+
+def runs_in_float(graph: OnnxGraph) -> list[OnnxNode]:
+    """The operators of the graph `optimised` that calculate in floating point."""
+    return [node for node in _calculating(graph) if _is_float(node, graph)]
+
+
+def _calculating(graph: OnnxGraph) -> list[OnnxNode]:
+    endings = _endings(graph)
+    return [node for node in graph.node if node.op_type not in MOVES_DATA and node not in endings]
 
 
 def _optimise(path: Path, optimised: Path) -> None:

@@ -24,6 +24,7 @@ from targets.formats.onnx.integers import (
     pool_means,
     reduce_integers,
 )
+from targets.formats.onnx.mixed import require_same_floats
 from targets.formats.onnx.products import require_exact_products
 from targets.formats.onnx.rewrite import (
     drop_requantized_input,
@@ -58,13 +59,15 @@ def export_float(model: Callable[[Tensor], Tensor], spec: InputSpec, path: Path)
     write(canonical(proto), path)
 
 
-def export_int8(tflite: Path, path: Path, *, weights: str = "uint8") -> tuple[ScaleRow, ...]:
+def export_int8(
+    tflite: Path, path: Path, *, weights: str = "uint8", mixed: bool = False
+) -> tuple[ScaleRow, ...]:
     """Write the int8 `tflite` file as ONNX: raw uint8 in, float32 logits out, the same scales.
 
     `weights` are stored as `uint8`, exact on every processor, or as `int8`, which is faster on x86
     and exact only with VNNI there (and on ARM): `products`. Returns the scale table. Raises
-    `ProofError` when ONNX Runtime does not run every operator as int8, or when a scale is not
-    shown to be the one of the TFLite file.
+    `ProofError` when ONNX Runtime does not run every operator as int8 (of a `mixed` file: every
+    operator that TFLite does), or when a scale is not shown to be the one of the TFLite file.
     """
     import tf2onnx
 
@@ -81,7 +84,10 @@ def export_int8(tflite: Path, path: Path, *, weights: str = "uint8") -> tuple[Sc
     if weights == "int8":
         own_zero_points(proto)
     write(canonical(proto, labels), path)
-    require_int8(path)
+    if mixed:
+        require_same_floats(tflite, path)
+    else:
+        require_int8(path)
     rows = scale_table(tflite, path)
     require_equal_scales(rows)
     if weights == "uint8":

@@ -6,7 +6,7 @@ is, of `(raw - zero_point) * scale`.
 
 import re
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from targets.formats.tflite.proofs import (
     require_float16,
     require_int8,
     require_int16x8,
+    require_mixed,
 )
 from targets.quiet import quiet_stderr
 from targets.untyped import Tensor, TfConverter, TfGraph
@@ -71,14 +72,30 @@ def export_int8(model: Model, spec: InputSpec, path: Path) -> None:
     No representative data set: the ranges are in the model. Raises `ProofError` when an operator
     stayed in floating point or the input is not quantized as in `spec`.
     """
+    _write(_int8_converter(model, spec), path, "int8")
+    require_int8(path, spec)
+
+
+def export_mixed(
+    model: Model, spec: InputSpec, float_layers: Mapping[str, frozenset[str]], path: Path
+) -> None:
+    """Write a quantization-aware `model` as `export_int8` does, but for `float_layers`
+    (`ServingFunction.float_layers`), whose fake quantization is taken off in `model`.
+
+    Raises `ProofError` when another operator is in floating point, or one of these is not.
+    """
+    _write(_int8_converter(model, spec), path, "mixed")
+    require_mixed(path, spec, float_layers)
+
+
+def _int8_converter(model: Model, spec: InputSpec) -> TfConverter:
     import tensorflow as tf
 
     converter = _converter(model, spec)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.inference_input_type = tf.uint8
     converter.inference_output_type = tf.float32
-    _write(converter, path, "int8")
-    require_int8(path, spec)
+    return converter
 
 
 def export_int8_ptq(model: Model, spec: InputSpec, samples: Samples, path: Path) -> None:

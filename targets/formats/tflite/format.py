@@ -5,9 +5,18 @@ from pathlib import Path
 from targets.errors import ProofError
 from targets.formats.contract import ExportContext, Operators, ServingFunction
 from targets.formats.metadata import FileMetadata
+from targets.formats.record import TensorNoise
 
 name = "tflite"
-precisions: tuple[str, ...] = ("float32", "float16", "dynamic", "int8", "int8_ptq", "int16x8")
+precisions: tuple[str, ...] = (
+    "float32",
+    "float16",
+    "dynamic",
+    "int8",
+    "mixed",
+    "int8_ptq",
+    "int16x8",
+)
 distributions: tuple[str, ...] = ("tensorflow", "ai-edge-litert")
 
 
@@ -25,6 +34,8 @@ def export(
             tflite.export_dynamic(function.call, function.input, path)
         case "int8":
             tflite.export_int8(function.call, function.input, path)
+        case "mixed":
+            tflite.export_mixed(function.call, function.input, function.float_layers, path)
         case "int8_ptq":
             tflite.export_int8_ptq(function.call, function.input, context.samples, path)
         case "int16x8":
@@ -57,6 +68,25 @@ def lossy_layers(
         return tuple(map(str, worst_layers(path, float_file, context.samples)))
     except (ProofError, RuntimeError, ValueError):  # the int8 file's own error is reported anyway
         return ()
+
+
+def layer_noise(
+    path: Path, source: Path | None, function: ServingFunction, *, context: ExportContext
+) -> tuple[TensorNoise, ...]:
+    from targets.formats.tflite.layer_noise import measure
+
+    floats = float_reference(function, context)
+    return measure(path, floats=floats, input=function.input, samples=context.samples)
+
+
+def float_reference(function: ServingFunction, context: ExportContext) -> Path:
+    """The float32 file of a network that takes real values: without its normalisation."""
+    from targets.formats.tflite.export import export_float
+
+    path = context.scratch / f"reference.{name}"
+    real = function.input.model_copy(update={"scale": 1.0, "zero_point": 0})
+    export_float(function.call, real, path)
+    return path
 
 
 def saturating_products(path: Path) -> tuple[str, ...]:

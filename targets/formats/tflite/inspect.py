@@ -52,6 +52,8 @@ class Operator(BaseModel):
     """Whether it converts the raw input, or integers to the float outputs."""
     weights: str | None
     """Type of the constant that is multiplied with the activation."""
+    layers: frozenset[str]
+    """Names of the layers in TensorFlow's graph that it is made from, as far as it shows them."""
 
 
 class Inspection(BaseModel):
@@ -137,7 +139,25 @@ def _operators(model: TfliteModel) -> Iterator[Operator]:
                 calculated=frozenset(kinds[t.type] for t in tensors if not is_constant(model, t)),
                 edge=name in EDGE_OPS or any(operator is one for one in endings),
                 weights=kinds[multiplied.type] if multiplied is not None and constant else None,
+                layers=frozenset(
+                    layer
+                    for i in _naming(name, operator)
+                    for layer in layer_names(graph.tensors[i])
+                ),
             )
+
+
+def _naming(name: str, operator: TfliteOperator) -> list[int]:
+    """The tensors that are named after the layers of an operator: its result and its weights."""
+    slot = WEIGHT_SLOT.get(name)
+    return [operator.outputs[0], *([] if slot is None else [operator.inputs[slot]])]
+
+
+def layer_names(tensor: TfliteTensor) -> list[str]:
+    """The layers that a tensor is named after, the last of fused ones first:
+    `model/layer/operator;model/layer/operator`."""
+    parts = [part.split("/") for part in tensor.name.decode().split(";")]
+    return [part[1] for part in parts if len(part) > 2]
 
 
 def _endings(model: TfliteModel) -> list[TfliteOperator]:

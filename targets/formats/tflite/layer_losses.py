@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from targets.formats.tflite.activations import values
 from targets.formats.tflite.inspect import (
     EDGE_OPS,
     PROBABILITY_OPS,
@@ -17,7 +18,6 @@ from targets.formats.tflite.inspect import (
 from targets.untyped import TfliteModel, TfliteOperator
 
 Samples = npt.NDArray[np.uint8]
-Values = Mapping[str, npt.NDArray[np.float64]]
 
 SAMPLES = 16
 EXACT_DB = 120.0
@@ -88,7 +88,7 @@ def _layer(model: TfliteModel, operator: TfliteOperator) -> str:
 def _signal_to_noise(quantized: Path, floats: Path, samples: Samples) -> dict[str, float]:
     signal: dict[str, float] = {}
     noise: dict[str, float] = {}
-    for ours, theirs in zip(_values(quantized, samples), _values(floats, samples), strict=True):
+    for ours, theirs in zip(values(quantized, samples), values(floats, samples), strict=True):
         for name, x in theirs.items():
             if name in ours and ours[name].shape == x.shape:
                 signal[name] = signal.get(name, 0.0) + float(np.sum(x * x))
@@ -98,35 +98,3 @@ def _signal_to_noise(quantized: Path, floats: Path, samples: Samples) -> dict[st
         for name, power in signal.items()
         if power
     }
-
-
-def _values(path: Path, samples: Samples) -> Iterator[Values]:
-    """The real values of every calculated tensor, sample by sample."""
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    interpreter = Interpreter(
-        str(path),
-        experimental_preserve_all_tensors=True,
-        # A delegate does not show the tensors inside it.
-        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-    )
-    interpreter.allocate_tensors()
-    source = interpreter.get_input_details()[0]
-    calculated = _calculated(path)
-    details = [t for t in interpreter.get_tensor_details() if t["index"] in calculated]
-    for sample in samples:
-        interpreter.set_tensor(source["index"], sample[np.newaxis].astype(source["dtype"]))
-        interpreter.invoke()
-        yield {t["name"]: _real(interpreter.get_tensor(t["index"]), t) for t in details}
-
-
-def _calculated(path: Path) -> set[int]:
-    return {int(i) for op in read(path).subgraphs[0].operators for i in op.outputs}
-
-
-def _real(
-    values: npt.NDArray[np.generic], tensor: Mapping[str, tuple[float, int]]
-) -> npt.NDArray[np.float64]:
-    numbers: npt.NDArray[np.float64] = np.asarray(values, np.float64)
-    scale, zero_point = tensor["quantization"]
-    return (numbers - zero_point) * scale if scale else numbers

@@ -1,7 +1,7 @@
 """The proofs that a `.tflite` file has a precision, by the types of its operators and constants."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from targets.errors import ProofError
@@ -62,6 +62,33 @@ def require_int8(path: Path, spec: InputSpec) -> None:
     if other:
         reason = f"these operators are of other types: {_typed(other)}"
         raise _not_as_asked(path, "int8", f"{reason}. {instead(op.output for op in other)}")
+    _require_ends(path, found, spec)
+
+
+def require_mixed(path: Path, spec: InputSpec, float_layers: Mapping[str, frozenset[str]]) -> None:
+    """Raise `ProofError` for a file in which other operators than those of `float_layers`
+    (`ServingFunction.float_layers`) are in floating point, or one of these is in int8."""
+    found = inspect(path)
+    floats = [op for op in _between(found) if is_float(op)]
+    known = frozenset[str]().union(*float_layers.values())
+    wrong = [op for op in floats if not op.layers & known]
+    wrong += [op for op in _between(found) if op not in floats and not op.dtypes <= INT8_TYPES]
+    if wrong or len(floats) == len(_between(found)):
+        names = _typed(wrong) or "no operator is int8"
+        raise _not_as_asked(path, "mixed", f"these operators should be int8: {names}")
+    there = frozenset[str]().union(*(op.layers for op in floats))
+    missing = [name for name, layers in float_layers.items() if not layers & there]
+    if missing:
+        raise _not_as_asked(path, "mixed", f"TFLite keeps in int8: {', '.join(missing)}")
+    _require_ends(path, found, spec)
+
+
+def is_float(op: Operator) -> bool:
+    return any(kind.startswith("FLOAT") for kind in op.dtypes)
+
+
+def _require_ends(path: Path, found: Inspection, spec: InputSpec) -> None:
+    """The types at the input and the output, and the scale of the input."""
     expected = ("UINT8", (1, *spec.shape), (spec.scale, spec.zero_point), "FLOAT32")
     scale = _rounded(found.input_scale, spec)
     actual = (found.input_dtype, found.input_shape, scale, found.output_dtype)
