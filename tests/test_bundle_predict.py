@@ -13,6 +13,8 @@ from PIL import Image
 from targets import Classifier
 from targets.bundle import predict
 from targets.bundle.schema import Bundle
+from targets.formats import sidecar
+from targets.formats.confidence import Confidence
 from targets.images.preprocessing import Fit, Preprocessing
 from targets.images.reading import Channels, pixels
 from tests.receiver import alone, packed, top, unpacked
@@ -54,6 +56,35 @@ def test_it_gives_a_photo_the_logits_of_the_classifier(bundle: Path, tmp_path: P
     assert [row["name"] for row in rows] == [score.name for score in expected.top]
     assert [row["logit"] for row in rows] == [score.logit for score in expected.top]
     assert [row["probability"] for row in rows] == [score.probability for score in expected.top]
+
+
+@pytest.mark.parametrize(
+    ("threshold", "class_thresholds"),
+    [(None, ()), (0.4, ()), (0.99, ()), (0.99, (0.1, 0.1, 0.1)), (None, (None, 0.1, 0.99))],
+)
+def test_it_is_as_sure_as_the_classifier(
+    bundle: Path,
+    tmp_path: Path,
+    threshold: float | None,
+    class_thresholds: tuple[float | None, ...],
+) -> None:
+    folder = shutil.copytree(bundle, tmp_path / "bundle")
+    model = folder / contents_of(folder).recommended
+    about = sidecar.path_of(model)
+    confidence = Confidence(
+        temperature=2.5, precision=0.9, level=0.95, validation_samples=99,
+        threshold=threshold, class_thresholds=class_thresholds,
+    )  # fmt: skip
+    content = {**json.loads(about.read_text()), "confidence": confidence.model_dump(mode="json")}
+    about.write_text(json.dumps(content))
+    files = [str(folder / sample.file) for sample in contents_of(folder).samples]
+    expected = [Classifier(model).predict(file, top=3) for file in files]
+    done = alone(folder, *files, "--top", "3", "--json")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["unknown"] for row in rows] == [bool(one.unknown) for one in expected]
+    for row, one in zip(rows, expected, strict=True):
+        shares = [score["probability"] for score in row["top"]]
+        assert shares == [score.probability for score in one.top]
 
 
 def test_a_folder_is_read_and_the_classes_are_printed(bundle: Path) -> None:

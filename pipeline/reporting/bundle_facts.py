@@ -107,10 +107,15 @@ def _rows(report: Report, run: Path, *, teacher: bool) -> list[ModelRow]:
 
 
 def _recommended(report: Report, run: Path, *, known: Container[str]) -> tuple[str, str]:
-    """The smallest file that keeps the accuracy, on the first device that has one."""
+    """The file that the run decided to ship on the first device that has one, and why; else the
+    smallest that keeps the accuracy, and why it is not shipped."""
+    for decision in report.decision:
+        if decision.file is not None and decision.file in known:
+            return decision.file, f"{decision.verdict}: {decision.reason}"
+    held = "; ".join(f"{one.verdict}: {one.reason}" for one in report.decision)
     for one in report.recommended:
         if one.smallest is not None and one.smallest in known:
-            return one.smallest, f"on {one.device}: {one.reason}"
+            return one.smallest, held or f"on {one.device}: {one.reason}"
     why = "; ".join(dict.fromkeys(one.reason for one in report.recommended))
     raise InputError(
         f"{run}: no file is recommended{f' ({why})' if why else ''}, and a bundle names the one to "

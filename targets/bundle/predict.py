@@ -1,11 +1,9 @@
 """Classify pictures and .npy inputs: `predict.py photo.jpg folder/ --top 3 --json`, `--camera 0`.
-
 Needs numpy, Pillow, and ai-edge-litert, tflite-runtime or tensorflow (.tflite), or onnxruntime."""
 
 import argparse
 import importlib.util
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +35,9 @@ def prepared(image: Image.Image, shape: tuple[int, int, int], fit: str) -> Any:
     elif image.size != inner and fit == "pad":
         scale = min(width / wide, height / high)
         inner = max(1, round(wide * scale)), max(1, round(high * scale))
-    bars = Image.new(image.mode, (width, height), "#808080")
-    place = (width - inner[0]) // 2, (height - inner[1]) // 2
-    bars.paste(image.resize(inner, Image.Resampling.BILINEAR, box), place)
+    bars, place = Image.new(image.mode, (width, height), "#808080"), (width - inner[0]) // 2
+    image = image.resize(inner, Image.Resampling.BILINEAR, box)
+    bars.paste(image, (place, (height - inner[1]) // 2))
     return np.asarray(bars).reshape(shape)
 
 
@@ -57,16 +55,15 @@ def opened(path: Path) -> Any:
     return lambda raw: (put(into["index"], raw.astype(into["dtype"])), run(), get(out))[2:]
 
 
-def inputs(asked: argparse.Namespace, shape: Any, fit: str) -> Iterator[tuple[str, Any]]:
+def inputs(asked: argparse.Namespace, shape: Any, fit: str) -> Any:
     Image.init()
     known = [name for name in FORMATS if name in Image.OPEN]
-    for path in asked.paths:
-        for file in sorted(path.rglob("*.*")) if path.is_dir() else [path]:
-            if file.suffix == ".npy":
-                yield str(file), np.load(file).reshape(shape)
-                continue
-            with Image.open(file, formats=known) as image:
-                yield str(file), prepared(image, shape, fit)
+    for file in (f for p in asked.paths for f in (sorted(p.rglob("*.*")) if p.is_dir() else [p])):
+        if file.suffix == ".npy":
+            yield str(file), np.load(file).reshape(shape)
+            continue
+        with Image.open(file, formats=known) as image:
+            yield str(file), prepared(image, shape, fit)
     if asked.camera is not None:
         capture = importlib.import_module("cv2").VideoCapture(asked.camera)
         while (frame := capture.read())[0]:
@@ -84,15 +81,18 @@ def main() -> None:
     model = asked.model or bundle / json.loads((bundle / "bundle.json").read_text())["recommended"]
     about = json.loads(Path(f"{model}.json").read_text("utf-8"))
     run, fit = opened(model), (about["preprocessing"] or {}).get("fit", "crop")
+    names, sure = about["classes"], about.get("confidence") or {}
+    own = sure.get("class_thresholds") or [None] * len(names)
     for name, raw in inputs(asked, about["input"]["shape"], fit):
         logits = run(raw[np.newaxis])[0].ravel().astype(np.float64)
-        shares = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
-        order = np.argsort(-logits, kind="stable")[: asked.top].tolist()
-        top = [
-            dict(name=about["classes"][i], probability=shares[i], logit=logits[i]) for i in order
-        ]
-        words = ", ".join(f"{one['name']} {one['probability']:.3f}" for one in top)
-        print(json.dumps({"file": name, "top": top}) if asked.json else f"{name}: {words}")
+        powers = np.exp((logits - logits.max()) / sure.get("temperature", 1.0))
+        shares, order = powers / powers.sum(), np.argsort(-logits, kind="stable").tolist()
+        limits = (own[order[0]], sure.get("threshold"), 2.0 if any(own) else 0.0)
+        unknown = bool(shares[order[0]] < next(limit for limit in limits if limit is not None))
+        top = [dict(name=names[i], probability=shares[i], logit=logits[i]) for i in order]
+        found = {"file": name, "unknown": unknown, "top": top[: asked.top]}
+        words = ", ".join(f"{one['name']} {one['probability']:.3f}" for one in found["top"])
+        print(json.dumps(found) if asked.json else f"{name}: {words}{' (unknown)' * unknown}")
 
 
 if __name__ == "__main__":
