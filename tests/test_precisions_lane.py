@@ -149,7 +149,7 @@ def test_a_run_with_a_file_that_is_not_proved_names_the_others_and_publishes_non
     with OtherNetwork("int8_ptq").offered(), pytest.raises(ProofError) as error:
         converted(finished, tmp_path, "tflite", "onnx")
     message, first, second = str(error.value).split("\n- ")
-    assert "2 of 8 files are not proved" in message
+    assert "2 of 10 files are not proved" in message
     assert {f"student.{p}.{t}" for p in ("float32", "int8") for t in ("tflite", "onnx")} <= {
         name.strip() for name in message.split("Proved: ")[1].split(". Not")[0].split(",")
     }
