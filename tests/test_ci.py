@@ -288,3 +288,8 @@ def test_the_gates_of_the_workflow_are_gates() -> None:
     from pipeline.gates import checking
 
     assert checking.read(ROOT / ".github" / "gates.toml").any
+
+
+def test_what_is_not_given_is_as_in_the_recipe() -> None:
+    options = set(ci_inputs.read({}).run_options())
+    assert not options & {"--target", "--device", "--data"}

@@ -64,8 +64,8 @@ def read(environment: Mapping[str, str]) -> Inputs:
     return Inputs(
         recipe=text("RECIPE", "digits"),
         data=text("DATA"),
-        targets=_words(text("TARGETS", "tflite")),
-        device=_words(text("DEVICE", "local")),
+        targets=_words(text("TARGETS")),
+        device=_words(text("DEVICE")),
         gates=text("GATES"),
         baseline=text("BASELINE"),
         strict=_is_true("STRICT", text("STRICT", "false")),
