@@ -43,9 +43,10 @@ def test_every_promised_file_is_there(results: Path) -> None:
     }
     others = {
         "report.html", "report.json", "labels.txt", "provenance.json", "bench/local.json",
-        "predictions/local.json",
+        "predictions/local.json", "samples/samples.json",
     }  # fmt: skip
-    assert names == models | others
+    samples = {f"samples/{place:02d}.png" for place in range(32)}
+    assert names == models | others | samples
     assert (results / "labels.txt").read_text().split() == ["across", "down", "slanted"]
 
 
