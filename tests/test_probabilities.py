@@ -139,7 +139,7 @@ def test_a_run_leaves_two_outputs_and_says_what_they_are_worth(
         assert len(predicted[model["name"]]["calibrated"]) == report["dataset"]["test"]
     assert [gate["name"] for gate in report["gates"]] == ["calibrated_ece"]
     page = (results / "report.html").read_text()
-    assert "<h2>Confidence</h2>" in page
+    assert ">Confidence</h2>" in page
     before = {p.name: p.stat().st_size for p in (finished.out / "tiny" / "models").iterdir()}
     after = {p.name: p.stat().st_size for p in (results / "models").iterdir()}
     models = [name for name in after if not name.endswith(".json")]

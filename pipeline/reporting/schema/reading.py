@@ -25,10 +25,11 @@ def read_json(kind: type[Read], path: Path, *, what: str, place: str, missing: s
     except OSError as error:
         raise InputError(f"{place}{path}: cannot be read: {error.strerror}. {missing}") from error
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
+        first, *others = error.errors(include_url=False, include_input=False)
         key = printable(".".join(map(str, first["loc"])))[:LONGEST_KEY]
         rule = first["msg"].removeprefix(OUR_RULE)
         reason = f"{key}: {rule}" if key else rule
+        reason += f" (and {len(others)} more)" if others else ""
         raise _not(what, f"{place}{path}", reason, missing) from error
     if "schema_" not in document.model_fields_set:
         raise _not(what, f"{place}{path}", "it has no key 'schema'", missing)
