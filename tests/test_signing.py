@@ -18,7 +18,6 @@ from targets.bundle.trust import Trust
 from targets.errors import InputError, VerificationError
 from tests.signers import certified, key_pair, root, rsa_pair
 
-
 SIGNING = ("model_signing", "sigstore", "cryptography", "OpenSSL")
 """What the extra `sign` brings."""
 
