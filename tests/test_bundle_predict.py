@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +18,7 @@ from targets.formats import sidecar
 from targets.formats.confidence import Confidence
 from targets.images.preprocessing import Fit, Preprocessing
 from targets.images.reading import Channels, pixels
-from tests.receiver import alone, packed, top, unpacked
+from tests.receiver import ALONE, alone, packed, top, unpacked
 
 SCRIPT = Path(predict.__file__)
 
@@ -60,7 +61,10 @@ def test_it_gives_a_photo_the_logits_of_the_classifier(bundle: Path, tmp_path: P
 
 @pytest.mark.parametrize(
     ("threshold", "class_thresholds"),
-    [(None, ()), (0.4, ()), (0.99, ()), (0.99, (0.1, 0.1, 0.1)), (None, (None, 0.1, 0.99))],
+    [
+        *((None, ()), (0.4, ()), (0.99, ()), (0.99, (0.1, 0.1, 0.1))),
+        *((None, (None, 0.1, 0.99)), (None, (None, None, 0.0))),
+    ],
 )
 def test_it_is_as_sure_as_the_classifier(
     bundle: Path,
@@ -93,6 +97,42 @@ def test_a_folder_is_read_and_the_classes_are_printed(bundle: Path) -> None:
     first, *others = done.stdout.splitlines()
     assert len(others) == 15
     assert first.startswith("samples/00.png: across 0.")
+
+
+def test_other_files_of_a_folder_are_not_read(bundle: Path, tmp_path: Path) -> None:
+    shutil.copyfile(bundle / "samples" / "00.png", tmp_path / "photo.PNG")
+    (tmp_path / "thumbs.db").write_bytes(b"no picture")
+    (tmp_path / "notes.txt").write_text("no picture")
+    done = alone(bundle, str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert [line.rpartition(": ")[0] for line in done.stdout.splitlines()] == [
+        str(tmp_path / "photo.PNG")
+    ]
+
+
+def test_a_missing_runtime_is_named(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predict, "LITE", ("not_there.interpreter", "nor_there.interpreter"))
+    with pytest.raises(ModuleNotFoundError, match="'not_there'"):
+        predict.opened(bundle / "models" / "student.int8.tflite")
+
+
+def test_names_of_classes_need_no_utf_8_locale(bundle: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(bundle, tmp_path / "bundle")
+    for path in (folder / "bundle.json", *(folder / "models").glob("*.json")):
+        path.write_text(path.read_text("utf-8").replace("across", "Ä\u0141"), "utf-8")
+    script = f"""
+import pathlib
+text = pathlib.Path.read_text
+def in_ascii(path, encoding="ascii"):
+    return text(path, encoding)
+pathlib.Path.read_text = in_ascii
+{ALONE}
+"""
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", script, "predict.py", "samples/00.png", "--json"],
+        cwd=folder, capture_output=True, text=True,
+    )  # fmt: skip
+    assert json.loads(done.stdout)["top"][0]["name"] == "Ä\u0141", done.stderr
 
 
 def test_inputs_that_are_no_pictures_are_read_as_they_are(run: Path, tmp_path: Path) -> None:

@@ -127,9 +127,13 @@ def test_a_failing_gate_fails_the_job_says_why_and_makes_no_bundle(project: Path
     """The gate is in the recipe, so that the run itself ends with 1 as well."""
     with (project / "mine.toml").open("a") as file:
         file.write("\n[gates]\nsize_kb = 1\n")
+    earlier = project / "runs" / "_bundle" / "mine" / "mine-1.zip"
+    earlier.parent.mkdir(parents=True)
+    earlier.write_bytes(b"of an earlier job")
     job = Job(project=project, inputs={**GIVEN, "cache": "false"}).run()
     assert (job.done["run"].code, job.done["check"].code) == (0, 1)
     assert "package" not in job.done
+    assert not earlier.exists()
     assert "Upload the bundle" not in job.done
     assert "Keep finished stages" not in job.done
     assert job.outputs["bundle"] == ""

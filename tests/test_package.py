@@ -120,7 +120,7 @@ def test_the_card_has_a_block_of_metadata_and_the_figures_of_the_report(
     text = (bundle / "README.md").read_text(encoding="utf-8")
     _, block, body = text.split("---\n", 2)
     card = yaml.safe_load(block)
-    assert card["license"] == "Apache-2.0"
+    assert card["license"] == "apache-2.0"  # as Hugging Face spells it
     assert card["pipeline_tag"] == "image-classification"
     rows = {row.name: row for row in read(run / "report.json").models}
     for result in card["model-index"][0]["results"]:
@@ -156,7 +156,6 @@ def test_the_bill_of_materials_lists_models_data_and_libraries(bundle: Path) -> 
 
 
 def test_the_bill_of_materials_is_valid(bundle: Path) -> None:
-    pytest.importorskip("jsonschema", reason="the extra json-validation of cyclonedx-python-lib")
     from cyclonedx.schema import SchemaVersion
     from cyclonedx.validation.json import JsonStrictValidator
 
@@ -223,6 +222,7 @@ def test_a_class_that_the_run_did_not_record_is_not_packed(
     [
         ("report.json", "no finished run there"),
         ("provenance.json", "provenance.json: No such file"),
+        ("report.html", "report.html: cannot be read: No such file"),
         ("samples/samples.json", "run the recipe again, with bench.enabled = true"),
         ("samples/03.png", "03.png: cannot be read"),
         ("models/student.int8.onnx", "student.int8.onnx: is missing"),
@@ -245,12 +245,13 @@ def test_what_is_missing_is_named(
         ("models/student.int8.onnx", "not the file that was measured"),
         ("models/student.int8.onnx.json", "not a model-sidecar/1 document"),
         ("bench/local.json", "local.json: is not JSON"),
+        ("report.html", "report.html: cannot be read: is no UTF-8"),
     ],
 )
 def test_what_is_damaged_is_named(
     copy: Path, path: str, why: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (copy / path).write_bytes(b"\0damaged")
+    (copy / path).write_bytes(b"\xff" if path.endswith(".html") else b"\0damaged")
     assert why in failed(copy, code=2, capsys=capsys)
 
 
@@ -268,6 +269,30 @@ def test_a_report_that_leads_out_of_the_bundle_is_refused(
 ) -> None:
     change(copy / "report.json", old, new)
     assert "was changed after the run" in failed(copy, code=2, capsys=capsys)
+
+
+def test_a_run_without_samples_says_why(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    content = {"schema": "samples/1", "samples": []}
+    (copy / "samples" / "samples.json").write_text(json.dumps(content))
+    assert "samples: has no sample" in failed(copy, code=2, capsys=capsys)
+
+
+def test_the_address_of_mlflow_stays_with_the_maker(copy: Path, tmp_path: Path) -> None:
+    report = json.loads((copy / "report.json").read_text(encoding="utf-8"))
+    report["recipe"]["tracking"] = {"mlflow": "http://mlflow.corp:5000"}
+    (copy / "report.json").write_text(json.dumps(report), encoding="utf-8")
+    folder = unpacked(packed(copy, tmp_path / "out"), tmp_path / "unpacked")
+    for path in folder.rglob("*"):
+        assert not path.is_file() or b"mlflow.corp" not in path.read_bytes(), path
+
+
+def test_the_bundle_of_this_folder_is_beside_it(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(copy)
+    assert exit_code(["package", ".", "--version", "7"]) == 0
+    assert (copy.parent / "tiny-7.zip").is_file()
+    assert not list(copy.glob("*.zip"))
 
 
 def test_a_run_without_measurements_says_what_it_needs(

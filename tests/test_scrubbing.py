@@ -47,6 +47,16 @@ def test_hosts_and_addresses_become_names_of_devices() -> None:
     }
 
 
+def test_the_address_of_a_server_goes_and_a_word_stays() -> None:
+    scrubber = Scrubber()
+    scrubber.add_server("http://mlflow.corp:5000")
+    scrubber.add_server("True")
+    assert scrubber.json({"a": ["http://mlflow.corp:5000/#/x", "True"]}) == {
+        "a": ["server/#/x", "True"]
+    }
+    assert scrubber.html("<td>http://mlflow.<wbr>corp:5000</td>") == "<td>server</td>"
+
+
 def test_a_page_loses_what_its_documents_lost() -> None:
     scrubber = Scrubber()
     scrubber.add_devices(["pi4"], {"pi4": "anns-pi"})

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,9 @@ from targets.bundle.signing import PASSPHRASE
 from targets.bundle.trust import Trust
 from targets.errors import InputError, VerificationError
 from tests.signers import certified, key_pair, root, rsa_pair
+
+SIGNING = ("model_signing", "sigstore", "cryptography", "OpenSSL")
+"""What the extra `sign` brings."""
 
 
 @pytest.fixture
@@ -240,9 +244,10 @@ def test_what_is_no_public_key_or_root_is_one_error(tmp_path: Path) -> None:
     for path in (tmp_path / "text", tmp_path / "nothing", tmp_path, rsa_pair(tmp_path)[1]):
         with pytest.raises(InputError):
             trust.in_key(path)
+    _, good = root(tmp_path)
     for path in (tmp_path / "text", tmp_path / "nothing", public):
-        with pytest.raises(InputError):
-            trust.in_roots((path,))
+        with pytest.raises(InputError, match=re.escape(f"{path}: ")):
+            trust.in_roots((good, path))
 
 
 def test_without_a_network_sigstore_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,7 +263,17 @@ def test_without_the_package_the_error_names_the_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     private, public = key_pair(tmp_path, "a")
-    monkeypatch.setitem(sys.modules, "model_signing", None)
-    for act in (lambda: signing.by_key(private), lambda: trust.in_key(public), signing.by_sigstore):
+    for name in [n for n in sys.modules if n.split(".")[0] in SIGNING]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in SIGNING:
+        monkeypatch.setitem(sys.modules, name, None)
+    for act in (
+        lambda: signing.by_key(private),
+        lambda: signing.by_certificate(private, public, ()),
+        signing.by_sigstore,
+        lambda: trust.in_key(public),
+        lambda: trust.in_roots((public,)),
+        lambda: trust.in_identity("a", "b"),
+    ):
         with pytest.raises(InputError, match=r"pip install 'edge-distill\[sign\]'"):
             act()

@@ -14,6 +14,7 @@ import yaml
 from targets.bundle import card, snippets
 from targets.bundle.facts import DataFacts, Facts, ModelFacts, Origin, Table
 from targets.bundle.templating import cpp, kotlin
+from targets.formats.confidence import Confidence
 from targets.formats.input_spec import image_input
 from targets.formats.sidecar import Sidecar
 from targets.images.preprocessing import Preprocessing
@@ -60,7 +61,7 @@ def facts(*formats: str, precision: str = "int8") -> Facts:
     )
 
 
-def described(*shape: int) -> Sidecar:
+def described(*shape: int, confidence: Confidence | None = None) -> Sidecar:
     picture = None
     if len(shape) == 3:
         channels = 1 if shape[2] == 1 else 3
@@ -75,12 +76,15 @@ def described(*shape: int) -> Sidecar:
         classes=HOSTILE,
         input=image_input(*shape),
         preprocessing=picture,
+        confidence=confidence,
     )
 
 
-def written(folder: Path, *shape: int, dtype: str = "uint8") -> Path:
-    found = facts("tflite")
-    snippets.write(folder, found, found.models[0], described(*shape), dtype=dtype)
+def written(
+    folder: Path, *shape: int, dtype: str = "uint8", confidence: Confidence | None = None
+) -> Path:
+    found, about = facts("tflite"), described(*shape, confidence=confidence)
+    snippets.write(folder, found, found.models[0], about, dtype=dtype)
     return folder / "snippets"
 
 
@@ -125,6 +129,43 @@ def test_the_cpp_compiles_and_prints_the_label(program: Program, tmp_path: Path)
         share = np.exp(3) / (np.exp(3) + len(HOSTILE) - 1)
         expected = name.encode("utf-8", "surrogateescape") + f" {share:.3f}\n".encode()
         assert (done.returncode, done.stdout) == (0, expected), done.stderr
+
+
+SURE = Confidence(
+    temperature=2.5,
+    precision=0.9,
+    level=0.95,
+    validation_samples=99,
+    class_thresholds=(0.4, 0.5, *[None] * (len(HOSTILE) - 2)),
+)
+
+
+def test_the_cpp_is_as_sure_as_the_sidecar(tmp_path: Path) -> None:
+    """With a probability of 0.45 for each; the last class has no threshold, others have."""
+    folder = written(tmp_path, 2, 3, 1, confidence=SURE)
+    runs = compiled(folder, str(STUB / "stub.cpp"))
+    powers = np.exp(5 / 2.5)
+    share = powers / (powers + len(HOSTILE) - 1)
+    assert 0.4 < share < 0.5
+    for place, unknown in ((0, False), (1, True), (len(HOSTILE) - 1, True)):
+        logits = [5.0 if index == place else 0.0 for index in range(len(HOSTILE))]
+        done = classified(runs, stub_model(tmp_path / "model", "uint8", logits))
+        ending = f" {share:.3f}{' (unknown)' * unknown}\n".encode()
+        assert done.stdout.endswith(ending), (place, done.stdout)
+
+
+def test_the_kotlin_has_temperature_and_thresholds(tmp_path: Path) -> None:
+    text = (written(tmp_path, 2, 3, 1, confidence=SURE) / "Classifier.kt").read_text()
+    assert "const val TEMPERATURE = 2.5" in text
+    (limits,) = re.findall(r"doubleArrayOf\((.*?)\)", text, re.DOTALL)
+    assert [float(one) for one in limits.split(",")[:-1]] == [0.4, 0.5] + [2.0] * (len(HOSTILE) - 2)
+
+
+@pytest.mark.parametrize("threshold", [None, 0.7])
+def test_without_thresholds_of_classes_all_have_the_same(threshold: float | None) -> None:
+    sure = SURE.model_copy(update={"class_thresholds": (), "threshold": threshold})
+    assert snippets.thresholds(sure, 2) == (threshold or 0.0,) * 2
+    assert snippets.thresholds(None, 2) == (0.0, 0.0)
 
 
 def test_the_cpp_gives_the_model_the_raw_values(program: Program, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from pipeline.ci.inputs import Inputs
 from targets.errors import InputError
 
 BUNDLES = "_bundle"
+"""Has a folder for each recipe, so that a job never uploads the bundle of an earlier one."""
 
 
 def run(inputs: Inputs) -> int:
@@ -27,6 +28,7 @@ def run(inputs: Inputs) -> int:
         return _no_results(inputs, done)
     name = json.loads(document.read_text(encoding="utf-8"))["recipe"]["name"]
     results = inputs.out / name
+    shutil.rmtree(inputs.out / BUNDLES / name, ignore_errors=True)
     page = results / "report.html"
     outputs.write(inputs, name=name, results=str(results), report=str(page))
     return 0 if done.code == 1 else done.code
@@ -63,7 +65,7 @@ def package(inputs: Inputs) -> int:
     version = ("--version", inputs.version) if inputs.version else ()
     document = inputs.folder / "package.json"
     with _key(inputs.signing_key) as key:
-        where = ("--out", str(inputs.out / BUNDLES), "--json")
+        where = ("--out", str(inputs.out / BUNDLES / results.name), "--json")
         done = _pipeline("package", *version, *key, *where, "--", str(results), document=document)
     if done.code == 0:
         made = json.loads(document.read_text(encoding="utf-8"))

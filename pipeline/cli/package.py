@@ -20,7 +20,7 @@ VERSION = r"[0-9A-Za-z][0-9A-Za-z._+-]{0,63}"
 
 @click.command()
 @click.argument("run", type=PATH)
-@click.option("--out", type=PATH, help="Folder of the bundle.  [default: that of RUN]")
+@click.option("--out", type=PATH, help="Folder of the bundle.  [default: beside RUN]")
 @click.option("--version", help="Version of the bundle.  [default: the date of the run]")
 @click.option(
     "--samples",
@@ -75,7 +75,9 @@ def _package(options: Options, *, as_json: bool) -> None:
         license=options.license,
         teacher=options.teacher,
     )
-    out = (options.out or options.run.parent) / f"{facts.name}-{facts.version}.zip"
+    # Not inside the results, which the next run replaces: of "." the parent is ".".
+    beside = options.run.parent if options.run.name else options.run.resolve().parent
+    out = (options.out or beside) / f"{facts.name}-{facts.version}.zip"
     wanted = contents.Wanted(samples=options.samples, signed=signer is not None)
     with TemporaryDirectory() as place:
         folder = Path(place)
@@ -114,5 +116,8 @@ def _report(run: Path) -> "tuple[Report, Scrubber]":
     devices = report.environment.devices
     names = {*devices, *report.environment.failed_devices}
     scrubber.add_devices(sorted(names), {name: str(one.get("id")) for name, one in devices.items()})
+    tracking = report.recipe.get("tracking")
+    if isinstance(tracking, dict):
+        scrubber.add_server(str(tracking.get("mlflow")))
     content = scrubber.json(report.model_dump(mode="json", by_alias=True))
     return Report.model_validate(content), scrubber

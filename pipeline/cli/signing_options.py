@@ -39,7 +39,9 @@ _TRUST = (
         help="Root certificate that the signer's leads to, in PEM; may be repeated.",
     ),
     click.option("--sigstore-identity", "identity", help="Identity of the signer at Sigstore."),
-    click.option("--sigstore-issuer", "issuer", help="Address of who vouches for that identity."),
+    click.option(
+        "--sigstore-issuer", "issuer", help="OpenID Connect issuer of that identity, a URL."
+    ),
 )
 
 

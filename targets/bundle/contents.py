@@ -44,6 +44,11 @@ def write(run: Path, folder: Path, facts: Facts, scrubber: Scrubber, wanted: Wan
         stamping.measured_sidecar(run, model)  # before anything is loaded
     shape = stamping.measured_sidecar(run, facts.recommended).input.shape
     known = kept.read(run).samples
+    if not known:
+        raise InputError(
+            f"{run / kept.FOLDER}: has no sample, because the devices of the run agree on the "
+            "class of none. Run the recipe again, on devices that give equal results."
+        )
     raw = np.stack([kept.read_input(run / kept.FOLDER / one.file, shape=shape) for one in known])
     models = [stamping.stamp(run, folder, facts, model, raw) for model in facts.models]
     _require_recorded(known, models)
@@ -157,13 +162,21 @@ def _copy_results(run: Path, folder: Path, scrubber: Scrubber) -> None:
     for name in names:
         content = scrubber.json(_document(run / name))
         (folder / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    page = (run / "report.html").read_text(encoding="utf-8")
-    (folder / "report.html").write_text(scrubber.html(page), encoding="utf-8")
+    page = scrubber.html(_text(run / "report.html"))
+    (folder / "report.html").write_text(page, encoding="utf-8")
 
 
 def _document(path: Path) -> JsonValue:
     try:
-        content: JsonValue = json.loads(path.read_text(encoding="utf-8"))
+        content: JsonValue = json.loads(_text(path))
     except ValueError as error:
         raise InputError(f"{path}: is not JSON: {error}. Run the recipe again.") from error
     return content
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "is no UTF-8"
+        raise InputError(f"{path}: cannot be read: {why}. Run the recipe again.") from error

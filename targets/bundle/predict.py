@@ -47,7 +47,7 @@ def opened(path: Path) -> Any:
         session = importlib.import_module("onnxruntime").InferenceSession(path)
         name, kind = session.get_inputs()[0].name, session.get_inputs()[0].type[7:-1]
         return lambda raw: session.run(None, {name: raw.astype(kind.replace("float", "float32"))})
-    module = next(one for one in LITE if importlib.util.find_spec(one.partition(".")[0]))
+    module = next((i for i in LITE if importlib.util.find_spec(i.partition(".")[0])), LITE[0])
     lite = importlib.import_module(module).Interpreter(str(path))
     lite.allocate_tensors()
     into, out = lite.get_input_details()[0], lite.get_output_details()[0]["index"]
@@ -56,14 +56,14 @@ def opened(path: Path) -> Any:
 
 
 def inputs(asked: argparse.Namespace, shape: Any, fit: str) -> Any:
-    Image.init()
+    ends = {end for end, name in Image.registered_extensions().items() if name in FORMATS}
     known = [name for name in FORMATS if name in Image.OPEN]
     for file in (f for p in asked.paths for f in (sorted(p.rglob("*.*")) if p.is_dir() else [p])):
         if file.suffix == ".npy":
             yield str(file), np.load(file).reshape(shape)
-            continue
-        with Image.open(file, formats=known) as image:
-            yield str(file), prepared(image, shape, fit)
+        elif file.suffix.lower() in ends or file in asked.paths:
+            with Image.open(file, formats=known) as image:
+                yield str(file), prepared(image, shape, fit)
     if asked.camera is not None:
         capture = importlib.import_module("cv2").VideoCapture(asked.camera)
         while (frame := capture.read())[0]:
@@ -78,7 +78,7 @@ def main() -> None:
     parser.add_argument("--camera", type=int, help="number of a camera, by OpenCV (cv2)")
     parser.add_argument("--json", action="store_true", help="a JSON object per line")
     asked, bundle = parser.parse_args(), Path(__file__).parent
-    model = asked.model or bundle / json.loads((bundle / "bundle.json").read_text())["recommended"]
+    model = asked.model or bundle / json.loads((bundle / "bundle.json").read_bytes())["recommended"]
     about = json.loads(Path(f"{model}.json").read_text("utf-8"))
     run, fit = opened(model), (about["preprocessing"] or {}).get("fit", "crop")
     names, sure = about["classes"], about.get("confidence") or {}
@@ -87,7 +87,7 @@ def main() -> None:
         logits = run(raw[np.newaxis])[0].ravel().astype(np.float64)
         powers = np.exp((logits - logits.max()) / sure.get("temperature", 1.0))
         shares, order = powers / powers.sum(), np.argsort(-logits, kind="stable").tolist()
-        limits = (own[order[0]], sure.get("threshold"), 2.0 if any(own) else 0.0)
+        limits = (own[order[0]], sure.get("threshold"), 2.0 if {*own} - {None} else 0.0)
         unknown = bool(shares[order[0]] < next(limit for limit in limits if limit is not None))
         top = [dict(name=names[i], probability=shares[i], logit=logits[i]) for i in order]
         found = {"file": name, "unknown": unknown, "top": top[: asked.top]}

@@ -1,8 +1,9 @@
 """Results without what they say of the machines of the run.
 
 Removed are the folders of absolute paths (a home folder names a person), host names and serial
-numbers of devices (`id`), and the addresses of devices, which become `device-1`, `device-2`. What
-was measured, the processor and the versions stay. Relative paths stay: they name files of the data.
+numbers of devices (`id`), the addresses of devices, which become `device-1`, `device-2`, and that
+of the MLflow server. What was measured, the processor and the versions stay. Relative paths stay:
+they name files of the data.
 """
 
 import re
@@ -32,6 +33,11 @@ class Scrubber:
         addresses = [name for name in names if "://" in name or "@" in name]
         self.renamed |= {one: f"device-{place}" for place, one in enumerate(addresses, 1)}
         self.hosts |= {one: self.text(name) for name, one in ids.items() if one != name}
+
+    def add_server(self, address: str) -> None:
+        """The address of a server; paths are found without being named."""
+        if "://" in address:
+            self.renamed[address] = "server"
 
     def text(self, text: str) -> str:
         """A string of a document."""

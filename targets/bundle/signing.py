@@ -39,6 +39,7 @@ def by_key(key: Path) -> Signer:
 
 def by_certificate(key: Path, certificate: Path, chain: tuple[Path, ...]) -> Signer:
     """A signer with the key of `certificate`, which the certificates in `chain` lead to."""
+    config = _config()  # first: it names the extra that is not installed
     from cryptography import x509
 
     if _passphrase(key) is not None:
@@ -52,7 +53,7 @@ def by_certificate(key: Path, certificate: Path, chain: tuple[Path, ...]) -> Sig
         with explained(path, "is no certificate in PEM"):
             x509.load_pem_x509_certificates(path.read_bytes())
     with explained(certificate, f"does not belong to the key {key}"):
-        config = _config().use_certificate_signer(
+        config.use_certificate_signer(
             private_key=key,
             signing_certificate=certificate,
             certificate_chain=chain or (certificate,),
@@ -153,6 +154,7 @@ def explained(place: Path, what: str) -> Iterator[None]:
 @contextmanager
 def online(option: str) -> Iterator[None]:
     """What Sigstore raises, as `InputError`."""
+    library()  # first: it names the extra that is not installed
     from sigstore.errors import Error
     from sigstore.oidc import IdentityError
 

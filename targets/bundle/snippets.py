@@ -5,6 +5,7 @@ from pathlib import Path
 
 from targets.bundle.facts import Facts, ModelFacts
 from targets.bundle.templating import render
+from targets.formats.confidence import Confidence
 from targets.formats.sidecar import Sidecar
 
 FOLDER = "snippets"
@@ -21,6 +22,14 @@ def model_for(facts: Facts) -> ModelFacts | None:
     return next(iter(fitting), None)
 
 
+def thresholds(sure: Confidence | None, classes: int) -> tuple[float, ...]:
+    """The probability from which each class is known: 0 is always, 2 is never."""
+    if sure is None or not sure.decides:
+        return (0.0,) * classes
+    limits = map(sure.limit, range(classes))
+    return tuple(2.0 if limit is None else limit for limit in limits)
+
+
 def recommended(facts: Facts) -> str:
     return facts.recommended.precision
 
@@ -29,6 +38,7 @@ def write(folder: Path, facts: Facts, model: ModelFacts, sidecar: Sidecar, *, dt
     """Write `snippets/`; `dtype`: of the file's input."""
     shape, preprocessing = sidecar.input.shape, sidecar.preprocessing
     c_type, lite_type, size = C_TYPES[dtype]
+    sure = sidecar.confidence
     place = folder / FOLDER
     place.mkdir()
     for name in FILES:
@@ -37,6 +47,8 @@ def write(folder: Path, facts: Facts, model: ModelFacts, sidecar: Sidecar, *, dt
             facts=facts,
             model=model,
             classes=sidecar.classes,
+            thresholds=thresholds(sure, len(sidecar.classes)),
+            temperature=1.0 if sure is None else sure.temperature,
             input=sidecar.input,
             is_picture=len(shape) == 3 and shape[2] in (1, 3),
             channel_order="RGB" if shape[-1] == 3 else "grey",

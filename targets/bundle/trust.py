@@ -36,6 +36,7 @@ class Trust:
 
 def in_key(public: Path) -> Trust:
     """Raises `InputError` for what is no public key, as the functions below do."""
+    config = _config()  # first: it names the extra that is not installed
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     if public.is_file() and b"PRIVATE KEY" in public.read_bytes():
@@ -45,14 +46,18 @@ def in_key(public: Path) -> Trust:
         )
     with explained(public, "is no public elliptic key in PEM"):
         load_pem_public_key(public.read_bytes())
-        config = _config().use_elliptic_key_verifier(public_key=public)
+        config.use_elliptic_key_verifier(public_key=public)
     return Trust(kind="publicKey", config=config, who=f"the key {public}")
 
 
 def in_roots(roots: tuple[Path, ...]) -> Trust:
+    config = _config()
+    from cryptography import x509
+
     for path in roots:
         with explained(path, "is no certificate in PEM"):
-            config = _config().use_certificate_verifier(certificate_chain=roots)
+            x509.load_pem_x509_certificates(path.read_bytes())
+    config.use_certificate_verifier(certificate_chain=roots)
     who = f"a certificate of {listed([str(path) for path in roots])}"
     return Trust(kind="x509CertificateChain", config=config, who=who, roots=roots)
 

@@ -34,8 +34,12 @@ class Confidence(BaseModel):
 
     def accepts(self, index: int, probability: float) -> bool | None:
         """Whether a prediction of this class is known; None where there is no threshold at all."""
-        own = self.class_thresholds[index] if self.class_thresholds else None
-        limit = self.threshold if own is None else own
+        limit = self.limit(index)
         if limit is None:
             return False if self.decides else None
         return probability >= limit
+
+    def limit(self, index: int) -> float | None:
+        """The threshold of a class; None: it has none."""
+        own = self.class_thresholds[index] if self.class_thresholds else None
+        return self.threshold if own is None else own

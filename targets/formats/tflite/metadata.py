@@ -102,7 +102,7 @@ def _output(builder: FlatbufferBuilder) -> int:
         builder,
         {
             0: builder.CreateString("logits"),
-            1: builder.CreateString("One logit per class; softmax gives probabilities."),
+            1: builder.CreateString("One logit per class."),
             3: _table(builder, {1: _table(builder, {})}, bytes_={0: FEATURE}),
             6: _vector(builder, [file]),
         },
