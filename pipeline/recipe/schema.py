@@ -302,9 +302,8 @@ class ConvertConfig(Section):
             for precision in self.made:
                 held = FORMATS[target].precisions
                 if precision not in held:
-                    raise ValueError(
-                        f"{target} cannot be {precision}; it can be: {', '.join(held)}"
-                    )
+                    chosen = ", ".join(name for name in held if name in CHOSEN)
+                    raise ValueError(f"{target} cannot be {precision}; it can be: {chosen}")
         return self
 
 

@@ -87,7 +87,7 @@ def main() -> None:
         logits = run(raw[np.newaxis])[0].ravel().astype(np.float64)
         powers = np.exp((logits - logits.max()) / sure.get("temperature", 1.0))
         shares, order = powers / powers.sum(), np.argsort(-logits, kind="stable").tolist()
-        limits = (own[order[0]], sure.get("threshold"), 2.0 if any(own) else 0.0)
+        limits = (own[order[0]], sure.get("threshold"), 2.0 if set(own) - {None} else 0.0)
         unknown = bool(shares[order[0]] < next(limit for limit in limits if limit is not None))
         top = [dict(name=names[i], probability=shares[i], logit=logits[i]) for i in order]
         found = {"file": name, "unknown": unknown, "top": top[: asked.top]}
