@@ -313,8 +313,9 @@ class ConfidenceConfig(Section):
     precision: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Wanted share of right ones among the predictions that are not `unknown`."""
     per_class: bool = False
-    """A threshold for each predicted class that has enough validation samples; the others keep the
-    common one."""
+    """A threshold for each predicted class whose validation samples show the precision. The others,
+    with too few samples or too many wrong ones, keep the common one, without a promise of their
+    own."""
 
 
 class BenchConfig(Section):
