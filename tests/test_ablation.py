@@ -164,6 +164,24 @@ def test_what_initial_weights_buy_is_a_variant_where_the_recipe_gives_them(lane:
     assert random == kd.model_copy(update={"init": "random"})
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("convert.keep_float", ["logits"]),
+        ("convert.max_drop", 1),
+        ("convert.probabilities", True),
+        ("convert.prove_on", ["aarch64"]),
+    ],
+)
+def test_files_that_only_the_recipe_asks_for_are_not_part_of_a_chain(
+    key: str, value: object, lane: Lane
+) -> None:
+    targets = ("convert.targets", ["tflite", "onnx"])
+    asked, plain = lane.recipe(targets, (key, value)), lane.recipe(targets)
+    for chain in chains(asked):
+        assert variant(asked, chain, 0).convert == variant(plain, chain, 0).convert
+
+
 def test_variants_differ_in_nothing_but_what_they_are_about(lane: Lane) -> None:
     recipe = lane.recipe(("distill.loss", "dkd"))
     scratch, kd, hard = (variant(recipe, chain, 1) for chain in ("scratch", "kd", "hard"))

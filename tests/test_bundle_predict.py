@@ -62,8 +62,12 @@ def test_it_gives_a_photo_the_logits_of_the_classifier(bundle: Path, tmp_path: P
 @pytest.mark.parametrize(
     ("threshold", "class_thresholds"),
     [
-        *((None, ()), (0.4, ()), (0.99, ()), (0.99, (0.1, 0.1, 0.1))),
-        *((None, (None, 0.1, 0.99)), (None, (None, None, 0.0))),
+        (None, ()),
+        (0.4, ()),
+        (0.99, ()),
+        (0.99, (0.1, 0.1, 0.1)),
+        (None, (None, 0.1, 0.99)),
+        (None, (0.0, None, None)),
     ],
 )
 def test_it_is_as_sure_as_the_classifier(

@@ -214,4 +214,8 @@ def test_the_page_shows_the_file_that_is_recommended_and_says_what_was_not_fitte
     assert "No threshold promises a precision of 90 %" in page
     header, table = cells(page, "file")
     assert dict(zip(header, table[0], strict=True))["coverage %"] == "-"
+    assert "promises nothing for them alone" not in page
     assert "<h2>Confidence</h2>" not in render(report([model_row(name) for name in names]))
+    own = [row.model_copy(update={"class_thresholds": (0.5, None, None, None)}) for row in rows]
+    page = render(report([model_row(name) for name in names], confidence=own))
+    assert "promises nothing for them alone" in page

@@ -150,7 +150,10 @@ def test_a_recurrent_network_is_converted_for_one_sample(tmp_path: Path) -> None
     [
         ({"targets": ("tflit",)}, "--target: unknown target 'tflit'; did you mean 'tflite'"),
         ({"precisions": ("int7",)}, "--precision: unknown precision 'int7'"),
-        ({"precisions": ("float16",), "targets": ("onnx",)}, "onnx cannot hold it"),
+        (
+            {"precisions": ("float16",), "targets": ("onnx",)},
+            "onnx cannot hold it; it can hold float32, int8, int8_ptq. ",
+        ),
         ({"precisions": ("int8",)}, "quantization-aware training"),
         ({"precisions": ("int8_ptq",)}, "needs --data"),
         ({"scale": 0.0}, "scale above 0"),

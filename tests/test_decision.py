@@ -57,6 +57,15 @@ def test_the_fastest_file_that_keeps_the_accuracy_is_shipped_with_its_figures() 
     assert found.verdict == f"Ship {INT8} on local"
 
 
+def test_gates_of_other_files_are_not_taken_for_those_of_the_shipped_one() -> None:
+    mixed = changed(model_row("student.mixed.tflite", us=20, size_bytes=30_000), precision="mixed")
+    (found,) = decided([*rows(), mixed], gate("passed"))
+    assert found.file == mixed.name
+    assert found.reason.endswith("gates: 1 passed, none of them of this file")
+    (found,) = decided(rows(), gate("passed"))
+    assert found.reason.endswith("gates: 1 passed")
+
+
 def test_the_accuracy_is_paired_with_the_teachers_on_the_same_samples() -> None:
     said = {TEACHER: [0] * 90 + [1] * 10, FLOAT: [0] * 100, INT8: [0] * 88 + [1] * 12}
     models = {

@@ -13,11 +13,14 @@ from pydantic import JsonValue
 
 from pipeline.datasets.splits import Dataset, Samples, Split
 from pipeline.engine.artifacts import FloatLayers
+from pipeline.export import mixed_files
+from pipeline.export.exporter import Network, ProvedFile, recorded
 from pipeline.models.network import NetworkSpec, build
 from pipeline.quantization import max_drop
 from pipeline.quantization.float_layers import Chains, all_float, keep_float, layer_names
 from pipeline.quantization.max_drop import Search
 from pipeline.quantization.qat import QuantizedNetwork
+from pipeline.recipe.schema import ConvertConfig
 from pipeline.reporting.findings.layer_noise import agreement, float_layers
 from pipeline.reporting.pages.report import render
 from pipeline.reporting.schema.layer_noise import LayerNoise
@@ -31,6 +34,7 @@ from targets.formats import FORMATS
 from targets.formats.contract import ExportContext, ServingFunction
 from targets.formats.onnx import qdq
 from targets.formats.onnx.mixed import require_same_floats
+from targets.formats.record import Parity
 from targets.formats.tflite import export
 from targets.formats.tflite.proofs import require_mixed
 from tests.conftest import THREADS, Lane
@@ -253,6 +257,49 @@ def test_a_loss_that_no_few_layers_cause_is_an_error_with_its_size(
 def test_a_loss_of_the_fine_tuning_is_an_error(search: Search) -> None:
     with pytest.raises(ProofError, match="all of them in float leave"):
         search.layers(-0.01, say=print)
+
+
+def made(folder: Path, precision: str, outputs: Logits) -> ProvedFile:
+    path = folder / f"student.{precision}.tflite"
+    path.write_bytes(b"a model")
+    parity = Parity.model_validate(
+        {"name": path.name, "format": "tflite", "source": "student_qat", "samples": len(outputs),
+         "agreement": 1, "max_abs_diff": 0, "int8_ops": 9, "float_ops": 2, "scales_equal": None,
+         "precision": precision}
+    )  # fmt: skip
+    record = recorded(
+        path,
+        role="student_qat",
+        precision=precision,
+        parameters=1,
+        macs=1,
+        input_shape=(12, 12, 1),
+    )
+    return ProvedFile(record=record, parity=(parity,), outputs=outputs, source=None, path=path)
+
+
+@pytest.mark.parametrize("names", [(), ("logits",)])
+def test_files_that_lose_more_than_their_network_are_refused(
+    names: tuple[str, ...], stripes_data: Dataset, tmp_path: Path
+) -> None:
+    """A file may differ from its network in a few labels, which the search did not see."""
+    right = np.eye(3, dtype=np.float32)[stripes_data[Split.VAL].labels]
+    wrong = right.copy()
+    wrong[0] = np.roll(wrong[0], 1)  # 1 of 72: 1.39 points
+    serving = ServingFunction(input=stripes_data.input, call=lambda image: image)
+    student = Network(
+        name="student",
+        role="student",
+        function=lambda precision, file: serving,
+        logits=lambda raw: right,
+    )
+    files = [made(tmp_path, precision, wrong) for precision in ("int8", "mixed")]
+    files = files if names else files[:1]
+    known = (names, files, student, stripes_data)
+    with pytest.raises(ProofError, match=f"with {names[0] if names else 'no layer'} in float"):
+        mixed_files.gained(ConvertConfig(max_drop=1), *known)
+    found = mixed_files.gained(ConvertConfig(max_drop=2), *known)
+    assert (None if found is None else found.layers) == (names or None)
 
 
 def test_a_wrong_layer_is_an_error_before_any_training(lane: Lane, stripes_data: Dataset) -> None:

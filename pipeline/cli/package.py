@@ -75,6 +75,9 @@ def _package(options: Options, *, as_json: bool) -> None:
         license=options.license,
         teacher=options.teacher,
     )
+    for decision in report.decision:
+        if not decision.ship:
+            click.echo(f"{decision.verdict}: {decision.reason}.", err=True)
     # Not inside the results, which the next run replaces: of "." the parent is ".".
     beside = options.run.parent if options.run.name else options.run.resolve().parent
     out = (options.out or beside) / f"{facts.name}-{facts.version}.zip"

@@ -40,23 +40,27 @@ def verify(bundle: Path, timeout_s: float, as_json: bool, **trust: object) -> in
     Example:
       pipeline verify digits-1.0.zip --key public.pem
     """
-    from targets.bundle.verification import verified
     from targets.errors import VerificationError
 
-    options = TrustOptions(**trust)  # type: ignore[arg-type] # click checks
-    large = bundle.is_file() and bundle.stat().st_size > LARGE
-    found = verified(
-        bundle,
-        trust=options.trust(),
-        timeout_s=timeout_s,
-        say=lambda name: click.echo(f"verify    {name}", err=True) if large else None,
-    )
+    found = _steps(bundle, TrustOptions(**trust), timeout_s)  # type: ignore[arg-type] # click checks
     steps = list(found if as_json else _shown(found))
     if as_json:
         click.echo(json.dumps(_document(bundle, steps), indent=1))
     if steps[-1].verdict == "failed":
         raise VerificationError(steps[-1].text)
     return 0
+
+
+def _steps(bundle: Path, options: TrustOptions, timeout_s: float) -> "Iterator[Step]":
+    from targets.bundle.verification import verified
+
+    large = bundle.is_file() and bundle.stat().st_size > LARGE
+    return verified(
+        bundle,
+        trust=options.trust(),
+        timeout_s=timeout_s,
+        say=lambda name: click.echo(f"verify    {name}", err=True) if large else None,
+    )
 
 
 def _shown(steps: "Iterator[Step]") -> "Iterator[Step]":

@@ -65,6 +65,15 @@ FILES = {
 FORMAT = next(iter(FORMATS))
 """All variants are measured in the first format, which holds every precision."""
 
+PLAIN_FILES: Values = {
+    "targets": (FORMAT,),
+    "prove_on": (),
+    "keep_float": (),
+    "max_drop": None,
+    "probabilities": False,
+}
+"""What a chain need not have: it is about the training, and some need other files than it makes."""
+
 CORRUPTION_SEED = 0
 
 
@@ -122,7 +131,7 @@ def variant(recipe: Recipe, chain: str, seed: int) -> Recipe:
         update={
             "distill": _changed(recipe.distill, {**distill, **changes.get("distill", {})}),
             "quantize": _changed(recipe.quantize, {**quantize, **changes.get("quantize", {})}),
-            "convert": _changed(recipe.convert, {"targets": (FORMAT,), **changes["convert"]}),
+            "convert": _changed(recipe.convert, {**PLAIN_FILES, **changes["convert"]}),
         }
     )
 

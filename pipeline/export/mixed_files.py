@@ -36,17 +36,20 @@ def gained(
 ) -> FloatLayers | None:
     """What the layers bring in the files; None without layers.
 
-    Raises `ProofError` where the files lose more than `convert.max_drop`.
+    Raises `ProofError` where the files, without layers the int8 ones, lose more than
+    `convert.max_drop`.
     """
-    if not names:
+    if not names and cfg.max_drop is None:
         return None
     validation = data[Split.VAL]
-    mixed = [file for file in files if file.record.precision == "mixed"]
-    int8 = [file for file in files if file.record.precision == "int8"]
+
+    def of(precision: str) -> list[ProvedFile]:
+        return [file for file in files if file.record.precision == precision]
 
     def top1(made: Sequence[ProvedFile]) -> float:
         return min(metrics.top1(file.outputs, validation.labels) for file in made)
 
+    int8, mixed = of("int8"), of("mixed") if names else of("int8")
     found = FloatLayers(
         layers=names,
         max_drop=cfg.max_drop,
@@ -57,15 +60,15 @@ def gained(
         mixed_top1=top1(mixed),
     )
     _require_kept(found)
-    return found
+    return found if names else None
 
 
 def _require_kept(found: FloatLayers) -> None:
     lost = 100 * (found.float_top1 - found.mixed_top1)
     if found.max_drop is not None and lost > found.max_drop + 1e-9:
         raise ProofError(
-            f"convert.max_drop: with {', '.join(found.layers)} in float the trained network stays "
-            f"within {found.max_drop:g} points of float on the validation split, but its files "
-            f"lose {lost:.2f}. Lower convert.max_drop, so that more layers are chosen, or name "
-            "them in convert.keep_float."
+            f"convert.max_drop: with {', '.join(found.layers) or 'no layer'} in float the trained "
+            f"network stays within {found.max_drop:g} points of float on the validation split, but "
+            f"its files lose {lost:.2f}. Lower convert.max_drop, so that more layers are chosen, "
+            "or name them in convert.keep_float."
         )

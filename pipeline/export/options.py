@@ -49,7 +49,8 @@ class ConvertOptions:
         known = [one.name for one in PRECISIONS.values() if one.chosen]
         if name not in known:
             raise unknown("precision", name, known, place="--precision")
-        held, precision = FORMATS[target].precisions, PRECISIONS[name]
+        precision = PRECISIONS[name]
+        held = [one for one in FORMATS[target].precisions if one in known]
         if name not in held:
             raise InputError(
                 f"--precision {name}: {target} cannot hold it; it can hold {', '.join(held)}. "

@@ -302,9 +302,8 @@ class ConvertConfig(Section):
             for precision in self.made:
                 held = FORMATS[target].precisions
                 if precision not in held:
-                    raise ValueError(
-                        f"{target} cannot be {precision}; it can be: {', '.join(held)}"
-                    )
+                    chosen = ", ".join(name for name in held if name in CHOSEN)
+                    raise ValueError(f"{target} cannot be {precision}; it can be: {chosen}")
         return self
 
 
@@ -314,8 +313,9 @@ class ConfidenceConfig(Section):
     precision: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Wanted share of right ones among the predictions that are not `unknown`."""
     per_class: bool = False
-    """A threshold for each predicted class that has enough validation samples; the others keep the
-    common one."""
+    """A threshold for each predicted class whose validation samples show the precision. The others,
+    with too few samples or too many wrong ones, keep the common one, without a promise of their
+    own."""
 
 
 class BenchConfig(Section):

@@ -20,6 +20,10 @@ class SignalToNoise:
         self._noise += float(np.square(np.subtract(exact, rounded, dtype=np.float64)).sum())
 
     @property
+    def has_signal(self) -> bool:
+        return self._signal > 0
+
+    @property
     def db(self) -> float:
         if not self._noise:
             return EXACT_DB

@@ -5,6 +5,9 @@ A classifier that may answer "unknown" accepts the predictions whose confidence 
 advance is tested, with Bonferroni's correction: the procedure of "Learn then Test" (Angelopoulos et
 al. 2021, arXiv 2110.01052). For new samples of the same kind the precision is below the wanted one
 with a probability of at most 1 - `LEVEL`, over the choice of the samples that it is fitted on.
+
+That is exact for a confidence that does not depend on these samples. The pipeline fits its one
+temperature on them too: with it the promise is not proved but simulated (tests/test_confidence.py).
 """
 
 from math import ceil, log

@@ -61,7 +61,7 @@ def _decision(one: Recommended, report: Report, found: Sequence[Measured]) -> De
         device=one.device,
         ship=True,
         file=chosen.row.name,
-        reason="; ".join([*_figures(chosen), *_left_out(chosen, rows), _gates(gates)]),
+        reason="; ".join([*_figures(chosen), *_left_out(chosen, rows), _gates(gates, chosen)]),
     )
 
 
@@ -70,12 +70,15 @@ def _no(device: str | None, why: str | None, gates: Sequence[GateRow]) -> Decisi
     return Decision(device=device, ship=False, file=None, reason=reason)
 
 
-def _gates(gates: Sequence[GateRow]) -> str:
+def _gates(gates: Sequence[GateRow], shipped: Measured | None = None) -> str:
     if missed := failing(gates):
         more = len(missed) - MOST
         named = "; ".join(sentence(row) for row in missed[:MOST])
         return named + (f"; and {more} more failed" if more > 0 else "")
-    return f"gates: {summary(gates)}" if gates else "no gates are set"
+    if not gates:
+        return "no gates are set"
+    others = shipped is not None and all(row.file != shipped.row.name for row in gates)
+    return f"gates: {summary(gates)}" + ", none of them of this file" * others
 
 
 def _figures(one: Measured) -> Iterator[str]:

@@ -125,6 +125,7 @@ def _confidence(report: Report) -> dict[str, object] | None:
         "risk": confidence_figures.risk(row),
         "table": confidence(report.confidence),
         "level": row.level,
+        "per_class": any(one.class_thresholds for one in report.confidence),
     }
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from targets.evaluation.noise import EXACT_DB, SignalToNoise
 from targets.formats.tflite.activations import values
 from targets.formats.tflite.inspect import (
     EDGE_OPS,
@@ -20,9 +21,6 @@ from targets.untyped import TfliteModel, TfliteOperator
 Samples = npt.NDArray[np.uint8]
 
 SAMPLES = 16
-EXACT_DB = 120.0
-"""About the precision of float32; the input and equal tensors have this value."""
-
 NEGLIGIBLE = 0.01
 """Share of the worst layer's noise up to which a layer is left out."""
 
@@ -86,15 +84,9 @@ def _layer(model: TfliteModel, operator: TfliteOperator) -> str:
 
 
 def _signal_to_noise(quantized: Path, floats: Path, samples: Samples) -> dict[str, float]:
-    signal: dict[str, float] = {}
-    noise: dict[str, float] = {}
+    ratios: dict[str, SignalToNoise] = {}
     for ours, theirs in zip(values(quantized, samples), values(floats, samples), strict=True):
         for name, x in theirs.items():
             if name in ours and ours[name].shape == x.shape:
-                signal[name] = signal.get(name, 0.0) + float(np.sum(x * x))
-                noise[name] = noise.get(name, 0.0) + float(np.sum((x - ours[name]) ** 2))
-    return {
-        name: min(EXACT_DB, 10 * np.log10(power / noise[name])) if noise[name] else EXACT_DB
-        for name, power in signal.items()
-        if power
-    }
+                ratios.setdefault(name, SignalToNoise()).add(exact=x, rounded=ours[name])
+    return {name: ratio.db for name, ratio in ratios.items() if ratio.has_signal}
