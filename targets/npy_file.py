@@ -26,7 +26,7 @@ def new_npy(
     return mapped
 
 
-def npz(arrays: Mapping[str, npt.NDArray[np.generic]]) -> memoryview:
+def zipped(arrays: Mapping[str, npt.NDArray[np.generic]]) -> memoryview:
     """The bytes of an `.npz` file. Where `np.savez` itself finds the disk full, its `ZipFile` fails
     a second time when it is deleted, and Python prints that traceback.
     """

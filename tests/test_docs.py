@@ -13,6 +13,7 @@ from tests.conftest import Lane
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
 
 
 def quick_start() -> list[str]:
@@ -43,23 +44,24 @@ def test_every_command_is_in_the_readme_and_every_one_there_exists() -> None:
 
 
 DEVICES = "# devices.toml"
-TABLES = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+USED = [README, *(text for name, text in PAGES.items() if name != "adding.md")]
+TABLES = re.findall(r"```toml\n(.*?)```", "\n".join(USED), re.DOTALL)
 
 
 @pytest.mark.parametrize("text", [text for text in TABLES if not text.startswith(DEVICES)])
-def test_every_recipe_in_the_readme_is_valid(text: str) -> None:
+def test_every_recipe_in_the_documentation_is_valid(text: str) -> None:
     """Also where a part of one is shown, without its name."""
     Recipe.model_validate({"name": "part", **tomllib.loads(text)})
 
 
 @pytest.mark.parametrize("text", [text for text in TABLES if text.startswith(DEVICES)])
-def test_every_inventory_in_the_readme_is_valid(text: str, tmp_path: Path) -> None:
+def test_every_inventory_in_the_documentation_is_valid(text: str, tmp_path: Path) -> None:
     (tmp_path / "devices.toml").write_text(text)
     assert inventory.read(tmp_path / "devices.toml")
 
 
-def test_the_keys_of_an_entry_are_in_the_readme() -> None:
-    section = README.partition("## Devices")[2].partition("\n## ")[0]
+def test_the_keys_of_an_entry_are_documented() -> None:
+    section = PAGES["measuring.md"].partition("## Devices")[2].partition("\n## ")[0]
     for kind in DEVICE_KINDS.values():
         for key in kind.entry.model_fields:
             assert key in section
@@ -84,10 +86,18 @@ def test_constraints_hold_no_address_and_know_both_numpys() -> None:
     assert re.search(r'^tflite-runtime==\S+; python_version < "3.12"$', text, re.MULTILINE)
 
 
-ADDING = (ROOT / "docs" / "adding.md").read_text(encoding="utf-8")
+ADDING = PAGES["adding.md"]
 ROWS = re.findall(
     r"^\| (an? [a-z ]+) \| `(\S+)` \| `(\S+)` \| `(\S+)`, `(\w+)` \| `(\S+)` \|$", ADDING, re.M
 )
+
+
+def test_the_readme_lists_every_page_and_every_link_leads_to_a_file() -> None:
+    listed = set(re.findall(r"^\| \[[\w ]+\]\(docs/(\S+)\)", README, re.MULTILINE))
+    assert listed == set(PAGES)
+    for folder, text in ((ROOT, README), *((ROOT / "docs", text) for text in PAGES.values())):
+        for link in re.findall(r"\]\((?!https?://)([^)#]+)", text):
+            assert (folder / link).is_file(), link
 
 
 def test_adding_covers_every_axis() -> None:

@@ -307,14 +307,13 @@ def test_scores_that_are_not_finite_are_no_prediction(tmp_path: Path) -> None:
         Classifier(path, scale=1, output="logits").predict(np.zeros((8, 8, 3), np.uint8))
 
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parent.parent / "docs" / "predicting.md").read_text(encoding="utf-8")
 
 
-def test_the_example_of_the_readme_runs(
+def test_the_documented_example_runs(
     stripes_data: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
-    section = README.partition("## Predicting")[2].partition("\n## ")[0]
-    (code,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     monkeypatch.chdir(tmp_path)
     path = Path("runs/photos/models/student.int8.tflite")
     path.parent.mkdir(parents=True)

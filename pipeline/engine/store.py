@@ -117,12 +117,15 @@ def folder_beside(place: Path) -> Iterator[Path]:
     What a kill left beside `place` is cleared away first.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
+    if abandoned(place.parent, place.name):
+        clear_abandoned(place)
     with ExitStack() as stack:
-        with FileLock(_lock_of(place)):
-            _clear_abandoned(place)
-            work = Path(mkdtemp(prefix=f".{place.name}.", suffix=NEW, dir=place.parent))
-            stack.callback(shutil.rmtree, work, ignore_errors=True)
-            stack.enter_context(FileLock(work / LOCK))
+        made = Path(mkdtemp(prefix=f".{place.name}.", dir=place.parent))
+        work = made.with_name(f"{made.name}{NEW}")
+        for name in (made, work):
+            stack.callback(shutil.rmtree, name, ignore_errors=True)
+        stack.enter_context(FileLock(made / LOCK))
+        os.replace(made, work)  # it has its lock before `abandoned` can see it
         yield work
 
 
@@ -159,14 +162,10 @@ def _holds(hidden: Path, name: str) -> bool:
 def clear_abandoned(place: Path) -> None:
     """Remove what kills left beside `place`, and move back what one has left aside."""
     with FileLock(_lock_of(place)):
-        _clear_abandoned(place)
-
-
-def _clear_abandoned(place: Path) -> None:
-    for left in abandoned(place.parent, place.name):
-        if (left / REPLACED).exists() and not os.path.lexists(place):
-            os.replace(left / REPLACED, place)  # the kill was between the two renames
-        shutil.rmtree(left, ignore_errors=True)
+        for left in abandoned(place.parent, place.name):
+            if (left / REPLACED).exists() and not os.path.lexists(place):
+                os.replace(left / REPLACED, place)  # the kill was between the two renames
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _lock_of(place: Path) -> Path:

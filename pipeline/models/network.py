@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from pipeline.models import STUDENTS, TEACHERS
 from targets.formats.input_spec import InputSpec
-from targets.npy_file import npz
+from targets.npy_file import zipped
 from targets.untyped import KerasLayer, KerasModel
 
 
@@ -42,7 +42,7 @@ def features(model: KerasModel) -> KerasModel:
 def save_weights(model: KerasModel, path: Path) -> None:
     """All weights, in the model's order, as `.npz`: a `.keras` file holds a date, this does not."""
     arrays = {f"{i:04d}:{w.name}": w.numpy() for i, w in enumerate(model.weights)}
-    path.write_bytes(npz(arrays))
+    path.write_bytes(zipped(arrays))
 
 
 def load_weights(model: KerasModel, path: Path) -> None:

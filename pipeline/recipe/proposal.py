@@ -2,7 +2,7 @@
 
 The defaults for photos come from ten classes of clothing (3,068 training photos of 400 to 900
 pixels; README, "Your own photos"), the times from two cores of an AMD EPYC with AVX-512 and VNNI.
-Those for small pictures follow `fashion-mnist-long` and one training on CIFAR-10 (README).
+Those for small pictures follow `fashion-mnist-long` and one training on CIFAR-10 (docs/data.md).
 """
 
 import json

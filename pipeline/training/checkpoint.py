@@ -16,7 +16,7 @@ from pipeline.engine.artifacts import Checkpoint
 from pipeline.models.network import NetworkSpec, count_macs, count_parameters, save_weights
 from pipeline.recipe.schema import TrainingConfig
 from targets.errors import InputError
-from targets.npy_file import npz
+from targets.npy_file import zipped
 from targets.untyped import KerasModel, KerasOptimizer, Tensor
 
 Weights = list[npt.NDArray[np.generic]]
@@ -60,7 +60,7 @@ class TrainingState:
         records = json.dumps([record.model_dump() for record in history])
         part = self.path.with_suffix(".part")
         with part.open("wb") as file:
-            file.write(npz({"history": np.array(records), **arrays}))
+            file.write(zipped({"history": np.array(records), **arrays}))
             file.flush()
             os.fsync(file.fileno())  # else a power cut can leave the name without the bytes
         os.replace(part, self.path)
