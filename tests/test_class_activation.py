@@ -9,6 +9,7 @@ from pipeline.models.network import NetworkSpec, build, save_weights
 from pipeline.reporting.pages.activations import LEAST, MOST, activations, laid_over
 from pipeline.reporting.pages.report import render
 from pipeline.reporting.schema.flip import Flip, Prediction
+from pipeline.reporting.schema.label_suspect import LabelSuspect
 from pipeline.training.inference import make_features
 from targets.formats.input_spec import image_input
 from targets.untyped import KerasModel
@@ -87,6 +88,13 @@ def test_the_pictures_that_flipped_have_a_map_beside_them_and_a_bounded_number(
     assert list(found) == [f"seen test:{index}" for index in range(MOST)]
     assert found == activations(made, student, images(MOST + 5), threads=2)
     page = render(made, {"test:0": "data:image/x,0", **found})
+    assert page.count('alt="Where the float network looked"') == MOST
+    # Labels to check are beside no words on maps.
+    suspect = LabelSuspect(
+        split="test", index=0, label="coat", predicted="bag", label_probability=0,
+        predicted_probability=1,
+    )  # fmt: skip
+    page = render(made.model_copy(update={"label_suspects": (suspect,)}), found)
     assert page.count('alt="Where the float network looked"') == MOST
     assert "class-activation map" in page
 

@@ -10,6 +10,7 @@ from pipeline.cli.app import exit_code
 from pipeline.gates import comparison
 from pipeline.gates.baseline import FileBaseline
 from pipeline.gates.figures import Measured
+from pipeline.reporting.pages.comparison import render
 from pipeline.reporting.schema.comparison import Compared
 from pipeline.reporting.tables.comparison import words
 from targets.errors import InputError
@@ -65,6 +66,16 @@ def test_other_samples_have_no_gain_and_unreliable_times_no_ratio() -> None:
     one = row(before, after)
     assert (one.gain, one.p_value, one.time_ratio, one.other_median_ns) == (None, None, None, None)
     assert words(one) == "other test samples"
+    assert words(one.model_copy(update={"other_top1": None})) == "accuracy not measured"
+
+
+def test_the_page_groups_the_files_and_begins_with_the_differences() -> None:
+    random = np.random.default_rng(0)
+    same, worse = file(random, right=0.95, ms=1), file(random, right=0.5, ms=1)
+    rows = [row(same, same), row(same, same), row(same, worse)]
+    page = render(rows, first="a", second="b")
+    assert page.index("<strong>Less accurate</strong>") < page.index("<strong>No difference</str")
+    assert page.count('class="headline"') == 2
 
 
 def test_runs_without_a_common_file_are_an_error(found: list[Measured]) -> None:

@@ -366,6 +366,10 @@ def test_the_page_has_the_worst_layers_and_folds_the_others(tmp_path: Path) -> N
     assert shown[1] == ["layer1", "3.0", "-", "-", "-"]
     assert len(shown) == 10
     assert "2 more layers" in page
+    assert "behind the worst layers: layer0 0.0 dB; layer1 3.0 dB; " in page
+    long = LayerNoise(file="f", tensor="t", layer="begin" + "_x" * 20, tflite_snr_db=3.0)
+    bar = render(report(plain.models, layer_noise=[long])).partition('text-anchor="end">')[2]
+    assert bar.startswith(f"…{('_x' * 20)[-33:]}</text>")
     assert "Noise of int8" not in render(plain)
     (tmp_path / "report.json").write_text(content.dump())
     assert read(tmp_path / "report.json") == content

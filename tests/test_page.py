@@ -106,7 +106,7 @@ def test_a_report_of_an_earlier_version_is_read(full: Report, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("key", "value", "error"),
     [
-        ("models", [{"name": "a"}], r"models\.0\.role: Field required \(and \d+ more\)"),
+        ("models", [{"name": "a"}], r"models\.0\.role: Field required"),
         ("recipe", {}, "recipe: .* no name"),
         ("seed", "x", "seed: Input should be a valid integer"),
     ],

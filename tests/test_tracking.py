@@ -196,6 +196,29 @@ def test_a_tracker_that_fails_stops_with_one_line_and_the_training_goes_on(
     assert broken.called.count(method) == 1
 
 
+def test_a_server_that_is_slow_at_every_epoch_costs_a_run_a_bounded_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(guard, "FREE_S", 0.1)
+    slow, lines = Broken("epoch", lambda: time.sleep(0.04)), list[str]()
+    tracker = opened("Planted", lambda: slow, lines.append)
+    for epoch in epochs(*range(1, 10)):
+        tracker.tell(lambda one, epoch=epoch: one.epoch("teacher", epoch))  # type: ignore[misc]
+    assert slow.called.count("epoch") == 3
+    assert len(lines) == 1
+    assert "s of the run so far" in lines[0]
+
+
+def test_results_that_another_run_replaces_are_no_error_of_this_one(
+    lane: Lane, tmp_path: Path
+) -> None:
+    console = SilentConsole()
+    tracker = opened("Planted", lambda: Broken("", lambda: None), console.say)
+    Tracking(recipe=lane.recipe(), trackers=[tracker]).delivered(tmp_path / "gone")
+    (line,) = console.lines
+    assert "no finished run there" in line
+
+
 def test_a_tracker_that_cannot_be_made_is_one_line() -> None:
     lines: list[str] = []
 

@@ -111,6 +111,52 @@ def test_an_interrupted_run_keeps_what_it_has_made_for_a_time(tmp_path: Path, gc
     assert gc("--older-than", "60d") == {}
 
 
+def test_an_interrupted_run_keeps_what_the_results_before_it_refer_to(
+    tmp_path: Path, gc: Gc
+) -> None:
+    teacher, variant, later = (stored(tmp_path, "teacher", n) for n in range(3))
+    results(tmp_path, "mine", teacher)
+    note = References(store=tmp_path / ".store", results=tmp_path / "mine")
+    note.add(variant.folder.name)  # of an ablation, and so not in the provenance
+    note.finish()
+    again = References(store=tmp_path / ".store", results=tmp_path / "mine")
+    again.add(later.folder.name)
+    assert gc() == {}
+    again.finish()
+    assert set(gc()) == {variant.folder.name}
+
+
+def test_a_note_that_cannot_be_read_stops_the_cleaning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = stored(tmp_path, "teacher")
+    note = References(store=tmp_path / ".store", results=tmp_path / "mine")
+    note.add(made.folder.name)
+    (file,) = (tmp_path / ".store" / "runs").iterdir()
+    file.write_text("{")
+    assert exit_code(["store", "gc", "--out", str(tmp_path), "--yes"]) == 2
+    assert f"{file.name}: not the note of a run" in capsys.readouterr().err
+    assert made.folder.exists()
+    note.add("another")  # the run itself goes on
+    assert exit_code(["store", "gc", "--out", str(tmp_path)]) == 0
+
+
+def test_files_that_a_run_removes_meanwhile_are_not_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unfinished(tmp_path, f"distill-{'0' * 16}")
+    lstat = Path.lstat
+
+    def removing(path: Path) -> os.stat_result:
+        if path.name == "teacher.npz":
+            path.unlink()
+        return lstat(path)
+
+    monkeypatch.setattr(Path, "lstat", removing)
+    found = json.loads(run_json("store", "size", "--out", str(tmp_path)))
+    assert found["unfinished"] == {"count": 1, "size_bytes": 0}
+
+
 def test_unfinished_work_goes_when_it_is_old_or_finished(tmp_path: Path, gc: Gc) -> None:
     made = stored(tmp_path, "teacher")
     results(tmp_path, "mine", made)
@@ -379,6 +425,18 @@ def test_gc_takes_what_kills_left_beside_results(tmp_path: Path, gc: Gc) -> None
         assert gc("--yes", "--older-than", "0d")[left.name] == "left by a kill"
         assert work.exists()
     assert not left.exists()
+
+
+@pytest.mark.parametrize("name", [".config.20240101.old", ".config.20240101.new"])
+def test_a_hidden_folder_of_the_user_beside_results_stays(
+    tmp_path: Path, gc: Gc, name: str
+) -> None:
+    stored(tmp_path, "teacher")
+    kept = tmp_path / name / "notes.txt"
+    kept.parent.mkdir()
+    kept.touch()
+    gc("--yes")
+    assert [one.name for one in kept.parent.iterdir()] == ["notes.txt"]
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from targets.errors import InputError, printable
+
 RUNS = "runs"
 """The folder of these files, in the store."""
 
@@ -49,21 +51,42 @@ class References:
         name = hashlib.sha256(os.fsencode(results)).hexdigest()[:16]
         place = self.store / RUNS / f"{name}.json"
         part = place.with_suffix(f".{os.getpid()}.part")
-        record = {"results": results, "finished": finished, "stored": self.names}
+        # Until this run ends, its results folder is that of an earlier one.
+        before = [] if finished else _stored(place)
+        stored = list(dict.fromkeys([*before, *self.names]))
+        record = {"results": results, "finished": finished, "stored": stored}
         with suppress(OSError):  # a store that cannot be written serves a run from what it has
             place.parent.mkdir(parents=True, exist_ok=True)
             part.write_text(json.dumps(record), encoding="utf-8")
             part.replace(place)
 
 
+def _stored(place: Path) -> list[str]:
+    try:
+        return sorted(_read(place).stored)
+    except (OSError, InputError):
+        return []
+
+
 def records(store: Path) -> Iterator[Record]:
-    """Every file of `RUNS` that can be read."""
+    """Every file of `RUNS`. Raises `InputError` for one that cannot be read: what it refers to is
+    not known, and would go."""
     for path in sorted((store / RUNS).glob("*.json")):
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            values = json.loads(path.read_bytes())
-            yield Record(
-                file=path,
-                results=Path(values["results"]),
-                finished=bool(values["finished"]),
-                stored=frozenset(map(str, values["stored"])),
-            )
+        with suppress(FileNotFoundError):  # removed meanwhile
+            yield _read(path)
+
+
+def _read(path: Path) -> Record:
+    try:
+        values = json.loads(path.read_bytes())
+        return Record(
+            file=path,
+            results=Path(values["results"]),
+            finished=bool(values["finished"]),
+            stored=frozenset(map(str, values["stored"])),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{printable(str(path))}: not the note of a run, so that it is not known which stored "
+            "results it refers to. Remove that file, or run the recipe again."
+        ) from error

@@ -30,6 +30,8 @@ LOCK = ".lock"
 """In the store: shared by the runs that use it. In a folder that is being made: held by its run."""
 NEW, OLD, RANDOM = ".new", ".old", "?" * 8
 """Parts of the name of a hidden folder: what is being made, what is replaced, and `mkdtemp`'s."""
+REPLACED = "old"
+"""In a hidden folder: what was replaced, or removed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,17 +144,27 @@ def abandoned(folder: Path, name: str) -> list[Path]:
     pattern = "*" if name == "*" else glob.escape(name)
     found = []
     for work in folder.glob(f".{pattern}.{RANDOM}{NEW}"):
+        if not _holds(work, LOCK):
+            continue
         with free_lock(work / LOCK) as free:
             found += [work] if free else []
-    return sorted([*found, *folder.glob(f".{pattern}.{RANDOM}{OLD}")])
+    replaced = folder.glob(f".{pattern}.{RANDOM}{OLD}")
+    return sorted([*found, *(one for one in replaced if _holds(one, REPLACED))])
+
+
+def _holds(hidden: Path, name: str) -> bool:
+    """Whether a hidden folder is ours: the user's own may have such a name, too."""
+    if hidden.is_symlink() or not hidden.is_dir():
+        return False
+    return os.path.lexists(hidden / name) or not any(hidden.iterdir())
 
 
 def clear_abandoned(place: Path) -> None:
     """Remove what kills left beside `place`, and move back what one has left aside."""
     with FileLock(_lock_of(place)):
         for left in abandoned(place.parent, place.name):
-            if (left / "old").exists() and not os.path.lexists(place):
-                os.replace(left / "old", place)  # the kill was between the two renames
+            if (left / REPLACED).exists() and not os.path.lexists(place):
+                os.replace(left / REPLACED, place)  # the kill was between the two renames
             shutil.rmtree(left, ignore_errors=True)
 
 
@@ -171,11 +183,11 @@ def replace_folder(new: Path, old: Path) -> None:
         return
     aside = Path(mkdtemp(prefix=f".{old.name}.", suffix=OLD, dir=old.parent))
     try:
-        os.replace(old, aside / "old")
+        os.replace(old, aside / REPLACED)
         os.replace(new, old)
     except BaseException:
         if not os.path.lexists(old):
-            os.replace(aside / "old", old)
+            os.replace(aside / REPLACED, old)
         raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)

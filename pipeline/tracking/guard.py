@@ -1,7 +1,8 @@
 """A tracker that fails stops, and nothing else does."""
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from threading import Thread
 
@@ -12,6 +13,8 @@ LIMIT_S = 15.0
 """For one report: a server that hangs costs a run so long, once."""
 START_S, UPLOAD_S = 30.0, 120.0
 """The first request wakes a server up; the last one uploads the models."""
+FREE_S, SHARE = 60.0, 0.05
+"""All other reports together: a slow server costs a run this share of its time, or so long."""
 
 
 class TrackingError(Exception):
@@ -24,16 +27,26 @@ class Guarded:
     say: Callable[[str], None]
     tracker: Tracker | None
     """None where it has failed."""
+    begun: float = field(default_factory=time.monotonic)
+    spent_s: float = 0.0
 
     def tell(self, action: Callable[[Tracker], object], *, limit_s: float | None = None) -> None:
         tracker = self.tracker
         if tracker is None:
             return
+        before = time.monotonic()
         try:
             within(LIMIT_S if limit_s is None else limit_s, lambda: action(tracker))
+            if limit_s is None:
+                self._spend(time.monotonic() - before)
         except TrackingError as error:
             self.tracker = None
             self.say(failure(self.name, error))
+
+    def _spend(self, seconds: float) -> None:
+        self.spent_s += seconds
+        if self.spent_s > max(FREE_S, SHARE * (time.monotonic() - self.begun)):
+            raise TrackingError(f"it has taken {self.spent_s:.3g} s of the run so far")
 
 
 def opened(name: str, make: Callable[[], Tracker], say: Callable[[str], None]) -> Guarded:

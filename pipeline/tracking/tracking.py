@@ -57,10 +57,12 @@ class Tracking:
         return next(filter(None, found), None)
 
     def delivered(self, results: Path) -> None:
-        if self.trackers:
-            found = report.read(results / report.FILE)
-            for tracker in self.trackers:
-                tracker.tell(lambda one: one.delivered(results, found), limit_s=UPLOAD_S)
+        for tracker in self.trackers:
+            # Read inside: another run of the same folder may be replacing it.
+            tracker.tell(
+                lambda one: one.delivered(results, report.read(results / report.FILE)),
+                limit_s=UPLOAD_S,
+            )
 
 
 @contextmanager

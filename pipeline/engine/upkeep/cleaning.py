@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 
-from pipeline.engine.references import records
-from pipeline.engine.store import LOCK, OLD, WORK, clear_abandoned
+from pipeline.engine.references import RUNS, records
+from pipeline.engine.store import LOCK, OLD, REPLACED, WORK, clear_abandoned
 from pipeline.engine.upkeep.contents import Entry, leftovers, results, unfinished
 from pipeline.engine.upkeep.runs import runs
 from targets.errors import InputError, printable
@@ -78,16 +78,19 @@ def clean(root: Path, removed: Sequence[Removal], *, since: float) -> None:
 
 def remove(path: Path) -> None:
     aside = Path(mkdtemp(prefix=f".{path.name}.", suffix=OLD, dir=path.parent))
-    os.replace(path, aside / "removed")
+    os.replace(path, aside / REPLACED)
     shutil.rmtree(aside)
 
 
 def _forget(root: Path, since: float) -> None:
-    """The notes of runs whose results folders are gone, and the locks of results that are."""
+    """The notes of runs whose results folders are gone, what a kill left of notes, and the locks of
+    results that are gone."""
     for record in records(root):
         old = record.finished or record.file.stat().st_mtime < since
         if old and not record.results.exists():
             record.file.unlink()
+    for part in (root / RUNS).glob("*.part"):
+        part.unlink()
     for lock in (root / WORK).glob("*.lock"):
         if not (root / lock.stem).exists() and not lock.with_suffix("").exists():
             lock.unlink()

@@ -1,8 +1,12 @@
 """What a store holds: results by stage, unfinished work, and what kills left."""
 
+import os
 import re
+import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -49,14 +53,23 @@ def leftovers(root: Path, out: Path) -> list[Entry]:
 
 
 def entry(path: Path, kind: Kind, stage: str = "") -> Entry:
-    statuses = [one.lstat() for one in (path, *path.rglob("*"))]
+    found = list(_statuses(path))
     return Entry(
         path=path,
         kind=kind,
         stage=stage,
-        size_bytes=sum(one.lstat().st_size for one in _files(path)),
-        changed=max(one.st_mtime for one in statuses),
+        size_bytes=sum(one.st_size for one in found if not stat.S_ISDIR(one.st_mode)),
+        changed=max((one.st_mtime for one in found), default=0.0),
     )
+
+
+def _statuses(path: Path) -> Iterator[os.stat_result]:
+    """Without those of files that a run removes just now."""
+    walked = os.walk(path)
+    inside = (Path(place, name) for place, *several in walked for name in chain(*several))
+    for one in (path, *inside):
+        with suppress(FileNotFoundError):
+            yield one.lstat()
 
 
 def _by_stage(place: Path, kind: Kind) -> Iterator[Entry]:
@@ -64,9 +77,3 @@ def _by_stage(place: Path, kind: Kind) -> Iterator[Entry]:
         found = FOLDER.fullmatch(path.name)
         if found and path.suffix != ".lock":
             yield entry(path, kind, found[1])
-
-
-def _files(path: Path) -> Iterator[Path]:
-    for one in (path, *path.rglob("*")):
-        if one.is_symlink() or not one.is_dir():
-            yield one

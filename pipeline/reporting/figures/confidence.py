@@ -66,10 +66,13 @@ def risk(row: ConfidenceRow) -> str:
         if row.selection is not None and row.selection.precision is not None:
             x, y = 100 * row.selection.coverage, 100 * (1 - row.selection.precision)
             axes.scatter([x], [y], color=HEADLINE, zorder=3, label="at the threshold")
-            axes.legend(fontsize=8, frameon=False, loc="upper left")
+            axes.legend(fontsize=8, frameon=False, loc="center left")
         axes.set_xlabel("coverage, % of the test samples")
         axes.set_ylabel("wrong, %")
         axes.set_xlim(0, 103)
         axes.set_ylim(bottom=0)
-        drawn.says = f"Share of wrong predictions of {row.model} over coverage."
+        drawn.says = (
+            f"Share of wrong predictions of {row.model}, from {100 * wrong[0]:.2f} % of the most "
+            f"confident to {100 * wrong[-1]:.2f} % of all test samples."
+        )
     return drawn.svg

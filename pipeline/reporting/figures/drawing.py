@@ -20,6 +20,8 @@ LABEL = 26
 """Characters of a name on one line beside the axes."""
 WIDTH = 5.2
 """Inches: small enough for its text to be legible on a phone."""
+WIDE = 300
+"""Ratio of the ends of an axis from which the numbers of 1, 2 and 5 would overlap."""
 ROW = 0.42
 """Inches of height per row of a picture that has one row per name."""
 
@@ -73,11 +75,12 @@ def _inline(svg: str, says: str) -> str:
 
 
 def time_axis(axes: "Axes", label: str) -> None:
-    """Microseconds on a log scale, written as plain numbers."""
+    """A log scale with plain numbers, for what is drawn; over `WIDE` only powers of ten fit."""
     from matplotlib import ticker
 
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    low, high = axes.get_xlim()
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5) if high / low < WIDE else (1,)))
     axes.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
     axes.xaxis.set_minor_formatter(ticker.NullFormatter())
     axes.set_xlabel(label)

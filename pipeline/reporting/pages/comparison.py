@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pipeline.reporting.pages import templates
 from pipeline.reporting.schema.comparison import Compared
-from pipeline.reporting.tables.comparison import comparison, words
+from pipeline.reporting.tables.comparison import NOTHING, comparison, words
 
 
 def render(rows: Sequence[Compared], *, first: str, second: str) -> str:
@@ -14,10 +14,19 @@ def render(rows: Sequence[Compared], *, first: str, second: str) -> str:
         "comparison.html.j2",
         first=first,
         second=second,
-        shown=[f"{row.file}{_where(row)}: {words(row)}." for row in rows],
+        shown=_shown(rows),
         header=header,
         rows=cells,
     )
+
+
+def _shown(rows: Sequence[Compared]) -> dict[str, str]:
+    """What the measurements show -> the files: first the differences."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(words(row), []).append(f"{row.file}{_where(row)}")
+    alike = sorted(found, key=lambda one: one in NOTHING)
+    return {one[:1].upper() + one[1:]: ", ".join(found[one]) for one in alike}
 
 
 def _where(row: Compared) -> str:

@@ -8,6 +8,8 @@ from pipeline.reporting.tables import layer_noise
 
 SHOWN = 10
 """Layers of a file that are not folded."""
+LONGEST = 34
+"""Characters of a name beside a bar."""
 LOW_DB = 10.0
 """A bar below this, noise of a tenth of the signal, is emphasised."""
 
@@ -32,4 +34,9 @@ def _bars(rows: Sequence[LayerNoise]) -> list[tuple[str, float, bool]]:
     """Layer, length of its bar up to 1, and whether it is low."""
     found = [(row.layer, db) for row in rows if (db := row.tflite_snr_db) is not None]
     longest = max([db for _, db in found], default=1.0)
-    return [(layer, max(0.0, db / max(longest, 1.0)), db < LOW_DB) for layer, db in found]
+    return [(_end(layer), max(0.0, db / max(longest, 1.0)), db < LOW_DB) for layer, db in found]
+
+
+def _end(name: str) -> str:
+    """What has room beside a bar: the beginnings of long names are alike."""
+    return name if len(name) <= LONGEST else f"…{name[1 - LONGEST :]}"

@@ -16,6 +16,10 @@ from pipeline.reporting.schema.comparison import Compared
 from pipeline.reporting.tables.cells import Cells, Table, tabulate
 
 LEVEL = 0.05
+NO_DIFFERENCE, OTHER_SAMPLES, NOT_KNOWN = NOTHING = (
+    "no difference", "other test samples", "accuracy not measured",
+)  # fmt: skip
+"""Words of `words` that are of no difference."""
 OPTIONAL = ("device", "gain, points", "time", "time ratio")
 
 
@@ -52,10 +56,11 @@ def words(row: Compared) -> str:
     """What the measurements show."""
     found = []
     if row.gain is None:
-        found.append("other test samples")
+        measured = row.top1 is not None and row.other_top1 is not None
+        found.append(OTHER_SAMPLES if measured else NOT_KNOWN)
     elif row.p_value is not None and row.p_value <= LEVEL:
         found.append("more accurate" if row.gain > 0 else "less accurate")
     if row.time_ratio_interval is not None:
         low, high = row.time_ratio_interval
         found += ["slower"] if low > 1 else ["faster"] if high < 1 else []
-    return ", ".join(found) or "no difference"
+    return ", ".join(found) or NO_DIFFERENCE
