@@ -75,9 +75,6 @@ def _package(options: Options, *, as_json: bool) -> None:
         license=options.license,
         teacher=options.teacher,
     )
-    for decision in report.decision:
-        if not decision.ship:
-            click.echo(f"{decision.verdict}: {decision.reason}.", err=True)
     # Not inside the results, which the next run replaces: of "." the parent is ".".
     beside = options.run.parent if options.run.name else options.run.resolve().parent
     out = (options.out or beside) / f"{facts.name}-{facts.version}.zip"
@@ -88,6 +85,9 @@ def _package(options: Options, *, as_json: bool) -> None:
         if signer is not None:
             signer(folder)
         sha256 = archive.write(folder, out)
+    for decision in report.decision:
+        if not decision.ship:
+            click.echo(f"{decision.verdict}: {decision.reason}.", err=True)
     if as_json:
         found = {"schema": "package/1", "file": str(out), "sha256": sha256}
         click.echo(json.dumps({**found, "bundle": bundle.model_dump(by_alias=True)}, indent=1))
