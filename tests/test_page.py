@@ -48,6 +48,14 @@ def test_what_a_report_does_not_hold_is_not_on_its_page(plain: Report) -> None:
     assert page.count("<svg") == 3
 
 
+def test_the_page_has_the_digest_of_the_data_and_of_each_file(plain: Report) -> None:
+    _, rows = cells(render(plain), "what")
+    files = {row.file: row.sha256 for row in plain.models}
+    shown = dict(rows)
+    assert len(shown) == len(rows)
+    assert shown == {f"data set {plain.dataset.name}": plain.dataset.sha256, **files}
+
+
 def test_the_page_has_every_step_in_the_words_of_the_table(full: Report) -> None:
     page = render(full)
     assert full.ablation is not None

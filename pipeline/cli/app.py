@@ -81,13 +81,13 @@ def exit_code(argv: Sequence[str], *, ending: Callable[[], None] = lambda: None)
         error.show()
         return error.exit_code
     except KeyboardInterrupt:
-        return _stopped(130, "interrupted", ending)
+        return _stopped(130, "interrupted", argv, ending)
     except click.Abort as stop:  # click raises it for Ctrl-C, and for any EOFError of our code
         if not isinstance(stop.__cause__, EOFError):
-            return _stopped(130, "interrupted", ending)
+            return _stopped(130, "interrupted", argv, ending)
         return _our_bug(stop.__cause__)
     except Terminated:
-        return _stopped(143, "terminated", ending)
+        return _stopped(143, "terminated", argv, ending)
     except InputError as error:  # may quote a name of several lines
         return _failed(printable(str(error)), error.exit_code, debug)
     except EdgeDistillError as error:
@@ -100,11 +100,10 @@ def exit_code(argv: Sequence[str], *, ending: Callable[[], None] = lambda: None)
         return _our_bug(error)
 
 
-def _stopped(code: int, word: str, ending: Callable[[], None]) -> int:
+def _stopped(code: int, word: str, argv: Sequence[str], ending: Callable[[], None]) -> int:
     ending()
-    click.echo(
-        f"{word}: run the same command again to continue after the last finished epoch.", err=True
-    )
+    where = " to continue after the last finished epoch" if run.name in argv else ""
+    click.echo(f"{word}: run the same command again{where}.", err=True)
     return code
 
 

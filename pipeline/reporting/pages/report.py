@@ -68,6 +68,7 @@ def render(
         gates=gates(report.gates) if report.gates else None,
         verdicts=summary(report.gates),
         stages=[_stage(row) for row in report.stages],
+        digests=_digests(report),
         ablation=_ablation(report),
         confidence=_confidence(report),
         album=album or {},
@@ -177,7 +178,12 @@ def _numbers(value: ScaleRange) -> str:
 
 def _stage(row: StageRow) -> Cells:
     made = NOT_MEASURED if row.wall_s is None else f"{row.wall_s:.1f} s"
-    return row.name, "reused" if row.reused else made, row.reason
+    return row.name, "reused" if row.reused else made, row.folder or NOT_MEASURED, row.reason
+
+
+def _digests(report: Report) -> list[Cells]:
+    files = {row.file: row.sha256 for row in report.models}
+    return [(f"data set {report.dataset.name}", report.dataset.sha256), *files.items()]
 
 
 def _ablation(report: Report) -> dict[str, object] | None:
