@@ -33,6 +33,22 @@ def test_other_test_samples_cannot_be_compared(found: list[Measured]) -> None:
     assert {row.verdict for row in verdicts} == {"undecided"}
 
 
+def test_times_and_memory_of_another_machine_decide_nothing(found: list[Measured]) -> None:
+    before = baselines.of(found)
+    files = {
+        name: file.model_copy(
+            update={"conditions": "another", "medians_ns": (1e6, 2e6), "p90s_ns": (1e6, 2e6),
+                    "no_times": None, "peak_memory_bytes": 1}
+        )
+        for name, file in before.devices["local"].items()
+    }  # fmt: skip
+    other = before.model_copy(update={"devices": {"local": files}})
+    verdicts = {row.gate: row.verdict for row in check(found, Gates(), before=other)}
+    assert verdicts["peak_memory_mb"] == "undecided"
+    assert verdicts["median_ms"] == verdicts["p90_ms"] == "undecided"
+    assert verdicts["size_kb"] == "passed"
+
+
 FILES, SAMPLES, PROCESSES = 2, 1000, 6
 REPETITIONS = 1000
 

@@ -294,6 +294,14 @@ def test_the_gates_of_the_workflow_are_gates() -> None:
     assert checking.read(ROOT / ".github" / "gates.toml").any
 
 
+def test_the_baseline_of_the_workflow_is_one_of_its_recipe() -> None:
+    from pipeline.gates import baseline
+
+    found = baseline.read(ROOT / ".github" / "baseline.json")
+    assert found.run == "digits"
+    assert set(found.devices["local"]) == {"student.int8.tflite", "student.int8.onnx"}
+
+
 def test_what_is_not_given_is_as_in_the_recipe() -> None:
     options = set(ci_inputs.read({}).run_options())
     assert not options & {"--target", "--device", "--data"}

@@ -101,12 +101,21 @@ def _changes(before: FileBaseline, after: FileBaseline) -> Iterator[Change | Unk
         yield accuracy_change(before.right_samples(), after.right_samples())
     yield from _times(before, after)
     yield _grown("size_kb", before.size_bytes / 1e3, after.size_bytes / 1e3, SIZE)
-    if before.peak_memory_bytes and after.peak_memory_bytes:
-        old, new = before.peak_memory_bytes / 1e6, after.peak_memory_bytes / 1e6
-        yield _grown("peak_memory_mb", old, new, MEMORY)
-    else:
+    yield _memory(before, after)
+
+
+def _memory(before: FileBaseline, after: FileBaseline) -> Change | Unknown:
+    if not (before.peak_memory_bytes and after.peak_memory_bytes):
         reason = "one of both was not measured"
-        yield Unknown(name="peak_memory_mb", verdict="skipped", reason=reason)
+        return Unknown(name="peak_memory_mb", verdict="skipped", reason=reason)
+    if before.conditions != after.conditions:  # most of it is the runtime
+        return Unknown(name="peak_memory_mb", verdict="undecided", reason=_elsewhere(before))
+    old, new = before.peak_memory_bytes / 1e6, after.peak_memory_bytes / 1e6
+    return _grown("peak_memory_mb", old, new, MEMORY)
+
+
+def _elsewhere(before: FileBaseline) -> str:
+    return f"the baseline was measured elsewhere: {before.conditions}"
 
 
 def _times(before: FileBaseline, after: FileBaseline) -> Iterator[Change | Unknown]:
@@ -121,8 +130,7 @@ def _times(before: FileBaseline, after: FileBaseline) -> Iterator[Change | Unkno
             verdict: Verdict = "undecided" if measured else "skipped"
             yield Unknown(name=name, verdict=verdict, reason=missing or "too few processes")
         elif before.conditions != after.conditions:
-            reason = f"the baseline was measured elsewhere: {before.conditions}"
-            yield Unknown(name=name, verdict="undecided", reason=reason)
+            yield Unknown(name=name, verdict="undecided", reason=_elsewhere(before))
         else:
             yield time_change(name, old, new)
 
