@@ -37,12 +37,12 @@ def latency(rows: Sequence[ModelRow], shipped: str | None = None) -> str:
 
     A latency that is not reliable is a hollow grey mark without an interval.
     """
-    front = pareto(tuple(by_latency(rows)))
+    front, largest = pareto(tuple(by_latency(rows))), max(row.size_bytes for row in rows)
     with picture(f"latency {rows[0].device}", 4.4) as drawn:
         for row in rows:
             about = ", ".join(filter(None, [kilobytes(row.size_bytes), row.note]))
             kind = _Kind(_marker(_formats(rows).index(row.format)), row.is_reliable, about)
-            _mark(drawn.axes, row, _time(row), kind, area=30 + row.size_bytes / 5000)
+            _mark(drawn.axes, row, _time(row), kind, area=30 + 270 * row.size_bytes / largest)
         _front(drawn.axes, front, 1000)
         _ring(drawn.axes, shipped, {row.name: _time(row)[0] for row in rows}, rows)
         time_axis(drawn.axes, "median latency, µs (one query, log scale)")
