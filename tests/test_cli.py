@@ -163,11 +163,13 @@ def epoch_of(process: "subprocess.Popen[str]", *, at_least: int) -> int:
 
 def until(end: str, lines: Iterable[str]) -> Iterator[str]:
     """The lines before the first that has `end` in it."""
+    before = []
     for line in lines:
         if end in line:
             return
+        before.append(line)
         yield line
-    raise AssertionError(end)
+    raise AssertionError("".join([f"no line has '{end}':\n", *before]))
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
