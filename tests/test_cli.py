@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
-from pipeline.cli.app import exit_code, main
+from pipeline.cli.app import Stop, exit_code, main
 from targets.errors import InputError
 from tests.conftest import Command, Lane
 
@@ -256,6 +256,29 @@ def test_a_bug_of_ours_is_one_line_and_a_log(
     log = Path(line.partition("The traceback is in ")[2].rstrip("."))
     assert f"{type(error).__name__}: planted" in log.read_text()
     log.unlink()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_that_comes_out_as_another_error_is_no_bug(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: signal.Signals,
+    code: int,
+) -> None:
+    """pybind11, in TensorFlow: `error_already_set: MISMATCH of original and normalized active
+    exception types`, for 1 of 904 signals during a training."""
+    stop = Stop()
+
+    def converted() -> None:
+        try:
+            stop._raise(number, None)
+        except BaseException:
+            raise RuntimeError("pybind11::error_already_set") from None
+
+    monkeypatch.setattr(stop, "ignore_others", lambda: None)  # of this process
+    monkeypatch.setitem(main.commands, "planted", click.Command("planted", callback=converted))
+    assert exit_code(["planted"], stop=stop) == code
+    assert capsys.readouterr().err.endswith("ed: run the same command again.\n")
 
 
 def test_commands_are_short() -> None:

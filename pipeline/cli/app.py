@@ -8,7 +8,8 @@ import errno
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import click
 
@@ -52,42 +53,55 @@ class Terminated(BaseException):
     """SIGTERM: unwinds as Ctrl-C does, so that locks are released and nothing partial published."""
 
 
-def _terminate(signum: int, frame: object) -> None:
-    raise Terminated
+@dataclass
+class Stop:
+    """A signal that ends the command: it is remembered beside the exception that it raises, because
+    TensorFlow's bindings make another exception of one that meets them at the wrong moment."""
+
+    number: int | None = None
+
+    def heed(self) -> None:
+        signal.signal(signal.SIGTERM, self._raise)
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # ignored: in the background
+            signal.signal(signal.SIGINT, self._raise)
+
+    def _raise(self, number: int, frame: object) -> None:
+        self.number = number
+        raise KeyboardInterrupt if number == signal.SIGINT else Terminated
+
+    def ignore_others(self) -> None:
+        """A second one, while the process ends, changes neither its code nor what it prints."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
 
 
 def entry() -> None:
     """The installed command."""
-    signal.signal(signal.SIGTERM, _terminate)
-    sys.exit(exit_code(sys.argv[1:], ending=_ignore_signals))
+    stop = Stop()
+    stop.heed()
+    sys.exit(exit_code(sys.argv[1:], stop=stop))
 
 
-def _ignore_signals() -> None:
-    """A second one, while the process ends, changes neither its code nor what it prints."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-
-
-def exit_code(argv: Sequence[str], *, ending: Callable[[], None] = lambda: None) -> int:
-    """Run a command and return its exit code. No error shows a traceback without
-    --debug. `ending` is called before a command that was stopped says so."""
+def exit_code(argv: Sequence[str], *, stop: Stop | None = None) -> int:
+    """Run a command and return its exit code. No error shows a traceback without --debug. `stop`:
+    of a process that heeds signals."""
     debug = "--debug" in argv
     try:
         result = main(argv, standalone_mode=False)
         return result if isinstance(result, int) else 0
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
+    except click.exceptions.Exit as end:
+        return end.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except KeyboardInterrupt:
-        return _stopped(130, "interrupted", argv, ending)
-    except click.Abort as stop:  # click raises it for Ctrl-C, and for any EOFError of our code
-        if not isinstance(stop.__cause__, EOFError):
-            return _stopped(130, "interrupted", argv, ending)
-        return _our_bug(stop.__cause__)
+        return _stopped(signal.SIGINT, argv, stop)
+    except click.Abort as abort:  # click raises it for Ctrl-C, and for any EOFError of our code
+        if not isinstance(abort.__cause__, EOFError):
+            return _stopped(signal.SIGINT, argv, stop)
+        return _our_bug(abort.__cause__)
     except Terminated:
-        return _stopped(143, "terminated", argv, ending)
+        return _stopped(signal.SIGTERM, argv, stop)
     except InputError as error:  # may quote a name of several lines
         return _failed(printable(str(error)), error.exit_code, debug)
     except EdgeDistillError as error:
@@ -97,14 +111,18 @@ def exit_code(argv: Sequence[str], *, ending: Callable[[], None] = lambda: None)
     except Exception as error:
         if debug:
             raise
+        if stop is not None and stop.number is not None:
+            return _stopped(stop.number, argv, stop)
         return _our_bug(error)
 
 
-def _stopped(code: int, word: str, argv: Sequence[str], ending: Callable[[], None]) -> int:
-    ending()
+def _stopped(number: int, argv: Sequence[str], stop: Stop | None) -> int:
+    if stop is not None:
+        stop.ignore_others()
+    word = "interrupted" if number == signal.SIGINT else "terminated"
     where = " to continue after the last finished epoch" if run.name in argv else ""
     click.echo(f"{word}: run the same command again{where}.", err=True)
-    return code
+    return 128 + number
 
 
 def _failed(message: str, code: int, debug: bool) -> int:
