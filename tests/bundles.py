@@ -9,7 +9,7 @@ from PIL import Image
 
 from targets.bundle import archive
 from targets.bundle.schema import NAME, Bundle, BundledModel, Sample
-from targets.digest import file_sha256
+from targets.files.digest import file_sha256
 from targets.formats import FORMATS, sidecar
 from targets.formats.input_spec import InputSpec
 from targets.formats.metadata import FileMetadata

@@ -10,7 +10,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from targets.digest import file_sha256
+from targets.files.digest import file_sha256
 from targets.formats import sidecar
 from targets.formats.input_spec import image_input
 from targets.formats.record import ExportedModel

@@ -10,8 +10,8 @@ import pytest
 
 from targets.bundle import archive
 from targets.bundle.schema import SUMS
-from targets.digest import file_sha256
 from targets.errors import InputError
+from targets.files.digest import file_sha256
 
 
 def small(folder: Path) -> Path:

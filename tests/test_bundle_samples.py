@@ -11,8 +11,8 @@ from pipeline.reporting.schema.predictions import read as predictions
 from targets.bundle import samples
 from targets.bundle.samples import CLEAR, KeptSample, choose
 from targets.bundle.stamping import stamp
-from targets.digest import file_sha256
 from targets.errors import InputError
+from targets.files.digest import file_sha256
 from tests.picture_models import delivered
 from tests.test_snippets import facts
 

@@ -15,7 +15,7 @@ import yaml
 from pipeline.ci import inputs as ci_inputs
 from pipeline.ci.__main__ import main
 from pipeline.cli.app import exit_code
-from targets.digest import file_sha256
+from targets.files.digest import file_sha256
 from tests import signers
 from tests.actions import INSTALL, ROOT, Job, action, workflow_inputs
 from tests.conftest import Lane

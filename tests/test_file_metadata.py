@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from targets import Classifier
-from targets.digest import file_sha256
 from targets.errors import ConversionError
+from targets.files.digest import file_sha256
 from targets.formats import FORMATS, sidecar
 from targets.formats.metadata import OWN_NAME, FileMetadata
 from targets.formats.tflite.metadata import STANDARD_NAME

@@ -15,7 +15,7 @@ from pipeline.engine import fingerprint, uses
 from pipeline.engine.graph import STAGES
 from pipeline.engine.manifest import StageKey, key_digest
 from pipeline.recipe.load import load, parse_override
-from targets.digest import file_sha256
+from targets.files.digest import file_sha256
 from tests.conftest import Lane
 
 ROOT = Path(__file__).parent.parent

@@ -30,9 +30,9 @@ from pipeline.engine.progress import SilentConsole
 from pipeline.engine.runner import Runner
 from pipeline.engine.store import Store
 from pipeline.recipe.load import Override, load
-from targets.digest import file_sha256
 from targets.errors import InputError
-from targets.file_lock import waiting_lock
+from targets.files.digest import file_sha256
+from targets.files.file_lock import waiting_lock
 from targets.images.reading import read
 from tests.folders import config, fill, loaded, picture
 

@@ -3,6 +3,7 @@
 `benchmarks/kills.py` kills 50 runs over all stages; here, only the quickest one is made again.
 """
 
+import errno
 import os
 import shutil
 import signal
@@ -17,7 +18,7 @@ import pytest
 
 from pipeline.engine.store import Store, digests
 from pipeline.engine.upkeep.verification import faults
-from targets.npy_file import new_npy
+from targets.files.npy_file import new_npy
 from tests.conftest import Lane
 
 NO_BENCH = ("--set", "bench.enabled=false")
@@ -126,11 +127,23 @@ def test_a_store_that_cannot_be_written_serves_a_run_without_files_of_others(
         assert digests(made) == digests(finished.out / "tiny" / "models")
 
 
-def test_a_mapped_file_on_a_full_disk_is_an_error(tmp_path: Path) -> None:
+def refusing(file: int, start: int, size: int) -> None:
+    raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+
+@pytest.mark.parametrize("has", ["the call", "no such call", "a file system without it"])
+def test_a_mapped_file_on_a_full_disk_is_an_error(
+    tmp_path: Path, has: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without its space taken first, the process would end with SIGBUS."""
+    if has == "no such call":
+        monkeypatch.delattr(os, "posix_fallocate")
+    elif has == "a file system without it":
+        monkeypatch.setattr(os, "posix_fallocate", refusing)
     with mounted(tmp_path / "disk", "size=64k"):
         with pytest.raises(OSError, match=r"No space left on device.*big\.npy"):
             new_npy(tmp_path / "disk" / "big.npy", np.float16, (1000, 1000))
+        (tmp_path / "disk" / "big.npy").unlink()
         mapped = new_npy(tmp_path / "disk" / "small.npy", np.float16, (10, 10))
         mapped[:] = 7
         assert np.load(tmp_path / "disk" / "small.npy").sum() == 700

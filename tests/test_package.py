@@ -14,7 +14,7 @@ from pipeline.reporting.schema.report import read
 from targets import Classifier
 from targets.bundle import contents, sbom
 from targets.bundle.schema import Bundle
-from targets.digest import file_sha256
+from targets.files.digest import file_sha256
 from targets.formats import FORMATS, sidecar
 from tests.receiver import packed, unpacked
 

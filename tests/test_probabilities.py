@@ -19,9 +19,9 @@ from targets import Classifier
 from targets.bench import scores
 from targets.bench.agent.session import Tensor
 from targets.bench.plan import logits_of
-from targets.digest import file_sha256
 from targets.errors import InputError, ProofError
 from targets.evaluation.temperature import probabilities
+from targets.files.digest import file_sha256
 from targets.formats import FORMATS, sidecar
 from targets.formats.confidence import Confidence
 from targets.prediction.loaded import LoadedModel

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from targets.errors import InputError
-from targets.published import published
+from targets.files.published import published
 from tests.disk import largest_file
 
 

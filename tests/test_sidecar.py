@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from targets.digest import file_sha256
 from targets.errors import InputError
+from targets.files.digest import file_sha256
 from targets.formats import sidecar
 from targets.formats.input_spec import image_input
 from targets.formats.model_io import ModelIO

@@ -13,8 +13,8 @@ from pipeline.teachers import TEACHER_FILES, kind_of, open_teacher
 from pipeline.teachers.check import require_teaches
 from pipeline.teachers.contract import raw_input
 from targets.bench.plan import logits_of
-from targets.digest import file_sha256
 from targets.errors import InputError
+from targets.files.digest import file_sha256
 from targets.formats.tflite.inspect import inspect
 from tests.teacher_files import (
     TO_1,

@@ -471,7 +471,7 @@ def test_old_copies_of_decoded_pictures_go_where_that_is_asked_for(
 
 
 def test_a_copy_that_a_run_decodes_stays(tmp_path: Path, gc: Gc, cache: Path) -> None:
-    from targets.file_lock import waiting_lock
+    from targets.files.file_lock import waiting_lock
 
     (tmp_path / ".store").mkdir()
     work = copy(cache, f"{'c' * 64}.work", 31)

@@ -13,8 +13,8 @@ from pipeline.cli.app import exit_code
 from targets.bundle import signing
 from targets.bundle.schema import SIGNATURE
 from targets.bundle.trial import processor, raw_input
-from targets.digest import file_sha256
 from targets.errors import VerificationError
+from targets.files.digest import file_sha256
 from targets.formats import sidecar
 from tests.bundles import COLOURS, NUMBERS, changed, colours, described, numbers, packed
 from tests.picture_models import CLASSES, colour_file, describe

@@ -115,7 +115,7 @@ def _show(rows: "Sequence[GateRow]", name: str, *, strict: bool, as_json: bool) 
 def _write(rows: "Sequence[GateRow]", name: str, options: Options) -> None:
     from pipeline.reporting.ci import gitlab, junit
     from pipeline.reporting.ci.markdown import page
-    from targets.published import published
+    from targets.files.published import published
 
     text = page(rows, run=name, strict=options.strict)
     if options.junit is not None:

@@ -11,7 +11,7 @@ import click
 from pipeline.cli.options import JSON, PATH
 from pipeline.cli.picture_options import CHANNELS, FIT, LABELS, SIZE, PictureOptions
 from targets.errors import InputError, listed
-from targets.published import published
+from targets.files.published import published
 
 if TYPE_CHECKING:
     from targets.prediction.classifier import Classifier
@@ -80,7 +80,7 @@ class Options(PictureOptions):
 
 def _predict(options: Options, *, as_json: bool) -> int:
     from pipeline.reporting.tables import predictions
-    from targets.digest import file_sha256
+    from targets.files.digest import file_sha256
     from targets.images.progress import progress
     from targets.prediction import pictures, session
 

@@ -8,7 +8,7 @@ import click
 
 from pipeline.cli.options import JSON, PATH
 from targets.errors import InputError
-from targets.published import published
+from targets.files.published import published
 
 if TYPE_CHECKING:
     from pipeline.reporting.schema.report import Report

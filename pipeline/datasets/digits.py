@@ -14,8 +14,8 @@ from pipeline.datasets.contract import SourceConfig
 from pipeline.datasets.image_files import how_to_read
 from pipeline.datasets.splits import Dataset, Images, Samples, three_way
 from pipeline.recipe.section import NoSettings
-from targets.digest import file_sha256
 from targets.errors import InputError, missing_package
+from targets.files.digest import file_sha256
 
 SIDE = 28
 

@@ -17,8 +17,8 @@ from pipeline.datasets.contract import SourceConfig
 from pipeline.datasets.forms import OBJECTS
 from pipeline.datasets.splits import Dataset
 from pipeline.recipe.section import NoSettings
-from targets.digest import file_sha256
 from targets.errors import InputError
+from targets.files.digest import file_sha256
 
 IMAGES, LABELS, CLASSES = "images.npy", "labels.npy", "classes.txt"
 

@@ -20,8 +20,8 @@ from pipeline.datasets.forms import OBJECTS
 from pipeline.datasets.image_files import how_to_read
 from pipeline.datasets.splits import Dataset
 from pipeline.recipe.section import NoSettings
-from targets.digest import file_sha256
 from targets.errors import InputError
+from targets.files.digest import file_sha256
 
 Settings = NoSettings
 

@@ -215,7 +215,7 @@ def _store_corrupted(images: "Images", path: Path) -> None:
     import numpy as np
 
     from targets.evaluation.corruptions import KINDS, SEVERITIES, corrupt
-    from targets.npy_file import new_npy
+    from targets.files.npy_file import new_npy
 
     forms = list(product(KINDS, SEVERITIES))
     shape = (len(forms) * len(images), *images.shape[1:])

@@ -23,7 +23,7 @@ OUTSIDE = (
     # Measures networks and files that are finished.
     *("pipeline.quantization.sensitivity", "targets.bench", "targets.devices", "targets.runtimes"),
     *("targets.errors", "targets.quiet", "targets.registry", "targets.untyped"),
-    *("targets.file_lock", "targets.images.progress"),
+    *("targets.files.file_lock", "targets.images.progress"),
     "targets.formats.metadata",  # of the files of a bundle
     # Refuses an input, and changes nothing.
     *("pipeline.datasets.forms", "pipeline.datasets.image_files", "pipeline.datasets.audit"),

@@ -19,8 +19,8 @@ from pipeline.engine.manifest import StageKey
 from pipeline.models.pretrained.initial import weights_file
 from pipeline.recipe.schema import DistillConfig, Recipe, TeacherConfig
 from pipeline.teachers import kind_of
-from targets.digest import file_sha256
 from targets.errors import missing_package
+from targets.files.digest import file_sha256
 
 Table = Mapping[str, JsonValue]
 

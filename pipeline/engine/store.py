@@ -20,8 +20,8 @@ from pydantic import ValidationError
 from pipeline.engine.artifacts import FILE as ARTIFACT
 from pipeline.engine.manifest import Manifest, folder_name
 from pipeline.engine.progress import Console
-from targets.digest import file_sha256
-from targets.file_lock import free_lock, shared_lock, waiting_lock
+from targets.files.digest import file_sha256
+from targets.files.file_lock import free_lock, shared_lock, waiting_lock
 
 MANIFEST = "manifest.json"
 WORK = "work"

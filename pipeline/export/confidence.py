@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from pipeline.export.exporter import Logits, ProvedFile, Raw
 from pipeline.recipe.schema import ConfidenceConfig
-from targets.digest import file_sha256
 from targets.errors import ProofError
+from targets.files.digest import file_sha256
 from targets.formats import FORMATS
 from targets.formats.confidence import Confidence
 from targets.formats.contract import PROBABILITIES

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from targets.digest import file_sha256
 from targets.errors import DeviceError, ProofError
 from targets.evaluation.parity import TooFewEqualError, require_parity, require_same_labels
+from targets.files.digest import file_sha256
 from targets.formats import FORMATS, format_of
 from targets.formats.calibration import evenly
 from targets.formats.contract import ExportContext, ServingFunction, SourceFile

@@ -20,7 +20,7 @@ from pipeline.gates.figures import (
 from pipeline.gates.judging import general_files
 from pipeline.reporting.schema.model_row import Part
 from pipeline.reporting.schema.reading import read_json
-from targets.published import published
+from targets.files.published import published
 
 SCHEMA: Final = "baseline/1"
 

@@ -14,7 +14,7 @@ from pipeline.reporting.schema.gate import GateRow
 from pipeline.reporting.schema.reading import OUR_RULE
 from pipeline.reporting.schema.report import Report
 from targets.errors import InputError, printable
-from targets.toml_text import parsed
+from targets.files.toml_text import parsed
 
 
 def check(

@@ -7,8 +7,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from pipeline.models import STUDENTS, TEACHERS
+from targets.files.npy_file import zipped
 from targets.formats.input_spec import InputSpec
-from targets.npy_file import zipped
 from targets.untyped import KerasLayer, KerasModel
 
 

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from pipeline.recipe.schema import Recipe
 from pipeline.recipe.section import PluginSection
 from targets.errors import InputError, did_you_mean, unknown
-from targets.toml_text import parsed
+from targets.files.toml_text import parsed
 
 Tree = dict[str, object]
 """Contents of a recipe file: tables and values by key."""

@@ -10,7 +10,7 @@ from pipeline.recipe.proposal import Choice, Found, name_of, propose, toml
 from pipeline.recipe.schema import DatasetConfig
 from targets.devices.cpus import available_cpus
 from targets.errors import InputError, printable
-from targets.published import published
+from targets.files.published import published
 
 
 @dataclass(frozen=True, kw_only=True)

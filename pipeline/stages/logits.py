@@ -20,7 +20,7 @@ from pipeline.training import session
 from pipeline.training.ahead import background_threads, made_ahead
 from pipeline.training.augmentation import Each, ViewTable, require_fit, training_view
 from targets.errors import InputError
-from targets.npy_file import new_npy
+from targets.files.npy_file import new_npy
 
 CHUNK = 512
 """Images that are rendered while the teacher runs on as many others."""

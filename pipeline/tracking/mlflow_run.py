@@ -19,7 +19,7 @@ from pipeline.reporting.schema.report import Report
 from pipeline.reporting.schema.tracked import Tracked
 from pipeline.tracking.contract import Epoch, figures
 from targets.errors import InputError
-from targets.published import published
+from targets.files.published import published
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

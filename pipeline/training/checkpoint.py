@@ -16,7 +16,7 @@ from pipeline.engine.artifacts import Checkpoint
 from pipeline.models.network import NetworkSpec, count_macs, count_parameters, save_weights
 from pipeline.recipe.schema import TrainingConfig
 from targets.errors import InputError
-from targets.npy_file import zipped
+from targets.files.npy_file import zipped
 from targets.untyped import KerasModel, KerasOptimizer, Tensor
 
 Weights = list[npt.NDArray[np.generic]]

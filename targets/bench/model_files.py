@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from targets.devices.contract import Link
-from targets.digest import file_sha256
 from targets.errors import InputError
+from targets.files.digest import file_sha256
 from targets.formats import FORMATS, format_of
 
 

@@ -24,8 +24,8 @@ from targets.bench.tiers import TIERS
 from targets.devices.contract import LinkLost
 from targets.devices.cpus import available_cpus
 from targets.errors import EdgeDistillError
+from targets.files.npy_file import new_npy
 from targets.formats.model_io import ModelIO
-from targets.npy_file import new_npy
 
 Say = Callable[[str], None]
 SAMPLES_PER_WRITE = 1024

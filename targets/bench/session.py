@@ -15,7 +15,7 @@ from targets.devices import connection
 from targets.devices.contract import Device
 from targets.devices.parallel import on_each_device
 from targets.errors import DeviceError, EdgeDistillError
-from targets.published import published
+from targets.files.published import published
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from targets.bundle import container
 from targets.bundle.files import files_of, write_sums
-from targets.digest import file_sha256
 from targets.errors import InputError
-from targets.published import published
+from targets.files.digest import file_sha256
+from targets.files.published import published
 
 
 def write(folder: Path, out: Path) -> str:

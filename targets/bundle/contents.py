@@ -17,8 +17,8 @@ from targets.bundle.samples import KeptSample
 from targets.bundle.schema import NAME, Bundle, BundledModel, Sample
 from targets.bundle.scrubbing import Scrubber
 from targets.bundle.stamping import Stamped
-from targets.digest import file_sha256
 from targets.errors import InputError, ProofError, printable
+from targets.files.digest import file_sha256
 from targets.formats.sidecar import Sidecar
 
 MARGIN = 0.1

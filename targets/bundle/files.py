@@ -6,8 +6,8 @@ from pathlib import Path
 
 from targets.bundle import names
 from targets.bundle.schema import SIGNATURE, SUMS
-from targets.digest import file_sha256
 from targets.errors import EdgeDistillError, InputError, listed, printable
+from targets.files.digest import file_sha256
 
 MOST_FILES = 10_000
 MOST_BYTES = 2**32 - 2**24

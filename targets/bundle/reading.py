@@ -17,8 +17,8 @@ from targets.bundle import container
 from targets.bundle.container import MalformedError
 from targets.bundle.files import MOST_BYTES, MOST_FILES, files_of, require
 from targets.bundle.schema import NAME, SUMS, Bundle, BundledModel, Sample
-from targets.digest import file_sha256
 from targets.errors import InputError, VerificationError, printable
+from targets.files.digest import file_sha256
 from targets.formats import format_of, sidecar
 from targets.formats.metadata import FileMetadata
 from targets.formats.sidecar import Sidecar

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from targets.bundle.facts import Facts, ModelFacts
-from targets.digest import file_sha256
 from targets.errors import InputError, ProofError
+from targets.files.digest import file_sha256
 from targets.formats import FORMATS, sidecar
 from targets.formats.metadata import FileMetadata
 from targets.formats.sidecar import Sidecar

@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 from targets.devices import DEVICE_KINDS
 from targets.devices.contract import Device, DeviceKind, Entry
 from targets.errors import InputError, did_you_mean, unknown
-from targets.toml_text import parsed
+from targets.files.toml_text import parsed
 
 FILE = "devices.toml"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from targets.devices.contract import Device, DeviceSession, Say
 from targets.errors import DeviceError, EdgeDistillError, InputError
-from targets.file_lock import waiting_lock
+from targets.files.file_lock import waiting_lock
 
 
 @contextmanager

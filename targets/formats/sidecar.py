@@ -9,8 +9,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from targets.digest import file_sha256
 from targets.errors import InputError
+from targets.files.digest import file_sha256
 from targets.formats.confidence import Confidence
 from targets.formats.input_spec import InputSpec
 from targets.formats.model_io import ModelIO

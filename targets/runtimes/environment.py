@@ -19,7 +19,7 @@ from importlib import metadata
 from pathlib import Path
 
 from targets.errors import DeviceError, InputError
-from targets.file_lock import waiting_lock
+from targets.files.file_lock import waiting_lock
 from targets.runtimes import OLDEST_PYTHON, Runtime
 
 Say = Callable[[str], None]

@@ -32,7 +32,7 @@ from pipeline.datasets.folder.storage import cache_folder, explained, require_ro
 from targets.ahead import ahead
 from targets.devices.cpus import available_cpus
 from targets.errors import InputError, printable
-from targets.file_lock import waiting_lock
+from targets.files.file_lock import waiting_lock
 from targets.images.progress import progress
 from targets.images.silence import without_warnings
 

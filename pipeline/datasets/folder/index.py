@@ -12,7 +12,7 @@ from stat import S_ISREG
 from pipeline.datasets.folder.storage import cache_folder, write
 from targets.ahead import ahead
 from targets.devices.cpus import available_cpus
-from targets.digest import file_sha256
+from targets.files.digest import file_sha256
 from targets.images.progress import progress
 
 RACY_NS = 2_000_000_000

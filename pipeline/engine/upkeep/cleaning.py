@@ -17,7 +17,7 @@ from pipeline.engine.store import LOCK, OLD, REPLACED, WORK, clear_abandoned
 from pipeline.engine.upkeep.contents import Entry, leftovers, results, unfinished
 from pipeline.engine.upkeep.runs import runs
 from targets.errors import InputError, printable
-from targets.file_lock import free_lock
+from targets.files.file_lock import free_lock
 
 HIDDEN = len(".12345678.old")
 """Characters behind the name of a folder, in that of a hidden folder beside it."""

@@ -9,7 +9,7 @@ from pipeline.datasets.folder.storage import cache_folder
 from pipeline.engine.store import OLD, RANDOM
 from pipeline.engine.upkeep.cleaning import Removal, remove
 from pipeline.engine.upkeep.contents import Entry, entry
-from targets.file_lock import free_lock
+from targets.files.file_lock import free_lock
 
 NAME = re.compile(r"[0-9a-f]{64}(\.work)?")
 FILES = {IMAGES, CANVASES, PICTURES}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.reporting.schema.gate import GateRow
 from pipeline.reporting.tables.gates import failing, sentence
-from targets.published import published
+from targets.files.published import published
 
 SEVERITIES = {"undecided": "minor", "skipped": "info"}
 

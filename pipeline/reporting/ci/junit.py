@@ -6,7 +6,7 @@ from pathlib import Path
 from pipeline.reporting.schema.gate import GateRow
 from pipeline.reporting.tables.gates import failing, sentence
 from targets.errors import printable
-from targets.published import published
+from targets.files.published import published
 
 
 def write(rows: Sequence[GateRow], path: Path, *, run: str, strict: bool) -> None:

@@ -13,8 +13,8 @@ from targets.devices.adb import shell_script, sync
 from targets.devices.adb.server import READY, AdbServer, choose
 from targets.devices.archive import archived
 from targets.devices.contract import Completed, LinkLost
-from targets.digest import file_sha256
 from targets.errors import DeviceError, InputError
+from targets.files.digest import file_sha256
 
 FOLDER = "/data/local/tmp/edge-distill"
 """Folder in the only place where the shell's user may write and execute (/sdcard is noexec)."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from targets.devices.contract import Completed
 from targets.devices.local.link import LocalLink
-from targets.digest import file_sha256
+from targets.files.digest import file_sha256
 
 Handler = Callable[[list[str]], Completed | None]
 

@@ -14,8 +14,8 @@ from targets.devices.archive import archived
 from targets.devices.contract import Completed, LinkLost
 from targets.devices.ssh import failures, remote_shell
 from targets.devices.ssh.connection import SshConnection
-from targets.digest import file_sha256
 from targets.errors import DeviceError
+from targets.files.digest import file_sha256
 
 FOLDER = ".edge-distill"
 PATIENCE_S = 30
