@@ -118,7 +118,7 @@ def train(
     """
     from pipeline.losses.formulas import cross_entropy
     from pipeline.losses.objectives import supervised
-    from pipeline.recipe.schema import AugmentationConfig, TrainingConfig
+    from pipeline.recipe.training import AugmentationConfig, TrainingConfig
     from pipeline.training import session
     from pipeline.training.loop import Task, fit
     from pipeline.training.optimizers import one_cycle, sgd

@@ -25,7 +25,7 @@ from contestants import (
 )
 
 from pipeline.datasets.splits import Dataset, Split
-from pipeline.recipe.schema import AugmentationConfig
+from pipeline.recipe.training import AugmentationConfig
 from targets.formats.input_spec import image_input
 
 FAMILY = "mobilenet_v1"

@@ -24,7 +24,7 @@ from contestants import (
 )
 
 from pipeline.datasets.splits import Images, Samples
-from pipeline.recipe.schema import AugmentationConfig
+from pipeline.recipe.training import AugmentationConfig
 from targets.images.preprocessing import resized
 
 CROP, CHANGE = 0.35, 0.2

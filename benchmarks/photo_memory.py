@@ -97,7 +97,7 @@ def views(folder: Path) -> Measured:
     """Time of a pass over the training split, and the peak of memory in bytes."""
     from pipeline import datasets
     from pipeline.datasets.splits import Split
-    from pipeline.recipe.schema import AugmentationConfig
+    from pipeline.recipe.training import AugmentationConfig
     from pipeline.training.ahead import background_threads, made_ahead
     from pipeline.training.augmentation import epoch_order, training_view
 

@@ -83,7 +83,8 @@ def one_pass(folder: Path) -> dict[str, float]:
     """Seconds per image of each phase, and the number of images."""
     from pipeline.datasets import npy
     from pipeline.datasets.splits import Split
-    from pipeline.recipe.schema import AugmentationConfig, DatasetConfig
+    from pipeline.recipe.schema import DatasetConfig
+    from pipeline.recipe.training import AugmentationConfig
     from pipeline.training.augmentation import epoch_order, view_table
 
     seconds: dict[str, float] = {}
@@ -116,7 +117,8 @@ def training(folder: Path, steps: int) -> dict[str, float]:
     """Seconds per step of the product's own loop, and the peak of memory in bytes."""
     from pipeline.datasets import npy
     from pipeline.engine.progress import SilentEpochs
-    from pipeline.recipe.schema import AugmentationConfig, DatasetConfig
+    from pipeline.recipe.schema import DatasetConfig
+    from pipeline.recipe.training import AugmentationConfig
 
     cfg = Settings(side=SIDE, batch_size=BATCH, steps=steps, threads=1)
     peak = Peak()

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, settings
 
 from pipeline.datasets.splits import Dataset
 from pipeline.models.network import NetworkSpec, build
-from pipeline.recipe.schema import AugmentationConfig, TrainingConfig
+from pipeline.recipe.training import AugmentationConfig, TrainingConfig
 from pipeline.training import session
 from pipeline.training.loop import Task
 from pipeline.training.optimizers import one_cycle, sgd

@@ -11,7 +11,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.datasets.splits import Dataset, Samples, Split, three_way
-from pipeline.recipe.schema import TeacherConfig
+from pipeline.recipe.training import TeacherConfig
 from pipeline.teachers.contract import OpenTeacher
 from tests.conftest import stripes
 

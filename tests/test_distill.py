@@ -14,7 +14,7 @@ from pipeline.datasets.splits import Dataset, Split
 from pipeline.engine.artifacts import Checkpoint, Teacher, TeacherLogits
 from pipeline.losses import FEATURE_LOSSES, LOSSES
 from pipeline.models.network import NetworkSpec, build
-from pipeline.recipe.schema import AugmentationConfig, TrainingConfig
+from pipeline.recipe.training import AugmentationConfig, TrainingConfig
 from pipeline.teachers.trained import open_checkpoint
 from pipeline.training.augmentation import epoch_order, mixup, training_view
 from pipeline.training.inference import make_predict

@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.datasets.splits import Dataset, Samples, Split
 from pipeline.engine.progress import EpochProgress, SilentConsole, SilentEpochs
-from pipeline.recipe.schema import InitialisedConfig, TrainingConfig
+from pipeline.recipe.training import InitialisedConfig, TrainingConfig
 from pipeline.training.checkpoint import EpochRecord, best_of, kept
 from pipeline.training.freezing import frozen
 from pipeline.training.head import fit_head

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.datasets.splits import Dataset
-from pipeline.recipe.schema import TeacherConfig
+from pipeline.recipe.training import TeacherConfig
 from pipeline.teachers import open_teacher
 from pipeline.teachers.loading import load_network
 from tests.conftest import Command

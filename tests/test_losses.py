@@ -14,7 +14,7 @@ from pipeline.losses.feature_distillation import feature_distillation
 from pipeline.losses.features import attention, rkd
 from pipeline.losses.objectives import distillation
 from pipeline.models.network import NetworkSpec, build
-from pipeline.recipe.schema import DistillationConfig
+from pipeline.recipe.training import DistillationConfig
 from targets.formats.input_spec import image_input
 from tests.toys import plugged_in
 

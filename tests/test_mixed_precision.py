@@ -13,7 +13,7 @@ from pipeline.engine.artifacts import Checkpoint
 from pipeline.losses import FEATURE_LOSSES
 from pipeline.models import STUDENTS, TEACHERS
 from pipeline.models.network import NetworkSpec, build
-from pipeline.recipe.schema import InitialisedConfig, TeacherConfig
+from pipeline.recipe.training import InitialisedConfig, TeacherConfig
 from pipeline.training.head import fit_head
 from pipeline.training.loop import Task
 from pipeline.training.mixed_precision import precision

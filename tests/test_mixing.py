@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.datasets.splits import Dataset, Images, Samples
-from pipeline.recipe.schema import AugmentationConfig, TrainingConfig
+from pipeline.recipe.training import AugmentationConfig, TrainingConfig
 from pipeline.training.augmentation import cutmix, draw_mix
 from pipeline.training.loop import batches
 from targets.images.preprocessing import resized

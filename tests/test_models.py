@@ -13,7 +13,7 @@ from pipeline.models import STUDENTS, TEACHERS, mobilenet_v4
 from pipeline.models.layers import scaled
 from pipeline.models.network import NetworkSpec, build, count_macs, count_parameters
 from pipeline.quantization.qat import QuantizedNetwork
-from pipeline.recipe.schema import DistillConfig, TeacherConfig
+from pipeline.recipe.training import DistillConfig, TeacherConfig
 from targets.bench.plan import logits_of
 from targets.errors import InputError
 from targets.formats.input_spec import image_input

@@ -17,7 +17,8 @@ from sklearn.datasets import load_digits
 from pipeline import datasets
 from pipeline.datasets import npy
 from pipeline.datasets.splits import Dataset, MappedImages, Samples, Split, hold_out, mapped
-from pipeline.recipe.schema import AugmentationConfig, DatasetConfig
+from pipeline.recipe.schema import DatasetConfig
+from pipeline.recipe.training import AugmentationConfig
 from pipeline.teachers.logits_file import split_sha256
 from pipeline.training.augmentation import view_table
 from targets.bench.plan import store

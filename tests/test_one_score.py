@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.datasets.splits import Dataset, Samples, Split, three_way
 from pipeline.export import description
-from pipeline.recipe.schema import TeacherConfig
+from pipeline.recipe.training import TeacherConfig
 from pipeline.teachers import open_teacher
 from pipeline.teachers.check import require_teaches
 from pipeline.teachers.contract import raw_input

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.datasets.splits import Dataset, Images, Samples, Split
-from pipeline.recipe.schema import AugmentationConfig
+from pipeline.recipe.training import AugmentationConfig
 from pipeline.training.augmentation import ViewTable, require_fit, view_table
 from pipeline.training.augmentation.colour import coloured
 from pipeline.training.augmentation.geometry import crop_box, cropped, rotated

@@ -22,7 +22,7 @@ from pipeline.models.network import NetworkSpec, build, features, save_weights
 from pipeline.models.pretrained import files, inheritance, state_dict
 from pipeline.models.pretrained.inheritance import inherit
 from pipeline.models.pretrained.initial import load_initial
-from pipeline.recipe.schema import DistillConfig
+from pipeline.recipe.training import DistillConfig
 from pipeline.training.networks import initial_student
 from targets.errors import InputError
 from targets.formats.input_spec import image_input

@@ -1,15 +1,12 @@
 """Where int8 costs accuracy, the product says which layers cost it."""
 
 import json
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from pydantic import JsonValue
 
-from pipeline.datasets.splits import Dataset, Samples, Split
+from pipeline.datasets.splits import Dataset, Split
 from pipeline.engine.artifacts import (
     Checkpoint,
     LayerGain,
@@ -17,20 +14,18 @@ from pipeline.engine.artifacts import (
     Sensitivity,
     TeacherLogits,
 )
-from pipeline.models.network import NetworkSpec, build
 from pipeline.quantization import sensitivity
-from pipeline.quantization.qat import QuantizedNetwork
 from pipeline.quantization.switched import SwitchedNetwork
 from pipeline.reporting.findings.sensitivity import note
 from pipeline.reporting.pages.report import render
 from pipeline.reporting.schema.report import read
 from pipeline.stages import quantize
-from pipeline.training import session
 from pipeline.training.inference import make_predict
 from targets.evaluation.significance import mcnemar
-from tests.conftest import THREADS, Lane
+from tests.conftest import Lane
 from tests.kept import job, kept
 from tests.reports import cells, report, two_formats
+from tests.spoiled import BAD, Spoiled, spoil, too_wide
 
 FOUND = Sensitivity(
     images=341,
@@ -55,62 +50,36 @@ FOUND = Sensitivity(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Spoiled:
-    """Data that a float network has all right, the network, and its int8 form with the range of one
-    activation far too wide."""
-
-    data: Dataset
-    student: Any
-    quantized: Any
-
-    def measure(self) -> tuple[Sensitivity, list[str]]:
-        lines: list[str] = []
-        found = sensitivity.measure(
-            quantized=self.quantized, student=self.student, data=self.data, say=lines.append
-        )
-        assert found is not None
-        return found, lines
+def measure(spoiled: Spoiled) -> tuple[Sensitivity, list[str]]:
+    lines: list[str] = []
+    found = sensitivity.measure(
+        quantized=spoiled.quantized(),
+        student=spoiled.student,
+        data=spoiled.data,
+        say=lines.append,
+    )
+    assert found is not None
+    return found, lines
 
 
 @pytest.fixture(scope="module")
 def spoiled(stripes_data: Dataset) -> Spoiled:
-    session.start(seed=0, threads=THREADS)
-    spec, images = stripes_data.input, stripes_data[Split.TRAIN].images
-    settings: dict[str, JsonValue] = {"width_multiplier": 0.25}
-    network = NetworkSpec(
-        role="student", family="mobilenet_v1", settings=settings, input=spec, classes=3
-    )
-    student = build(network)
-    bias = student.layers[-1].bias
-    bias.assign(bias - make_predict(student, spec)(images).mean(axis=0))
-    labels = make_predict(student, spec)(images).argmax(axis=1)
-    data = replace(
-        stripes_data,
-        splits={**stripes_data.splits, Split.VAL: Samples(images=images, labels=labels)},
-    )
-    quantized = QuantizedNetwork(student, spec)
-    quantized.calibrate(images)
-    quantized.settle()
-    name = "block1_depthwise_relu6/output_max"
-    highest = next(w for w in quantized.model.weights if name in w.name)
-    highest.assign(highest * 40)
-    return Spoiled(data=data, student=student, quantized=quantized.model)
+    return spoil(stripes_data, too_wide(BAD))
 
 
 def test_the_layer_that_costs_the_accuracy_is_named_first_whenever_measured(
     spoiled: Spoiled,
 ) -> None:
-    found, lines = spoiled.measure()
+    found, lines = measure(spoiled)
     first = found.layers[0]
-    assert first.layer == "block1_depthwise_relu6"
+    assert first.layer == BAD
     assert (first.kind, first.tensors) == ("ReLU", "activations")
     assert first.gain > 0.5 * (found.float_top1 - found.int8_top1)
     assert first.interval[0] < first.gain < first.interval[1]
     assert found.float_top1 == 1.0
     assert found.unquantized_top1 == pytest.approx(1.0, abs=0.01)
     assert "points below float on the validation split" in lines[0]
-    assert (found, lines) == spoiled.measure()
+    assert (found, lines) == measure(spoiled)
 
 
 def test_a_network_within_half_a_point_is_not_measured(spoiled: Spoiled) -> None:
@@ -135,7 +104,7 @@ def test_without_the_quantization_of_any_layer_the_network_is_the_float_one(
     spoiled: Spoiled,
 ) -> None:
     samples, spec = spoiled.data[Split.VAL], spoiled.data.input
-    network = SwitchedNetwork(spoiled.quantized, spec)
+    network = SwitchedNetwork(spoiled.quantized(), spec)
     exact = make_predict(spoiled.student, spec)(samples.images)
     error = np.abs(network.without(network.layers, samples) - exact).max()
     assert error < 1e-4 * np.abs(exact).max()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.datasets.splits import Dataset, Samples, three_way
-from pipeline.recipe.schema import TeacherConfig
+from pipeline.recipe.training import TeacherConfig
 from pipeline.teachers import open_teacher
 from pipeline.teachers.check import best_order, require_teaches
 from targets.errors import InputError

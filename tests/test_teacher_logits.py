@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.datasets.splits import Dataset, Samples, Split, three_way
-from pipeline.recipe.schema import TeacherConfig
+from pipeline.recipe.training import TeacherConfig
 from pipeline.teachers import logits_file, open_teacher
 from pipeline.teachers.check import require_teaches
 from pipeline.teachers.contract import split_logits

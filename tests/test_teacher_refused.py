@@ -10,7 +10,7 @@ import pytest
 from onnx import helper
 
 from pipeline.datasets.splits import Dataset, Samples
-from pipeline.recipe.schema import TeacherConfig
+from pipeline.recipe.training import TeacherConfig
 from pipeline.teachers import TEACHER_FILES, open_teacher
 from pipeline.teachers.matching import layout_of
 from pipeline.teachers.networks.untrusted import refuse_code

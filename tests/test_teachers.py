@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.datasets.splits import Dataset, Split
-from pipeline.recipe.schema import TeacherConfig
+from pipeline.recipe.training import TeacherConfig
 from pipeline.teachers import TEACHER_FILES, kind_of, open_teacher
 from pipeline.teachers.check import require_teaches
 from pipeline.teachers.contract import raw_input

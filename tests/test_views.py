@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.datasets.splits import Samples
-from pipeline.recipe.schema import AugmentationConfig
+from pipeline.recipe.training import AugmentationConfig
 from pipeline.training.augmentation import ViewTable, epoch_order, view_table
 
 SIDE = 6

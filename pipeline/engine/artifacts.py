@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.models.network import NetworkSpec
-from pipeline.recipe.schema import TeacherConfig
+from pipeline.recipe.training import TeacherConfig
 from targets.formats.confidence import Confidence
 from targets.formats.input_spec import InputSpec
 from targets.formats.record import (

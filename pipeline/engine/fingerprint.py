@@ -17,7 +17,8 @@ from pipeline.engine import code, uses
 from pipeline.engine.graph import Stage
 from pipeline.engine.manifest import StageKey
 from pipeline.models.pretrained.initial import weights_file
-from pipeline.recipe.schema import DistillConfig, Recipe, TeacherConfig
+from pipeline.recipe.schema import Recipe
+from pipeline.recipe.training import DistillConfig, TeacherConfig
 from pipeline.teachers import kind_of
 from targets.errors import missing_package
 from targets.files.digest import file_sha256

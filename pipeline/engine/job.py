@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from pipeline.engine.manifest import Manifest
 from pipeline.engine.progress import Console
-from pipeline.recipe.schema import DatasetConfig, Recipe, TrainingConfig
+from pipeline.recipe.schema import DatasetConfig, Recipe
+from pipeline.recipe.training import TrainingConfig
 from targets.errors import InputError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.export.exporter import Logits, ProvedFile, Raw
-from pipeline.recipe.schema import ConfidenceConfig
+from pipeline.recipe.files import ConfidenceConfig
 from targets.errors import ProofError
 from targets.files.digest import file_sha256
 from targets.formats import FORMATS

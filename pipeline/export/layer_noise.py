@@ -8,6 +8,7 @@ from pipeline.engine.artifacts import Checkpoint
 from pipeline.export.exporter import ProvedFile
 from pipeline.export.students import restored
 from pipeline.quantization.float_layers import all_float, layer_names
+from targets.evaluation.noise import LOW_DB
 from targets.formats import FORMATS
 from targets.formats.calibration import evenly
 from targets.formats.contract import ExportContext, ServingFunction
@@ -16,8 +17,6 @@ from targets.formats.record import TensorNoise
 
 SAMPLES = 64
 """Validation samples that the noise is measured on, at most."""
-BAD_DB = 10.0
-"""Noise of a tenth of the signal, from which on a layer is named on the terminal."""
 NAMED = 3
 
 
@@ -62,10 +61,10 @@ def _of_one(
 
 
 def _say_bad(rows: Sequence[TensorNoise], precision: str, say: Callable[[str], None]) -> None:
-    bad = [row for row in rows if row.snr_db is not None and row.snr_db < BAD_DB]
+    bad = [row for row in rows if row.snr_db is not None and row.snr_db < LOW_DB]
     if bad:
         worst = ", ".join(f"{row.layer} ({row.snr_db:.1f} dB)" for row in bad[:NAMED])
         say(
-            f"convert   {precision} leaves less than {BAD_DB:.0f} dB of signal to noise behind "
+            f"convert   {precision} leaves less than {LOW_DB:.0f} dB of signal to noise behind "
             f"{len(bad)} of {len(rows)} layers, the least behind {worst}"
         )

@@ -7,7 +7,7 @@ from pipeline.engine.artifacts import Checkpoint, FloatLayers
 from pipeline.export.exporter import Network, ProvedFile
 from pipeline.export.students import restored
 from pipeline.quantization.max_drop import Search
-from pipeline.recipe.schema import ConvertConfig
+from pipeline.recipe.files import ConvertConfig
 from targets.errors import ProofError
 from targets.evaluation import metrics
 

@@ -1,4 +1,4 @@
-"""What temperature and thresholds do on the test split, which neither of them has seen."""
+"""What temperature and thresholds do on the test split, which neither of them was fitted on."""
 
 from collections.abc import Mapping
 

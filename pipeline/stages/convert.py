@@ -17,7 +17,7 @@ from pipeline.export.exporter import (
     SampleSets,
     recorded,
 )
-from pipeline.recipe.schema import ConvertConfig
+from pipeline.recipe.files import ConvertConfig
 from targets.errors import ConversionError, DeviceError, ProofError
 from targets.formats import FORMATS, sidecar
 from targets.formats.confidence import Confidence

@@ -9,14 +9,14 @@ from pipeline.engine.artifacts import Checkpoint, Teacher, TeacherLogits
 from pipeline.engine.job import Job
 from pipeline.losses import FEATURE_LOSSES
 from pipeline.losses.feature_distillation import feature_distillation, with_features
-from pipeline.recipe.schema import DistillConfig
+from pipeline.recipe.training import DistillConfig
 from pipeline.teachers.stored import open_stored
 from pipeline.training import checkpoint, preflight, session
 from pipeline.training.head import fit_head
 from pipeline.training.inference import make_features
 from pipeline.training.loop import Task, fit
 from pipeline.training.networks import initial_student, restore, student_network
-from pipeline.training.optimizers import one_cycle, sgd
+from pipeline.training.optimizers import SCHEDULES, sgd
 from pipeline.training.supervision import cached, distilled, live
 from targets.untyped import KerasModel
 
@@ -58,7 +58,7 @@ def make_task(
         model=student,
         objective=distilled(cfg, data),
         optimizer=sgd(cfg),
-        schedule=one_cycle,
+        schedule=SCHEDULES["distill"],
         data=data,
         cfg=cfg,
         augmentation=job.recipe.augmentation,

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from pipeline.datasets.splits import Images, Samples, Split
 from pipeline.engine.artifacts import Teacher, TeacherLogits
 from pipeline.engine.job import Job
-from pipeline.recipe.schema import LogitsConfig
+from pipeline.recipe.training import LogitsConfig
 from pipeline.teachers.stored import open_stored
 from pipeline.training import session
 from pipeline.training.ahead import background_threads, made_ahead

@@ -8,11 +8,11 @@ from pipeline.engine.job import Job
 from pipeline.quantization import sensitivity
 from pipeline.quantization.calibration import calibration_images
 from pipeline.quantization.qat import QuantizedNetwork
-from pipeline.recipe.schema import QuantizeConfig
+from pipeline.recipe.training import QuantizeConfig
 from pipeline.training import checkpoint, preflight, session
 from pipeline.training.loop import Task, fit
 from pipeline.training.networks import restore
-from pipeline.training.optimizers import adam, cosine
+from pipeline.training.optimizers import SCHEDULES, adam
 from pipeline.training.supervision import cached, distilled
 
 
@@ -31,7 +31,7 @@ def run(
         model=quantized.model,
         objective=distilled(cfg, taught),
         optimizer=adam(),
-        schedule=cosine,
+        schedule=SCHEDULES["quantize"],
         data=taught,
         cfg=cfg,
         augmentation=recipe.augmentation,

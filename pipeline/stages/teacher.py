@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.datasets.splits import Dataset, Split
 from pipeline.engine.artifacts import Teacher
 from pipeline.engine.job import Job
-from pipeline.recipe.schema import AugmentationConfig, TeacherConfig
+from pipeline.recipe.training import AugmentationConfig, TeacherConfig
 from pipeline.reporting.findings import notes
 from pipeline.teachers import open_teacher
 from pipeline.teachers.check import require_teaches
@@ -17,7 +17,7 @@ from pipeline.training.augmentation import teacher_augmentation
 from pipeline.training.head import fit_head
 from pipeline.training.loop import Task, fit
 from pipeline.training.networks import initial_teacher, teacher_network
-from pipeline.training.optimizers import one_cycle, sgd
+from pipeline.training.optimizers import SCHEDULES, sgd
 from pipeline.training.supervision import supervised
 from targets.errors import InputError
 
@@ -86,7 +86,7 @@ def _train(cfg: TeacherConfig, out: Path, job: Job, data: Dataset) -> Teacher:
         model=model,
         objective=supervised(cfg, data),
         optimizer=sgd(cfg),
-        schedule=one_cycle,
+        schedule=SCHEDULES["teacher"],
         data=data,
         cfg=cfg,
         augmentation=teacher_augmentation(job.recipe),

@@ -1,4 +1,4 @@
-"""What a tracker is told. It may raise anything, and may hang: `guard` handles both."""
+"""What a tracker gets. It may raise anything, and may hang: `guard` handles both."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -13,11 +13,9 @@ from pipeline.reporting.schema.tracked import Tracked
 from pipeline.tracking.contract import Epoch, Tracker
 from pipeline.tracking.guard import UPLOAD_S, Guarded, opened
 from pipeline.training.checkpoint import HISTORY, EpochRecord
-from pipeline.training.optimizers import cosine, one_cycle
+from pipeline.training.optimizers import SCHEDULES
 
 FOLDER = ".tracking"
-SCHEDULES = {"teacher": one_cycle, "distill": one_cycle, "quantize": cosine}
-"""As the stages have them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.engine.artifacts import Checkpoint
 from pipeline.models.network import NetworkSpec, count_macs, count_parameters, save_weights
-from pipeline.recipe.schema import TrainingConfig
+from pipeline.recipe.training import TrainingConfig
 from targets.errors import InputError
 from targets.files.npy_file import zipped
 from targets.untyped import KerasModel, KerasOptimizer, Tensor

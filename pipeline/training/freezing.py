@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from pipeline.recipe.schema import InitialisedConfig, TrainingConfig
+from pipeline.recipe.training import InitialisedConfig, TrainingConfig
 from targets.untyped import KerasLayer, KerasModel
 
 

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from pipeline.datasets.splits import Dataset, Images, Labels, Split
 from pipeline.engine.progress import EpochProgress
 from pipeline.losses.objectives import Objective
-from pipeline.recipe.schema import AugmentationConfig, TrainingConfig
+from pipeline.recipe.training import AugmentationConfig, TrainingConfig
 from pipeline.training.ahead import background_threads, made_ahead
 from pipeline.training.augmentation import (
     Each,

@@ -7,7 +7,8 @@ from pipeline.engine.artifacts import Checkpoint, Teacher
 from pipeline.models.network import NetworkSpec, build, load_weights
 from pipeline.models.pretrained.inheritance import inherit
 from pipeline.models.pretrained.initial import load_initial
-from pipeline.recipe.schema import DistillConfig, InitialisedConfig, Recipe, TeacherConfig
+from pipeline.recipe.schema import Recipe
+from pipeline.recipe.training import DistillConfig, InitialisedConfig, TeacherConfig
 from pipeline.training.mixed_precision import precision
 from targets.untyped import KerasModel
 

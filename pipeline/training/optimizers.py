@@ -2,7 +2,7 @@
 
 import math
 
-from pipeline.recipe.schema import TrainingConfig
+from pipeline.recipe.training import TrainingConfig
 from targets.untyped import KerasOptimizer
 
 
@@ -19,6 +19,10 @@ def one_cycle(progress: float) -> float:
 def cosine(progress: float) -> float:
     """Factor on the first rate: down to 1 % of it, for fine-tuning."""
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+SCHEDULES = {"teacher": one_cycle, "distill": one_cycle, "quantize": cosine}
+"""By stage."""
 
 
 def sgd(cfg: TrainingConfig) -> KerasOptimizer:

@@ -10,7 +10,7 @@ from pipeline.engine.artifacts import TeacherLogits
 from pipeline.losses import objectives
 from pipeline.losses.labels import LabelLoss, label_loss
 from pipeline.losses.objectives import Objective
-from pipeline.recipe.schema import DistillationConfig, TrainingConfig
+from pipeline.recipe.training import DistillationConfig, TrainingConfig
 from pipeline.training.inference import Outputs
 from pipeline.training.loop import Targets
 

@@ -69,8 +69,8 @@ def check_sums(files: dict[str, Path], *, error: type[EdgeDistillError]) -> None
         "missing": [name for name in want if name not in have],
         "not in the list": [name for name in have if name not in want],
     }
-    told = "; ".join(f"{way}: {listed(found)}" for way, found in ways.items() if found)
-    raise error(f"{SUMS}: does not describe the files: {told or 'the list itself is damaged'}.")
+    wrong = "; ".join(f"{way}: {listed(found)}" for way, found in ways.items() if found)
+    raise error(f"{SUMS}: does not describe the files: {wrong or 'the list itself is damaged'}.")
 
 
 def _digests(files: dict[str, Path]) -> dict[str, str]:

@@ -86,7 +86,7 @@ class Verification:
         for model in self.known.bundle.models:
             self._trial.require_loaded(model.file, self.known.sidecars[model.file])
             self._trial.require_metadata(model.file, self.known.metadata(model))
-        return f"load, and agree with what is said of them: {', '.join(self.known.sidecars)}"
+        return f"load, and agree with their sidecars: {', '.join(self.known.sidecars)}"
 
     def _samples(self) -> str | Step:
         samples, known = self.known.bundle.samples, self.known.sidecars

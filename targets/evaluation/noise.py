@@ -5,6 +5,8 @@ import numpy.typing as npt
 
 EXACT_DB = 120.0
 """About the precision of float32: the ratio of equal tensors, and the largest there is."""
+LOW_DB = 10.0
+"""Noise of a tenth of the signal: a layer below is named on the terminal and on the page."""
 
 Values = npt.NDArray[np.float64]
 

@@ -10,8 +10,6 @@ That is exact for a confidence that does not depend on these samples. The pipeli
 temperature on them too: with it the promise is not proved but simulated (tests/test_confidence.py).
 """
 
-from math import ceil, log
-
 import numpy as np
 import numpy.typing as npt
 from scipy import stats  # decides a threshold: see `temperature`
@@ -48,8 +46,3 @@ def lower_bound(right: int, accepted: int, *, tests: int = 1) -> float:
     if right == 0:
         return 0.0
     return float(stats.beta.ppf((1 - LEVEL) / tests, right, accepted - right + 1))
-
-
-def least_samples(precision: float) -> int:
-    """The number of accepted samples that the promise takes where all of them are right."""
-    return ceil(log((1 - LEVEL) / len(GRID)) / log(precision))

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from pipeline.reporting.findings.layer_noise import agreement, by_file
 from pipeline.reporting.schema.layer_noise import LayerNoise
 from pipeline.reporting.tables import layer_noise
+from targets.evaluation.noise import LOW_DB
 
 SHOWN = 10
 """Layers of a file that are not folded."""
 LONGEST = 34
 """Characters of a name beside a bar."""
-LOW_DB = 10.0
-"""A bar below this, noise of a tenth of the signal, is emphasised."""
 
 
 def noise(rows: Sequence[LayerNoise]) -> dict[str, dict[str, object]]:

@@ -5,16 +5,14 @@ from collections.abc import Sequence
 from pipeline.reporting.formatting import NOT_MEASURED
 from pipeline.reporting.schema.gate import GateRow
 from pipeline.reporting.tables.cells import Cells, Table, tabulate
-from pipeline.reporting.tables.gates import ORDER, change, figure
+from pipeline.reporting.tables.gates import change, failed_first, figure
 from targets.errors import printable
 
 OPTIONAL = ("device", "why")
 
 
 def changes(rows: Sequence[GateRow]) -> Table:
-    """The failed ones first."""
-    ordered = sorted(rows, key=lambda row: ORDER.index(row.verdict))
-    return tabulate([_cells(row) for row in ordered], optional=OPTIONAL)
+    return tabulate([_cells(row) for row in failed_first(rows)], optional=OPTIONAL)
 
 
 def _cells(row: GateRow) -> Cells:

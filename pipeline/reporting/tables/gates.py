@@ -13,9 +13,11 @@ ORDER = ("failed", "undecided", "skipped", "passed")
 
 
 def gates(rows: Sequence[GateRow]) -> Table:
-    """The failed ones first."""
-    ordered = sorted(rows, key=lambda row: ORDER.index(row.verdict))
-    return tabulate([_cells(row) for row in ordered], optional=OPTIONAL)
+    return tabulate([_cells(row) for row in failed_first(rows)], optional=OPTIONAL)
+
+
+def failed_first(rows: Sequence[GateRow]) -> list[GateRow]:
+    return sorted(rows, key=lambda row: ORDER.index(row.verdict))
 
 
 def _cells(row: GateRow) -> Cells:

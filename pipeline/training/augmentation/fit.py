@@ -1,7 +1,8 @@
 """Which augmentation a recipe uses, and whether its images can take it."""
 
 from pipeline.datasets.splits import Dataset
-from pipeline.recipe.schema import AugmentationConfig, Recipe
+from pipeline.recipe.schema import Recipe
+from pipeline.recipe.training import AugmentationConfig
 from targets.errors import InputError
 
 

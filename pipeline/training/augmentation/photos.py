@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.datasets.splits import Images
-from pipeline.recipe.schema import AugmentationConfig
+from pipeline.recipe.training import AugmentationConfig
 from pipeline.training.augmentation.colour import coloured
 from pipeline.training.augmentation.draws import PHOTO_STREAM, generator
 from pipeline.training.augmentation.geometry import crop_box, cropped, rotated

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.datasets.splits import Dataset, Images, Samples, Split
-from pipeline.recipe.schema import AugmentationConfig
+from pipeline.recipe.training import AugmentationConfig
 from pipeline.training.augmentation.draws import VIEW_STREAM, generator
 from pipeline.training.augmentation.photos import (
     PhotoRows,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from targets.errors import printable
 from targets.formats.metadata import OWN_NAME, FileMetadata
-from targets.formats.tflite.prepending import with_buffers
+from targets.formats.tflite.prepending import vector, with_buffers
 from targets.untyped import FlatbufferBuilder
 
 STANDARD_NAME = "TFLITE_METADATA"
@@ -58,13 +58,13 @@ def _standard(metadata: FileMetadata) -> bytes:
     graph = _table(
         builder,
         {
-            2: _vector(builder, [_input(builder, metadata)]),
-            3: _vector(builder, [_output(builder)]),
+            2: vector(builder, [_input(builder, metadata)]),
+            3: vector(builder, [_output(builder)]),
         },
     )
     texts = {0: metadata.name, 2: metadata.version, 5: metadata.license, 7: "1.0.0"}
     written = {slot: builder.CreateString(text) for slot, text in texts.items() if text}
-    root = _table(builder, {**written, 3: _vector(builder, [graph])})
+    root = _table(builder, {**written, 3: vector(builder, [graph])})
     builder.Finish(root, file_identifier=b"M001")
     return bytes(builder.Output())
 
@@ -82,7 +82,7 @@ def _input(builder: FlatbufferBuilder, metadata: FileMetadata) -> int:
             0: builder.CreateString("image" if metadata.is_picture else "input"),
             1: builder.CreateString(metadata.texts()["preprocessing"]),
             3: content,
-            4: _vector(builder, [unit]),
+            4: vector(builder, [unit]),
             5: _table(builder, limits),
         },
     )
@@ -104,7 +104,7 @@ def _output(builder: FlatbufferBuilder) -> int:
             0: builder.CreateString("logits"),
             1: builder.CreateString("One logit per class."),
             3: _table(builder, {1: _table(builder, {})}, bytes_={0: FEATURE}),
-            6: _vector(builder, [file]),
+            6: vector(builder, [file]),
         },
     )
 
@@ -125,13 +125,6 @@ def _table(
     for slot, value in (uints or {}).items():
         builder.PrependUint32Slot(slot, value, 0)
     return int(builder.EndObject())
-
-
-def _vector(builder: FlatbufferBuilder, offsets: Sequence[int]) -> int:
-    builder.StartVector(4, len(offsets), 4)
-    for offset in reversed(offsets):
-        builder.PrependUOffsetTRelative(offset)
-    return int(builder.EndVector())
 
 
 def _floats(builder: FlatbufferBuilder, value: float) -> int:

@@ -33,8 +33,8 @@ def with_buffers(content: bytes, entries: Mapping[str, bytes]) -> bytes:
     buffers = [_buffer(builder, data) for data in entries.values()]
     old_buffers = [model.Buffers(i) for i in range(model.BuffersLength())]
     replaced = {
-        BUFFERS: _vector(builder, [*(len(old) - one._tab.Pos for one in old_buffers), *buffers]),
-        METADATA: _vector(builder, [*(len(old) - one._tab.Pos for one in kept), *added]),
+        BUFFERS: vector(builder, [*(len(old) - one._tab.Pos for one in old_buffers), *buffers]),
+        METADATA: vector(builder, [*(len(old) - one._tab.Pos for one in kept), *added]),
     }
     root = _root(builder, model._tab, old, replaced)
     builder.Finish(root, file_identifier=b"TFL3")
@@ -75,7 +75,7 @@ def _buffer(builder: FlatbufferBuilder, data: bytes) -> int:
     return int(builder.EndObject())
 
 
-def _vector(builder: FlatbufferBuilder, offsets: Sequence[int]) -> int:
+def vector(builder: FlatbufferBuilder, offsets: Sequence[int]) -> int:
     builder.StartVector(4, len(offsets), 4)
     for offset in reversed(offsets):
         builder.PrependUOffsetTRelative(offset)
