@@ -1,0 +1,1 @@
+"""Where independent trainings run: in this process, or as tasks of Ray."""
