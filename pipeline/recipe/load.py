@@ -1,8 +1,10 @@
 """Reads a recipe from its TOML file and the command line; errors name the place and the remedy."""
 
+import copy
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
@@ -35,21 +37,43 @@ class Override(NamedTuple):
     option: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A recipe as it is written: what `Recipe` checks, and adds its defaults to."""
+
+    place: str
+    """The file, for errors."""
+    tree: Tree
+    overrides: tuple[Override, ...] = ()
+    """Values of the command line; they are in the tree already."""
+
+    def with_values(self, overrides: Sequence[Override]) -> "Source":
+        overrides = [_renamed(override) for override in overrides]
+        tree = copy.deepcopy(self.tree)
+        for override in overrides:
+            _assign(tree, override)
+        return replace(self, tree=tree, overrides=(*self.overrides, *overrides))
+
+    def recipe(self) -> Recipe:
+        try:
+            return Recipe.model_validate(self.tree)
+        except ValidationError as error:
+            raise InputError(_explain(error, self.tree, self.place, self.overrides)) from error
+
+
 def load(recipe: str, overrides: Sequence[Override] = ()) -> Recipe:
     """The checked recipe `recipe` (a built-in name or a TOML file) with `overrides` on top."""
+    return read(recipe, overrides).recipe()
+
+
+def read(recipe: str, overrides: Sequence[Override] = ()) -> Source:
     place, text = _read(recipe)
     try:
         tree = parsed(text)
     except ValueError as error:
         raise InputError(f"{place}: not valid TOML: {error}.") from error
     _rename_tables(tree, place)
-    overrides = [_renamed(override) for override in overrides]
-    for override in overrides:
-        _assign(tree, override)
-    try:
-        return Recipe.model_validate(tree)
-    except ValidationError as error:
-        raise InputError(_explain(error, tree, place, overrides)) from error
+    return Source(place=place, tree=tree).with_values(overrides)
 
 
 def built_in() -> dict[str, str]:

@@ -12,6 +12,7 @@ from pipeline.datasets.contract import SourceConfig
 from pipeline.recipe.files import ConfidenceConfig, ConvertConfig
 from pipeline.recipe.gates import Gates
 from pipeline.recipe.names import Device, Seed, Slug, plugin
+from pipeline.recipe.search import SearchConfig
 from pipeline.recipe.section import PositiveFloat, PositiveInt, Section
 from pipeline.recipe.tracking import TrackingConfig
 from pipeline.recipe.training import (
@@ -115,6 +116,7 @@ class Recipe(Section):
     confidence: ConfidenceConfig = ConfidenceConfig()
     bench: BenchConfig = Field(default_factory=lambda: BenchConfig.model_validate({}))
     ablation: AblationConfig = AblationConfig()
+    search: SearchConfig = SearchConfig()
     gates: Gates = Gates()
     tracking: TrackingConfig = TrackingConfig()
 

@@ -1,0 +1,183 @@
+"""The space of a search: its dimensions, checked before anything runs, and a candidate's values."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue, ValidationError
+
+from pipeline.models import STUDENTS
+from pipeline.recipe.load import Source
+from pipeline.recipe.schema import Recipe
+from pipeline.recipe.search import Dimension
+from pipeline.recipe.search_space import defaults, on_request
+from pipeline.recipe.training import DistillConfig
+from pipeline.reporting.schema.search import DimensionRow
+from pipeline.search.variants import FAMILY, Values, candidate
+from targets.errors import InputError, listed
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
+
+DISTILL = "distill."
+NOT_SEARCHED = ("name", "seed", "search", "gates", "ablation", "tracking", "about", "schema")
+"""They decide nothing of a file, or what it is compared by."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offered:
+    """What a dimension offers one family."""
+
+    name: str
+    """Of the parameter in the study: its choices are the same in every trial."""
+    dimension: Dimension
+
+
+@dataclass(frozen=True, kw_only=True)
+class Space:
+    dimensions: Mapping[str, Dimension]
+    """By key of the recipe: the family first, which decides what others offer."""
+    family: str
+    """Of the recipe, where the family is no dimension."""
+
+    def suggest(self, trial: "Trial") -> dict[str, JsonValue]:
+        values: dict[str, JsonValue] = {}
+        for key in self.dimensions:
+            found = self.offered(key, str(values.get(FAMILY, self.family)))
+            if found is not None:
+                values[key] = _suggested(trial, found)
+        return values
+
+    def offered(self, key: str, family: str) -> Offered | None:
+        """None where a family has no such key, or none of the values."""
+        whole = self.dimensions[key]
+        if not _is_own(key):
+            return Offered(name=key, dimension=whole)
+        kept = [value for value in _values(whole) if _has(family, key, value)]
+        if not kept:
+            return None
+        if whole.choices is None or len(kept) == len(whole.choices):
+            return Offered(name=key, dimension=whole)
+        few = Dimension(choices=tuple(kept))
+        return Offered(name=f"{key} of {family}", dimension=few)
+
+    def rows(self) -> tuple[DimensionRow, ...]:
+        return tuple(
+            DimensionRow(key=key, **one.model_dump(mode="json"))
+            for key, one in self.dimensions.items()
+        )
+
+
+def space_of(source: Source) -> Space:
+    """The space of a recipe. Raises `InputError` for a dimension that no candidate can have."""
+    recipe = source.recipe()
+    written = recipe.search.space
+    known = on_request(recipe)
+    for key, one in written.items():
+        if one is None and key not in known:
+            raise InputError(
+                f"{source.place}: search.space.{key}: has no default; give a list of values, or "
+                f"low and high. With a default: {listed(list(known))}."
+            )
+    chosen = {key: one or known[key] for key, one in written.items()} or dict(defaults(recipe))
+    ordered = sorted(chosen.items(), key=lambda item: item[0] != FAMILY)
+    found = Space(dimensions=dict(ordered), family=recipe.distill.family)
+    for key in chosen:
+        _require_searchable(key, source)
+        _require_valid(key, found, source)
+    return found
+
+
+def _require_searchable(key: str, source: Source) -> None:
+    if key.split(".")[0] in NOT_SEARCHED or key in ("bench.devices", "dataset.path"):
+        raise InputError(
+            f"{source.place}: search.space.{key}: cannot be searched: it does not change the "
+            "student's file. Leave it out."
+        )
+
+
+def _require_valid(key: str, space: Space, source: Source) -> None:
+    """Every value must give a recipe: a wrong one would fail a trial hours later."""
+    families = _families(space)
+    fitting = [one for one in families if space.offered(key, one) is not None]
+    if not fitting:
+        known = {name for one in families for name in STUDENTS[one].Settings.model_fields}
+        raise InputError(
+            f"{source.place}: search.space.{key}: no family of this search has this key with one "
+            f"of these values. Keys of its families: {listed(sorted(known))}; keys of every "
+            f"student: {listed(sorted(DistillConfig.model_fields.keys() - {'settings'}))}."
+        )
+    for family in fitting:
+        offered = space.offered(key, family)
+        for value in _values(offered.dimension) if offered else ():
+            candidate(source, {FAMILY: family, key: value})
+
+
+def _families(space: Space) -> list[str]:
+    dimension = space.dimensions.get(FAMILY)
+    if dimension is None:
+        return [space.family]
+    families = [str(value) for value in _values(dimension)]
+    for family in families:
+        STUDENTS[family]  # raises for an unknown one
+    return families
+
+
+def _is_own(key: str) -> bool:
+    """Whether it is a key of a family, and not of every student."""
+    return key.startswith(DISTILL) and key.removeprefix(DISTILL) not in DistillConfig.model_fields
+
+
+def _has(family: str, key: str, value: JsonValue) -> bool:
+    settings, name = STUDENTS[family].Settings, key.removeprefix(DISTILL)
+    if name not in settings.model_fields:
+        return False
+    try:
+        settings.model_validate({name: value})
+    except ValidationError:
+        return False
+    return True
+
+
+def _values(dimension: Dimension) -> Iterator[JsonValue]:
+    """All choices, or both ends."""
+    if dimension.choices is not None:
+        yield from dimension.choices
+    else:
+        yield from (end for end in (dimension.low, dimension.high) if end is not None)
+
+
+def _suggested(trial: "Trial", offered: Offered) -> JsonValue:
+    one, name = offered.dimension, offered.name
+    if one.choices is not None:
+        # As text: Optuna's choices are plain values, and lists are none.
+        found = trial.suggest_categorical(name, [json.dumps(value) for value in one.choices])
+        value: JsonValue = json.loads(found)
+        return value
+    assert one.low is not None
+    assert one.high is not None
+    if isinstance(one.low, int) and isinstance(one.high, int) and not one.step:
+        return trial.suggest_int(name, one.low, one.high, log=one.log)
+    return trial.suggest_float(name, one.low, one.high, step=one.step, log=one.log)
+
+
+def described(values: Values) -> str:
+    """The values for a person: `family fused, width_multiplier 0.5`."""
+    shown = {key.rpartition(".")[2]: value for key, value in values.items()}
+    return ", ".join(f"{name} {_text(value)}" for name, value in shown.items())
+
+
+def _text(value: JsonValue) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_text, value)) if len(value) == 1 else json.dumps(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def changed(recipe: Recipe, values: Values) -> bool:
+    """Whether the teacher is another one for these values than for the recipe."""
+    of_teacher = ("dataset.", "teacher.", "augmentation.", "logits.")
+    sized = recipe.teacher.size is not None
+    return any(
+        key.startswith(of_teacher) and not (sized and key == "dataset.size") for key in values
+    )
