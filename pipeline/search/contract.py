@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pydantic import JsonValue
 
@@ -22,6 +22,12 @@ class Candidate:
     recipe: Recipe
 
 
+class Measured(NamedTuple):
+    figures: Figures
+    wall_s: float
+    """Seconds of the export and of the measurement."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Trained:
     file: Path
@@ -29,8 +35,13 @@ class Trained:
     size_bytes: int
     right: tuple[bool, ...]
     """Of each sample of the validation split, whether the file gives its label."""
-    epochs: int
+    accuracies: Mapping[int, float]
+    """Epoch -> accuracy of the float student on the validation split."""
     wall_s: float = 0.0
+
+    @property
+    def epochs(self) -> int:
+        return max(self.accuracies)
 
     @property
     def top1(self) -> float:
@@ -56,7 +67,7 @@ class Measuring(Protocol):
     def at_once(self) -> int:
         """How many candidates are measured at the same time: the devices of the smallest fleet."""
 
-    def untrained(self, candidates: Sequence[Candidate]) -> list[Figures | Failed]:
+    def untrained(self, candidates: Sequence[Candidate]) -> list[Measured | Failed]:
         """The file that each would become. Raises `DeviceError`: of a device, not of a candidate."""
 
     def trained(self, candidate: Candidate, trained: Trained) -> Figures:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from pipeline.cluster.contract import Stopped
 from pipeline.engine.progress import Console, EpochProgress
+from pipeline.search.optimizer import imported
 
 STAGE = "distill"
 AT_LEAST = 5
@@ -24,23 +25,21 @@ class EarlyStopping:
     def __call__(self, console: Console) -> Console:
         return WatchedConsole(shown=console, stopping=self)
 
-    def stops(self, accuracies: Mapping[int, float]) -> bool:
-        """Whether the training is not worth going on after its last epoch: below the median of the
-        others' best accuracies up to that epoch. Not in the first third, where the learning rate
-        is at its peak and says little of the end."""
-        import optuna
+    def stops(self, epoch: int, accuracy: float) -> bool:
+        """Whether the accuracy is below the median of the others' at this epoch. Never in the first
+        third, where the learning rate is at its peak and the accuracy says little of the end. Looks
+        at no earlier epoch, which a training that goes on after a kill does not see."""
+        if epoch >= self.epochs:
+            return False
+        optuna = imported()
         from optuna.pruners import MedianPruner
         from optuna.trial import TrialState, create_trial
 
-        if max(accuracies) >= self.epochs:
-            return False
         pruner = MedianPruner(n_startup_trials=AT_LEAST, n_warmup_steps=self.epochs // 3)
         study = optuna.create_study(direction="maximize", pruner=pruner)
         for one in self.earlier:
             study.add_trial(create_trial(value=one[max(one)], intermediate_values=dict(one)))
-        running = create_trial(
-            state=TrialState.RUNNING, intermediate_values=dict(accuracies)
-        )
+        running = create_trial(state=TrialState.RUNNING, intermediate_values={epoch: accuracy})
         return pruner.prune(study, running)
 
 
@@ -71,5 +70,5 @@ class WatchedEpochs:
     def epoch(self, number: int, *, loss: float, accuracy: float) -> None:
         self.shown.epoch(number, loss=loss, accuracy=accuracy)
         self.accuracies[number] = accuracy
-        if self.stopping.stops(self.accuracies):
+        if self.stopping.stops(number, accuracy):
             raise Stopped(self.accuracies)
