@@ -25,6 +25,7 @@ from pipeline.cli.predict import predict
 from pipeline.cli.recipes import recipes
 from pipeline.cli.report import report
 from pipeline.cli.run import run
+from pipeline.cli.search import search
 from pipeline.cli.store import store
 from pipeline.cli.verify import verify
 from targets.errors import EdgeDistillError, InputError, printable
@@ -43,7 +44,7 @@ def main() -> None:
 
 
 for command in (
-    *(init, run, check, package, plan, recipes, report, convert, predict, bench, verify),
+    *(init, run, search, check, package, plan, recipes, report, convert, predict, bench, verify),
     *(devices, doctor, store),
 ):
     main.add_command(command)
@@ -120,7 +121,8 @@ def _stopped(number: int, argv: Sequence[str], stop: Stop | None) -> int:
     if stop is not None:
         stop.ignore_others()
     word = "interrupted" if number == signal.SIGINT else "terminated"
-    where = " to continue after the last finished epoch" if run.name in argv else ""
+    trains = {run.name, search.name} & {*argv}
+    where = " to continue after the last finished epoch" if trains else ""
     click.echo(f"{word}: run the same command again{where}.", err=True)
     return 128 + number
 

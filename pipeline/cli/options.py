@@ -10,7 +10,8 @@ import click
 
 if TYPE_CHECKING:
     from pipeline.engine.runner import Runner
-    from pipeline.recipe.load import Override
+    from pipeline.engine.store import Store
+    from pipeline.recipe.load import Override, Source
 
 T = TypeVar("T")
 PATH = click.Path(path_type=Path)
@@ -100,19 +101,28 @@ class RecipeOptions:
         from pipeline.engine.graph import NAMES
         from pipeline.engine.progress import console
         from pipeline.engine.runner import Runner
-        from pipeline.engine.store import Store
-        from pipeline.recipe.load import load
         from targets.errors import unknown
 
         for stage in self.force:
             if stage not in NAMES:
                 raise unknown("stage", stage, NAMES, place="--force")
         return Runner(
-            recipe=load(self.recipe, self._overrides()),
-            store=Store((self.store or self.out / ".store").absolute()),
+            recipe=self.source().recipe(),
+            store=self.stored(),
             console=console(),
             force=self.force,
         )
+
+    def source(self, *more: "Override") -> "Source":
+        """The recipe as it is written, with the options and `more` on top."""
+        from pipeline.recipe.load import read
+
+        return read(self.recipe, [*self._overrides(), *more])
+
+    def stored(self) -> "Store":
+        from pipeline.engine.store import Store
+
+        return Store((self.store or self.out / ".store").absolute())
 
     def _overrides(self) -> "list[Override]":
         from pipeline.recipe.load import Override, parse_override

@@ -2,21 +2,12 @@
 so whoever uses a `Cluster` needs no other code for one machine than for many.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pipeline.engine.progress import Console
+from pipeline.engine.progress import Console, Stopped
 from pipeline.recipe.schema import Recipe
-
-
-class Stopped(Exception):
-    """Raised by a task's console: the training is not worth its remaining epochs."""
-
-    def __init__(self, accuracies: Mapping[int, float]) -> None:
-        super().__init__(accuracies)
-        self.accuracies = dict(accuracies)
-        """Epoch, from 1 -> accuracy on the validation split."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,8 +4,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.cluster.contract import Outcome, Stopped, Task
-from pipeline.engine.progress import Console
+from pipeline.cluster.contract import Outcome, Task
+from pipeline.engine.progress import Console, Stopped
 from pipeline.engine.runner import Runner
 from pipeline.engine.store import Store
 from targets.errors import EdgeDistillError

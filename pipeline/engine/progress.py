@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -29,6 +29,16 @@ class Console(Protocol):
         self, stage: str, *, first: int, total: int
     ) -> AbstractContextManager[EpochProgress]:
         """The progress of the epochs `first`..`total` of a stage."""
+
+
+class Stopped(Exception):
+    """Raised by a console: the training is not worth its remaining epochs. Its unfinished work is
+    removed."""
+
+    def __init__(self, accuracies: Mapping[int, float]) -> None:
+        super().__init__(accuracies)
+        self.accuracies = dict(accuracies)
+        """Epoch, from 1 -> accuracy on the validation split; of those that the console has seen."""
 
 
 def console() -> Console:

@@ -17,7 +17,7 @@ from pipeline.engine.delivery import deliver, workplace
 from pipeline.engine.graph import STAGES, Stage, needed
 from pipeline.engine.job import History, Job, Step
 from pipeline.engine.manifest import Manifest, StageKey, key_digest
-from pipeline.engine.progress import Console, clock
+from pipeline.engine.progress import Console, Stopped, clock
 from pipeline.engine.references import References
 from pipeline.engine.store import Damaged, Store, Stored, digests
 from pipeline.recipe.schema import Recipe
@@ -225,7 +225,11 @@ class Runner:
                 return _reused(stage, meanwhile, "made by another run"), meanwhile
             self.console.say(f"{stage.name:<9} {found.step.reason}")
             started = time.monotonic()
-            stored = self._make(stage, found, made, scratch)
+            try:
+                stored = self._make(stage, found, made, scratch)
+            except Stopped:
+                self.store.clear(scratch)
+                raise
             self.store.clear(scratch)
         wall_s = time.monotonic() - started
         self.console.say(f"{stage.name:<9} done in {clock(wall_s)}")

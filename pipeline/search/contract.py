@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from pydantic import JsonValue
 
-from pipeline.cluster.contract import Stopped
+from pipeline.engine.progress import Stopped
 from pipeline.recipe.schema import Recipe
 from pipeline.reporting.schema.search import Figures
 from targets.errors import EdgeDistillError

@@ -8,7 +8,7 @@ would disturb what is measured on it.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.cluster.contract import Stopped
+from pipeline.engine.progress import Stopped
 from pipeline.recipe.limits import Limit
 from pipeline.recipe.load import Source
 from pipeline.reporting.schema.search import Figures
@@ -62,22 +62,25 @@ class Loop:
         measured = [self._candidate(one) for one in asked.values() if "untrained" in one.record]
         left = [one for one in asked.values() if "untrained" not in one.record]
         pending = [one for one in measured if self._fits(one, self._untrained(one))]
+        # The rest of those that were asked for together when the search was interrupted.
+        pending += self._measured([*left, *self._new(self.study.missing(self.measuring.at_once))])
         while len(pending) < self.training.at_once:
-            some = [*left, *self._new(self.measuring.at_once - len(left), len(pending))]
-            left = []
+            self.study.begin_group()
+            some = [*self._new(self.measuring.at_once)]
             if not some:
                 break
-            pending += self._measured([self._candidate(one) for one in some])
+            pending += self._measured(some)
         return pending
 
-    def _new(self, most: int, pending: int) -> Iterator[Asked]:
+    def _new(self, most: int) -> Iterator[Asked]:
         """New candidates; none once there are enough trials, or the space is exhausted."""
         for _ in range(most):
-            if len(self.study.finished()) + len(self.study.running()) >= self.trials:
-                return
-            while (found := self.study.ask()) is None:
-                if self.study.repeats() >= MOST_REPEATS:
+            found = None
+            while found is None:
+                tried = len(self.study.finished()) + len(self.study.running())
+                if tried >= self.trials or self.study.repeats() >= MOST_REPEATS:
                     return
+                found = self.study.ask()
             yield found
 
     def _candidate(self, asked: Asked) -> Candidate:
@@ -88,9 +91,11 @@ class Loop:
         asked = next(a for a in self.study.running() if a.number == one.number)
         return Figures.model_validate(asked.record["untrained"])
 
-    def _measured(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+    def _measured(self, asked: Sequence[Asked]) -> list[Candidate]:
         """Measure these, and return those that keep the limits."""
-        kept = []
+        kept, candidates = [], [self._candidate(one) for one in asked]
+        if not candidates:
+            return []
         for one, found in zip(candidates, self.measuring.untrained(candidates), strict=True):
             if isinstance(found, Failed):
                 self._failed(one, found)

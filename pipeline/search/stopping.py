@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from pipeline.cluster.contract import Stopped
-from pipeline.engine.progress import Console, EpochProgress
+from pipeline.engine.progress import Console, EpochProgress, Stopped
 from pipeline.search.optimizer import imported
 
 STAGE = "distill"

@@ -28,8 +28,10 @@ STARTUP = 10
 """Random trials before the sampler learns from them."""
 PATIENCE = 3
 """Proposals that have been tried, after which one is random: the sampler's best is known by now."""
-VALUES, RECORD, TRAINING, REPEATED = "values", "record", "training", "repeated"
-"""Attributes: of a trial, of a trial, of the study, of a trial."""
+VALUES, RECORD, REPEATED = "values", "record", "repeated"
+"""Attributes of a trial."""
+GROUP, TRAINING = "group", "training"
+"""Attributes of the study."""
 Values = dict[str, Any]
 
 
@@ -97,6 +99,17 @@ class Study:
         """Keep what is known of a trial so far; `record` can be written as JSON."""
         trial = self._trial(number)
         trial.set_user_attr(RECORD, {**trial.user_attrs.get(RECORD, {}), **record})
+
+    def begin_group(self) -> None:
+        """The trials from now on are asked for together, and measured together."""
+        self.study.set_user_attr(GROUP, len(self._trials()))
+
+    def missing(self, size: int) -> int:
+        """How many trials the last group of `size` lacks."""
+        first = self.study.user_attrs.get(GROUP)
+        if first is None:
+            return 0
+        return max(0, size - sum(not _repeated(one) for one in self._trials()[first:]))
 
     def begin_training(self, numbers: Sequence[int]) -> None:
         """These trials are trained together, and told together, also after an interruption."""

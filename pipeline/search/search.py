@@ -1,0 +1,184 @@
+"""One search: opened or gone on with, run, and written after every trial."""
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+from pipeline import datasets
+from pipeline.cluster.contract import Cluster
+from pipeline.engine.progress import Console
+from pipeline.engine.references import References
+from pipeline.engine.store import Store
+from pipeline.recipe.limits import Limit
+from pipeline.recipe.load import Source
+from pipeline.recipe.schema import Recipe
+from pipeline.reporting.findings import search as findings
+from pipeline.reporting.pages import search as page
+from pipeline.reporting.schema.search import FILE, Cost, SearchResult, TrialRow
+from pipeline.search import best
+from pipeline.search.contract import Candidate, Measuring
+from pipeline.search.document import trial_rows
+from pipeline.search.limits import limits_of, rows
+from pipeline.search.loop import Loop
+from pipeline.search.space import Space, space_of
+from pipeline.search.study import Study
+from pipeline.search.training import StudentTraining
+from pipeline.search.variants import candidate
+from pipeline.search.winner import Chosen, Finalist, choose
+from targets.files.file_lock import waiting_lock
+from targets.files.published import published
+
+VERSIONS = ("edge-distill", "optuna", "tensorflow")
+LOCK, STUDIES = ".lock", ".studies"
+REMEDY = "Make room, or give another folder with --out."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    source: Source
+    folder: Path
+    """The results: search.json, search.html, best.toml, and the journals."""
+    store: Store
+    cluster: Cluster
+    measuring: Measuring
+    console: Console
+    _begun: float = field(default_factory=time.monotonic)
+
+    def run(self) -> SearchResult:
+        """Go on until all trials have a result; write them, and return what was written.
+
+        Raises `DeviceError` where a device fails: the same command goes on from there.
+        """
+        recipe = self.source.recipe()
+        space, limits = space_of(self.source), limits_of(recipe.search.limits)
+        datasets.source_digest(recipe.dataset)  # missing data fails before a folder is made
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+        def on_wait() -> None:
+            self.console.say(f"{self.folder} is in use by another search; waiting for it")
+
+        with waiting_lock(self.folder / LOCK, on_wait=on_wait), self.store.used(self.console):
+            return self._searched(recipe, space, limits)
+
+    def _searched(self, recipe: Recipe, space: Space, limits: Sequence[Limit]) -> SearchResult:
+        cfg = recipe.search
+        study = Study.open(
+            self._journal(recipe, space), space=space, seed=recipe.seed, sampler=cfg.sampler
+        )
+        training = self._training(recipe)
+
+        def result(chosen: Chosen | None = None) -> SearchResult:
+            return self._result(recipe, space, limits, study, chosen)
+
+        Loop(
+            source=self.source,
+            study=study,
+            limits=limits,
+            measuring=self.measuring,
+            training=training,
+            trials=cfg.trials,
+            measure_first=cfg.measure_first,
+            say=self.console.say,
+            told=lambda: self._write(result()),
+        ).run()
+        finalists = self._finalists(result().trials, training)
+        chosen = choose(
+            finalists,
+            limits=limits,
+            measuring=self.measuring,
+            test_top1=training.test_top1,
+            say=self.console.say,
+        )
+        done = result(chosen)
+        self._write(done)
+        self._publish(done, chosen)
+        return done
+
+    def _training(self, recipe: Recipe) -> StudentTraining:
+        return StudentTraining(
+            store=self.store,
+            cluster=self.cluster,
+            console=self.console,
+            references=References(store=self.store.root, results=self.folder),
+            early_stopping=recipe.search.early_stopping,
+        )
+
+    def _finalists(
+        self, trials: Sequence[TrialRow], training: StudentTraining
+    ) -> list[Finalist]:
+        """The trained candidates within the limits, the most accurate first; of equals the one
+        that is measured to be faster."""
+        fitting = [row for row in trials if row.state == "trained" and row.trained is not None]
+
+        def order(row: TrialRow) -> tuple[float, float]:
+            p90 = max(one.p90_ns for one in row.trained.devices) if row.trained else 0.0
+            return -(row.top1 or 0.0), p90
+
+        found = []
+        for row in sorted(fitting, key=order):
+            recipe = candidate(self.source, row.values)
+            one = Candidate(number=row.number, values=row.values, recipe=recipe)
+            found.append(Finalist(candidate=one, trained=training.trained(recipe)))
+        return found
+
+    def _journal(self, recipe: Recipe, space: Space) -> Path:
+        """A journal for each question: another space, budget or seed has other trials."""
+        left_out = {"name", "about", "search", "gates", "tracking", "ablation", "bench"}
+        asked = {
+            "recipe": recipe.model_dump(mode="json", exclude=left_out),
+            "search": recipe.search.model_dump(mode="json", exclude={"trials", "space"}),
+            "space": [row.model_dump(mode="json") for row in space.rows()],
+            "devices": [*recipe.bench.devices, recipe.bench.threads],
+            "data": datasets.source_digest(recipe.dataset),
+        }
+        digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
+        return self.folder / STUDIES / f"{digest}.journal"
+
+    def _result(
+        self,
+        recipe: Recipe,
+        space: Space,
+        limits: Sequence[Limit],
+        study: Study,
+        chosen: Chosen | None,
+    ) -> SearchResult:
+        trials = trial_rows(study.finished())
+        recommendation = chosen.recommendation if chosen else None
+        if recommendation is not None:
+            text = findings.sentence(recommendation, trials)
+            recommendation = recommendation.model_copy(update={"sentence": text})
+        return SearchResult(
+            created_utc=datetime.now(UTC).isoformat(),
+            recipe=recipe.name,
+            seed=recipe.seed,
+            finished=chosen is not None,
+            devices=recipe.bench.devices,
+            limits=rows(limits),
+            space=space.rows(),
+            trials=trials,
+            front=findings.front(trials),
+            recommendation=recommendation,
+            rejected=tuple(chosen.rejected) if chosen else (),
+            cost=Cost(
+                wall_s=round(time.monotonic() - self._begun, 1),
+                measuring_s=sum(one.measuring_s for one in trials),
+                training_s=sum(one.training_s for one in trials),
+                repeated=study.repeated,
+            ),
+            versions={name: metadata.version(name) for name in VERSIONS},
+        )
+
+    def _write(self, result: SearchResult) -> None:
+        with published(self.folder / FILE, remedy=REMEDY) as part:
+            part.write_text(result.dump(), encoding="utf-8")
+
+    def _publish(self, result: SearchResult, chosen: Chosen) -> None:
+        page.write(result, self.folder / page.FILE)
+        if chosen.finalist is not None:
+            values = chosen.finalist.candidate.values
+            best.write(self.folder / best.FILE, self.source, values, result)
