@@ -54,8 +54,9 @@ def _overrides(limits: tuple[str, ...], trials: int | None) -> "Iterator[Overrid
 def _search(options: RecipeOptions, overrides: "list[Override]") -> "SearchResult":
     from pipeline.cluster import cluster
     from pipeline.engine.progress import console
-    from pipeline.search.measuring import measuring
+    from pipeline.search import bench
     from pipeline.search.search import Search
+    from pipeline.search.space import space_of
 
     if options.force or options.ablation:
         given = "--force" if options.force else "--ablation"
@@ -63,16 +64,17 @@ def _search(options: RecipeOptions, overrides: "list[Override]") -> "SearchResul
     source, store, shown = options.source(*overrides), options.stored(), console()
     recipe = source.recipe()
     folder = options.out / f"{recipe.name}-search"
+    formats = space_of(source).formats(recipe)
     with (
         cluster(options.cluster, store, threads=recipe.threads) as workers,
-        measuring(recipe, say=shown.say) as bench,
+        bench.opened(recipe, formats, say=shown.say) as measuring,
     ):
         return Search(
             source=source,
             folder=folder,
             store=store,
             cluster=workers,
-            measuring=bench,
+            measuring=measuring,
             console=shown,
         ).run()
 

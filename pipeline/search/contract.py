@@ -11,6 +11,7 @@ from pipeline.engine.progress import Stopped
 from pipeline.recipe.schema import Recipe
 from pipeline.reporting.schema.search import Figures
 from targets.errors import EdgeDistillError
+from targets.formats.record import ExportedModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +32,7 @@ class Measured(NamedTuple):
 @dataclass(frozen=True, kw_only=True)
 class Trained:
     file: Path
-    sha256: str
-    size_bytes: int
+    record: ExportedModel
     right: tuple[bool, ...]
     """Of each sample of the validation split, whether the file gives its label."""
     accuracies: Mapping[int, float]

@@ -151,7 +151,10 @@ class Loop:
 
     def _trained(self, one: Candidate, trained: Trained) -> None:
         figures = self._untrained(one).model_copy(
-            update={"sha256": trained.sha256, "size_bytes": trained.size_bytes}
+            update={
+                "sha256": trained.record.sha256,
+                "size_bytes": trained.record.size_bytes,
+            }
         )
         misses = missed(self.limits, figures)
         late = f", over {misses[0]}" if misses else ""

@@ -25,7 +25,7 @@ from pipeline.search.contract import Candidate, Measuring
 from pipeline.search.document import trial_rows
 from pipeline.search.limits import limits_of, rows
 from pipeline.search.loop import Loop
-from pipeline.search.space import Space, space_of
+from pipeline.search.space import Space, of_the_teacher, space_of
 from pipeline.search.study import Study
 from pipeline.search.training import StudentTraining
 from pipeline.search.variants import candidate
@@ -71,6 +71,7 @@ class Search:
             self._journal(recipe, space), space=space, seed=recipe.seed, sampler=cfg.sampler
         )
         training = self._training(recipe)
+        self._introduce(recipe, space, study)
 
         def result(chosen: Chosen | None = None) -> SearchResult:
             return self._result(recipe, space, limits, study, chosen)
@@ -98,6 +99,17 @@ class Search:
         self._write(done)
         self._publish(done, chosen)
         return done
+
+    def _introduce(self, recipe: Recipe, space: Space, study: Study) -> None:
+        say, done = self.console.say, len(study.finished())
+        for line in space.lines():
+            say(f"search    {line}")
+        for key in of_the_teacher(recipe, space.dimensions):
+            remedy = " (set teacher.size, and it is trained once)" if key == "dataset.size" else ""
+            say(f"search    {key} changes the teacher too, which is trained for each value{remedy}")
+        limits = ", ".join(recipe.search.limits) or "no limits"
+        gone_on = f"; {done} are done" if done else ""
+        say(f"search    {recipe.search.trials} trials, {limits}{gone_on}")
 
     def _training(self, recipe: Recipe) -> StudentTraining:
         return StudentTraining(

@@ -1,7 +1,7 @@
 """The space of a search: its dimensions, checked before anything runs, and a candidate's values."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -61,6 +61,19 @@ class Space:
             return Offered(name=key, dimension=whole)
         few = Dimension(choices=tuple(kept))
         return Offered(name=f"{key} of {family}", dimension=few)
+
+    def formats(self, recipe: Recipe) -> list[str]:
+        """Of the files that are measured."""
+        dimension = self.dimensions.get("convert.targets")
+        choices = [recipe.convert.targets[:1]] if dimension is None else [*_values(dimension)]
+        return [str(one) for choice in choices if isinstance(choice, list | tuple) for one in choice]
+
+    def lines(self) -> Iterator[str]:
+        """The dimensions for a person."""
+        for key, one in self.dimensions.items():
+            choices = None if one.choices is None else ", ".join(map(_text, one.choices))
+            ends = f"{one.low:g} to {one.high:g}" if choices is None else ""
+            yield f"{key}: {choices or ends}"
 
     def rows(self) -> tuple[DimensionRow, ...]:
         return tuple(
@@ -174,10 +187,12 @@ def _text(value: JsonValue) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def changed(recipe: Recipe, values: Values) -> bool:
-    """Whether the teacher is another one for these values than for the recipe."""
-    of_teacher = ("dataset.", "teacher.", "augmentation.", "logits.")
-    sized = recipe.teacher.size is not None
-    return any(
-        key.startswith(of_teacher) and not (sized and key == "dataset.size") for key in values
-    )
+def of_the_teacher(recipe: Recipe, keys: Iterable[str]) -> list[str]:
+    """The dimensions with which the teacher changes too: it is trained again for each value."""
+    tables = ("dataset.", "teacher.", "augmentation.", "logits.")
+    own_size = recipe.teacher.size is not None
+    return [
+        key
+        for key in keys
+        if key.startswith(tables) and not (own_size and key == "dataset.size")
+    ]

@@ -66,8 +66,7 @@ class StudentTraining:
         model = file_of(exports)
         return Trained(
             file=exports.path(model),
-            sha256=model.sha256,
-            size_bytes=model.size_bytes,
+            record=model,
             right=_right(exports, model, _samples(recipe, Split.VAL)),
             accuracies={one.epoch: one.validation_top1 for one in history},
             wall_s=wall_s,
@@ -79,9 +78,6 @@ class StudentTraining:
         exports, _ = self._stored(candidate.recipe)
         right = _right(exports, file_of(exports), _samples(candidate.recipe, Split.TEST))
         return sum(right) / len(right), len(right)
-
-    def record_of(self, candidate: Candidate) -> ExportedModel:
-        return file_of(self._stored(candidate.recipe)[0])
 
     def _stored(self, recipe: Recipe) -> tuple[Exports, list[EpochRecord]]:
         runner = Runner(
