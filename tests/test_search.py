@@ -260,6 +260,13 @@ def test_a_candidate_that_fails_is_a_trial_with_its_reason(tmp_path: Path) -> No
     assert all("int8" in row.reason for row in failed)
 
 
+def test_a_search_whose_first_candidates_all_fail_ends_with_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="has no int8 form"):
+        searched(tmp_path / "a", Formulas(failing=frozenset(range(100))))
+    assert len(loop(tmp_path / "a", Formulas()).study.finished()) == 3
+    assert len(searched(tmp_path / "a", Formulas()).study.finished()) == 24, "it can go on"
+
+
 def test_a_stopped_training_is_kept_with_its_epoch(tmp_path: Path) -> None:
     every = frozenset(range(100))
     found = searched(tmp_path / "a", Formulas(stopping=every))

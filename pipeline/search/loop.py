@@ -27,6 +27,8 @@ from pipeline.search.variants import candidate
 
 MOST_REPEATS = 200
 """Proposals in a row that have been tried, after which the space counts as exhausted."""
+ALL_FAIL = 3
+"""Trials after which a search without any other ends: the reason is not in the candidates."""
 Say = Callable[[str], None]
 
 
@@ -175,6 +177,9 @@ class Loop:
         self.study.note(one.number, reason=str(failed.error), training_s=failed.wall_s)
         self.study.tell_failed(one.number)
         self.told()
+        states = [trial.state.name for trial in self.study.finished()]
+        if len(states) == ALL_FAIL and set(states) == {"FAIL"}:
+            raise failed.error
 
     def _earlier(self) -> list[Mapping[int, float]]:
         """The epochs of the trials that were trained to the end."""

@@ -21,8 +21,12 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
 DISTILL = "distill."
-NOT_SEARCHED = ("name", "seed", "search", "gates", "ablation", "tracking", "about", "schema")
-"""They decide nothing of a file, or what it is compared by."""
+NOT_SEARCHED = (
+    *("name", "seed", "threads", "search", "gates", "ablation", "tracking", "about", "schema"),
+    *("bench", "dataset.path", "dataset.name"),
+)
+"""Keys and tables that decide nothing of a file, or what it is compared by."""
+SEARCHED = ("bench.threads",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,10 +107,10 @@ def space_of(source: Source) -> Space:
 
 
 def _require_searchable(key: str, source: Source) -> None:
-    if key.split(".")[0] in NOT_SEARCHED or key in ("bench.devices", "dataset.path"):
+    if key not in SEARCHED and {key, key.split(".")[0]} & {*NOT_SEARCHED}:
         raise InputError(
-            f"{source.place}: search.space.{key}: cannot be searched: it does not change the "
-            "student's file. Leave it out."
+            f"{source.place}: search.space.{key}: cannot be searched: it decides nothing of the "
+            "student's file, or what files are compared by. Leave it out."
         )
 
 
