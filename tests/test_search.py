@@ -118,17 +118,19 @@ class Formulas:
             if one.number in self.stopping:
                 found.append(StoppedEarly(stopped=Stopped({3: 0.4}), wall_s=1.0))
                 continue
-            top1 = self._top1(one)
-            right = tuple(place < 1000 * top1 for place in range(1000))
-            accuracies = {epoch: top1 * epoch / 3 for epoch in range(1, 4)}
-            found.append(
-                Trained(
-                    file=Path("x"), record=record(int(self.figures(one).size_bytes * 1.02)),
-                    right=right, accuracies=accuracies, wall_s=10.0,
-                )  # fmt: skip
-            )
+            found.append(self._trained(one))
         self.moments.passing()
         return found
+
+    def _trained(self, one: Candidate) -> Trained:
+        top1 = self._top1(one)
+        return Trained(
+            file=Path("x"),
+            record=record(int(self.figures(one).size_bytes * 1.02)),
+            right=tuple(place < 1000 * top1 for place in range(1000)),
+            accuracies={epoch: top1 * epoch / 3 for epoch in range(1, 4)},
+            wall_s=10.0,
+        )
 
     def _top1(self, one: Candidate) -> float:
         values = one.values

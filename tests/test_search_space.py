@@ -92,7 +92,9 @@ def test_each_family_is_offered_the_depths_that_it_can_have() -> None:
     families = "['mobilenet_v1','mobilenet_v2']"
     space = f"{{distill={{family={families},depth={depths}}}}}"
     found = space_of(source(space))
-    names = {name: found.offered("distill.depth", name) for name in ("mobilenet_v1", "mobilenet_v2")}
+    names = {
+        name: found.offered("distill.depth", name) for name in ("mobilenet_v1", "mobilenet_v2")
+    }
     assert [len(one.dimension.choices or ()) for one in names.values() if one] == [1, 1]
     assert len({one.name for one in names.values() if one}) == 2
 

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 )
 @click.option("--trials", type=int, help="Students that are measured [default: 40].")
 @recipe_options
-def search(options: RecipeOptions, as_json: bool, limits: tuple[str, ...], trials: int | None) -> int:
+def search(
+    options: RecipeOptions, as_json: bool, limits: tuple[str, ...], trials: int | None
+) -> int:
     """Find the most accurate student of RECIPE that keeps the limits on the device.
 
     Each candidate is measured on the device before it is trained; what exceeds a limit is never

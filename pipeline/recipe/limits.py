@@ -9,12 +9,20 @@ from targets.errors import did_you_mean, printable
 Figure = Literal["median", "p90", "size", "memory"]
 TIMES: Mapping[str, float] = {"ns": 1, "us": 1e3, "µs": 1e3, "ms": 1e6, "s": 1e9}
 SIZES: Mapping[str, float] = {
-    **{"B": 1, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9},
-    **{"KiB": 2**10, "MiB": 2**20, "GiB": 2**30},
+    "B": 1,
+    "kB": 1e3,
+    "KB": 1e3,
+    "MB": 1e6,
+    "GB": 1e9,
+    "KiB": 2**10,
+    "MiB": 2**20,
+    "GiB": 2**30,
 }
 UNITS: Mapping[str, Mapping[str, float]] = {
-    **{"median": TIMES, "p90": TIMES},
-    **{"size": SIZES, "memory": SIZES},
+    "median": TIMES,
+    "p90": TIMES,
+    "size": SIZES,
+    "memory": SIZES,
 }
 WRITTEN = re.compile(r"\s*(\w+)\s*(<=|≤|<)\s*([0-9][0-9.eE+-]*)\s*([A-Za-zµμ]*)\s*")
 EXAMPLE = "write it as in 'p90 <= 5 ms' or 'size <= 500 kB'"

@@ -82,7 +82,7 @@ def _singles(values: object) -> object:
 
 
 class SearchConfig(Section):
-    """`pipeline search` trains students of other values in turn, and `pipeline run` none of them."""
+    """What `pipeline search` tries; `pipeline run` does not read it."""
 
     space: Annotated[Space, BeforeValidator(_flat)] = Field(default_factory=dict)
     """Values by key of the recipe, such as `distill.width_multiplier = [0.5, 1.0]`, {low, high,

@@ -50,9 +50,7 @@ class DeviceBench:
     def trained(self, candidate: Candidate, trained: Trained) -> Figures:
         file = ModelFile(path=trained.file, record=trained.record)
         one = devices.Candidate(recipe=candidate.recipe, file=file)
-        (found,) = self.devices.measure(
-            [one], plan=BenchPlan.of_tier("quick"), memory=self.memory
-        )
+        (found,) = self.devices.measure([one], plan=BenchPlan.of_tier("quick"), memory=self.memory)
         if isinstance(found, EdgeDistillError):
             raise found
         return found

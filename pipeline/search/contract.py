@@ -68,7 +68,7 @@ class Measuring(Protocol):
         """How many candidates are measured at the same time: the devices of the smallest fleet."""
 
     def untrained(self, candidates: Sequence[Candidate]) -> list[Measured | Failed]:
-        """The file that each would become. Raises `DeviceError`: of a device, not of a candidate."""
+        """The file that each would become. Raises `DeviceError` where a device fails."""
 
     def trained(self, candidate: Candidate, trained: Trained) -> Figures:
         """The file itself, for as long as the tier `quick` asks."""

@@ -21,7 +21,9 @@ class Miss(NamedTuple):
 
     def __str__(self) -> str:
         where = f" on {self.device}" if self.device else ""
-        return f"{self.limit.figure} {shown(self.limit, self.value)}{where}, limit {self.limit.text}"
+        return (
+            f"{self.limit.figure} {shown(self.limit, self.value)}{where}, limit {self.limit.text}"
+        )
 
 
 def limits_of(texts: Sequence[str]) -> tuple[Limit, ...]:

@@ -120,9 +120,7 @@ class Search:
             early_stopping=recipe.search.early_stopping,
         )
 
-    def _finalists(
-        self, trials: Sequence[TrialRow], training: StudentTraining
-    ) -> list[Finalist]:
+    def _finalists(self, trials: Sequence[TrialRow], training: StudentTraining) -> list[Finalist]:
         """The trained candidates within the limits, the most accurate first; of equals the one
         that is measured to be faster."""
         fitting = [row for row in trials if row.state == "trained" and row.trained is not None]

@@ -70,7 +70,9 @@ class Space:
         """Of the files that are measured."""
         dimension = self.dimensions.get("convert.targets")
         choices = [recipe.convert.targets[:1]] if dimension is None else [*_values(dimension)]
-        return [str(one) for choice in choices if isinstance(choice, list | tuple) for one in choice]
+        return [
+            str(one) for choice in choices if isinstance(choice, list | tuple) for one in choice
+        ]
 
     def lines(self) -> Iterator[str]:
         """The dimensions for a person."""
@@ -196,7 +198,5 @@ def of_the_teacher(recipe: Recipe, keys: Iterable[str]) -> list[str]:
     tables = ("dataset.", "teacher.", "augmentation.", "logits.")
     own_size = recipe.teacher.size is not None
     return [
-        key
-        for key in keys
-        if key.startswith(tables) and not (own_size and key == "dataset.size")
+        key for key in keys if key.startswith(tables) and not (own_size and key == "dataset.size")
     ]

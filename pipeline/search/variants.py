@@ -55,7 +55,7 @@ def _plain(recipe: Recipe) -> Iterator[Override]:
 
 
 def judged(recipe: Recipe) -> str:
-    """The precision of the file that a search is about: the quantization-aware one, if it is made."""
+    """The precision of a candidate's file: the quantization-aware one, if it is made."""
     made = recipe.convert.precisions
     return next((name for name in made if PRECISIONS[name].quantization_aware), made[0])
 
