@@ -1,7 +1,7 @@
 """Options that several commands share."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -143,12 +143,16 @@ class RecipeOptions:
         ]
 
 
-def recipe_options(command: Callable[[RecipeOptions, bool], T]) -> Callable[..., T]:
-    """Give a command RECIPE, its options and --json, as `(options, as_json)`."""
+def recipe_options(command: Callable[..., T]) -> Callable[..., T]:
+    """Give a command RECIPE, its options and --json, as `(options, as_json)`; its own options
+    follow by name."""
+    of_recipe = {field.name for field in fields(RecipeOptions)}
 
     @wraps(command)
     def with_options(as_json: bool, **values: Any) -> T:
-        return command(RecipeOptions(**values), as_json)
+        shared = {key: value for key, value in values.items() if key in of_recipe}
+        own = {key: value for key, value in values.items() if key not in of_recipe}
+        return command(RecipeOptions(**shared), as_json, **own)
 
     decorated: Callable[..., T] = with_options
     for option in reversed(_RECIPE):

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.options import RecipeOptions, recipe_options
+from pipeline.cli.options import CLUSTER, RecipeOptions, recipe_options
 from targets.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,9 +24,14 @@ if TYPE_CHECKING:
     "'size <= 500 kB' or 'memory <= 50 MB'; may be repeated.",
 )
 @click.option("--trials", type=int, help="Students that are measured [default: 40].")
+@CLUSTER
 @recipe_options
 def search(
-    options: RecipeOptions, as_json: bool, limits: tuple[str, ...], trials: int | None
+    options: RecipeOptions,
+    as_json: bool,
+    limits: tuple[str, ...],
+    trials: int | None,
+    cluster: str | None,
 ) -> int:
     """Find the most accurate student of RECIPE that keeps the limits on the device.
 
@@ -39,7 +44,7 @@ def search(
     Example:
       pipeline search photos.toml --device pi4 --limit 'p90 <= 5 ms' --limit 'size <= 500 kB'
     """
-    result = _search(options, [*_overrides(limits, trials)])
+    result = _search(options, [*_overrides(limits, trials)], cluster)
     _show(result, options, as_json=as_json)
     return 0 if result.recommendation is not None else 1
 
@@ -53,7 +58,9 @@ def _overrides(limits: tuple[str, ...], trials: int | None) -> "Iterator[Overrid
         yield Override("search.trials", trials, "--trials")
 
 
-def _search(options: RecipeOptions, overrides: "list[Override]") -> "SearchResult":
+def _search(
+    options: RecipeOptions, overrides: "list[Override]", where: str | None
+) -> "SearchResult":
     from pipeline.cluster import cluster
     from pipeline.engine.progress import console
     from pipeline.search import bench
@@ -68,7 +75,7 @@ def _search(options: RecipeOptions, overrides: "list[Override]") -> "SearchResul
     folder = options.out / f"{recipe.name}-search"
     formats = space_of(source).formats(recipe)
     with (
-        cluster(options.cluster, store, threads=recipe.threads) as workers,
+        cluster(where, store, threads=recipe.threads) as workers,
         bench.opened(recipe, formats, say=shown.say) as measuring,
     ):
         return Search(

@@ -112,7 +112,7 @@ class Loop:
 
     def _fits(self, one: Candidate, figures: Figures) -> bool:
         misses = missed(self.limits, figures)
-        self._say(one, f"{_summary(figures)}" + (f": over {misses[0]}" if misses else ""))
+        self._say(one, f"{_summary(figures)}" + (f"; over the limit: {misses[0]}" if misses else ""))
         if not misses or not self.measure_first:
             return True
         self.study.note(one.number, reason="; ".join(map(str, misses)))
@@ -159,7 +159,7 @@ class Loop:
             }
         )
         misses = missed(self.limits, figures)
-        late = f", over {misses[0]}" if misses else ""
+        late = f"; over the limit: {misses[0]}" if misses else ""
         self._say(one, f"{100 * trained.top1:.2f} % on the validation split{late}")
         self.study.note(
             one.number,
