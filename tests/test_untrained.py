@@ -1,4 +1,4 @@
-"""The untrained file that a search measures is the trained one but for the values of its weights."""
+"""The untrained file of a candidate is the trained one but for the values of its weights."""
 
 from collections.abc import Callable
 from pathlib import Path
