@@ -41,6 +41,12 @@ class ConvertConfig(Section):
         mixed = self.keep_float or self.max_drop is not None
         return (*dict.fromkeys(self.precisions), *(("mixed",) if mixed else ()))
 
+    def options(self, target: str) -> dict[str, str]:
+        """The keys `<format>_<option>` of a format."""
+        prefix = f"{target}_"
+        settings = self.model_dump(mode="json").items()
+        return {key.removeprefix(prefix): text for key, text in settings if key.startswith(prefix)}
+
     @model_validator(mode="after")
     def _float_layers_are_of_int8(self) -> Self:
         if self.keep_float and self.max_drop is not None:

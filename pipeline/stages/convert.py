@@ -104,7 +104,7 @@ def _exporter(cfg: ConvertConfig, folder: Path, job: Job, data: "Dataset") -> Ex
         folder=folder,
         scratch=job.scratch,
         samples=_samples(data),
-        options={target: _options(cfg, target) for target in cfg.targets},
+        options={target: cfg.options(target) for target in cfg.targets},
         prove_on=cfg.prove_on,
         say=job.console.say,
     )
@@ -118,13 +118,6 @@ def _samples(data: "Dataset") -> SampleSets:
         comparison=data[Split.VAL].images,
         pair=lambda: data[Split.TEST].images,  # without its labels
     )
-
-
-def _options(cfg: ConvertConfig, target: str) -> dict[str, str]:
-    """The recipe's keys `convert.<format>_<option>`."""
-    prefix = f"{target}_"
-    settings = cfg.model_dump(mode="json").items()
-    return {key.removeprefix(prefix): value for key, value in settings if key.startswith(prefix)}
 
 
 def _teacher(teacher: Teacher, opened: "OpenTeacher", data: "Dataset") -> Network | None:

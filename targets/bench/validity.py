@@ -35,6 +35,8 @@ limit: other CPUs allow more, and sentinel and frequency detect the effect of he
 SPREAD = 0.10
 """Limit of (max - min) / median of the process medians, the same as of the sentinel."""
 
+HEAT: tuple[Kind, ...] = ("throttled", "throttled_between", "hot", "thermal_status")
+"""Kinds by which a device itself says that it is too warm or has too little power."""
 LESS_IS_WORSE = ("frequency", "max_duration")
 """Kinds whose value is worse if smaller: the share of the highest frequency, the queries."""
 

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from targets.bench import result
@@ -39,6 +39,8 @@ class ReadyDevice:
     facts: DeviceFacts
     defaults: Mapping[str, Runtime]
     """Format -> the runtime that the device has for it."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Name of a runtime -> its version on the device."""
     native_only: bool = False
     """Whether only a native tool measures, because the device has no Python."""
 
@@ -102,6 +104,7 @@ def _prepare(
         device=described(device, facts),
         facts=facts,
         defaults=defaults,
+        versions={name: made.version for name, made in provisioned.items()},
         native_only=native_only,
     )
 

@@ -54,6 +54,24 @@ def device(text: str, *, files: Sequence[Path] | None = None, place: str = "--de
     return known[text]
 
 
+def groups(texts: Sequence[str], *, place: str = "--device") -> tuple[tuple[Device, ...], ...]:
+    """The devices of each text: `a` is one, `a,b` a fleet, of which any one measures.
+
+    Raises `InputError` for a device that is named twice: it would wait for itself.
+    """
+    found = tuple(
+        tuple(device(name.strip(), place=place) for name in text.split(","))
+        for text in dict.fromkeys(texts)
+    )
+    seen: dict[str, Device] = {}
+    for one in (one for group in found for one in group):
+        first = seen.setdefault(f"{one.scheme} {one.kind.identity(one)}", one)
+        if first is not one:
+            names = " and ".join(dict.fromkeys([first.name, one.name]))
+            raise InputError(f"{place}: {names} is one device, named twice. Name it once.")
+    return found
+
+
 def read(path: Path) -> dict[str, Device]:
     """The devices of one file; an `InputError` names the entry and the key that is wrong."""
     try:
