@@ -153,7 +153,8 @@ def browser() -> Iterator[Browser]:
             pytest.fail("no chromium: apt-get install chromium")
         pytest.skip("no chromium: apt-get install chromium")
     (their_in, our_out), (our_in, their_out) = os.pipe(), os.pipe()
-    with tempfile.TemporaryDirectory() as profile:
+    # Its children may write there until they notice that it is gone.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         # The protocol's descriptors are 3 and 4, whatever ours are.
         argv = ["bash", "-c", f'exec "$@" 3<&{their_in} 4>&{their_out}', "-", program]
         process = subprocess.Popen(

@@ -17,23 +17,32 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("run", type=PATH)
 @click.argument("other", type=PATH, required=False)
-@click.option("--html", type=PATH, help="Write the comparison with OTHER as a page to this file.")
+@click.option(
+    "--html",
+    type=PATH,
+    help="Write the comparison with OTHER, or the page of a search, to this file.",
+)
 @click.option("--open", "opens", is_flag=True, help="Open the page in your browser.")
 @JSON
 def report(run: Path, other: Path | None, html: Path | None, opens: bool, as_json: bool) -> None:
-    """Show the results of a finished run or of a measurement, or compare two runs.
+    """Show the results of a finished run, of a search or of a measurement, or compare two runs.
 
-    RUN is the results folder of a run, or the .json file of a measurement. With OTHER, the results
-    folder of another run, the files of both are compared: accuracy on the same test samples by
-    McNemar's test, times by Welch's interval.
+    RUN is the results folder of a run or of a search, or the .json file of a measurement. With
+    OTHER, the results folder of another run, the files of both are compared: accuracy on the same
+    test samples by McNemar's test, times by Welch's interval.
 
     \b
     Example:
       pipeline report runs/digits --open
+      pipeline report runs/digits-search --json
       pipeline report runs/digits new/digits --html comparison.html
     """
     from pipeline.reporting.schema.report import FILE, read
 
+    search = _search(run)
+    if search is not None and other is None:
+        _show_search(search, html, opens=opens, as_json=as_json)
+        return
     page = _page(run, other, html, opens=opens)
     if other is not None:
         _compare(run, other, as_json=as_json, html=html)
@@ -105,3 +114,31 @@ def _show_measurement(path: Path, *, as_json: bool) -> None:
         click.echo(document.dump(), nl=False)
     else:
         print_measured({path.stem: document})
+
+
+def _search(run: Path) -> Path | None:
+    """The document of the search whose folder, or whose document, RUN is."""
+    from pipeline.reporting.schema.search import FILE
+
+    if run.name == FILE:
+        return run
+    return run / FILE if (run / FILE).is_file() else None
+
+
+def _show_search(path: Path, html: Path | None, *, opens: bool, as_json: bool) -> None:
+    from pipeline.reporting.pages import search as pages
+    from pipeline.reporting.schema.search import read
+    from pipeline.reporting.tables.search import print_search
+
+    found = read(path)
+    page = html or path.with_name(pages.FILE)
+    if html is not None:
+        pages.write(found, html)
+    if opens and not page.is_file():
+        raise InputError(f"--open: there is no {page}. Write it with --html {page}.")
+    if as_json:
+        click.echo(found.dump(), nl=False)
+    else:
+        print_search(found)
+    if opens:
+        _open(page)

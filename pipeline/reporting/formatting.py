@@ -27,6 +27,14 @@ def duration(ns: float | None) -> str:
     return f"{us:.1f} µs" if us < 1000 else f"{us / 1000:.2f} ms"
 
 
+def elapsed(seconds: float) -> str:
+    """A time that a person waited, in two units at most."""
+    if seconds < 60:
+        return f"{seconds:.2g} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
 def approximate(text: str, note: str | None) -> str:
     """Mark a figure with `~` where a note limits what it says."""
     return f"~{text}" if note and text != NOT_MEASURED else text

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
     from matplotlib.legend import Legend
 
@@ -76,14 +77,18 @@ def _inline(svg: str, says: str) -> str:
 
 def time_axis(axes: "Axes", label: str) -> None:
     """A log scale with plain numbers, for what is drawn; over `WIDE` only powers of ten fit."""
+    axes.set_xscale("log")
+    plain_numbers(axes.xaxis, axes.get_xlim())
+    axes.set_xlabel(label)
+
+
+def plain_numbers(axis: "Axis", ends: tuple[float, float]) -> None:
     from matplotlib import ticker
 
-    axes.set_xscale("log")
-    low, high = axes.get_xlim()
-    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5) if high / low < WIDE else (1,)))
-    axes.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
-    axes.xaxis.set_minor_formatter(ticker.NullFormatter())
-    axes.set_xlabel(label)
+    low, high = ends
+    axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5) if high / low < WIDE else (1,)))
+    axis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(ticker.NullFormatter())
 
 
 def name_axis(axes: "Axes", names: list[str]) -> None:

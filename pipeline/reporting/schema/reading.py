@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from pipeline.reporting.schema.model_row import Part
 from targets.errors import InputError, printable
 
-Read = TypeVar("Read", bound=Part)
+Read = TypeVar("Read", bound=BaseModel)
 
 LONGEST_KEY = 200
 OUR_RULE = "Value error, "

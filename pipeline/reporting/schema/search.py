@@ -3,17 +3,24 @@
 Absent is null; units are in the keys.
 """
 
-from typing import Literal
+import json
+from pathlib import Path
+from typing import Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+from pipeline.reporting.schema.reading import read_json
+
+SCHEMA: Final = "search/1"
+FILE = "search.json"
 
 Interval = tuple[float, float]
 State = Literal["trained", "stopped", "over_limit", "failed"]
-"""`stopped`: early, by its accuracy on the validation split. `over_limit`: measured, not trained."""
+"""`stopped`: early, by its validation accuracy. `over_limit`: measured, not trained."""
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class DeviceFigures(Section):
@@ -42,7 +49,7 @@ class Figures(Section):
 
 class LimitRow(Section):
     figure: Literal["median", "p90", "size", "memory"]
-    most: float
+    most: float = Field(gt=0)
     """In ns or bytes."""
     text: str
     """As the user wrote it."""
@@ -109,7 +116,7 @@ class Cost(Section):
 
 
 class SearchResult(Section):
-    schema_: Literal["search/1"] = Field(default="search/1", alias="schema")
+    schema_: Literal["search/1"] = Field(default=SCHEMA, alias="schema")
     created_utc: str
     recipe: str
     """Name of the recipe."""
@@ -129,3 +136,26 @@ class SearchResult(Section):
     rejected: tuple[Rejected, ...] = ()
     cost: Cost
     versions: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _numbers_are_of_trials(self) -> Self:
+        known = [trial.number for trial in self.trials]
+        if len(set(known)) < len(known):
+            raise ValueError("trials: a number is there twice")
+        one = self.recommendation
+        named = {*self.front, *(row.trial for row in self.rejected)}
+        if one is not None:
+            named |= {one.trial, one.trial if one.next_best is None else one.next_best}
+        if lost := named - set(known):
+            raise ValueError(f"trials: there is no trial {min(lost)}, which it names elsewhere")
+        return self
+
+    def dump(self) -> str:
+        """Indented JSON, as the other results."""
+        return json.dumps(self.model_dump(mode="json", by_alias=True), indent=1) + "\n"
+
+
+def read(path: Path) -> SearchResult:
+    """Raises `InputError` for a file that is missing, damaged or of another schema."""
+    what = f"a search of schema {SCHEMA}"
+    return read_json(SearchResult, path, what=what, place="", missing="Run the search again.")

@@ -22,14 +22,18 @@ def tabulate(rows: Sequence[Cells], *, optional: Collection[str] | None = None) 
     return header, [[cells[name] for name in header] for cells in rows]
 
 
-def print_rows(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> None:
-    """Print to stdout, the first `left` columns left-aligned; bars, colours on a terminal only."""
+def print_rows(
+    header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1, words: int = 0
+) -> None:
+    """Print to stdout, the first `left` and the last `words` columns left-aligned; bars, colours on
+    a terminal only."""
     from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
     for index, name in enumerate(header):
-        table.add_column(name, justify="left" if index < left else "right", no_wrap=True)
+        is_text = index < left or index >= len(header) - words
+        table.add_column(name, justify="left" if is_text else "right", no_wrap=True)
     for row in rows:
         table.add_row(*row)
     # Wide enough for every column: a terminal folds long lines, which loses nothing; rich cuts.

@@ -55,7 +55,9 @@ function fold(table) {
 for (const table of document.querySelectorAll(".wide > table")) {
   if (table.tBodies[0].rows.length < 3) continue;
   [...table.tHead.rows[0].cells].forEach((cell, column) => {
-    cell.replaceChildren(button(cell.textContent, () => sort(table, column)));
+    const sorts = button("", () => sort(table, column));
+    sorts.append(...cell.childNodes);
+    cell.append(sorts);
   });
   if (table.tBodies[0].rows.length > FEW) fold(table);
 }
