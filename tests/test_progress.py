@@ -1,6 +1,7 @@
 """Progress on a terminal and elsewhere."""
 
 import io
+from contextlib import ExitStack
 
 import pytest
 from rich.console import Console as Rich
@@ -32,3 +33,20 @@ def test_elsewhere_it_is_a_line_an_epoch(capsys: pytest.CaptureFixture[str]) -> 
 @pytest.mark.parametrize(("seconds", "shown"), [(0.4, "0:00"), (61, "1:01"), (3600, "60:00")])
 def test_times_are_minutes_and_seconds(seconds: float, shown: str) -> None:
     assert clock(seconds) == shown
+
+
+def test_trainings_at_the_same_time_are_bars_of_one_display() -> None:
+    screen = io.StringIO()
+    console = TerminalConsole(Rich(file=screen, force_terminal=True, width=120))
+    with ExitStack() as outer:
+        first = outer.enter_context(console.epochs("seed 0: distill", first=1, total=2))
+        with console.epochs("seed 1: distill", first=1, total=2) as second:
+            second.epoch(1, loss=0.25, accuracy=0.5)
+            both = screen.getvalue()
+        first.epoch(1, loss=0.5, accuracy=0.25)
+        console.say("seed 1: done")
+    last = screen.getvalue().rpartition(": done")[2]
+    assert "seed 0: distill" in both
+    assert "seed 1: distill" in both
+    assert "seed 0: distill" in last
+    assert "seed 1: distill" not in last

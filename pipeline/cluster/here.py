@@ -27,7 +27,8 @@ def outcome(task: Task, *, store: Store, console: Console) -> Outcome:
     failed: EdgeDistillError | None = None
     try:
         with store.used(console):
-            Runner(recipe=task.recipe, store=store, console=task.watch(console)).make()
+            runner = Runner(recipe=task.recipe, store=store, console=task.watch(console))
+            runner.make(last=task.last)
     except Stopped as end:
         stopped = end
     except EdgeDistillError as error:

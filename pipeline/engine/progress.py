@@ -78,45 +78,66 @@ class PlainEpochs:
 
 
 class TerminalConsole:
-    """Bars by rich."""
+    """Bars by rich; several at the same time are one below the other."""
 
     def __init__(self, rich: "Rich | None" = None) -> None:
         from rich.console import Console as Rich
 
         self._rich = rich or Rich(stderr=True, highlight=False)
+        self._bars: list[BarEpochs] = []
+        """Those that run."""
 
     def say(self, text: str) -> None:
         self._rich.print(text, markup=False)
 
     @contextmanager
     def epochs(self, stage: str, *, first: int, total: int) -> Iterator[EpochProgress]:
+        progress = self._bars[0].progress if self._bars else self._progress()
+        bar = BarEpochs(progress=progress, stage=stage, first=first, total=total)
+        self._bars.append(bar)
+        try:
+            yield bar
+        finally:
+            self._bars.remove(bar)
+            if self._bars:
+                bar.leave()
+            else:
+                progress.stop()
+
+    def _progress(self) -> "Progress":
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (
-            TextColumn(f"{stage:<9}"),
+            TextColumn("{task.description:<9}"),
             BarColumn(),
             TextColumn("epoch {task.fields[number]}/{task.fields[epochs]}"),
             TextColumn("{task.fields[figures]}"),
             TextColumn("left"),
             TimeRemainingColumn(),
         )
-        with Progress(*columns, console=self._rich) as bar:
-            yield BarEpochs(bar=bar, first=first, total=total)
+        progress = Progress(*columns, console=self._rich)
+        progress.start()
+        return progress
 
 
 class BarEpochs:
-    def __init__(self, *, bar: "Progress", first: int, total: int) -> None:
-        self._bar, self._done, self._epochs = bar, 0, total
-        self._task = bar.add_task(
-            "", total=total - first + 1, number=first, epochs=total, figures=""
+    def __init__(self, *, progress: "Progress", stage: str, first: int, total: int) -> None:
+        self.progress, self._done, self._epochs = progress, 0, total
+        self._task = progress.add_task(
+            stage, total=total - first + 1, number=first, epochs=total, figures=""
         )
 
+    def leave(self) -> None:
+        """Make room for the bars that still run."""
+        self.progress.remove_task(self._task)
+        self.progress.refresh()
+
     def step(self, done: int, of: int) -> None:
-        self._bar.update(self._task, completed=self._done + done / of)
+        self.progress.update(self._task, completed=self._done + done / of)
 
     def epoch(self, number: int, *, loss: float, accuracy: float) -> None:
         self._done += 1
-        self._bar.update(
+        self.progress.update(
             self._task,
             completed=self._done,
             number=min(number + 1, self._epochs),
