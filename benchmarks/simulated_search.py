@@ -2,9 +2,9 @@
 
 It does what `pipeline.search.loop` does: the teacher first; then, again and again, candidates are
 measured in the driver until every worker has one that fits, and all of them are trained together.
-The seconds of each measurement and of each training are drawn from those of a real search, so that
-a round lasts as long as its slowest training. A worker reads the teacher's logits from the store and
-writes its results there; all share its bandwidth.
+The seconds of each measurement and of each training are drawn from those of a real search: a round
+lasts as long as its slowest training. A worker reads the teacher's logits from the store and writes
+its results there; all share its bandwidth.
 """
 
 from collections.abc import Sequence
@@ -47,9 +47,7 @@ class Timeline:
         return self.teacher_s + self.measuring_s + self.training_s + self.store_s
 
 
-def simulated(
-    costs: Costs, *, workers: int, trials: int, devices: int, random: Random
-) -> Timeline:
+def simulated(costs: Costs, *, workers: int, trials: int, devices: int, random: Random) -> Timeline:
     """A search of `trials` candidates; `devices` measure at the same time (a fleet)."""
     fits = random.random(trials) < costs.fitting
     measuring, training, store = 0.0, 0.0, 0.0

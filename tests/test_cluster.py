@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cluster.contract import Cluster, Stopped, Task
+from pipeline.cluster.contract import Cluster, Task
 from pipeline.cluster.here import InProcess
-from pipeline.engine.progress import Console, EpochProgress, SilentConsole
+from pipeline.engine.progress import Console, EpochProgress, SilentConsole, Stopped
 from pipeline.engine.store import Store
 from pipeline.recipe.schema import Recipe
 from targets.errors import InputError

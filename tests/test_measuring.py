@@ -12,7 +12,7 @@ import pytest
 from pipeline.datasets.splits import Split
 from pipeline.engine.artifacts import Exports
 from pipeline.reporting.schema.search import Figures
-from pipeline.search.measuring import SHORT, Candidate, Devices, opened
+from pipeline.search.measuring import SHORT, CandidateFile, Devices, opened
 from pipeline.search.untrained import ModelFile
 from targets.bench.plan import BenchPlan
 from targets.devices import DEVICE_KINDS
@@ -78,11 +78,11 @@ def opening(tmp_path: Path, lines: list[str]) -> Open:
 
 
 @pytest.fixture
-def candidates(finished: Lane, run: Path) -> list[Candidate]:
+def candidates(finished: Lane, run: Path) -> list[CandidateFile]:
     """The student's two TFLite files."""
     stored = next(path for path in (finished.out / ".store").glob("convert-*") if path.is_dir())
     return [
-        Candidate(recipe=finished.recipe(), file=ModelFile(path=run / one.file, record=one))
+        CandidateFile(recipe=finished.recipe(), file=ModelFile(path=run / one.file, record=one))
         for one in Exports.read(stored).models
         if one.role != "teacher" and one.format == "tflite"
     ]
@@ -95,7 +95,7 @@ def devices_of(results: list[Figures | EdgeDistillError]) -> list[list[str]]:
 
 
 def test_a_candidate_has_the_figures_of_every_device(
-    opening: Open, candidates: list[Candidate]
+    opening: Open, candidates: list[CandidateFile]
 ) -> None:
     with opening("local", "fake://a,fake://b") as devices:
         results = devices.measure(candidates, plan=BRIEF, memory=True)
@@ -114,7 +114,7 @@ def test_a_candidate_has_the_figures_of_every_device(
 def test_the_threads_are_those_of_the_recipe_and_the_images_of_the_validation_split(
     opening: Open,
     finished: Lane,
-    candidates: list[Candidate],
+    candidates: list[CandidateFile],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
@@ -147,7 +147,7 @@ def test_the_threads_are_those_of_the_recipe_and_the_images_of_the_validation_sp
     ("kind", "why"), [("lost", "the connection is gone"), ("hot", "throttled before")]
 )
 def test_a_device_that_is_lost_or_throttles_leaves_its_candidate_to_another_one(
-    opening: Open, candidates: list[Candidate], lines: list[str], kind: str, why: str
+    opening: Open, candidates: list[CandidateFile], lines: list[str], kind: str, why: str
 ) -> None:
     with opening(f"{kind}://a,fake://b") as devices:
         results = devices.measure(candidates, plan=BRIEF)
@@ -158,14 +158,14 @@ def test_a_device_that_is_lost_or_throttles_leaves_its_candidate_to_another_one(
 
 
 def test_where_the_last_device_is_lost_the_measurement_fails(
-    opening: Open, candidates: list[Candidate]
+    opening: Open, candidates: list[CandidateFile]
 ) -> None:
     with pytest.raises(DeviceError, match="the connection is gone"), opening("lost://a") as devices:
         devices.measure(candidates, plan=BRIEF)
 
 
 def test_a_single_device_that_throttles_is_measured_and_its_figures_are_marked(
-    opening: Open, candidates: list[Candidate]
+    opening: Open, candidates: list[CandidateFile]
 ) -> None:
     with opening("hot://a") as devices:
         (result,) = devices.measure(candidates[:1], plan=BRIEF)
@@ -175,7 +175,7 @@ def test_a_single_device_that_throttles_is_measured_and_its_figures_are_marked(
 
 
 def test_an_emulated_device_gives_no_valid_figures(
-    opening: Open, candidates: list[Candidate]
+    opening: Open, candidates: list[CandidateFile]
 ) -> None:
     with opening("emulated://a") as devices:
         (result,) = devices.measure(candidates[:1], plan=BRIEF)
@@ -205,7 +205,7 @@ def test_a_fleet_of_two_models_is_refused(opening: Open) -> None:
 
 
 def test_a_file_that_does_not_load_is_an_error_of_its_candidate_alone(
-    opening: Open, candidates: list[Candidate], tmp_path: Path
+    opening: Open, candidates: list[CandidateFile], tmp_path: Path
 ) -> None:
     broken = tmp_path / "broken.tflite"
     broken.write_bytes(candidates[0].file.path.read_bytes()[:1000])

@@ -18,6 +18,7 @@ SIZES: Mapping[str, float] = {
     "MiB": 2**20,
     "GiB": 2**30,
 }
+FIGURES: tuple[Figure, ...] = get_args(Figure)
 UNITS: Mapping[str, Mapping[str, float]] = {
     "median": TIMES,
     "p90": TIMES,
@@ -45,12 +46,14 @@ def parse(text: str) -> Limit:
     found = WRITTEN.fullmatch(text)
     if found is None:
         raise ValueError(f"{printable(text)} is not a limit; {EXAMPLE}")
-    name, _, number, unit = found.groups()
+    written, _, number, unit = found.groups()
     unit = unit.replace("μ", "µ")  # the Greek letter
-    figures = get_args(Figure)
-    if name not in figures:
-        known = ", ".join(figures)
-        raise ValueError(f"unknown figure '{name}'{did_you_mean(name, figures)} Known: {known}")
+    name = next((figure for figure in FIGURES if figure == written), None)
+    if name is None:
+        known = ", ".join(FIGURES)
+        raise ValueError(
+            f"unknown figure '{written}'{did_you_mean(written, FIGURES)} Known: {known}"
+        )
     if unit not in UNITS[name]:
         known = ", ".join(UNITS[name])
         given = f"'{unit}' is no unit of" if unit else "there is no unit for"

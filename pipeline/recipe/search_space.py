@@ -37,8 +37,10 @@ PHOTOS: Mapping[str, Dimension] = MappingProxyType(
         "distill.family": _of("mobilenet_v1", "mobilenet_v2", "mobilenet_v4", "efficientnet_lite0"),
         "distill.width_multiplier": _of(0.25, 0.35, 0.5, 0.75, 1.0),
         "distill.depth": _of(
-            *([1, 2, 2, 6, 2], [1, 1, 1, 3, 1]),
-            *([1, 2, 3, 4, 3, 3, 1], [1, 1, 2, 2, 2, 2, 1]),
+            [1, 2, 2, 6, 2],
+            [1, 1, 1, 3, 1],
+            [1, 2, 3, 4, 3, 3, 1],
+            [1, 1, 2, 2, 2, 2, 1],
             [1, 2, 2, 3, 3, 4, 1],
         ),
         "dataset.size": _of(96, 128, 160),

@@ -10,8 +10,9 @@ from tempfile import TemporaryDirectory
 
 from pipeline.recipe.schema import Recipe
 from pipeline.reporting.schema.search import Figures
-from pipeline.search import measuring as devices
 from pipeline.search.contract import Candidate, Failed, Measured, Trained
+from pipeline.search.measuring import CandidateFile, Devices
+from pipeline.search.measuring import opened as opened_devices
 from pipeline.search.untrained import ModelFile, untrained
 from targets.bench.plan import BenchPlan
 from targets.devices import inventory
@@ -21,7 +22,7 @@ from targets.errors import EdgeDistillError
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceBench:
-    devices: devices.Devices
+    devices: Devices
     scratch: Path
     memory: bool
     """Whether a limit asks for it: another process for each file."""
@@ -35,7 +36,7 @@ class DeviceBench:
         begun = time.monotonic()
         made = [self._made(one) for one in candidates]
         files = {
-            place: devices.Candidate(recipe=one.recipe, file=file)
+            place: CandidateFile(recipe=one.recipe, file=file)
             for place, (one, file) in enumerate(zip(candidates, made, strict=True))
             if isinstance(file, ModelFile)
         }
@@ -49,7 +50,7 @@ class DeviceBench:
 
     def trained(self, candidate: Candidate, trained: Trained) -> Figures:
         file = ModelFile(path=trained.file, record=trained.record)
-        one = devices.Candidate(recipe=candidate.recipe, file=file)
+        one = CandidateFile(recipe=candidate.recipe, file=file)
         (found,) = self.devices.measure([one], plan=BenchPlan.of_tier("quick"), memory=self.memory)
         if isinstance(found, EdgeDistillError):
             raise found
@@ -61,7 +62,7 @@ class DeviceBench:
         except EdgeDistillError as error:
             return error
 
-    def _measured(self, files: Sequence[devices.Candidate]) -> list[Figures | EdgeDistillError]:
+    def _measured(self, files: Sequence[CandidateFile]) -> list[Figures | EdgeDistillError]:
         return self.devices.measure(files, memory=self.memory) if files else []
 
 
@@ -78,7 +79,7 @@ def opened(recipe: Recipe, formats: Sequence[str], *, say: Say) -> Iterator[Devi
     memory = any(limit.startswith("memory") for limit in recipe.search.limits)
     with TemporaryDirectory(prefix="pipeline-search-") as folder:
         scratch = Path(folder)
-        with devices.opened(
+        with opened_devices(
             groups,
             formats=formats,
             scratch=scratch / "devices",

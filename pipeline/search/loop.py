@@ -112,7 +112,8 @@ class Loop:
 
     def _fits(self, one: Candidate, figures: Figures) -> bool:
         misses = missed(self.limits, figures)
-        self._say(one, f"{_summary(figures)}" + (f"; over the limit: {misses[0]}" if misses else ""))
+        over = f"; over the limit: {misses[0]}" if misses else ""
+        self._say(one, f"{_summary(figures)}{over}")
         if not misses or not self.measure_first:
             return True
         self.study.note(one.number, reason="; ".join(map(str, misses)))

@@ -38,7 +38,7 @@ EMULATED = "the device is emulated: its times mean nothing"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidate:
+class CandidateFile:
     recipe: Recipe
     file: ModelFile
     """Untrained or trained; a path keeps its content while the devices are open."""
@@ -53,7 +53,7 @@ class Devices:
     stop: Event = field(repr=False)
 
     def measure(
-        self, candidates: Sequence[Candidate], *, plan: BenchPlan = SHORT, memory: bool = False
+        self, candidates: Sequence[CandidateFile], *, plan: BenchPlan = SHORT, memory: bool = False
     ) -> list[Figures | EdgeDistillError]:
         """The figures of each candidate on every fleet, or its error, in the order given.
 
@@ -75,7 +75,7 @@ class Devices:
 
 @dataclass(frozen=True, kw_only=True)
 class _Job:
-    candidate: Candidate
+    candidate: CandidateFile
     samples: Path
     plan: BenchPlan
     memory: bool
@@ -111,7 +111,7 @@ def _heat(blocks: Sequence[Block]) -> list[str]:
     return [validity.sentence(one) for one in found if one.kind in validity.HEAT]
 
 
-def _samples(candidate: Candidate, folder: Path) -> Path:
+def _samples(candidate: CandidateFile, folder: Path) -> Path:
     data = datasets.load(candidate.recipe.dataset)
     path = folder / f"samples-{'x'.join(map(str, data.input.shape))}.npy"
     if not path.exists():

@@ -1,0 +1,139 @@
+"""`pipeline search` as a person runs it, on the tiny recipe."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli.app import exit_code
+from pipeline.engine.references import records
+from pipeline.recipe.load import load
+from pipeline.reporting.schema.search import SearchResult, read
+
+SPACE = """
+[search]
+trials = 4
+epochs = 3
+limits = ["size <= 30 kB"]
+
+[search.space]
+distill.width_multiplier = [0.25, 0.375, 2.0]
+distill.family = ["mobilenet_v1", "fused"]
+"""
+
+
+@dataclass(frozen=True)
+class Searched:
+    folder: Path
+    arguments: Sequence[str]
+    code: int
+
+    @property
+    def result(self) -> SearchResult:
+        return read(self.folder / "search.json")
+
+
+@pytest.fixture(scope="module")
+def searched(
+    tmp_path_factory: pytest.TempPathFactory, recipe_file: Path, data_file: Path
+) -> Searched:
+    out = tmp_path_factory.mktemp("search")
+    recipe = out / "tiny.toml"
+    recipe.write_text(recipe_file.read_text() + SPACE)
+    arguments = ["search", str(recipe), "--data", str(data_file), "--out", str(out)]
+    return Searched(out / "tiny-search", arguments, exit_code(arguments))
+
+
+def test_the_results_are_a_document_a_page_and_a_recipe(searched: Searched) -> None:
+    assert searched.code == 0
+    found = searched.result
+    assert found.finished
+    assert len(found.trials) == 4
+    assert "Train trial" in (searched.folder / "search.html").read_text()
+    best = load(str(searched.folder / "best.toml"))
+    assert best.name == "tiny-best"
+    assert best.distill.epochs == 8, "the recipe's own, not those of the search"
+    assert best.search.space == {}
+
+
+def test_what_is_too_large_was_never_trained(searched: Searched) -> None:
+    over = [row for row in searched.result.trials if row.state == "over_limit"]
+    assert over
+    assert all(row.trained is None and "size" in row.reason for row in over)
+    assert all(row.untrained and row.untrained.size_bytes > 30_000 for row in over)
+
+
+def test_the_trained_file_is_as_large_as_it_was_untrained(searched: Searched) -> None:
+    """Of float32 and quantization-aware files, within 5 %."""
+    trained = [row for row in searched.result.trials if row.trained is not None]
+    assert trained
+    for row in trained:
+        assert row.trained is not None
+        assert row.untrained is not None
+        assert row.trained.size_bytes == pytest.approx(row.untrained.size_bytes, rel=0.05)
+
+
+def test_only_the_recommended_student_saw_the_test_split(searched: Searched) -> None:
+    found = searched.result.recommendation
+    assert found is not None
+    assert 0 <= found.test_top1 <= 1
+    (row,) = (row for row in searched.result.trials if row.number == found.trial)
+    assert row.top1 == max(one.top1 for one in searched.result.trials if one.top1 is not None)
+    assert found.figures.sha256 == (row.trained and row.trained.sha256)
+
+
+def test_the_same_command_again_trains_nothing(
+    searched: Searched, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = searched.result
+    assert exit_code([*searched.arguments, "--json"]) == 0
+    printed = capsys.readouterr()
+    again = SearchResult.model_validate(json.loads(printed.out))
+    assert again.trials == before.trials
+    assert "epoch" not in printed.err
+    assert "4 are done" in printed.err
+
+
+def test_the_store_keeps_what_the_search_relies_on(searched: Searched) -> None:
+    (record,) = records(searched.folder.parent / ".store")
+    assert record.results == searched.folder
+    assert {name.split("-")[0] for name in record.stored} >= {"teacher", "distill", "convert"}
+
+
+def test_a_limit_that_nothing_can_keep_names_the_nearest(
+    searched: Searched, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [*searched.arguments, "--limit", "size <= 1 kB", "--trials", "2"]
+    assert exit_code([*arguments, "--out", str(searched.folder.parent / "small")]) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("Error: No student fits")
+    assert "size" in error
+    assert not (searched.folder.parent / "small" / "tiny-search" / "best.toml").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--limit", "p90 <= 5"], "no unit"),
+        (["--trials", "0"], "--trials"),
+        (["--device", "nowhere"], "unknown device 'nowhere'"),
+        (["--set", "search.space={distill={famly=['x']}}"], "famly"),
+        (["--force", "distill"], "--force"),
+        (["--ablation"], "--ablation"),
+    ],
+)
+def test_a_mistake_is_one_paragraph_before_anything_runs(
+    searched: Searched,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    more: list[str],
+    says: str,
+) -> None:
+    out = tmp_path / "out"
+    assert exit_code([*searched.arguments, "--out", str(out), *more]) == 2
+    error = capsys.readouterr().err
+    assert error.count("Error: ") == 1
+    assert says in error
+    assert not (out / "tiny-search" / "search.json").exists()
