@@ -1,7 +1,7 @@
 """`pipeline search` as a person runs it, on the tiny recipe."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +11,18 @@ from pipeline.cli.app import exit_code
 from pipeline.engine.references import records
 from pipeline.recipe.load import load
 from pipeline.reporting.schema.search import SearchResult, read
+from pipeline.search import bench
+from targets.bench.plan import BenchPlan
 
+TINY_PLAN = BenchPlan(processes=2, min_queries=66, min_duration_s=0.02, max_duration_s=5.0)
 SPACE = """
+[convert]
+precisions = ["float32"]
+
 [search]
 trials = 4
 epochs = 3
-limits = ["size <= 30 kB"]
+limits = ["size <= 60 kB"]
 
 [search.space]
 distill.width_multiplier = [0.25, 0.375, 2.0]
@@ -38,12 +44,15 @@ class Searched:
 @pytest.fixture(scope="module")
 def searched(
     tmp_path_factory: pytest.TempPathFactory, recipe_file: Path, data_file: Path
-) -> Searched:
+) -> Iterator[Searched]:
     out = tmp_path_factory.mktemp("search")
     recipe = out / "tiny.toml"
     recipe.write_text(recipe_file.read_text() + SPACE)
     arguments = ["search", str(recipe), "--data", str(data_file), "--out", str(out)]
-    return Searched(out / "tiny-search", arguments, exit_code(arguments))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(bench, "SHORT", TINY_PLAN)
+        patched.setattr(bench, "FULL", TINY_PLAN)
+        yield Searched(out / "tiny-search", arguments, exit_code(arguments))
 
 
 def test_the_results_are_a_document_a_page_and_a_recipe(searched: Searched) -> None:
@@ -62,7 +71,7 @@ def test_what_is_too_large_was_never_trained(searched: Searched) -> None:
     over = [row for row in searched.result.trials if row.state == "over_limit"]
     assert over
     assert all(row.trained is None and "size" in row.reason for row in over)
-    assert all(row.untrained and row.untrained.size_bytes > 30_000 for row in over)
+    assert all(row.untrained and row.untrained.size_bytes > 60_000 for row in over)
 
 
 def test_the_trained_file_is_as_large_as_it_was_untrained(searched: Searched) -> None:

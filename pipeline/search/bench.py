@@ -11,13 +11,17 @@ from tempfile import TemporaryDirectory
 from pipeline.recipe.schema import Recipe
 from pipeline.reporting.schema.search import Figures
 from pipeline.search.contract import Candidate, Failed, Measured, Trained
-from pipeline.search.measuring import CandidateFile, Devices
+from pipeline.search.measuring import SHORT, CandidateFile, Devices
 from pipeline.search.measuring import opened as opened_devices
 from pipeline.search.untrained import ModelFile, untrained
 from targets.bench.plan import BenchPlan
 from targets.devices import inventory
 from targets.devices.contract import Say
 from targets.errors import EdgeDistillError
+
+
+FULL = BenchPlan.of_tier("quick")
+"""For trained files."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +55,7 @@ class DeviceBench:
     def trained(self, candidate: Candidate, trained: Trained) -> Figures:
         file = ModelFile(path=trained.file, record=trained.record)
         one = CandidateFile(recipe=candidate.recipe, file=file)
-        (found,) = self.devices.measure([one], plan=BenchPlan.of_tier("quick"), memory=self.memory)
+        (found,) = self.devices.measure([one], plan=FULL, memory=self.memory)
         if isinstance(found, EdgeDistillError):
             raise found
         return found
@@ -63,7 +67,7 @@ class DeviceBench:
             return error
 
     def _measured(self, files: Sequence[CandidateFile]) -> list[Figures | EdgeDistillError]:
-        return self.devices.measure(files, memory=self.memory) if files else []
+        return self.devices.measure(files, plan=SHORT, memory=self.memory) if files else []
 
 
 def _found(figures: Figures | EdgeDistillError, wall_s: float) -> Measured | Failed:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from pipeline.recipe.load import Source
 from pipeline.recipe.schema import Recipe
 from pipeline.reporting.findings import search as findings
 from pipeline.reporting.pages import search as page
-from pipeline.reporting.schema.search import FILE, Cost, SearchResult, TrialRow
+from pipeline.reporting.schema.search import FILE, Cost, SearchResult, TrialRow, read
 from pipeline.search import best
 from pipeline.search.contract import Candidate, Measuring
 from pipeline.search.document import trial_rows
@@ -87,6 +88,9 @@ class Search:
             say=self.console.say,
             told=lambda: self._write(result()),
         ).run()
+        before = self._finished(result())
+        if before is not None:
+            return before
         finalists = self._finalists(result().trials, training)
         chosen = choose(
             finalists,
@@ -99,6 +103,16 @@ class Search:
         self._write(done)
         self._publish(done, chosen)
         return done
+
+    def _finished(self, now: SearchResult) -> SearchResult | None:
+        """The result on disk, if it is of these trials."""
+        if not (self.folder / FILE).exists():
+            return None
+        before = read(self.folder / FILE)
+        same = ("trials", "limits", "space", "devices", "seed", "recipe")
+        if before.finished and all(getattr(before, key) == getattr(now, key) for key in same):
+            return before
+        return None
 
     def _introduce(self, recipe: Recipe, space: Space, study: Study) -> None:
         say, done = self.console.say, len(study.finished())
@@ -133,7 +147,7 @@ class Search:
         for row in sorted(fitting, key=order):
             recipe = candidate(self.source, row.values)
             one = Candidate(number=row.number, values=row.values, recipe=recipe)
-            found.append(Finalist(candidate=one, trained=training.trained(recipe)))
+            found.append(Finalist(candidate=one, read=partial(training.trained, recipe)))
         return found
 
     def _journal(self, recipe: Recipe, space: Space) -> Path:

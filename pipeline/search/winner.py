@@ -6,6 +6,7 @@ validation split, whose accuracy is therefore a little too good.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from pipeline.recipe.limits import Limit
 from pipeline.reporting.schema.search import Figures, Recommendation, Rejected
@@ -20,7 +21,12 @@ Say = Callable[[str], None]
 @dataclass(frozen=True, kw_only=True)
 class Finalist:
     candidate: Candidate
-    trained: Trained
+    read: Callable[[], Trained]
+    """Runs the file over the validation split again."""
+
+    @cached_property
+    def trained(self) -> Trained:
+        return self.read()
 
 
 @dataclass(kw_only=True)
