@@ -19,7 +19,6 @@ from targets.devices import inventory
 from targets.devices.contract import Say
 from targets.errors import EdgeDistillError
 
-
 FULL = BenchPlan.of_tier("quick")
 """For trained files."""
 
