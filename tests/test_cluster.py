@@ -3,20 +3,25 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import psutil
 import pytest
 
-from pipeline.cluster.contract import Cluster, Task
+from pipeline.cluster.contract import Cluster, Outcome, Task
 from pipeline.cluster.here import InProcess
+from pipeline.cluster.ray_session import connected
+from pipeline.cluster.versions import versions
+from pipeline.cluster.worker import Worker
 from pipeline.engine.progress import Console, EpochProgress, SilentConsole, Stopped
-from pipeline.engine.store import Store
+from pipeline.engine.store import Store, digests
 from pipeline.recipe.schema import Recipe
 from targets.errors import InputError
 from tests.conftest import Lane
 
 QUICK = (("convert.precisions", ["float32"]), ("convert.targets", ["tflite"]))
+KILLED = "killed worker"
 
 
 @dataclass
@@ -38,36 +43,152 @@ class Impatient:
         raise Stopped({number: accuracy})
 
 
-@pytest.fixture
-def store(finished: Lane, tmp_path: Path) -> Store:
-    """The store of the finished lane: its teacher and logits are reused."""
-    shutil.copytree(finished.out / ".store", tmp_path / ".store")
-    return Store(tmp_path / ".store")
+@pytest.fixture(scope="module")
+def ray() -> Iterator[None]:
+    """One cluster for all tests: it starts in some seconds."""
+    with connected("local"):
+        yield
+
+
+def copied(finished: Lane, folder: Path) -> Store:
+    """The teacher and the logits of the finished lane."""
+    for stage in ("teacher", "logits"):
+        (made,) = (finished.out / ".store").glob(f"{stage}-*")
+        shutil.copytree(made, folder / made.name)
+    return Store(folder)
 
 
 def student(lane: Lane, *, epochs: int) -> Recipe:
     return lane.recipe(*QUICK, ("distill.epochs", epochs))
 
 
-@pytest.fixture
-def cluster(store: Store) -> Cluster:
-    return InProcess(store=store)
+def stored(store: Store) -> dict[str, dict[str, str]]:
+    """The digests of every result but its manifest, which holds times."""
+    found = {path.name: digests(path) for path in sorted(store.root.glob("*-*"))}
+    for files in found.values():
+        del files["manifest.json"]
+    return found
 
 
-def test_outcomes_are_in_the_order_of_the_tasks_and_one_failure_leaves_the_others(
-    cluster: Cluster, finished: Lane, store: Store
-) -> None:
-    missing = finished.recipe(*QUICK, ("dataset.path", "missing.npz"))
-    tasks = [
+@dataclass
+class Killing(SilentConsole):
+    """Kills the worker when its second epoch is reported."""
+
+    begun: list[int] = field(default_factory=list)
+    killed: int = 0
+
+    @contextmanager
+    def epochs(self, stage: str, *, first: int, total: int) -> Iterator[EpochProgress]:
+        self.begun.append(first)
+        yield self
+
+    def step(self, done: int, of: int) -> None: ...
+
+    def epoch(self, number: int, *, loss: float, accuracy: float) -> None:
+        if number == 2 and not self.killed:
+            for process in psutil.Process().children(recursive=True):
+                if process.cmdline()[:1] and KILLED in process.cmdline()[0]:
+                    process.kill()
+                    self.killed += 1
+
+
+def tasks(lane: Lane) -> list[Task]:
+    missing = lane.recipe(*QUICK, ("dataset.path", "missing.npz"))
+    return [
         Task(name="missing data", recipe=missing),
-        Task(name="stopped", recipe=student(finished, epochs=2), watch=Impatient),
-        Task(name="one epoch", recipe=student(finished, epochs=1)),
+        Task(name="stopped", recipe=student(lane, epochs=2), watch=Impatient),
+        Task(name=KILLED, recipe=student(lane, epochs=30)),
     ]
-    failed, stopped, made = cluster.make(tasks, console=SilentConsole())
-    assert [one.task for one in (failed, stopped, made)] == tasks
+
+
+@dataclass(frozen=True)
+class Made:
+    outcomes: list[Outcome]
+    store: Store
+    console: Killing
+
+
+def made(cluster: Cluster, store: Store, lane: Lane) -> Made:
+    console = Killing()
+    return Made(cluster.make(tasks(lane), console=console), store, console)
+
+
+@pytest.fixture(scope="module")
+def here(finished: Lane, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    store = copied(finished, tmp_path_factory.mktemp("here"))
+    return made(InProcess(store=store), store, finished)
+
+
+@pytest.fixture(scope="module")
+def there(ray: None, finished: Lane, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    from pipeline.cluster.ray_tasks import ray_tasks
+
+    store = copied(finished, tmp_path_factory.mktemp("there"))
+    return made(ray_tasks(store, threads=1), store, finished)
+
+
+@pytest.mark.parametrize("where", ["here", "there"])
+def test_outcomes_are_in_the_order_of_the_tasks_and_one_failure_leaves_the_others(
+    where: str, request: pytest.FixtureRequest
+) -> None:
+    result: Made = request.getfixturevalue(where)
+    failed, stopped, whole = result.outcomes
+    assert [one.task.name for one in result.outcomes] == ["missing data", "stopped", KILLED]
     assert isinstance(failed.error, InputError)
     assert "missing.npz" in str(failed.error)
+    assert "Traceback" not in str(failed.error)
     assert stopped.stopped is not None
     assert list(stopped.stopped.accuracies) == [1]
-    assert (made.error, made.stopped) == (None, None)
-    assert len(list(store.root.glob("distill-*"))) == 2
+    assert (whole.error, whole.stopped) == (None, None)
+    assert whole.wall_s > 0
+
+
+def test_a_killed_worker_goes_on_elsewhere_to_the_bytes_of_this_process(
+    here: Made, there: Made
+) -> None:
+    assert (here.console.killed, there.console.killed) == (0, 1)
+    first, again = there.console.begun
+    assert (first, again > 1) == (1, True)
+    assert [name.partition("-")[0] for name in stored(there.store)] == [
+        *("convert", "distill", "logits", "teacher"),
+    ]
+    assert stored(there.store) == stored(here.store)
+    assert not list(there.store.root.glob("work/cluster-*"))
+
+
+def test_lines_of_a_task_arrive_with_its_name(there: Made) -> None:
+    assert any(line.startswith(f"{KILLED}: convert   done in") for line in there.console.lines)
+
+
+def test_a_worker_of_another_version_is_refused_with_both(
+    ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline.cluster import admission
+
+    other = {**versions(), "tensorflow": "1.15.0"}
+    monkeypatch.setattr(admission, "versions", lambda: other)
+    mine = versions()["tensorflow"]
+    with pytest.raises(InputError, match=rf"tensorflow {mine} there, 1\.15\.0 here"):
+        admission.admitted(Store(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"marker": None}, "does not see the store"),
+        ({"marker": "of another store"}, "does not see the store"),
+        ({"writable": False}, "cannot write to the store"),
+    ],
+)
+def test_a_worker_without_our_store_is_refused(
+    ray: None, tmp_path: Path, change: dict[str, object], says: str
+) -> None:
+    from pipeline.cluster.admission import _require_ours
+
+    marker = tmp_path / "work" / "cluster-x"
+    marker.parent.mkdir()
+    marker.write_text("ours")
+    sees = Worker(host="there", versions=versions(), marker="ours", writable=True)
+    _require_ours(sees, "there", marker)
+    with pytest.raises(InputError, match=says):
+        _require_ours(replace(sees, **change), "there", marker)  # type: ignore[arg-type]

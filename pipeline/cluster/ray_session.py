@@ -6,7 +6,7 @@ import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from importlib.util import find_spec
+from importlib import import_module
 from itertools import chain
 from tempfile import TemporaryDirectory
 
@@ -37,8 +37,10 @@ def connected(name: str) -> Iterator[None]:
     """Ray, in the block: `local`, `auto` or the address of a cluster."""
     _require_address(name)
     os.environ.update(EVERYWHERE if name != LOCAL else {**EVERYWHERE, **ALONE})
-    if find_spec("ray") is None:
-        raise missing_package("edge-distill[ray]", needed_for="--cluster")
+    try:
+        import_module("ray")
+    except ModuleNotFoundError as error:
+        raise missing_package("edge-distill[ray]", needed_for="--cluster") from error
     with ExitStack() as stack:
         if name == LOCAL:
             # Not below TMPDIR: names of sockets have 107 bytes at most.
