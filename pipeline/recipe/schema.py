@@ -20,6 +20,7 @@ from pipeline.recipe.training import (
     LogitsConfig,
     QuantizeConfig,
     TeacherConfig,
+    coupling,
 )
 from pipeline.teachers.contract import TeacherFileConfig
 from targets.bench.tiers import TIERS
@@ -104,6 +105,8 @@ class Recipe(Section):
     threads: Annotated[PositiveInt, Field(le=1024)] = Field(
         default_factory=lambda: len(available_cpus())
     )
+    workers: Annotated[PositiveInt, Field(le=1024)] = 1
+    """Processes that train a network together, each with `threads` and its part of every batch."""
     about: AboutConfig = AboutConfig()
     dataset: DatasetConfig = DatasetConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
@@ -198,6 +201,27 @@ class Recipe(Section):
                         f"{name}.{key}: keeps layers at their initial weights, which are random "
                         f"here; set {name}.weights, or leave it out"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _workers_can_share_batches(self) -> Self:
+        if self.workers == 1:
+            return self
+        trained = {"distill": self.distill, "quantize": self.quantize}
+        for name, cfg in (
+            trained | ({} if self.teacher.file else {"teacher": self.teacher})
+        ).items():
+            if cfg.batch_size % self.workers:
+                raise ValueError(
+                    f"{name}.batch_size: {cfg.batch_size} images cannot be shared equally among "
+                    f"{self.workers} workers; give a multiple of {self.workers}"
+                )
+        for key in coupling(self.distill, self.quantize):
+            raise ValueError(
+                f"{key} compares the images of a batch with each other, and each of "
+                f"{self.workers} workers has a part of the batch: the loss would be another one; "
+                "set workers = 1, or choose another loss"
+            )
         return self
 
     @model_validator(mode="before")
