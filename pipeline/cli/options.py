@@ -1,6 +1,6 @@
 """Options that several commands share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -30,8 +30,28 @@ DEVICES = click.option(
     help="Device to measure on: local, a name in devices.toml, ssh://[user@]host[:port] or "
     "adb://SERIAL; may be repeated.",
 )
-_RECIPE = (
+CLUSTER = click.option(
+    "--cluster",
+    metavar="WHERE",
+    help="Train as tasks of Ray: local (all CPUs of this machine), auto (RAY_ADDRESS, or the "
+    "cluster that runs here) or ray://host:port [default: one after the other, in this process].",
+)
+_ONE = (
     click.argument("recipe", default="digits"),
+    click.option("--seed", type=int, help="Seed of all random numbers."),
+)
+_SEVERAL = (
+    click.argument("recipes", metavar="[RECIPE]...", nargs=-1),
+    click.option(
+        "--seed",
+        "seeds",
+        type=int,
+        multiple=True,
+        help="Seed of all random numbers; if repeated, a run for each, in OUT/<recipe>-seed<N>.",
+    ),
+    CLUSTER,
+)
+_SHARED = (
     TARGETS,
     DEVICES,
     click.option(
@@ -49,7 +69,6 @@ _RECIPE = (
         metavar="KEY=VALUE",
         help="Change a key of the recipe, as in distill.temperature=2; may be repeated.",
     ),
-    click.option("--seed", type=int, help="Seed of all random numbers."),
     click.option(
         "--out",
         type=PATH,
@@ -94,6 +113,8 @@ class RecipeOptions:
     store: Path | None
     force: tuple[str, ...]
     ablation: bool
+    suffix: str = ""
+    """Of the name of the results folder."""
 
     def runner(self) -> "Runner":
         """A runner for the recipe, which is validated with the options on top."""
@@ -107,8 +128,9 @@ class RecipeOptions:
         for stage in self.force:
             if stage not in NAMES:
                 raise unknown("stage", stage, NAMES, place="--force")
+        recipe = load(self.recipe, self._overrides())
         return Runner(
-            recipe=load(self.recipe, self._overrides()),
+            recipe=recipe.model_copy(update={"name": f"{recipe.name}{self.suffix}"}),
             store=Store((self.store or self.out / ".store").absolute()),
             console=console(),
             force=self.force,
@@ -140,7 +162,40 @@ def recipe_options(command: Callable[[RecipeOptions, bool], T]) -> Callable[...,
     def with_options(as_json: bool, **values: Any) -> T:
         return command(RecipeOptions(**values), as_json)
 
-    decorated: Callable[..., T] = with_options
-    for option in reversed(_RECIPE):
-        decorated = option(decorated)
-    return decorated
+    return _decorated(with_options, (*_ONE, *_SHARED))
+
+
+def run_options(
+    command: Callable[[Sequence[RecipeOptions], str | None, bool], T],
+) -> Callable[..., T]:
+    """Give a command RECIPE..., --seed for each run, --cluster and --json, as
+    `(options, cluster, as_json)`."""
+
+    @wraps(command)
+    def with_options(
+        recipes: tuple[str, ...],
+        seeds: tuple[int, ...],
+        cluster: str | None,
+        as_json: bool,
+        **values: Any,
+    ) -> T:
+        options = [
+            RecipeOptions(recipe=recipe, seed=seed, suffix=_suffix(seed, seeds), **values)
+            for recipe in recipes or ("digits",)
+            for seed in seeds or (None,)
+        ]
+        return command(options, cluster, as_json)
+
+    return _decorated(with_options, (*_SEVERAL, *_SHARED))
+
+
+def _suffix(seed: int | None, seeds: Sequence[int]) -> str:
+    return f"-seed{seed}" if len(seeds) > 1 else ""
+
+
+def _decorated(
+    command: Callable[..., T], options: Sequence[Callable[[Callable[..., T]], Callable[..., T]]]
+) -> Callable[..., T]:
+    for option in reversed(options):
+        command = option(command)
+    return command

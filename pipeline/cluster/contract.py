@@ -24,7 +24,8 @@ class Task:
     name: str
     """For a person: `trial 7`, `seed 1: kd`."""
     recipe: Recipe
-    """All of its stages up to `convert` are made, or reused."""
+    """All of its stages up to `last` are made, or reused."""
+    last: str = "convert"
     watch: Callable[[Console], Console] = field(default=lambda console: console)
     """Wraps the console that the stages report to; can be pickled, and may raise `Stopped`."""
 

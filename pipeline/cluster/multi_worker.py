@@ -1,6 +1,6 @@
 """A training stage on several workers: each runs the whole stage on its part of every batch.
 
-This process holds the store's lock; worker 0 writes checkpoints and result, the others nothing.
+The caller holds the store's lock. Worker 0 writes checkpoints and result, the others nothing.
 """
 
 import json
@@ -11,19 +11,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from pipeline.cluster.events import Board, Event
 from pipeline.cluster.gang import Member, WorkerLostError, together
-from pipeline.cluster.relay import RelayConsole, Shown
+from pipeline.cluster.worker import Sender
 from pipeline.engine.artifacts import Artifact
 from pipeline.engine.graph import Stage
 from pipeline.engine.job import Job
 from pipeline.engine.progress import Console, SilentConsole
+from pipeline.engine.store import Store
 from pipeline.recipe.schema import Recipe
-from targets.errors import InputError
 
 
-def run(stage: Stage, out: Path, *, job: Job, upstream: Mapping[str, Artifact]) -> Artifact:
+def run(
+    stage: Stage, out: Path, *, job: Job, store: Store, upstream: Mapping[str, Artifact]
+) -> Artifact:
     """Make the artifact of `stage` in the folder `out`, like `stage.run`."""
-    recipe, shown = job.recipe, Shown(job.console)
+    recipe, board = job.recipe, Board(console=job.console, names=("",))
+
+    def show(event: Event) -> None:
+        board.show(0, event)
+
     share = Share(
         stage=stage,
         recipe=recipe,
@@ -37,11 +44,12 @@ def run(stage: Stage, out: Path, *, job: Job, upstream: Mapping[str, Artifact]) 
             share,
             workers=stage.workers(recipe),
             threads=recipe.threads,
-            show=shown,
+            store=store,
+            show=show,
             say=job.console.say,
         )
     finally:
-        shown.close()
+        board.close()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,30 +67,24 @@ class Share:
     def __call__(self, member: Member) -> Artifact:
         from pipeline.training import session
 
-        self._require_folders()
         os.chdir(self.folder)
         os.environ["TF_CONFIG"] = tf_config(member.number, member.addresses)
         session.start(seed=self.recipe.seed, threads=self.recipe.threads)
         with TemporaryDirectory() as unused, lost_workers():
-            chief = member.number == 0
-            out = self.out if chief else Path(unused)
-            return self._made(out, RelayConsole(member.send) if chief else SilentConsole())
+            if member.number:
+                return self._made(Path(unused), SilentConsole())
+            sender = Sender(mailbox=member.mailbox, task=0)
+            try:
+                return self._made(self.out, sender)
+            finally:
+                sender.flush()
 
     def _made(self, out: Path, console: Console) -> Artifact:
         from pipeline.training.distribution import MultiWorker
 
         joined = MultiWorker.joined()
         job = Job(recipe=self.recipe, scratch=self.scratch, console=console, distribution=joined)
-        config = self.stage.config(self.recipe)
-        return self.stage.run(config, out, job=job, **self.upstream)
-
-    def _require_folders(self) -> None:
-        for folder in (self.folder, self.scratch):
-            if not folder.is_dir():
-                raise InputError(
-                    f"workers: {os.uname().nodename} has no {folder}. Run from a folder that all "
-                    "machines of the cluster share, with --out and --store below it."
-                )
+        return self.stage.run(self.stage.config(self.recipe), out, job=job, **self.upstream)
 
 
 def tf_config(number: int, addresses: Sequence[str]) -> str:

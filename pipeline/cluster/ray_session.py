@@ -1,83 +1,144 @@
-"""Ray in this process: the cluster that is there, or one of our own on this machine."""
+"""A connection to a cluster of Ray, or to one of this machine's CPUs that ends with it."""
 
+import logging
 import os
 import secrets
-import signal
-import threading
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
+from contextlib import ExitStack, contextmanager, suppress
+from importlib.util import find_spec
+from itertools import chain
+from tempfile import TemporaryDirectory
 
-from targets.errors import missing_package
+import psutil
 
-SETTINGS = {
-    # Despite its name: on Linux, 0 makes every socket listen on 127.0.0.1 alone.
+from pipeline.cluster.signals import deferred
+from targets.devices.cpus import available_cpus
+from targets.errors import InputError, missing_package, printable
+
+LOCAL, AUTO = "local", "auto"
+CONNECT_S = 5.0
+ENDING_S = 3.0
+OBJECTS_BYTES = 100 * 2**20
+"""Recipes and lines of progress: results go through the store."""
+
+EVERYWHERE = {"RAY_USAGE_STATS_ENABLED": "0"}
+ALONE = {
+    # Every socket on 127.0.0.1, whatever its name says.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "token",
     "RAY_worker_niceness": "0",  # Ray adds 15
 }
-"""Of a cluster of our own; the user's own values stay."""
-OBJECTS_BYTES = 100 * 2**20
+TOKENS = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 
 
 @contextmanager
-def ray_session(*, cpus: int) -> Iterator[None]:
-    """Ray, started with `cpus` on this machine unless this process or RAY_ADDRESS has a cluster."""
-    own = not os.environ.get("RAY_ADDRESS")
-    if own:
-        _set_up()  # before the import, which reads it
-    try:
-        import ray
-    except ModuleNotFoundError as error:
-        raise missing_package("ray", needed_for="workers > 1") from error
-    if ray.is_initialized():
+def connected(name: str) -> Iterator[None]:
+    """Ray, in the block: `local`, `auto` or the address of a cluster."""
+    _require_address(name)
+    os.environ.update(EVERYWHERE if name != LOCAL else {**EVERYWHERE, **ALONE})
+    if find_spec("ray") is None:
+        raise missing_package("edge-distill[ray]", needed_for="--cluster")
+    with ExitStack() as stack:
+        if name == LOCAL:
+            # Not below TMPDIR: names of sockets have 107 bytes at most.
+            folder = TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True)
+            settings = _here(stack.enter_context(folder))
+        else:
+            settings = _there(name)
+        started = stack.enter_context(_shut_down_at_the_end())
+        with deferred():
+            before = psutil.Process().children()
+            try:
+                _init(name, settings)
+            finally:
+                started += [one for one in psutil.Process().children() if one not in before]
         yield
+
+
+def _address(name: str) -> str:
+    """Empty where Ray looks for the cluster of this machine."""
+    return os.environ.get("RAY_ADDRESS", "") if name == AUTO else name
+
+
+def _require_address(name: str) -> None:
+    address = _address(name)
+    if name == LOCAL or not address:
         return
-    before = signal.getsignal(signal.SIGTERM)
-    size = {"num_cpus": cpus, "object_store_memory": OBJECTS_BYTES} if own else {}
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        raise InputError(
+            f"--cluster: {printable(address)} is no cluster. Give local, auto (RAY_ADDRESS, or the "
+            "cluster that runs on this machine), ray://host:port or host:port."
+        )
     try:
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR", **size)
-        _restore(signal.SIGTERM, before)  # Ray replaces it
-        yield
-    finally:
-        ray.shutdown()
-        _restore(signal.SIGTERM, before)
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_S).close()
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise _not_there(address, str(error)) from error
 
 
-def _set_up() -> None:
-    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    for name, value in {**SETTINGS, **token}.items():
-        os.environ.setdefault(name, value)
+def _not_there(address: str, why: str) -> InputError:
+    return InputError(
+        f"--cluster: no cluster of Ray answers at {printable(address)}: "
+        f"{printable(' '.join(why.split())).rstrip('.')}. Check "
+        "the address and that the cluster runs; a cluster with a token needs RAY_AUTH_MODE=token "
+        "and RAY_AUTH_TOKEN here too."
+    )
+
+
+def _here(folder: str) -> dict[str, object]:
+    # Read once per process, so the same for all clusters that it starts.
+    os.environ.setdefault(TOKENS[0], secrets.token_hex(32))
+    return {
+        "address": LOCAL,
+        "num_cpus": len(available_cpus()),
+        "include_dashboard": False,
+        "object_store_memory": OBJECTS_BYTES,
+        "_temp_dir": folder,
+    }
+
+
+def _there(name: str) -> dict[str, object]:
+    if any(os.environ.get(token) for token in TOKENS):
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # without it, a token is not sent
+    return {"address": _address(name) or AUTO}
+
+
+def _init(name: str, settings: dict[str, object]) -> None:
+    import ray
+
+    # Ray's thread prints to our stdout that a worker died; we say it ourselves.
+    ray._private.worker.print_to_stdstream = _nothing
+    try:
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, **settings)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise _not_there(_address(name) or name, str(error)) from error
+
+
+def _nothing(data: object, ignore_prefix: bool) -> None: ...
 
 
 @contextmanager
-def signals_held_back() -> Iterator[list[int]]:
-    """Signals that arrive inside the block; the first one is raised behind it.
+def _shut_down_at_the_end() -> Iterator[list[psutil.Process]]:
+    """The list takes the processes that Ray starts here."""
+    import ray
 
-    Enter it before `ray_session`. An exception that is raised while Ray's own code runs is
-    swallowed until the task ends, and with Ray's own handler SIGTERM aborts the process.
-    """
-    arrived: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield arrived
-        return
-
-    def note(number: int, frame: FrameType | None) -> None:
-        arrived.append(number)
-
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number, handler in before.items():
-        if handler is not signal.SIG_IGN:
-            signal.signal(number, note)
+    started: list[psutil.Process] = []
     try:
-        yield arrived
+        yield started
     finally:
-        for number, handler in before.items():
-            _restore(number, handler)
-        if arrived:
-            signal.raise_signal(arrived[0])
+        with deferred():
+            family = [*started, *chain.from_iterable(map(_descendants, started))]
+            ray.shutdown()
+            _, alive = psutil.wait_procs(family, timeout=ENDING_S)
+            for one in alive:  # some agents and idle workers take minutes
+                with suppress(psutil.NoSuchProcess):
+                    one.kill()
 
 
-def _restore(number: int, handler: object) -> None:
-    if handler is not None:  # one that was not set from Python cannot be
-        signal.signal(number, handler)  # type: ignore[arg-type]
+def _descendants(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        found: list[psutil.Process] = process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+    return found

@@ -24,10 +24,14 @@ PROVENANCE = "provenance.json"
 
 @contextmanager
 def workplace(results: Path, *, store: Path) -> Iterator[Path]:
-    """A folder beside `results`, so that one rename on one disk publishes; removed at the end.
+    """A folder beside `results`, so that one rename on one disk publishes; removed at the end."""
+    require_place(results, store=store)
+    with folder_beside(results.absolute()) as work:
+        yield work
 
-    Raises `InputError` where `results` holds anything else than the results of a run.
-    """
+
+def require_place(results: Path, *, store: Path) -> None:
+    """Raises `InputError` where `results` holds anything else than the results of a run."""
     results, store = results.absolute(), store.absolute()
     if store == results or results in store.parents or store in results.parents:
         raise InputError(
@@ -39,8 +43,6 @@ def workplace(results: Path, *, store: Path) -> Iterator[Path]:
             f"--out: {results} exists and holds no results of an earlier run; it would be "
             "replaced. Choose another --out, or another name in the recipe."
         )
-    with folder_beside(results) as work:
-        yield work
 
 
 def _replaceable(results: Path) -> bool:

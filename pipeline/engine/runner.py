@@ -97,9 +97,7 @@ class Runner:
     def run(self, results: Path) -> list[Step]:
         """Make what the store does not hold, and publish the folder `results`; what was done."""
         begun = time.monotonic()
-        datasets.source_digest(self.recipe.dataset)  # missing data fails before a folder is made
-        self._require_no_leaks()
-        self._require_processors()
+        self.check()
         references = References(store=self.store.root, results=results)
         noting = replace(self, references=references)
         with (
@@ -122,8 +120,15 @@ class Runner:
             trackers.delivered(results)
         return made.steps
 
-    def make(self) -> Results:
-        """Make or reuse every stage that the store keeps: all that come before the bench."""
+    def check(self) -> None:
+        """What fails before a folder is made or anything trains."""
+        datasets.source_digest(self.recipe.dataset)
+        self._require_no_leaks()
+        self._require_processors()
+
+    def make(self, *, last: str = "convert") -> Results:
+        """Make or reuse every stage that the store keeps, up to `last`: by default, all that come
+        before the bench."""
         made = Results()
         for stage in needed(self.recipe):
             if stage.reusable:
@@ -131,6 +136,8 @@ class Runner:
                 made.steps.append(step)
                 made.digests[stage.name] = stored.manifest.digest
                 made.artifacts[stage.name] = stage.makes.read(stored.folder)
+            if stage.name == last:
+                break
         return made
 
     def _require_processors(self) -> None:
@@ -259,7 +266,7 @@ class Runner:
             return stage.run(stage.config(self.recipe), out, job=job, **upstream)
         from pipeline.cluster import multi_worker
 
-        return multi_worker.run(stage, out, job=job, upstream=upstream)
+        return multi_worker.run(stage, out, job=job, store=self.store, upstream=upstream)
 
     def _make_always(self, stage: Stage, made: Results, history: History, work: Path) -> None:
         started = time.monotonic()

@@ -207,13 +207,12 @@ class Recipe(Section):
     def _workers_can_share_batches(self) -> Self:
         if self.workers == 1:
             return self
-        trained = {"distill": self.distill, "quantize": self.quantize}
-        for name, cfg in (
-            trained | ({} if self.teacher.file else {"teacher": self.teacher})
-        ).items():
-            if cfg.batch_size % self.workers:
+        sizes = {name: getattr(self, name).batch_size for name in ("distill", "quantize")}
+        sizes |= {} if self.teacher.file else {"teacher": self.teacher.batch_size}
+        for name, size in sizes.items():
+            if size % self.workers:
                 raise ValueError(
-                    f"{name}.batch_size: {cfg.batch_size} images cannot be shared equally among "
+                    f"{name}.batch_size: {size} images cannot be shared equally among "
                     f"{self.workers} workers; give a multiple of {self.workers}"
                 )
         for key in coupling(self.distill, self.quantize):

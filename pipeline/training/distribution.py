@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from targets.untyped import KerasModel, Tensor
 
-Batched = TypeVar("Batched", bound=npt.NDArray[np.generic])
+Batched = TypeVar("Batched", bound=np.generic)
 Gradients = list[Tensor]
 Differentiate = Callable[[], tuple[Tensor, Gradients]]
 """To the loss and its gradients; moves the statistics of batch norm and of fake quantization."""
@@ -31,7 +31,7 @@ class Distribution(Protocol):
     def is_chief(self) -> bool:
         """Whether this process writes the checkpoints."""
 
-    def share(self, batch: Batched) -> Batched:
+    def share(self, batch: npt.NDArray[Batched]) -> npt.NDArray[Batched]:
         """This worker's part of a batch, along its first axis."""
 
     def begin(self, variables: Sequence[Tensor], *, epoch: int) -> None:
@@ -52,7 +52,7 @@ class Alone:
 
     is_chief = True
 
-    def share(self, batch: Batched) -> Batched:
+    def share(self, batch: npt.NDArray[Batched]) -> npt.NDArray[Batched]:
         return batch
 
     def begin(self, variables: Sequence[Tensor], *, epoch: int) -> None: ...
@@ -89,10 +89,9 @@ class MultiWorker:
     def is_chief(self) -> bool:
         return self.number == 0
 
-    def share(self, batch: Batched) -> Batched:
+    def share(self, batch: npt.NDArray[Batched]) -> npt.NDArray[Batched]:
         size = len(batch) // self.workers
-        part: Batched = batch[self.number * size :][:size]
-        return part
+        return batch[self.number * size :][:size]
 
     def begin(self, variables: Sequence[Tensor], *, epoch: int) -> None:
         import tensorflow as tf
