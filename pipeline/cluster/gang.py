@@ -7,9 +7,11 @@ storage of its own beside the store, and it took 5 to 13 s to import and 23 s to
 
 import os
 import socket
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, Generic, Protocol, TypeVar
 
 from pipeline.cluster.events import Event, Mailbox
@@ -102,21 +104,25 @@ def together(
 @contextmanager
 def _ray(workers: int, store: Store) -> Iterator[list[int]]:
     """Ray of this process, else the cluster of RAY_ADDRESS, else this machine: its CPUs."""
-    try:
-        import ray
-    except ModuleNotFoundError as error:
-        raise missing_package("edge-distill[ray]", needed_for=f"workers = {workers}") from error
-    with ExitStack() as stack:
-        if not ray.is_initialized():
-            cluster = AUTO if os.environ.get("RAY_ADDRESS") else LOCAL
-            stack.enter_context(connected(cluster))
-            if cluster != LOCAL:
-                from pipeline.cluster.admission import admitted
+    if find_spec("ray") is None:
+        raise missing_package("edge-distill[ray]", needed_for=f"workers = {workers}")
+    cluster = AUTO if os.environ.get("RAY_ADDRESS") else LOCAL
+    with nullcontext() if _is_connected() else connected(cluster):
+        if cluster == AUTO:
+            from pipeline.cluster.admission import admitted
 
-                yield admitted(store)
-                return
-        nodes = (node for node in ray.nodes() if node["Alive"])
-        yield [int(node["Resources"].get("CPU", 0)) for node in nodes]
+            yield admitted(store)
+        else:
+            import ray
+
+            nodes = (node for node in ray.nodes() if node["Alive"])
+            yield [int(node["Resources"].get("CPU", 0)) for node in nodes]
+
+
+def _is_connected() -> bool:
+    # `connected` imports Ray itself: its settings are read by the import.
+    imported = sys.modules.get("ray")
+    return imported is not None and imported.is_initialized()
 
 
 def _require_room(workers: int, threads: int, cpus: Sequence[int]) -> None:
@@ -210,7 +216,8 @@ def _actor(group: Any, threads: int) -> Any:
 
 
 def _wait_for_the_end(results: list[Any]) -> None:
-    """Of killed actors: none may write a checkpoint any more when others start."""
+    """Of killed actors, before others start. `Distribution.begin` notices a checkpoint that one
+    of them still writes."""
     import ray
 
     if results:
