@@ -56,7 +56,8 @@ class Mailbox:
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """Replays the events of many tasks on one console; each line begins with the task's name."""
+    """Replays the events of many tasks on one console; each line begins with the task's name,
+    if it has one."""
 
     console: Console
     names: Sequence[str]
@@ -65,7 +66,7 @@ class Board:
     def show(self, task: int, event: Event) -> None:
         match event:
             case Said(text=text):
-                self.console.say(f"{self.names[task]}: {text}")
+                self.console.say(f"{self._prefix(task)}{text}")
             case Begun():
                 self._begin(task, event)
             case Ended():
@@ -82,9 +83,12 @@ class Board:
     def _begin(self, task: int, event: Begun) -> None:
         self._end(task)  # of a worker that was killed
         stack = ExitStack()
-        label = f"{self.names[task]}: {event.stage:<9}"
+        label = f"{self._prefix(task)}{event.stage:<9}"
         bar = self.console.epochs(label, first=event.first, total=event.total)
         self._shown[task] = (stack, stack.enter_context(bar))
+
+    def _prefix(self, task: int) -> str:
+        return f"{self.names[task]}: " if self.names[task] else ""
 
     def _end(self, task: int) -> None:
         if task in self._shown:

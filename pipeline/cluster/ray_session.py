@@ -109,10 +109,15 @@ def _there(name: str) -> dict[str, object]:
 def _init(name: str, settings: dict[str, object]) -> None:
     import ray
 
+    # Ray's thread prints to our stdout that a worker died; we say it ourselves.
+    ray._private.worker.print_to_stdstream = _nothing
     try:
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **settings)
     except (OSError, RuntimeError, ValueError) as error:
         raise _not_there(_address(name) or name, str(error)) from error
+
+
+def _nothing(data: object, ignore_prefix: bool) -> None: ...
 
 
 @contextmanager

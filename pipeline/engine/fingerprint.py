@@ -73,6 +73,8 @@ def _fields(stage: Stage) -> str:
 def _values(stage: Stage, recipe: Recipe, dataset_sha256: str) -> dict[str, JsonValue]:
     tree: dict[str, JsonValue] = recipe.model_dump(mode="json")
     values = {stage.name: tree[stage.name], **{name: tree[name] for name in stage.reads}}
+    if stage.workers(recipe) > 1:  # one worker is no other training than before there were more
+        values["workers"] = recipe.workers
     if isinstance(table := values.get("teacher"), dict):
         values["teacher"] = _teacher_by_contents(table)
     if isinstance(table := values.get(stage.name), dict) and table.get("weights"):

@@ -18,6 +18,7 @@ from pipeline.engine.artifacts import (
 )
 from pipeline.engine.uses import DATASET, FORMAT, LOSS, QAT_LOSS, STUDENT, TEACHER
 from pipeline.recipe.schema import Recipe
+from pipeline.recipe.training import TeacherConfig, TrainingConfig
 from pipeline.reporting.measurements import Measurements, ReportFiles
 from pipeline.stages import bench, convert, distill, logits, quantize, report, teacher
 from targets.formats.precisions import PRECISIONS
@@ -52,6 +53,12 @@ class Stage:
         """The stage's own table; the whole recipe for the report."""
         config: BaseModel = getattr(recipe, self.name, recipe)
         return config
+
+    def workers(self, recipe: Recipe) -> int:
+        """The number of processes that make it together: of a training, those of the recipe."""
+        config = self.config(recipe)
+        adopted = isinstance(config, TeacherConfig) and config.file is not None
+        return recipe.workers if isinstance(config, TrainingConfig) and not adopted else 1
 
 
 SHARED = ("dataset", "augmentation", "seed", "threads")

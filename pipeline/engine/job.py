@@ -1,6 +1,6 @@
 """What every stage gets beside its own table of the recipe and its upstream artifacts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +8,7 @@ from pipeline.engine.manifest import Manifest
 from pipeline.engine.progress import Console
 from pipeline.recipe.schema import DatasetConfig, Recipe
 from pipeline.recipe.training import TrainingConfig
+from pipeline.training.distribution import Alone, Distribution
 from targets.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class Job:
     console: Console
     history: History | None = None
     """History of the run, for stages that are always made again; None for others."""
+    distribution: Distribution = field(default_factory=Alone)
+    """Whether a training stage has the whole training, or a worker's part of it."""
 
     def seed(self, cfg: TrainingConfig) -> int:
         """The seed of a training stage: its own, or the recipe's."""

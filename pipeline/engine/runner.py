@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import product
@@ -248,7 +248,7 @@ class Runner:
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir()
         job = Job(recipe=self.recipe, scratch=scratch, console=self.console)
-        stage.run(stage.config(self.recipe), out, job=job, **made.upstream(stage)).write()
+        self._trained(stage, out, job, made.upstream(stage)).write()
         if self._key(stage, made.digests) != found.key:
             raise InputError(
                 f"stage {stage.name}: what it is made from (teacher.file, or a library) changed "
@@ -261,6 +261,16 @@ class Runner:
             wall_s=round(time.monotonic() - started, 3),
         )
         return self.store.publish(out, stage=stage.name, key=found.digest, manifest=manifest)
+
+    def _trained(
+        self, stage: Stage, out: Path, job: Job, upstream: Mapping[str, Artifact]
+    ) -> Artifact:
+        """The artifact of a stage, made in this process or by the workers of the recipe."""
+        if stage.workers(self.recipe) == 1:
+            return stage.run(stage.config(self.recipe), out, job=job, **upstream)
+        from pipeline.cluster import multi_worker
+
+        return multi_worker.run(stage, out, job=job, store=self.store, upstream=upstream)
 
     def _make_always(self, stage: Stage, made: Results, history: History, work: Path) -> None:
         started = time.monotonic()

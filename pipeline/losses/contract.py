@@ -17,6 +17,9 @@ class LossSettings:
     parameters: Mapping[str, float] = field(default_factory=dict)
     label_free: bool = False
     """Whether the loss stands alone, without the cross-entropy: alpha is 1."""
+    couples_batch: bool = False
+    """Whether the loss compares the samples of a batch with each other, so that it is not the mean
+    of the losses of the batch's parts."""
 
 
 @runtime_checkable
@@ -48,7 +51,8 @@ class FeatureLoss(Protocol):
     """One module: `pipeline.losses.features.rkd` is a short example."""
 
     WEIGHT: float
-    """Published factor beside the loss on logits."""
+    """Published factor beside the loss on logits. A module with `COUPLES_BATCH = True` compares the
+    samples of a batch with each other: see `LossSettings`."""
 
     def pairs(self, *, student: KerasModel, teacher: KerasModel) -> FeaturePairs:
         """The tensors to compare; layers added to the student are trained with it.

@@ -7,7 +7,10 @@ from pipeline.losses.contract import LossSettings
 from targets.untyped import Tensor
 
 PUBLISHED = LossSettings(
-    temperature=4.0, alpha=0.5, parameters={"inter_weight": 2.0, "intra_weight": 2.0}
+    temperature=4.0,
+    alpha=0.5,
+    parameters={"inter_weight": 2.0, "intra_weight": 2.0},
+    couples_batch=True,
 )
 
 

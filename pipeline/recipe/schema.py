@@ -21,6 +21,7 @@ from pipeline.recipe.training import (
     LogitsConfig,
     QuantizeConfig,
     TeacherConfig,
+    coupling,
 )
 from pipeline.teachers.contract import TeacherFileConfig
 from targets.bench.tiers import TIERS
@@ -105,6 +106,8 @@ class Recipe(Section):
     threads: Annotated[PositiveInt, Field(le=1024)] = Field(
         default_factory=lambda: len(available_cpus())
     )
+    workers: Annotated[PositiveInt, Field(le=1024)] = 1
+    """Processes that train a network together, each with `threads` and its part of every batch."""
     about: AboutConfig = AboutConfig()
     dataset: DatasetConfig = DatasetConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
@@ -200,6 +203,26 @@ class Recipe(Section):
                         f"{name}.{key}: keeps layers at their initial weights, which are random "
                         f"here; set {name}.weights, or leave it out"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _workers_can_share_batches(self) -> Self:
+        if self.workers == 1:
+            return self
+        sizes = {name: getattr(self, name).batch_size for name in ("distill", "quantize")}
+        sizes |= {} if self.teacher.file else {"teacher": self.teacher.batch_size}
+        for name, size in sizes.items():
+            if size % self.workers:
+                raise ValueError(
+                    f"{name}.batch_size: {size} images cannot be shared equally among "
+                    f"{self.workers} workers; give a multiple of {self.workers}"
+                )
+        for key in coupling(self.distill, self.quantize):
+            raise ValueError(
+                f"{key} compares the images of a batch with each other, and each of "
+                f"{self.workers} workers has a part of the batch: the loss would be another one; "
+                "set workers = 1, or choose another loss"
+            )
         return self
 
     @model_validator(mode="before")

@@ -1,5 +1,6 @@
 """The tables of the networks and their trainings: `[augmentation]` to `[quantize]`."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -165,3 +166,13 @@ class QuantizeConfig(DistillationConfig):
     learning_rate: PositiveFloat = 1e-4
     calibration_samples: Annotated[int, Field(ge=MIN_CALIBRATION_SAMPLES)] = 1024
     """Training images that set the activation ranges before the first step."""
+
+
+def coupling(distill: DistillConfig, quantize: QuantizeConfig) -> Iterator[str]:
+    """The losses that see more than one sample at a time, each as `table.key: value`."""
+    for table, cfg in (("distill", distill), ("quantize", quantize)):
+        if cfg.alpha and LOSSES[cfg.loss].PUBLISHED.couples_batch:
+            yield f"{table}.loss: {cfg.loss}"
+    features = None if distill.features == "none" else FEATURE_LOSSES[distill.features]
+    if getattr(features, "COUPLES_BATCH", False):
+        yield f"distill.features: {distill.features}"

@@ -68,6 +68,7 @@ def make_task(
         cycle=logits.views,
         mixup=cfg.mixup,
         cutmix=cfg.cutmix,
+        distribution=job.distribution,
     )
     if cfg.features != "none":
         return _with_features(task, cfg, teacher, job)

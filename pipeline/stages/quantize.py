@@ -40,6 +40,7 @@ def run(
         targets=cached(cfg, logits),
         cycle=logits.views,
         before_epoch=lambda epoch: quantized.ranges_learn(epoch < cfg.epochs // 2),
+        distribution=job.distribution,
     )
     history = fit(
         task,

@@ -92,6 +92,7 @@ def _train(cfg: TeacherConfig, out: Path, job: Job, data: Dataset) -> Teacher:
         augmentation=teacher_augmentation(job.recipe),
         seed=job.seed(cfg),
         view_seed=job.recipe.seed,
+        distribution=job.distribution,
     )
     state = job.scratch / "teacher.npz"
     if cfg.weights is not None and not state.exists():

@@ -55,7 +55,7 @@ class TrainingState:
 
     def save(self, history: list[EpochRecord], *, best: Weights | None = None) -> None:
         """`best` are the weights of the best epoch so far, where the training keeps them."""
-        arrays = {f"{i:05d}": v.numpy() for i, v in enumerate(self._variables())}
+        arrays = {f"{i:05d}": v.numpy() for i, v in enumerate(self.variables())}
         arrays |= {f"{BEST}{i:05d}": array for i, array in enumerate(best or ())}
         records = json.dumps([record.model_dump() for record in history])
         part = self.path.with_suffix(".part")
@@ -72,7 +72,7 @@ class TrainingState:
         try:
             with np.load(self.path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
-            for i, variable in enumerate(self._variables()):
+            for i, variable in enumerate(self.variables()):
                 variable.assign(arrays[f"{i:05d}"])
             history = [EpochRecord(**record) for record in json.loads(str(arrays["history"]))]
         except (
@@ -86,7 +86,7 @@ class TrainingState:
         best = [arrays[name] for name in sorted(arrays) if name.startswith(BEST)]
         return history, best or None
 
-    def _variables(self) -> list[Tensor]:
+    def variables(self) -> list[Tensor]:
         return [*self.model.weights, *self.optimizer.variables]
 
 

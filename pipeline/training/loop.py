@@ -10,7 +10,8 @@ one.
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
@@ -33,6 +34,7 @@ from pipeline.training.augmentation import (
     training_view,
 )
 from pipeline.training.checkpoint import EpochRecord, TrainingState, best_of
+from pipeline.training.distribution import Alone, Distribution
 from pipeline.training.freezing import frozen
 from pipeline.training.inference import Outputs, forward, make_predict
 from targets.errors import EdgeDistillError
@@ -93,6 +95,8 @@ class Task:
     """Called with the number of the epoch, from 0; must depend on nothing else."""
     waited: Callable[[float], None] = lambda seconds: None
     """Called with the seconds that each step waited for its batch."""
+    distribution: Distribution = field(default_factory=Alone)
+    """`cfg.batch_size` is that of all workers together."""
 
     def view(self, epoch: int) -> int:
         return epoch if self.cycle is None else epoch % self.cycle
@@ -123,6 +127,7 @@ def fit(task: Task, *, checkpoint: Path, progress: Progress) -> list[EpochRecord
         task.optimizer.build(task.model.trainable_variables)
         state = TrainingState(path=checkpoint, model=task.model, optimizer=task.optimizer)
         history, best = state.restore()
+        task.distribution.begin(state.variables(), epoch=len(history))
         step, evaluate = training_step(task), _evaluation(task)
         epochs = range(len(history), task.cfg.epochs)
         with (
@@ -138,7 +143,8 @@ def fit(task: Task, *, checkpoint: Path, progress: Progress) -> list[EpochRecord
                     best = task.model.get_weights()
                 # Before it is saved: who stops a training here sees the epoch again after a kill.
                 shown.epoch(epoch + 1, loss=loss, accuracy=accuracy)
-                state.save(history, best=best)
+                if task.distribution.is_chief:
+                    state.save(history, best=best)
         if best is not None:
             task.model.set_weights(best)
     return history
@@ -179,21 +185,26 @@ def _run_epoch(
 
 
 def batches(task: Task, epoch: int, *, each: Each = map) -> Iterator[Batch]:
-    """The whole batches of an epoch: augmented, mixed if the task asks for it, with targets."""
-    train, view = task.data[Split.TRAIN], task.view(epoch)
+    """The whole batches of an epoch: augmented, mixed if the task asks for it, with targets.
+
+    Of several workers each gets its part of them.
+    """
+    train, view, share = task.data[Split.TRAIN], task.view(epoch), task.distribution.share
     order = _order(task, epoch)
     table = training_view(task.augmentation, task.data, seed=task.view_seed, view=view)
     for number in range(_steps(task)):
         index = order[number * _batch_size(task) :][: _batch_size(task)]
         mix = _mix(task, epoch, number)
-        raw = _rendered(task.data, table, index, mix, each)
-        labels = [train.labels[index], *([train.labels[index[mix.partner]]] if mix else [])]
+        render = partial(_rendered, task, table, index, mix, each)
+        raw = render(task.data)
+        labels = [train.labels[share(index)]]
+        labels += [train.labels[share(index[mix.partner])]] if mix else []
         targets = []
         if task.targets:
             theirs = task.teacher_data or task.data
             same = theirs.input == task.data.input
-            shown = raw if same else _rendered(theirs, table, index, mix, each)
-            targets = task.targets(view=view, index=index, raw=shown)
+            shown = raw if same else render(theirs)
+            targets = task.targets(view=view, index=share(index), raw=shown)
         yield Batch(raw=raw, labels=labels, lam=mix.lam if mix else 1.0, targets=targets)
 
 
@@ -216,10 +227,18 @@ def _mix(task: Task, epoch: int, number: int) -> Mix | None:
 
 
 def _rendered(
-    data: Dataset, table: ViewTable, index: npt.NDArray[np.int64], mix: Mix | None, each: Each
+    task: Task,
+    table: ViewTable,
+    index: npt.NDArray[np.int64],
+    mix: Mix | None,
+    each: Each,
+    data: Dataset,
 ) -> Images:
-    view = table.render(data[Split.TRAIN], index, each=each)
-    return view if mix is None else mix(view)
+    """This worker's part of a batch; an image can be mixed with one of another part."""
+    share, train = task.distribution.share, data[Split.TRAIN]
+    if mix is None:
+        return table.render(train, share(index), each=each)
+    return share(mix(table.render(train, index, each=each)))
 
 
 def _batch_size(task: Task) -> int:
@@ -248,16 +267,20 @@ def training_step(task: Task) -> Step:
     def step(
         raw: Tensor, labels: list[Tensor], lam: Tensor, targets: list[Tensor], rate: Tensor
     ) -> Tensor:
-        teacher = _for_objective(targets)
-        with tf.GradientTape() as tape:
-            student = forward(model, raw, spec, training=True)
-            loss = task.objective(student=student, teacher=teacher, labels=labels[0])
-            if len(labels) == 2:
-                other = task.objective(student=student, teacher=teacher, labels=labels[1])
-                loss = lam * loss + (1 - lam) * other
-        variables = model.trainable_variables
+        teacher, variables = _for_objective(targets), model.trainable_variables
+
+        def differentiate() -> tuple[Tensor, list[Tensor]]:
+            with tf.GradientTape() as tape:
+                student = forward(model, raw, spec, training=True)
+                loss = task.objective(student=student, teacher=teacher, labels=labels[0])
+                if len(labels) == 2:
+                    other = task.objective(student=student, teacher=teacher, labels=labels[1])
+                    loss = lam * loss + (1 - lam) * other
+            return loss, tape.gradient(loss, variables)
+
+        loss, gradients = task.distribution.averaged(model, differentiate)
         optimizer.learning_rate.assign(rate)
-        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return loss
 
     traced: Callable[..., Tensor] | None = None

@@ -15,6 +15,7 @@ from pipeline.recipe.schema import Recipe
 from pipeline.training import session
 from pipeline.training.augmentation import require_fit, teacher_augmentation
 from pipeline.training.networks import student_network, teacher_network
+from targets.errors import InputError
 from targets.formats.calibration import require_enough
 
 
@@ -24,6 +25,7 @@ def require_trainable(recipe: Recipe, data: Dataset, *, teacher: Dataset, seed: 
     `teacher` is the data at the size of the teacher's images.
     The checks build networks. They do so in a session of their own: start another one after them.
     """
+    _require_shares(recipe, data)
     require_int8(recipe, data, seed=seed)
     require_fit(recipe.augmentation, data, teacher_size=teacher.input.shape[0])
     require_fit(teacher_augmentation(recipe), teacher, cutout="teacher.cutout")
@@ -41,6 +43,18 @@ def require_int8(recipe: Recipe, data: Dataset, *, seed: int) -> None:
         student = build(student_network(recipe, data))
         require_quantizable(student, family=recipe.distill.family)
         require_layers(student, recipe.convert.keep_float, spec=data.input)
+
+
+def _require_shares(recipe: Recipe, data: Dataset) -> None:
+    """Where all training images are one batch, the workers must be able to share it, too."""
+    taught = data.for_distillation()
+    for stage, part in (("teacher", data), ("distill", taught), ("quantize", taught)):
+        images, batch = len(part[Split.TRAIN]), getattr(recipe, stage).batch_size
+        if images < batch and images % recipe.workers:
+            raise InputError(
+                f"{stage}.batch_size: {batch} is more than the {images} training images, which "
+                f"cannot be shared equally among {recipe.workers} workers. Lower it."
+            )
 
 
 def _require_initial(recipe: Recipe, data: Dataset, teacher: Dataset) -> None:

@@ -7,6 +7,7 @@ from pipeline.losses.contract import FeaturePairs
 from targets.untyped import KerasModel, Tensor
 
 WEIGHT = 1.0
+COUPLES_BATCH = True
 DISTANCE_WEIGHT, ANGLE_WEIGHT = 25, 50
 
 
