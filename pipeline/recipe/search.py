@@ -90,6 +90,9 @@ class SearchConfig(Section):
     limits: tuple[Annotated[str, BeforeValidator(_is_limit)], ...] = ()
     """What the file must not exceed on every device, such as `p90 <= 5 ms` and `size <= 500 kB`:
     median, p90, size or memory (the peak of the process)."""
+    seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    """Seed of the proposals; null takes the recipe's. Searches of other seeds share what they train
+    where the recipe's seed is the same."""
     trials: PositiveInt = 40
     """Students that are measured; those that keep the limits are trained."""
     epochs: PositiveInt | None = None

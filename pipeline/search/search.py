@@ -69,7 +69,7 @@ class Search:
     def _searched(self, recipe: Recipe, space: Space, limits: Sequence[Limit]) -> SearchResult:
         cfg = recipe.search
         study = Study.open(
-            self._journal(recipe, space), space=space, seed=recipe.seed, sampler=cfg.sampler
+            self._journal(recipe, space), space=space, seed=_seed(recipe), sampler=cfg.sampler
         )
         training = self._training(recipe)
         self._introduce(recipe, space, study)
@@ -179,7 +179,7 @@ class Search:
         return SearchResult(
             created_utc=datetime.now(UTC).isoformat(),
             recipe=recipe.name,
-            seed=recipe.seed,
+            seed=_seed(recipe),
             finished=chosen is not None,
             devices=recipe.bench.devices,
             limits=rows(limits),
@@ -206,3 +206,7 @@ class Search:
         if chosen.finalist is not None:
             values = chosen.finalist.candidate.values
             best.write(self.folder / best.FILE, self.source, values, result)
+
+
+def _seed(recipe: Recipe) -> int:
+    return recipe.seed if recipe.search.seed is None else recipe.search.seed
