@@ -99,13 +99,21 @@ def test_a_dimension_that_some_families_lack_is_a_column() -> None:
 
 
 def test_short_names_are_unique_and_no_other_columns() -> None:
-    keys = ("distill.temperature", "teacher.temperature", "dataset.size", "distill.loss", "seed")
+    keys = (
+        "distill.temperature",
+        "teacher.temperature",
+        "dataset.size",
+        "distill.loss",
+        "seed",
+        "x.p90",
+    )
     assert short_names(keys) == {
         "distill.temperature": "distill.temperature",
         "teacher.temperature": "teacher.temperature",
         "dataset.size": "dataset.size",
         "distill.loss": "loss",
         "seed": "seed",
+        "x.p90": "x.p90",
     }
 
 
@@ -256,3 +264,10 @@ def test_a_search_that_is_cut_or_gone_is_one_paragraph(folder: Path) -> None:
         read(folder / FILE)
     with pytest.raises(InputError, match=r"cannot be read: No such file or directory\."):
         read(folder / "nowhere" / FILE)
+
+
+def test_a_search_is_not_compared_with_a_run(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code(["report", str(folder), "runs/digits"]) == 2
+    assert "is a search. OTHER compares two runs" in capsys.readouterr().err

@@ -40,7 +40,9 @@ def report(run: Path, other: Path | None, html: Path | None, opens: bool, as_jso
     from pipeline.reporting.schema.report import FILE, read
 
     search = _search(run)
-    if search is not None and other is None:
+    if search is not None:
+        if other is not None:
+            raise InputError(f"{run}: is a search. OTHER compares two runs: run its best.toml.")
         _show_search(search, html, opens=opens, as_json=as_json)
         return
     page = _page(run, other, html, opens=opens)

@@ -25,6 +25,8 @@ TRIAL, STATE, SIZE, TOP1, INTERVAL, WHY = OWN = (
     "trial", "state", "size", "top-1 %", "95 % interval", "why",
 )  # fmt: skip
 """Columns that are no dimension of the space."""
+P90 = "p90"
+"""The column of one device; of several, the name of each follows."""
 STATES = {
     "trained": "trained", "stopped": "stopped", "over_limit": "over a limit", "failed": "failed",
 }  # fmt: skip
@@ -67,7 +69,7 @@ def _ends(key: str, keys: Collection[str]) -> Iterator[str]:
     for start in range(len(parts) - 1, 0, -1):
         end = ".".join(parts[start:])
         others = [one for one in keys if one != key]
-        if end not in OWN and not any(f".{one}".endswith(f".{end}") for one in others):
+        if end not in (*OWN, P90) and not any(f".{one}".endswith(f".{end}") for one in others):
             yield printable(end)
 
 
@@ -108,7 +110,7 @@ def _times(row: TrialRow, devices: Sequence[str]) -> Cells:
     found = {one.device: one.p90_ns for one in figures.devices} if figures else {}
     note = "disturbed" if is_disturbed(row) else None
     return {
-        f"p90 {printable(name)}" if len(devices) > 1 else "p90": approximate(
+        f"{P90} {printable(name)}" if len(devices) > 1 else P90: approximate(
             duration(found.get(name)), note
         )
         for name in devices
