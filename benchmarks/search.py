@@ -62,6 +62,11 @@ batch_size = 128
 [quantize]
 epochs = 1
 batch_size = 128
+
+[search.space]
+distill.family = ["mobilenet_v1", "mobilenet_v2", "fused", "resnet"]
+distill.width_multiplier = [0.25, 0.375, 0.5, 0.75, 1.0, 1.5]
+convert.precisions = ["float32", "int8"]
 """
 
 Point = tuple[float, float]
@@ -107,7 +112,7 @@ class Searches:
         return [
             *(sys.executable, "-m", "pipeline", "search", self.recipe),
             *(f"--limit={limit}" for limit in self.limits),
-            *("--trials", str(self.trials), "--seed", str(seed)),
+            *("--trials", str(self.trials), f"--set=search.seed={seed}"),
             *(f"--set={key}" for key in sets),
             *("--out", str(out), "--store", str(self.folder / "store")),
         ]
