@@ -65,7 +65,7 @@ batch_size = 128
 
 [search.space]
 distill.family = ["mobilenet_v1", "mobilenet_v2", "fused", "resnet"]
-distill.width_multiplier = [0.25, 0.375, 0.5, 0.75, 1.0, 1.5]
+distill.width_multiplier = [0.25, 0.5, 0.75, 1.0]
 convert.precisions = ["float32", "int8"]
 """
 
