@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pipeline import datasets
 from pipeline.cluster.contract import Cluster
+from pipeline.datasets.splits import Split
 from pipeline.engine.progress import Console
 from pipeline.engine.references import References
 from pipeline.engine.store import Store
@@ -171,7 +172,7 @@ class Search:
         study: Study,
         chosen: Chosen | None,
     ) -> SearchResult:
-        trials = trial_rows(study.finished())
+        trials, data = trial_rows(study.finished()), datasets.load(recipe.dataset)
         recommendation = chosen.recommendation if chosen else None
         if recommendation is not None:
             text = findings.sentence(recommendation, trials)
@@ -184,6 +185,8 @@ class Search:
             devices=recipe.bench.devices,
             limits=rows(limits),
             space=space.rows(),
+            validation_samples=len(data[Split.VAL]),
+            test_samples=len(data[Split.TEST]),
             trials=trials,
             front=findings.front(trials),
             recommendation=recommendation,

@@ -10,7 +10,7 @@ from pipeline.reporting.pages import templates
 from pipeline.reporting.schema.search import DeviceFigures, SearchResult
 from pipeline.reporting.tables import search as tables
 from pipeline.reporting.tables.cells import Table, tabulate
-from targets.errors import printable
+from targets.errors import listed, printable
 from targets.files.published import published
 
 FILE = "search.html"
@@ -63,7 +63,7 @@ def _device(one: DeviceFigures) -> dict[str, str]:
         "p90": approximate(duration(one.p90_ns), note),
         "99 % bound of p90": duration(one.p90_upper_ns if one.valid else None),
         "peak memory": megabytes(one.peak_memory_bytes),
-        "disturbed by": printable("; ".join(one.invalid_reasons)) or NOT_MEASURED,
+        "disturbed by": listed(one.invalid_reasons, most=2, separator="; ") or NOT_MEASURED,
     }
 
 
