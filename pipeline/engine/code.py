@@ -19,7 +19,7 @@ PACKAGES = ("pipeline", "targets")
 OUTSIDE = (
     # Runs stages and hands results on. The recipe's values are in the key themselves.
     *("pipeline.ci", "pipeline.cli", "pipeline.engine", "pipeline.recipe", "pipeline.reporting"),
-    "pipeline.tracking",
+    *("pipeline.search", "pipeline.tracking"),
     # Measures networks and files that are finished.
     *("pipeline.quantization.sensitivity", "targets.bench", "targets.devices", "targets.runtimes"),
     *("targets.errors", "targets.quiet", "targets.registry", "targets.untyped"),
