@@ -273,6 +273,8 @@ def changed_by(copy: Copy, file: str, *sets: str) -> set[str]:
         ("pipeline/teachers/onnx_file.py", set()),
         ("pipeline/training/augmentation.py", {"teacher", "logits", "distill", "quantize"}),
         ("pipeline/training/loop.py", {"teacher", "distill", "quantize"}),
+        ("pipeline/training/distribution.py", {"teacher", "distill", "quantize"}),
+        ("pipeline/cluster/multi_worker.py", set()),
         ("pipeline/training/preflight.py", set()),
         ("pipeline/quantization/qat.py", {"quantize", "convert"}),
         ("pipeline/stages/distill.py", {"distill"}),

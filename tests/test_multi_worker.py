@@ -197,19 +197,17 @@ def test_all_workers_end_with_the_same_bytes(pair: Pair) -> None:
 
 def test_two_workers_give_the_same_bytes_again_also_when_interrupted(pair: Pair) -> None:
     assert pair[0]["resumed"] == pair[0]["plain"]
-    assert pair[0]["mixed"] != pair[0]["plain"]
 
 
 LOCAL_BATCH_NORM = 0.03
 """Largest difference of an epoch's loss, in batches of 32 instead of 64."""
 
 
-@pytest.mark.parametrize("name", ["plain", "mixed"])
-def test_two_workers_have_the_loss_curve_of_one(pair: Pair, tmp_path: Path, name: str) -> None:
-    one = alone(name, tmp_path)
-    assert one.losses[0] > 3 * LOCAL_BATCH_NORM > 0
-    np.testing.assert_allclose(pair[0][name].losses, one.losses, atol=LOCAL_BATCH_NORM)
-    assert pair[0][name].weights != one.weights
+def test_two_workers_have_the_loss_curve_of_one(pair: Pair, tmp_path: Path) -> None:
+    one, two = alone("plain", tmp_path), pair[0]["plain"]
+    np.testing.assert_allclose(two.losses, one.losses, atol=LOCAL_BATCH_NORM)
+    assert one.losses[0] - one.losses[-1] > 1  # it learns
+    assert two.weights != one.weights
 
 
 def test_without_statistics_of_the_batch_the_curve_is_that_of_one_but_for_rounding(

@@ -64,16 +64,12 @@ def trained(task: Task, checkpoint: Path, *, epochs: SilentEpochs | None = None)
 
 
 def digest(model: KerasModel) -> str:
-    every = b"".join(np.ascontiguousarray(weights) for weights in model.get_weights())
+    every = b"".join(np.ascontiguousarray(weights).data for weights in model.get_weights())
     return hashlib.sha256(every).hexdigest()
 
 
 def plain(distribution: Distribution, checkpoint: Path) -> Trained:
     return trained(small_task(data(), CFG, distribution=distribution), checkpoint)
-
-
-def mixed(distribution: Distribution, checkpoint: Path) -> Trained:
-    return trained(small_task(data(), CFG, distribution=distribution, mixup=0.2), checkpoint)
 
 
 def resumed(distribution: Distribution, checkpoint: Path) -> Trained:
@@ -103,7 +99,6 @@ def quantized(distribution: Distribution, checkpoint: Path) -> Trained:
 TRAININGS: dict[str, Callable[[Distribution, Path], Trained]] = {
     "plain": plain,
     "resumed": resumed,
-    "mixed": mixed,
     "quantized": quantized,
 }
 

@@ -83,7 +83,8 @@ class Board:
     def _begin(self, task: int, event: Begun) -> None:
         self._end(task)  # of a worker that was killed
         stack = ExitStack()
-        label = f"{self._prefix(task)}{event.stage:<9}"
+        prefix = self._prefix(task)
+        label = f"{prefix}{event.stage:<9}" if prefix else event.stage
         bar = self.console.epochs(label, first=event.first, total=event.total)
         self._shown[task] = (stack, stack.enter_context(bar))
 
