@@ -21,13 +21,12 @@ from typing import Any, NamedTuple
 
 import click
 import fresh
-import numpy as np
+from search_subset import write_subset
 
 from pipeline.reporting.findings.search import front, measured, slowest
 from pipeline.reporting.findings.search_limits import exceeded
 from pipeline.reporting.schema.search import FILE, SearchResult, TrialRow, read
 from targets.bench.statistics import median_interval
-from targets.errors import InputError
 
 PACKAGES = ("edge-distill", "optuna", "tensorflow")
 LEVEL = 0.9
@@ -35,6 +34,7 @@ LEVEL = 0.9
 MARGIN = 1.1
 """So that the least accurate student on a front also adds an area."""
 AT_LEAST = {"hypervolume": 1.0, "fewer trained": 2.0}
+<<<<<<< HEAD
 RECIPE = """\
 schema = "recipe/1"
 name = "fashion-subset"
@@ -69,6 +69,8 @@ distill.width_multiplier = [0.25, 0.5, 0.75, 1.0]
 convert.precisions = ["float32", "int8"]
 """
 
+=======
+>>>>>>> spag
 Point = tuple[float, float]
 """p90 in ns and error: less is better."""
 
@@ -205,27 +207,6 @@ def _row(seed: int, name: str, result: SearchResult, worst: Point) -> dict[str, 
         "best_top1": 1 - min(error for _, error in points) if points else None,
         "finished": result.finished,
     }
-
-
-def write_subset(folder: Path, samples: int) -> str:
-    """The path of a recipe on the first images of Fashion-MNIST's training split."""
-    from pipeline.datasets import fashion_mnist
-    from pipeline.datasets.splits import Split
-    from pipeline.recipe.schema import DatasetConfig
-
-    try:
-        whole = fashion_mnist.load(DatasetConfig(name="fashion-mnist"))
-    except InputError as error:
-        raise click.ClickException(f"{error} Or compare on another RECIPE, as digits.") from error
-    split = whole.splits[Split.TRAIN]
-    data, recipe = (folder / f"fashion-{samples}.{end}" for end in ("npz", "toml"))
-    if not data.exists():
-        np.savez(
-            data, images=split.images[:samples], labels=split.labels[:samples],
-            classes=np.array(fashion_mnist.CLASSES),
-        )  # fmt: skip
-    recipe.write_text(RECIPE.format(path=data.absolute()), encoding="utf-8")
-    return str(recipe)
 
 
 def report(result: dict[str, Any]) -> None:

@@ -26,7 +26,7 @@ def path() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(BENCHMARKS)
         yield
-    for name in ("search", "fresh"):
+    for name in ("search", "search_subset", "fresh"):
         sys.modules.pop(name, None)
 
 

@@ -137,11 +137,13 @@ def test_untrained_trials_are_counted_by_the_limit_that_they_miss() -> None:
         trial(3, p90_ms=4.99, top1=None),
         trial(4),
         trial(5, state="stopped", reason="early"),
+        trial(6, p90_ms=6, state="over_limit", reason="p90"),
     ]
     assert list(search_course.untrained(search(rows))) == [
-        "4 of 6 trials were over a limit and never trained: 2 p90, 2 size, 1 by the bound of the "
+        "4 of 7 trials were over a limit and never trained: 2 p90, 2 size, 1 by the bound of the "
         "measurement (1 more than one).",
-        "1 of 6 trials was stopped early for low accuracy.",
+        "1 of 7 trials was over a limit and measured after training only: 1 p90.",
+        "1 of 7 trials was stopped early for low accuracy.",
     ]
 
 

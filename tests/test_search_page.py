@@ -28,6 +28,10 @@ SEARCHES = {
 }
 
 
+ZERO = trial(0).model_dump(mode="json")
+ZERO["trained"]["size_bytes"] = 0
+
+
 @cache
 def rendered(name: str) -> str:
     return render(SEARCHES[name])
@@ -242,6 +246,7 @@ def test_report_writes_and_opens_the_page_of_a_search(
         ({"unknown": 1}, "unknown: Extra inputs are not permitted"),
         ({"trials": [{"number": 0}]}, "trials.0.values: Field required (and "),
         ({"trials": [trial(0).model_dump(mode="json")] * 2}, "a number is there twice"),
+        ({"trials": [ZERO]}, "trials.0.trained.size_bytes: Input should be greater than 0"),
         ({"limits": [{"figure": "p90", "most": 0, "text": ""}]}, "limits.0.most: Input should be"),
     ],
 )

@@ -24,14 +24,22 @@ def untrained(result: SearchResult) -> Iterator[str]:
         for state in ("over_limit", "stopped", "failed")
     }
     every = f"of {len(result.trials)} trials"
-    if over := by_state["over_limit"]:
-        limits = _limits(over, result)
-        yield f"{len(over)} {every} {_were(over)} over a limit and never trained: {limits}."
+    for over, then in (
+        (never_trained(result), "never trained"),
+        ([row for row in by_state["over_limit"] if row.epochs], "measured after training only"),
+    ):
+        if over:
+            limits = _limits(over, result)
+            yield f"{len(over)} {every} {_were(over)} over a limit and {then}: {limits}."
     if stopped := by_state["stopped"]:
         yield f"{len(stopped)} {every} {_were(stopped)} stopped early for low accuracy."
     if failed := by_state["failed"]:
         numbers = listed([str(row.number) for row in failed], most=MOST)
         yield f"{len(failed)} {every} failed ({numbers}); the table has the reasons."
+
+
+def never_trained(result: SearchResult) -> list[TrialRow]:
+    return [row for row in result.trials if row.state == "over_limit" and not row.epochs]
 
 
 def _were(rows: Sequence[TrialRow]) -> str:
@@ -66,7 +74,7 @@ def cost(result: SearchResult) -> Iterator[str]:
     if spent.repeated:
         text += f"; {spent.repeated} proposals repeated an earlier trial and cost nothing"
     yield f"{text}."
-    over = [row for row in result.trials if row.state == "over_limit"]
+    over = never_trained(result)
     times = [row.training_s for row in result.trials if row.training_s > 0]
     if over and times:
         each = fmean(times)

@@ -27,9 +27,9 @@ class DeviceFigures(Section):
     """A file on one device."""
 
     device: str
-    median_ns: float
+    median_ns: float = Field(gt=0)
     median_ci: Interval | None = None
-    p90_ns: float
+    p90_ns: float = Field(gt=0)
     p90_upper_ns: float | None = None
     """Upper 99 % bound by MLPerf LoadGen's rule; null below 64 queries."""
     peak_memory_bytes: int | None = None
@@ -41,7 +41,7 @@ class Figures(Section):
     """A file, untrained or trained, on the devices of the search."""
 
     sha256: str
-    size_bytes: int
+    size_bytes: int = Field(gt=0)
     parameters: int | None = None
     macs: int | None = None
     devices: tuple[DeviceFigures, ...]
