@@ -34,43 +34,6 @@ LEVEL = 0.9
 MARGIN = 1.1
 """So that the least accurate student on a front also adds an area."""
 AT_LEAST = {"hypervolume": 1.0, "fewer trained": 2.0}
-<<<<<<< HEAD
-RECIPE = """\
-schema = "recipe/1"
-name = "fashion-subset"
-
-[dataset]
-name = "npz"
-path = "{path}"
-
-[augmentation]
-shift = 2
-flip = true
-
-[teacher]
-widths = [16, 32, 64]
-epochs = 6
-batch_size = 128
-
-[logits]
-views = 4
-
-[distill]
-epochs = 8
-batch_size = 128
-
-[quantize]
-epochs = 1
-batch_size = 128
-
-[search.space]
-distill.family = ["mobilenet_v1", "mobilenet_v2", "fused", "resnet"]
-distill.width_multiplier = [0.25, 0.5, 0.75, 1.0]
-convert.precisions = ["float32", "int8"]
-"""
-
-=======
->>>>>>> spag
 Point = tuple[float, float]
 """p90 in ns and error: less is better."""
 

@@ -34,6 +34,11 @@ batch_size = 128
 [quantize]
 epochs = 1
 batch_size = 128
+
+[search.space]
+distill.family = ["mobilenet_v1", "mobilenet_v2", "fused", "resnet"]
+distill.width_multiplier = [0.25, 0.5, 0.75, 1.0]
+convert.precisions = ["float32", "int8"]
 """
 
 
