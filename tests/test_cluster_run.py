@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,7 +88,7 @@ class Planned:
     workers: int = 1
     tasks: list[Task] = field(default_factory=list)
 
-    def make(self, tasks: list[Task], *, console: Console) -> list[Outcome]:
+    def make(self, tasks: Sequence[Task], *, console: Console) -> list[Outcome]:
         self.tasks += tasks
         return [Outcome(task=task, wall_s=0.0) for task in tasks]
 
@@ -118,7 +119,7 @@ def test_what_several_runs_wait_for_is_made_once_and_first(
 
 @dataclass
 class Failing(Planned):
-    def make(self, tasks: list[Task], *, console: Console) -> list[Outcome]:
+    def make(self, tasks: Sequence[Task], *, console: Console) -> list[Outcome]:
         return [Outcome(task=one, wall_s=0.0, error=EdgeDistillError(one.name)) for one in tasks]
 
 

@@ -29,6 +29,8 @@ ALONE = {
     "RAY_AUTH_MODE": "token",
     "RAY_worker_niceness": "0",  # Ray adds 15
 }
+BRIEF = {"RAY_gcs_server_port_wait_time_s": "1", "RAY_py_gcs_connect_timeout_s": "10"}
+"""A cluster that does not answer is given up after some 15 s: by default, after 20 minutes."""
 TOKENS = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 
 
@@ -103,6 +105,8 @@ def _here(folder: str) -> dict[str, object]:
 def _there(name: str) -> dict[str, object]:
     if any(os.environ.get(token) for token in TOKENS):
         os.environ.setdefault("RAY_AUTH_MODE", "token")  # without it, a token is not sent
+    for key, value in BRIEF.items():
+        os.environ.setdefault(key, value)
     return {"address": _address(name) or AUTO}
 
 
