@@ -1,6 +1,7 @@
 """The space, the limits and the candidates of a search, and what is refused before it begins."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from pydantic import JsonValue
@@ -9,6 +10,7 @@ from pipeline.recipe.limits import parse
 from pipeline.recipe.load import Override, Source, parse_override, read
 from pipeline.recipe.search_space import PHOTOS, SMALL_IMAGES
 from pipeline.reporting.schema.search import DeviceFigures, Figures
+from pipeline.search import best
 from pipeline.search.limits import missed, violations
 from pipeline.search.space import described, space_of
 from pipeline.search.variants import candidate, with_values
@@ -175,3 +177,12 @@ def test_values_read_like_a_sentence() -> None:
         "distill.depth": [1, 2],
     }
     assert described(values) == "family fused, width_multiplier 0.5, precisions int8, depth [1, 2]"
+
+
+def test_the_recommended_recipe_measures_on_one_device_of_a_fleet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "devices.toml").write_text('[a]\nurl = "ssh://a@x"\n[b]\nurl = "ssh://b@x"\n')
+    recipe = source("{}", "bench.devices=['a,b','local']")
+    assert best.recipe_tree(recipe, {}, name="digits-best")["bench"] == {"devices": ["a", "local"]}

@@ -123,6 +123,7 @@ class Runner:
     def check(self) -> None:
         """What fails before a folder is made or anything trains."""
         datasets.source_digest(self.recipe.dataset)
+        self._require_single_devices()
         self._require_no_leaks()
         self._require_processors()
 
@@ -148,6 +149,15 @@ class Runner:
             from targets.processors.emulation import prepare
 
             prepare(names)
+
+    def _require_single_devices(self) -> None:
+        for name in self.recipe.bench.devices:
+            if "," in name:
+                each = " ".join(f"--device {one.strip()}" for one in name.split(","))
+                raise InputError(
+                    f"--device {name}: is a fleet, of which `pipeline search` takes any device that "
+                    f"is free. A run measures on every one: {each}."
+                )
 
     def _require_no_leaks(self) -> None:
         cfg = self.recipe.dataset

@@ -57,7 +57,7 @@ Precision = Annotated[str, one_of("precision", CHOSEN)]
 def _known_device(value: object) -> object:
     if isinstance(value, str):
         try:
-            inventory.device(value, place="")
+            inventory.groups([value], place="")
         except InputError as error:
             raise ValueError(str(error).removeprefix(": ")) from error
     return value

@@ -21,13 +21,25 @@ def write(
     """A recipe that its own check refuses is never left behind."""
     import tomli_w
 
-    name = Override("name", f"{result.recipe}-best", "name")
-    tree = with_values(source, values).with_values([name]).tree
-    kept: Tree = {key: value for key, value in tree.items() if key not in ("search", "about")}
+    kept = recipe_tree(source, values, name=f"{result.recipe}-best")
     head = "".join(f"# {printable(line)}\n" for line in _head(values, result))
     with published(path, remedy="Give another folder with --out.") as part:
         part.write_text(f"{head}\n{tomli_w.dumps(_written(kept))}", encoding="utf-8")
         load(str(part))
+
+
+def recipe_tree(source: Source, values: Mapping[str, JsonValue], *, name: str) -> Tree:
+    tree = with_values(source, values).with_values([Override("name", name, "name")]).tree
+    kept: Tree = {key: value for key, value in tree.items() if key not in ("search", "about")}
+    return kept | _one_of_each_fleet(kept)
+
+
+def _one_of_each_fleet(tree: Tree) -> Tree:
+    bench = tree.get("bench")
+    if not isinstance(bench, dict) or "devices" not in bench:
+        return {}
+    devices = [str(text).partition(",")[0].strip() for text in bench["devices"]]
+    return {"bench": {**bench, "devices": devices}}
 
 
 def _head(values: Mapping[str, JsonValue], result: SearchResult) -> list[str]:
