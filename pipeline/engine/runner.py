@@ -155,8 +155,8 @@ class Runner:
             if "," in name:
                 each = " ".join(f"--device {one.strip()}" for one in name.split(","))
                 raise InputError(
-                    f"--device {name}: is a fleet, of which `pipeline search` takes any device that "
-                    f"is free. A run measures on every one: {each}."
+                    f"--device {name}: is a fleet, of which `pipeline search` takes any device "
+                    f"that is free. A run measures on every one: {each}."
                 )
 
     def _require_no_leaks(self) -> None:
