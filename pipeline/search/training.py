@@ -22,6 +22,9 @@ from targets.formats.record import ExportedModel
 if TYPE_CHECKING:
     from pipeline.datasets.splits import Samples
 
+SHARED = ("teacher", "logits")
+"""The stages that all students of one teacher have in common."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class StudentTraining:
@@ -39,9 +42,23 @@ class StudentTraining:
     def train(
         self, candidates: Sequence[Candidate], *, earlier: Sequence[Mapping[int, float]]
     ) -> list[Trained | StoppedEarly | Failed]:
+        self._make_teachers(candidates)
         tasks = [self._task(one, earlier) for one in candidates]
         outcomes = self.cluster.make(tasks, console=self.console)
         return [self._found(one) for one in outcomes]
+
+    def _make_teachers(self, candidates: Sequence[Candidate]) -> None:
+        """Once and first, where several tasks would wait for the same. A failure is that of its
+        candidates, which meet it again."""
+        missing: dict[str | None, Task] = {}
+        for one in candidates if self.at_once > 1 else ():
+            runner = Runner(recipe=one.recipe, store=self.store, console=SilentConsole())
+            new = [step for step in runner.plan() if step.name in SHARED and not step.reused]
+            if new:
+                task = Task(name="teacher", recipe=one.recipe, last=SHARED[-1])
+                missing.setdefault(new[0].folder, task)
+        if missing:
+            self.cluster.make([*missing.values()], console=self.console)
 
     def _task(self, one: Candidate, earlier: Sequence[Mapping[int, float]]) -> Task:
         name = f"trial {one.number}"
