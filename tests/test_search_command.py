@@ -129,8 +129,6 @@ def test_a_limit_that_nothing_can_keep_names_the_nearest(
         (["--trials", "0"], "--trials"),
         (["--device", "nowhere"], "unknown device 'nowhere'"),
         (["--set", "search.space={distill={famly=['x']}}"], "famly"),
-        (["--force", "distill"], "--force"),
-        (["--ablation"], "--ablation"),
     ],
 )
 def test_a_mistake_is_one_paragraph_before_anything_runs(

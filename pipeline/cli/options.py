@@ -83,6 +83,9 @@ _SHARED = (
         envvar="PIPELINE_STORE",
         help="Folder that keeps finished stages for reuse [default: OUT/.store].",
     ),
+    JSON,
+)
+_OF_A_RUN = (
     click.option(
         "--force",
         multiple=True,
@@ -94,7 +97,6 @@ _SHARED = (
         is_flag=True,
         help="Also train the variants that show what each step gains, over several seeds.",
     ),
-    JSON,
 )
 
 
@@ -112,8 +114,8 @@ class RecipeOptions:
     seed: int | None
     out: Path
     store: Path | None
-    force: tuple[str, ...]
-    ablation: bool
+    force: tuple[str, ...] = ()
+    ablation: bool = False
     suffix: str = ""
     """Of the name of the results folder."""
 
@@ -165,9 +167,19 @@ class RecipeOptions:
         ]
 
 
-def recipe_options(command: Callable[..., T]) -> Callable[..., T]:
-    """Give a command RECIPE, its options and --json, as `(options, as_json)`; its own options
-    follow by name."""
+def recipe_options(command: Callable[[RecipeOptions, bool], T]) -> Callable[..., T]:
+    """Give a command RECIPE, its options and --json, as `(options, as_json)`."""
+
+    @wraps(command)
+    def with_options(as_json: bool, **values: Any) -> T:
+        return command(RecipeOptions(**values), as_json)
+
+    return _decorated(with_options, (*_ONE, *_SHARED, *_OF_A_RUN))
+
+
+def search_options(command: Callable[..., T]) -> Callable[..., T]:
+    """As `recipe_options`, without the options of a run, and with --cluster; the command's own
+    options follow by name."""
     of_recipe = {field.name for field in fields(RecipeOptions)}
 
     @wraps(command)
@@ -176,7 +188,7 @@ def recipe_options(command: Callable[..., T]) -> Callable[..., T]:
         own = {key: value for key, value in values.items() if key not in of_recipe}
         return command(RecipeOptions(**shared), as_json, **own)
 
-    return _decorated(with_options, (*_ONE, *_SHARED))
+    return _decorated(with_options, (*_ONE, CLUSTER, *_SHARED))
 
 
 def run_options(
@@ -200,7 +212,7 @@ def run_options(
         ]
         return command(options, cluster, as_json)
 
-    return _decorated(with_options, (*_SEVERAL, *_SHARED))
+    return _decorated(with_options, (*_SEVERAL, *_SHARED, *_OF_A_RUN))
 
 
 def _suffix(seed: int | None, seeds: Sequence[int]) -> str:

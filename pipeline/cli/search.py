@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.options import CLUSTER, RecipeOptions, recipe_options
-from targets.errors import InputError
+from pipeline.cli.options import RecipeOptions, search_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
     "'size <= 500 kB' or 'memory <= 50 MB'; may be repeated.",
 )
 @click.option("--trials", type=int, help="Students that are measured [default: 40].")
-@CLUSTER
-@recipe_options
+@search_options
 def search(
     options: RecipeOptions,
     as_json: bool,
@@ -67,9 +65,6 @@ def _search(
     from pipeline.search.search import Search
     from pipeline.search.space import space_of
 
-    if options.force or options.ablation:
-        given = "--force" if options.force else "--ablation"
-        raise InputError(f"{given}: is an option of `pipeline run`, and not of a search.")
     source, store, shown = options.source(*overrides), options.stored(), console()
     recipe = source.recipe()
     folder = options.out / f"{recipe.name}-search"
