@@ -61,6 +61,7 @@ def _search(
 ) -> "SearchResult":
     from pipeline.cluster import cluster
     from pipeline.engine.progress import console
+    from pipeline.engine.runner import Runner
     from pipeline.search import bench
     from pipeline.search.search import Search
     from pipeline.search.space import space_of
@@ -69,6 +70,7 @@ def _search(
     recipe = source.recipe()
     folder = options.out / f"{recipe.name}-search"
     formats = space_of(source).formats(recipe)
+    Runner(recipe=recipe, store=store, console=shown).check_data()
     with (
         cluster(where, store, threads=recipe.threads) as workers,
         bench.opened(recipe, formats, say=shown.say) as measuring,

@@ -122,10 +122,14 @@ class Runner:
 
     def check(self) -> None:
         """What fails before a folder is made or anything trains."""
-        datasets.source_digest(self.recipe.dataset)
+        self.check_data()
         self._require_single_devices()
-        self._require_no_leaks()
         self._require_processors()
+
+    def check_data(self) -> None:
+        """Raise `InputError` for data that are missing, or in two splits."""
+        datasets.source_digest(self.recipe.dataset)
+        self._require_no_leaks()
 
     def make(self, *, last: str = "convert") -> Results:
         """Make or reuse every stage that the store keeps, up to `last`: by default, all that come

@@ -58,7 +58,6 @@ class Search:
         """
         recipe = self.source.recipe()
         space, limits = space_of(self.source), limits_of(recipe.search.limits)
-        datasets.source_digest(recipe.dataset)  # missing data fails before a folder is made
         self.folder.mkdir(parents=True, exist_ok=True)
 
         def on_wait() -> None:
