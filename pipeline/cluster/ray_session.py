@@ -67,7 +67,7 @@ def _address(name: str) -> str:
 
 def _require_address(name: str) -> None:
     address = _address(name)
-    if name == LOCAL or not address:
+    if name == LOCAL or (name == AUTO and not address):
         return
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdecimal():
