@@ -356,18 +356,21 @@ def test_a_signal_ends_the_command_and_every_worker(
 ) -> None:
     argv = [str(lane.recipe_file), "--data", str(lane.data_file), "--out", str(tmp_path / "runs")]
     sets = ["--set", "workers=2", "--set", "threads=1", "--set", "teacher.epochs=1000"]
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "pipeline", "run", *argv, *sets],
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
-    assert process.stderr is not None
-    next(line for line in process.stderr if "epoch 2/" in line)
-    family = psutil.Process(process.pid).children(recursive=True)
-    assert any("Worker.work" in " ".join(one.cmdline()) for one in family)
-    process.send_signal(number)
-    assert process.wait(timeout=60) == code
+    ) as process:
+        try:
+            assert process.stderr is not None
+            next(line for line in process.stderr if "epoch 2/" in line)
+            family = psutil.Process(process.pid).children(recursive=True)
+            process.send_signal(number)
+            assert process.wait(timeout=60) == code
+        finally:
+            process.kill()
+    assert len(family) > 2  # Ray's processes and the workers
     _, alive = psutil.wait_procs(family, timeout=10)
     assert alive == []
     assert list((tmp_path / "runs" / ".store" / "work").glob("teacher-*/teacher.npz"))

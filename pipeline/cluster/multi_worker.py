@@ -6,7 +6,7 @@ The caller holds the store's lock. Worker 0 writes checkpoints and result, the o
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -67,7 +67,8 @@ class Share:
     def __call__(self, member: Member) -> Artifact:
         from pipeline.training import session
 
-        os.chdir(self.folder)
+        with suppress(OSError):  # without it, the paths are absolute, or not found
+            os.chdir(self.folder)
         os.environ["TF_CONFIG"] = tf_config(member.number, member.addresses)
         session.start(seed=self.recipe.seed, threads=self.recipe.threads)
         with TemporaryDirectory() as unused, lost_workers():

@@ -75,6 +75,8 @@ class MultiWorker:
         """Wait until all workers of `TF_CONFIG` are there."""
         import tensorflow as tf
 
+        # A worker is one replica: further GPUs are for further workers.
+        tf.config.set_visible_devices(tf.config.list_physical_devices("GPU")[:1], "GPU")
         options = tf.distribute.experimental.CommunicationOptions(
             implementation=tf.distribute.experimental.CommunicationImplementation.RING
         )
@@ -105,7 +107,7 @@ class MultiWorker:
     def averaged(self, model: KerasModel, differentiate: Differentiate) -> tuple[Tensor, Gradients]:
         import tensorflow as tf
 
-        moving = [one for one in model.non_trainable_variables if one.dtype.is_floating]
+        moving = [one for one in model.non_trainable_variables if _moves(one)]
         before = [tf.identity(one) for one in moving]
         loss, gradients = differentiate()
         # Of changes, not of values: what did not move stays as it is, to the last bit.
@@ -134,3 +136,8 @@ class MultiWorker:
 
         result: list[Tensor] = self.strategy.run(reduce, args=(tensors,))
         return result
+
+
+def _moves(variable: Tensor) -> bool:
+    """Whether a step can move a variable without a gradient: no weight of a frozen layer."""
+    return bool(variable.dtype.is_floating and not variable.trainable)
