@@ -1,5 +1,7 @@
 """`pipeline search`."""
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
@@ -62,7 +64,7 @@ def _search(
     from pipeline.cluster import cluster
     from pipeline.engine.progress import console
     from pipeline.engine.runner import Runner
-    from pipeline.search import bench
+    from pipeline.search.bench import device_bench
     from pipeline.search.search import Search
     from pipeline.search.space import space_of
 
@@ -73,8 +75,9 @@ def _search(
     Runner(recipe=recipe, store=store, console=shown).check_data()
     with (
         cluster(where, store, threads=recipe.threads) as workers,
-        bench.opened(recipe, formats, say=shown.say) as measuring,
+        TemporaryDirectory(prefix="pipeline-search-") as scratch,
     ):
+        measuring = device_bench(recipe, formats, scratch=Path(scratch), say=shown.say)
         return Search(
             source=source,
             folder=folder,

@@ -1,106 +1,109 @@
-"""The devices of a search as `Measuring`: untrained files in short, trained ones in full."""
+"""The devices of a search as `Measuring`: untrained files in short, trained ones in full.
+
+They are opened for each batch and not for the whole search: whoever else measures on them would
+wait for hours, while this search trains.
+"""
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from pipeline.recipe.schema import Recipe
 from pipeline.reporting.schema.search import Figures
 from pipeline.search.contract import Candidate, Failed, Measured, Trained
-from pipeline.search.measuring import SHORT, CandidateFile, Devices
-from pipeline.search.measuring import opened as opened_devices
+from pipeline.search.measuring import SHORT, CandidateFile, opened
 from pipeline.search.untrained import ModelFile, untrained
 from targets.bench.plan import BenchPlan
 from targets.devices import inventory
-from targets.devices.contract import Say
+from targets.devices.contract import Device, Say
 from targets.errors import EdgeDistillError
 
 FULL = BenchPlan.of_tier("quick")
 """For trained files."""
+Key = tuple[str, int]
+"""Digest of a file, and threads."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceBench:
-    devices: Devices
-    scratch: Path
+    groups: Sequence[Sequence[Device]]
+    formats: Sequence[str]
+    timeout_s: float
     memory: bool
     """Whether a limit asks for it: another process for each file."""
-    known: dict[tuple[str, int], Figures] = field(default_factory=dict, repr=False)
-    """Digest and threads -> figures: candidates that differ in their training have one file."""
+    scratch: Path
+    say: Say
+    known: dict[Key, Figures] = field(default_factory=dict, repr=False)
+    """Candidates that differ in their training alone have one file, which is measured once."""
     _numbers: "count[int]" = field(default_factory=count, repr=False)
 
     @property
     def at_once(self) -> int:
-        return min(len(fleet.left) for fleet in self.devices.fleets)
+        return min(len(group) for group in self.groups)
 
     def untrained(self, candidates: Sequence[Candidate]) -> list[Measured | Failed]:
         begun = time.monotonic()
         made = [self._made(one) for one in candidates]
-        files = {
-            place: CandidateFile(recipe=one.recipe, file=file)
-            for place, (one, file) in enumerate(zip(candidates, made, strict=True))
-            if isinstance(file, ModelFile)
-        }
-        figures = dict(zip(files, self._measured([*files.values()]), strict=True))
+        files = [one for one in made if isinstance(one, CandidateFile)]
+        figures = iter(self._measured(files))
+        found = [one if isinstance(one, EdgeDistillError) else next(figures) for one in made]
         wall_s = round((time.monotonic() - begun) / len(candidates), 3)
         return [
-            Failed(error=file) if isinstance(file, EdgeDistillError)
-            else _found(figures[place], wall_s)
-            for place, file in enumerate(made)
-        ]  # fmt: skip
+            Measured(one, wall_s) if isinstance(one, Figures) else Failed(error=one)
+            for one in found
+        ]
 
     def trained(self, candidate: Candidate, trained: Trained) -> Figures:
         file = ModelFile(path=trained.file, record=trained.record)
-        one = CandidateFile(recipe=candidate.recipe, file=file)
-        (found,) = self.devices.measure([one], plan=FULL, memory=self.memory)
+        (found,) = self._on_devices([CandidateFile(recipe=candidate.recipe, file=file)], FULL)
         if isinstance(found, EdgeDistillError):
             raise found
         return found
 
-    def _made(self, one: Candidate) -> ModelFile | EdgeDistillError:
+    def _made(self, one: Candidate) -> CandidateFile | EdgeDistillError:
         try:
-            return untrained(one.recipe, self.scratch / str(next(self._numbers)))
+            file = untrained(one.recipe, self.scratch / str(next(self._numbers)))
         except EdgeDistillError as error:
             return error
+        return CandidateFile(recipe=one.recipe, file=file)
 
     def _measured(self, files: Sequence[CandidateFile]) -> list[Figures | EdgeDistillError]:
         new = {_key(one): one for one in files if _key(one) not in self.known}
-        found: dict[tuple[str, int], Figures | EdgeDistillError] = {**self.known}
-        if new:
-            measured = self.devices.measure([*new.values()], plan=SHORT, memory=self.memory)
-            found |= dict(zip(new, measured, strict=True))
+        found: dict[Key, Figures | EdgeDistillError] = {**self.known}
+        found |= dict(zip(new, self._on_devices([*new.values()], SHORT), strict=True))
         for key, figures in found.items():
             if isinstance(figures, Figures) and all(one.valid for one in figures.devices):
                 self.known[key] = figures
         return [found[_key(one)] for one in files]
 
+    def _on_devices(
+        self, files: Sequence[CandidateFile], plan: BenchPlan
+    ) -> list[Figures | EdgeDistillError]:
+        if not files:
+            return []
+        with opened(
+            self.groups,
+            formats=self.formats,
+            scratch=self.scratch / f"devices-{next(self._numbers)}",
+            say=self.say,
+            timeout_s=self.timeout_s,
+        ) as devices:
+            return devices.measure(files, plan=plan, memory=self.memory)
 
-def _key(one: CandidateFile) -> tuple[str, int]:
+
+def _key(one: CandidateFile) -> Key:
     return one.file.record.sha256, one.recipe.bench.threads
 
 
-def _found(figures: Figures | EdgeDistillError, wall_s: float) -> Measured | Failed:
-    if isinstance(figures, EdgeDistillError):
-        return Failed(error=figures)
-    return Measured(figures, wall_s)
-
-
-@contextmanager
-def opened(recipe: Recipe, formats: Sequence[str], *, say: Say) -> Iterator[DeviceBench]:
-    """The devices of `bench.devices`, in exclusive use inside the block. Raises `DeviceError`."""
-    groups = inventory.groups(recipe.bench.devices)
-    memory = any(limit.startswith("memory") for limit in recipe.search.limits)
-    with TemporaryDirectory(prefix="pipeline-search-") as folder:
-        scratch = Path(folder)
-        with opened_devices(
-            groups,
-            formats=formats,
-            scratch=scratch / "devices",
-            say=say,
-            timeout_s=recipe.bench.timeout_s,
-        ) as ready:
-            yield DeviceBench(devices=ready, scratch=scratch / "files", memory=memory)
+def device_bench(recipe: Recipe, formats: Sequence[str], *, scratch: Path, say: Say) -> DeviceBench:
+    """The devices of `bench.devices`; each item is one, or a fleet of one model."""
+    return DeviceBench(
+        groups=inventory.groups(recipe.bench.devices),
+        formats=formats,
+        timeout_s=recipe.bench.timeout_s,
+        memory=any(limit.startswith("memory") for limit in recipe.search.limits),
+        scratch=scratch,
+        say=say,
+    )
