@@ -1,6 +1,5 @@
 """Reads a recipe from its TOML file and the command line; errors name the place and the remedy."""
 
-import copy
 import json
 import sys
 from collections.abc import Iterable, Sequence
@@ -49,9 +48,9 @@ class Source:
 
     def with_values(self, overrides: Sequence[Override]) -> "Source":
         overrides = [_renamed(override) for override in overrides]
-        tree = copy.deepcopy(self.tree)
+        tree = self.tree
         for override in overrides:
-            _assign(tree, override)
+            tree = _assigned(tree, override, override.key.split("."))
         return replace(self, tree=tree, overrides=(*self.overrides, *overrides))
 
     def recipe(self) -> Recipe:
@@ -159,14 +158,15 @@ def _unknown_key(part: str, known: Iterable[str], parents: list[str]) -> str:
     return f"unknown key{did_you_mean(part, names, prefix=prefix)} Known: {', '.join(names)}."
 
 
-def _assign(tree: Tree, override: Override) -> None:
-    *tables, last = override.key.split(".")
-    for key in tables:
-        inner = tree.setdefault(key, {})
-        if not isinstance(inner, dict):
-            raise InputError(f"{override.option}: '{key}' is a value and has no keys.")
-        tree = inner
-    tree[last] = override.value
+def _assigned(tree: Tree, override: Override, path: Sequence[str]) -> Tree:
+    """The tree with the value; only the tables on the way to it are copied."""
+    key, *rest = path
+    if not rest:
+        return {**tree, key: override.value}
+    inner = tree.get(key, {})
+    if not isinstance(inner, dict):
+        raise InputError(f"{override.option}: '{key}' is a value and has no keys.")
+    return {**tree, key: _assigned(inner, override, rest)}
 
 
 def _explain(error: ValidationError, tree: Tree, place: str, overrides: Sequence[Override]) -> str:

@@ -141,10 +141,9 @@ def fit(task: Task, *, checkpoint: Path, progress: Progress) -> list[EpochRecord
                 history.append(EpochRecord(epoch=epoch + 1, loss=loss, validation_top1=accuracy))
                 if task.cfg.keep == "best" and best_of(history) is history[-1]:
                     best = task.model.get_weights()
-                # Before it is saved: who stops a training here sees the epoch again after a kill.
-                shown.epoch(epoch + 1, loss=loss, accuracy=accuracy)
                 if task.distribution.is_chief:
                     state.save(history, best=best)
+                shown.epoch(epoch + 1, loss=loss, accuracy=accuracy)
         if best is not None:
             task.model.set_weights(best)
     return history
