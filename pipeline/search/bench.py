@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from pipeline.recipe.schema import Recipe
 from pipeline.reporting.schema.search import Figures
 from pipeline.search.contract import Candidate, Failed, Measured, Trained
+from pipeline.search.limits import limits_of
 from pipeline.search.measuring import SHORT, CandidateFile, Devices
 from pipeline.search.measuring import opened as opened_devices
 from pipeline.search.untrained import ModelFile, untrained
@@ -89,11 +90,14 @@ def _found(figures: Figures | EdgeDistillError, wall_s: float) -> Measured | Fai
     return Measured(figures, wall_s)
 
 
+def limits_memory(recipe: Recipe) -> bool:
+    return any(limit.figure == "memory" for limit in limits_of(recipe.search.limits))
+
+
 @contextmanager
 def opened(recipe: Recipe, formats: Sequence[str], *, say: Say) -> Iterator[DeviceBench]:
     """The devices of `bench.devices`, in exclusive use inside the block. Raises `DeviceError`."""
     groups = inventory.groups(recipe.bench.devices)
-    memory = any(limit.startswith("memory") for limit in recipe.search.limits)
     with TemporaryDirectory(prefix="pipeline-search-") as folder:
         scratch = Path(folder)
         with opened_devices(
@@ -103,4 +107,6 @@ def opened(recipe: Recipe, formats: Sequence[str], *, say: Say) -> Iterator[Devi
             say=say,
             timeout_s=recipe.bench.timeout_s,
         ) as ready:
-            yield DeviceBench(devices=ready, scratch=scratch / "files", memory=memory)
+            yield DeviceBench(
+                devices=ready, scratch=scratch / "files", memory=limits_memory(recipe)
+            )
