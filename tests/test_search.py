@@ -269,6 +269,20 @@ def test_a_search_whose_first_candidates_all_fail_ends_with_the_reason(tmp_path:
     assert len(searched(tmp_path / "a", Formulas()).study.finished()) == 24, "it can go on"
 
 
+def test_a_search_of_failures_alone_ends_again_where_it_goes_on(tmp_path: Path) -> None:
+    for done in (3, 4):
+        with pytest.raises(InputError, match="has no int8 form"):
+            searched(tmp_path / "a", Formulas(failing=frozenset(range(100))))
+        assert len(loop(tmp_path / "a", Formulas()).study.finished()) == done
+
+
+def test_the_time_of_interrupted_runs_is_on_record(tmp_path: Path) -> None:
+    first = loop(tmp_path / "a", Formulas()).study
+    assert first.spend(2.0) == 2.0
+    assert first.spend(5.0) == 5.0, "of this run"
+    assert loop(tmp_path / "a", Formulas()).study.spend(1.0) == 6.0
+
+
 def test_a_stopped_training_is_kept_with_its_epoch(tmp_path: Path) -> None:
     every = frozenset(range(100))
     found = searched(tmp_path / "a", Formulas(stopping=every))

@@ -179,7 +179,7 @@ class Loop:
         self.study.tell_failed(one.number)
         self.told()
         states = [trial.state.name for trial in self.study.finished()]
-        if len(states) == ALL_FAIL and set(states) == {"FAIL"}:
+        if len(states) >= ALL_FAIL and set(states) == {"FAIL"}:
             raise failed.error
 
     def _earlier(self) -> list[Mapping[int, float]]:

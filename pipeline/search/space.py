@@ -68,6 +68,10 @@ class Space:
         few = Dimension(choices=tuple(kept))
         return Offered(name=f"{key} of {family}", dimension=few)
 
+    def families(self) -> list[str]:
+        dimension = self.dimensions.get(FAMILY)
+        return [self.family] if dimension is None else [*map(str, _values(dimension))]
+
     def formats(self, recipe: Recipe) -> list[str]:
         """Of the files that are measured."""
         dimension = self.dimensions.get("convert.targets")
@@ -135,7 +139,9 @@ def _require_one_budget(key: str, recipe: Recipe, source: Source) -> None:
 
 def _require_valid(key: str, space: Space, source: Source) -> None:
     """Every value must give a recipe: a wrong one would fail a trial hours later."""
-    families = _families(space)
+    families = space.families()
+    for family in families:
+        STUDENTS[family]  # raises for an unknown one
     fitting = [one for one in families if space.offered(key, one) is not None]
     if not fitting:
         known = {name for one in families for name in STUDENTS[one].Settings.model_fields}
@@ -148,16 +154,6 @@ def _require_valid(key: str, space: Space, source: Source) -> None:
         offered = space.offered(key, family)
         for value in _values(offered.dimension) if offered else ():
             candidate(source, {FAMILY: family, key: value})
-
-
-def _families(space: Space) -> list[str]:
-    dimension = space.dimensions.get(FAMILY)
-    if dimension is None:
-        return [space.family]
-    families = [str(value) for value in _values(dimension)]
-    for family in families:
-        STUDENTS[family]  # raises for an unknown one
-    return families
 
 
 def _is_own(key: str) -> bool:

@@ -30,7 +30,7 @@ PATIENCE = 3
 """Proposals that have been tried, after which one is random: the sampler's best is known by now."""
 VALUES, RECORD, REPEATED = "values", "record", "repeated"
 """Attributes of a trial."""
-GROUP, TRAINING = "group", "training"
+GROUP, TRAINING, SPENT = "group", "training", "spent_s"
 """Attributes of the study."""
 Values = dict[str, Any]
 
@@ -51,6 +51,8 @@ class Study:
     space: Space
     seed: int
     sampler: str
+    spent_s: float = 0.0
+    """Of the runs of the search before this one, as far as they were noted."""
     _live: "dict[int, Trial]" = field(default_factory=dict, repr=False)
     """Trials without a result, by number: to make one again draws its values again."""
 
@@ -65,7 +67,13 @@ class Study:
             storage=_storage(journal),
             load_if_exists=True,
         )
-        return cls(study=study, space=space, seed=seed, sampler=sampler)
+        spent_s = study.user_attrs.get(SPENT, 0.0)
+        return cls(study=study, space=space, seed=seed, sampler=sampler, spent_s=spent_s)
+
+    def spend(self, seconds: float) -> float:
+        """Note how long this run has lasted; with the ones before."""
+        self.study.set_user_attr(SPENT, self.spent_s + seconds)
+        return self.spent_s + seconds
 
     def running(self) -> list[Asked]:
         """Trials without a result, as an interrupted search leaves them."""
