@@ -42,6 +42,10 @@ def test_another_device_behind_the_same_name_begins_a_new_search(
     assert names[0] != names[1]
 
 
+def test_a_device_that_is_named_twice_is_one() -> None:
+    assert name("bench.devices=['local', 'local']")
+
+
 def test_other_code_begins_a_new_search(monkeypatch: pytest.MonkeyPatch) -> None:
     before, behind = name(), code.behind
     monkeypatch.setattr(

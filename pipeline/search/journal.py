@@ -37,7 +37,7 @@ def journal(folder: Path, source: Source, space: Space) -> Path:
 
 
 def _devices(recipe: Recipe) -> Iterator[JsonValue]:
-    names = dict.fromkeys(recipe.bench.devices)
+    names = [*dict.fromkeys(recipe.bench.devices)]
     for name, group in zip(names, inventory.groups(names), strict=True):
         yield [name, *(one.url for one in group)]
 
