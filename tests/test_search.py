@@ -240,6 +240,15 @@ def test_a_torn_last_line_of_the_journal_is_dropped(tmp_path: Path) -> None:
     assert history(loop(journal, Formulas())) == whole
 
 
+@pytest.mark.parametrize("line", [b"\xff\xfe\n", b"[1]\n", b"{}\n", b'{"op\n'])
+def test_a_damaged_journal_names_itself_and_the_remedy(tmp_path: Path, line: bytes) -> None:
+    journal = tmp_path / "a.journal"
+    loop(journal, Formulas())
+    journal.write_bytes(journal.read_bytes() + line + b"{}\n")
+    with pytest.raises(InputError, match=r"a\.journal: is damaged.*Remove it"):
+        loop(journal, Formulas())
+
+
 def test_more_trials_go_on_with_the_same_search(tmp_path: Path) -> None:
     few = searched(tmp_path / "a", Formulas(), source(trials=10))
     before = history(few)

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from pipeline.recipe.limits import parse
 from pipeline.recipe.load import Override, Source, parse_override, read
+from pipeline.recipe.schema import Recipe
 from pipeline.recipe.search_space import PHOTOS, SMALL_IMAGES
 from pipeline.reporting.schema.search import DeviceFigures, Figures
 from pipeline.search import bench, best
@@ -224,6 +225,12 @@ def test_values_read_like_a_sentence() -> None:
 def test_values_of_one_name_are_told_apart_by_their_tables() -> None:
     values: dict[str, JsonValue] = {"distill.epochs": 8, "quantize.epochs": 2}
     assert described(values) == "distill.epochs 8, quantize.epochs 2"
+
+
+def test_the_recommended_recipe_of_a_long_name_is_a_recipe() -> None:
+    recipe = source("{}", f"name={80 * 'a'}")
+    tree = best.recipe_tree(recipe, {}, name=best.name_for(80 * "a"))
+    assert Recipe.model_validate(tree).name.endswith("a-best")
 
 
 def test_the_recommended_recipe_measures_on_one_device_of_a_fleet(
