@@ -271,6 +271,19 @@ def test_a_candidate_that_fails_is_a_trial_with_its_reason(tmp_path: Path) -> No
     assert all("int8" in row.reason for row in failed)
 
 
+def test_values_that_are_no_recipe_together_fail_a_trial_and_not_the_search(tmp_path: Path) -> None:
+    pairs = {"loss": ["kd", "function_matching"], "alpha": [0.5, 1.0]}
+    where = source(space={"distill": {**SPACE["distill"], **pairs}}, trials=20)
+    rows = trial_rows(searched(tmp_path / "a", Formulas(), where).study.finished())
+    failed = [row for row in rows if row.state == "failed"]
+    assert failed
+    assert len(rows) == 20
+    for row in failed:
+        assert row.values["distill.loss"] == "function_matching"
+        assert row.values["distill.alpha"] == 0.5
+        assert "uses no labels" in row.reason
+
+
 def test_a_search_whose_first_candidates_all_fail_ends_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has no int8 form"):
         searched(tmp_path / "a", Formulas(failing=frozenset(range(100))))
