@@ -240,6 +240,15 @@ def test_a_torn_last_line_of_the_journal_is_dropped(tmp_path: Path) -> None:
     assert history(loop(journal, Formulas())) == whole
 
 
+@pytest.mark.parametrize("line", [b"\xff\xfe\n", b"[1]\n", b"{}\n", b'{"op\n'])
+def test_a_damaged_journal_names_itself_and_the_remedy(tmp_path: Path, line: bytes) -> None:
+    journal = tmp_path / "a.journal"
+    loop(journal, Formulas())
+    journal.write_bytes(journal.read_bytes() + line + b"{}\n")
+    with pytest.raises(InputError, match=r"a\.journal: is damaged.*Remove it"):
+        loop(journal, Formulas())
+
+
 def test_more_trials_go_on_with_the_same_search(tmp_path: Path) -> None:
     few = searched(tmp_path / "a", Formulas(), source(trials=10))
     before = history(few)
@@ -262,11 +271,38 @@ def test_a_candidate_that_fails_is_a_trial_with_its_reason(tmp_path: Path) -> No
     assert all("int8" in row.reason for row in failed)
 
 
+def test_values_that_are_no_recipe_together_fail_a_trial_and_not_the_search(tmp_path: Path) -> None:
+    pairs = {"loss": ["kd", "function_matching"], "alpha": [0.5, 1.0]}
+    where = source(space={"distill": {**SPACE["distill"], **pairs}}, trials=20)
+    rows = trial_rows(searched(tmp_path / "a", Formulas(), where).study.finished())
+    failed = [row for row in rows if row.state == "failed"]
+    assert failed
+    assert len(rows) == 20
+    for row in failed:
+        assert row.values["distill.loss"] == "function_matching"
+        assert row.values["distill.alpha"] == 0.5
+        assert "uses no labels" in row.reason
+
+
 def test_a_search_whose_first_candidates_all_fail_ends_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has no int8 form"):
         searched(tmp_path / "a", Formulas(failing=frozenset(range(100))))
     assert len(loop(tmp_path / "a", Formulas()).study.finished()) == 3
     assert len(searched(tmp_path / "a", Formulas()).study.finished()) == 24, "it can go on"
+
+
+def test_a_search_of_failures_alone_ends_again_where_it_goes_on(tmp_path: Path) -> None:
+    for done in (3, 4):
+        with pytest.raises(InputError, match="has no int8 form"):
+            searched(tmp_path / "a", Formulas(failing=frozenset(range(100))))
+        assert len(loop(tmp_path / "a", Formulas()).study.finished()) == done
+
+
+def test_the_time_of_interrupted_runs_is_on_record(tmp_path: Path) -> None:
+    first = loop(tmp_path / "a", Formulas()).study
+    assert first.spend(2.0) == 2.0
+    assert first.spend(5.0) == 5.0, "of this run"
+    assert loop(tmp_path / "a", Formulas()).study.spend(1.0) == 6.0
 
 
 def test_a_stopped_training_is_kept_with_its_epoch(tmp_path: Path) -> None:

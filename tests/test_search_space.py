@@ -8,11 +8,13 @@ from pydantic import JsonValue
 
 from pipeline.recipe.limits import parse
 from pipeline.recipe.load import Override, Source, parse_override, read
+from pipeline.recipe.schema import Recipe
 from pipeline.recipe.search_space import PHOTOS, SMALL_IMAGES
 from pipeline.reporting.schema.search import DeviceFigures, Figures
-from pipeline.search import best
+from pipeline.search import bench, best
 from pipeline.search.limits import missed, violations
 from pipeline.search.space import described, space_of
+from pipeline.search.study import Study
 from pipeline.search.variants import candidate, with_values
 from targets.errors import InputError
 
@@ -74,11 +76,52 @@ def test_a_wrong_limit_is_refused_with_the_remedy(text: str, says: str) -> None:
         ("{convert={precisions=['int4']}}", "unknown precision 'int4'"),
         ("{seed=[1, 2]}", "cannot be searched"),
         ("{bench={devices=['local']}}", "cannot be searched"),
+        ("{workers=[1, 2]}", "cannot be searched"),
+        ("{dataset={validation=[0.1, 0.2]}}", "cannot be searched"),
+        ("{convert={keep_float=[[], ['a']]}}", "cannot be searched"),
+        ("{distill=[{family='resnet'}]}", "is a whole table"),
+        ("{distill={temperature={low=true, high=3}}}", "valid number"),
+        ("{distill={temperature={low='1', high='3'}}}", "valid number"),
+        ("{distill={temperature={low=1, high=4, step=2}}}", "number of steps"),
+        ("{distill={temperature={low=1, high=2, step=5}}}", "number of steps"),
+        ("{distill={temperature=[2, 2.0]}}", "listed twice"),
+        ("{distill={temperature={choices=[1], low=1, high=2}}}", "not both"),
+        ("{distill={epochs={low=1, high=8, step=0.5}}}", "valid integer"),
     ],
 )
 def test_a_wrong_dimension_is_refused_before_anything_runs(space: str, says: str) -> None:
     with pytest.raises(InputError, match=f"(?s){says}"):
         space_of(source(space))
+
+
+def test_which_pictures_are_read_is_no_dimension(tmp_path: Path) -> None:
+    folder = ["dataset.name='folder'", f"dataset.path='{tmp_path}'"]
+    with pytest.raises(InputError, match="skip_bad: cannot be searched"):
+        space_of(source("{dataset={skip_bad=[true, false]}}", *folder))
+
+
+@pytest.mark.parametrize("text", ["memory <= 5 MB", "  memory<5MB "])
+def test_memory_is_measured_where_a_limit_asks_for_it(text: str) -> None:
+    given = [Override("search.limits", ["size <= 1 MB", text], "--limit")]
+    assert bench.limits_memory(read("digits", given).recipe())
+    assert not bench.limits_memory(read("digits", given[:0]).recipe())
+
+
+def test_epochs_are_a_dimension_or_a_budget() -> None:
+    space = "{distill={epochs=[4, 8]}}"
+    assert space_of(source(space)).dimensions.keys() == {"distill.epochs"}
+    with pytest.raises(InputError, match="epochs sets the"):
+        space_of(source(space, "search.epochs=3"))
+
+
+def test_a_range_of_whole_numbers_has_whole_steps(tmp_path: Path) -> None:
+    """A recipe refuses 3.0 epochs, so that every trial would fail."""
+    space = space_of(source("{distill={epochs={low=1, high=7, step=2}}}"))
+    study = Study.open(tmp_path / "journal", space=space, seed=0, sampler="random")
+    asked = [one for one in (study.ask() for _ in range(20)) if one is not None]
+    found = [one.values["distill.epochs"] for one in asked]
+    assert set(found) == {1, 3, 5, 7}
+    assert all(type(value) is int for value in found)
 
 
 def test_a_familys_own_key_is_offered_to_the_families_that_have_it() -> None:
@@ -177,6 +220,17 @@ def test_values_read_like_a_sentence() -> None:
         "distill.depth": [1, 2],
     }
     assert described(values) == "family fused, width_multiplier 0.5, precisions int8, depth [1, 2]"
+
+
+def test_values_of_one_name_are_told_apart_by_their_tables() -> None:
+    values: dict[str, JsonValue] = {"distill.epochs": 8, "quantize.epochs": 2}
+    assert described(values) == "distill.epochs 8, quantize.epochs 2"
+
+
+def test_the_recommended_recipe_of_a_long_name_is_a_recipe() -> None:
+    recipe = source("{}", f"name={80 * 'a'}")
+    tree = best.recipe_tree(recipe, {}, name=best.name_for(80 * "a"))
+    assert Recipe.model_validate(tree).name.endswith("a-best")
 
 
 def test_the_recommended_recipe_measures_on_one_device_of_a_fleet(

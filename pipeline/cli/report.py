@@ -39,10 +39,7 @@ def report(run: Path, other: Path | None, html: Path | None, opens: bool, as_jso
     """
     from pipeline.reporting.schema.report import FILE, read
 
-    search = _search(run)
-    if search is not None:
-        if other is not None:
-            raise InputError(f"{run}: is a search. OTHER compares two runs: run its best.toml.")
+    if (search := _search(run, other)) is not None:
         _show_search(search, html, opens=opens, as_json=as_json)
         return
     page = _page(run, other, html, opens=opens)
@@ -118,13 +115,16 @@ def _show_measurement(path: Path, *, as_json: bool) -> None:
         print_measured({path.stem: document})
 
 
-def _search(run: Path) -> Path | None:
+def _search(run: Path, other: Path | None) -> Path | None:
     """The document of the search whose folder, or whose document, RUN is."""
     from pipeline.reporting.schema.search import FILE
 
-    if run.name == FILE:
-        return run
-    return run / FILE if (run / FILE).is_file() else None
+    path = run if run.name == FILE else run / FILE
+    if path != run and not path.is_file():
+        return None
+    if other is not None:
+        raise InputError(f"{run}: is a search. OTHER compares two runs: run its best.toml.")
+    return path
 
 
 def _show_search(path: Path, html: Path | None, *, opens: bool, as_json: bool) -> None:

@@ -9,6 +9,8 @@ from pipeline.recipe.limits import parse
 from pipeline.recipe.section import PositiveFloat, PositiveInt, Section
 
 DEFAULT = "default"
+TOLERANCE = 1e-6
+"""Of the number of steps in a range: 0.1 is no exact number."""
 RANGE = {"low", "high", "step", "log"}
 SINGLE = ("convert.precisions", "convert.targets")
 """Lists of which a trial has one item: a search judges one file of each student."""
@@ -20,13 +22,16 @@ def _is_limit(text: object) -> object:
     return text
 
 
+Number = Annotated[int, Field(strict=True)] | Annotated[float, Field(strict=True)]
+
+
 class Dimension(Section):
     """The values of one key of the recipe."""
 
     choices: Annotated[tuple[JsonValue, ...], Field(min_length=1)] | None = None
-    low: int | float | None = None
-    """With `low` and `high` whole numbers, so are the values."""
-    high: int | float | None = None
+    low: Number | None = None
+    """With `low`, `high` and `step` whole numbers, so are the values."""
+    high: Number | None = None
     step: PositiveFloat | None = None
     log: bool = False
     """Whether a factor matters, and not a difference: learning rates."""
@@ -43,6 +48,7 @@ class Dimension(Section):
     @model_validator(mode="after")
     def _is_one_of_both(self) -> Self:
         if self.choices is not None:
+            self._require_distinct(self.choices)
             return self
         if self.low is None or self.high is None:
             raise ValueError("give a list of values, or low and high, as in {low = 1, high = 8}")
@@ -50,7 +56,26 @@ class Dimension(Section):
             raise ValueError(f"low ({self.low:g}) must be less than high ({self.high:g})")
         if self.log and (self.low <= 0 or self.step is not None):
             raise ValueError("log needs a low above 0, and no step")
+        self._require_reached(self.low, self.high)
         return self
+
+    def _require_distinct(self, choices: tuple[JsonValue, ...]) -> None:
+        if self.low is not None or self.high is not None or self.step is not None or self.log:
+            raise ValueError("give a list of values, or low and high, not both")
+        for place, value in enumerate(choices):
+            if value in choices[:place]:
+                raise ValueError(f"{value!r} is listed twice: each value once")
+
+    def _require_reached(self, low: float, high: float) -> None:
+        steps = (high - low) / (self.step or (high - low))
+        if abs(steps - round(steps)) > TOLERANCE:
+            raise ValueError(f"high ({high:g}) is not low ({low:g}) plus a number of steps")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is a range of whole numbers."""
+        ends = isinstance(self.low, int) and isinstance(self.high, int)
+        return ends and float(self.step or 1).is_integer()
 
 
 def _default(written: object) -> object:

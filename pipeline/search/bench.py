@@ -13,6 +13,7 @@ from pathlib import Path
 from pipeline.recipe.schema import Recipe
 from pipeline.reporting.schema.search import Figures
 from pipeline.search.contract import Candidate, Failed, Measured, Trained
+from pipeline.search.limits import limits_of
 from pipeline.search.measuring import SHORT, CandidateFile, opened
 from pipeline.search.untrained import ModelFile, untrained
 from targets.bench.plan import BenchPlan
@@ -103,7 +104,11 @@ def device_bench(recipe: Recipe, formats: Sequence[str], *, scratch: Path, say: 
         groups=inventory.groups(recipe.bench.devices),
         formats=formats,
         timeout_s=recipe.bench.timeout_s,
-        memory=any(limit.startswith("memory") for limit in recipe.search.limits),
+        memory=limits_memory(recipe),
         scratch=scratch,
         say=say,
     )
+
+
+def limits_memory(recipe: Recipe) -> bool:
+    return any(limit.figure == "memory" for limit in limits_of(recipe.search.limits))

@@ -21,11 +21,16 @@ def write(
     """A recipe that its own check refuses is never left behind."""
     import tomli_w
 
-    kept = recipe_tree(source, values, name=f"{result.recipe}-best")
+    kept = recipe_tree(source, values, name=name_for(result.recipe))
     head = "".join(f"# {printable(line)}\n" for line in _head(values, result))
     with published(path, remedy="Give another folder with --out.") as part:
         part.write_text(f"{head}\n{tomli_w.dumps(_written(kept))}", encoding="utf-8")
         load(str(part))
+
+
+def name_for(recipe: str) -> str:
+    """Of 80 characters at most, as a name may have: else it would be refused after the search."""
+    return f"{recipe[:75]}-best"
 
 
 def recipe_tree(source: Source, values: Mapping[str, JsonValue], *, name: str) -> Tree:

@@ -24,6 +24,7 @@ from pipeline.search.limits import missed, violations
 from pipeline.search.space import described
 from pipeline.search.study import Asked, Study
 from pipeline.search.variants import candidate
+from targets.errors import InputError
 
 MOST_REPEATS = 200
 """Proposals in a row that have been tried, after which the space counts as exhausted."""
@@ -56,12 +57,12 @@ class Loop:
     def _going_on(self) -> list[Candidate]:
         """Those that were trained together when the search was interrupted."""
         numbers = self.study.in_training
-        return [self._candidate(one) for one in self.study.running() if one.number in numbers]
+        return self._candidates([one for one in self.study.running() if one.number in numbers])
 
     def _fitting(self) -> list[Candidate]:
         """As many candidates that keep the limits as can be trained at once."""
         asked = {one.number: one for one in self.study.running()}
-        measured = [self._candidate(one) for one in asked.values() if "untrained" in one.record]
+        measured = self._candidates([one for one in asked.values() if "untrained" in one.record])
         left = [one for one in asked.values() if "untrained" not in one.record]
         pending = [one for one in measured if self._fits(one, self._untrained(one))]
         # The rest of those that were asked for together when the search was interrupted.
@@ -85,9 +86,17 @@ class Loop:
                 found = self.study.ask()
             yield found
 
-    def _candidate(self, asked: Asked) -> Candidate:
-        recipe = candidate(self.source, asked.values)
-        return Candidate(number=asked.number, values=asked.values, recipe=recipe)
+    def _candidates(self, asked: Sequence[Asked]) -> list[Candidate]:
+        """Without those whose values are no recipe together, which fail."""
+        found = []
+        for one in asked:
+            try:
+                recipe = candidate(self.source, one.values)
+            except InputError as error:
+                self._failed(one, Failed(error=error))
+                continue
+            found.append(Candidate(number=one.number, values=one.values, recipe=recipe))
+        return found
 
     def _untrained(self, one: Candidate) -> Figures:
         asked = next(a for a in self.study.running() if a.number == one.number)
@@ -95,7 +104,7 @@ class Loop:
 
     def _measured(self, asked: Sequence[Asked]) -> list[Candidate]:
         """Measure these, and return those that keep the limits."""
-        kept, candidates = [], [self._candidate(one) for one in asked]
+        kept, candidates = [], self._candidates(asked)
         if not candidates:
             return []
         for one, found in zip(candidates, self.measuring.untrained(candidates), strict=True):
@@ -173,13 +182,13 @@ class Loop:
         )
         self.study.tell(one.number, violations(self.limits, figures), trained.top1)
 
-    def _failed(self, one: Candidate, failed: Failed) -> None:
+    def _failed(self, one: Candidate | Asked, failed: Failed) -> None:
         self._say(one, f"failed: {failed.error}")
         self.study.note(one.number, reason=str(failed.error), training_s=failed.wall_s)
         self.study.tell_failed(one.number)
         self.told()
         states = [trial.state.name for trial in self.study.finished()]
-        if len(states) == ALL_FAIL and set(states) == {"FAIL"}:
+        if len(states) >= ALL_FAIL and set(states) == {"FAIL"}:
             raise failed.error
 
     def _earlier(self) -> list[Mapping[int, float]]:
@@ -191,7 +200,7 @@ class Loop:
             if "accuracies" in record
         ]
 
-    def _say(self, one: Candidate, text: str) -> None:
+    def _say(self, one: Candidate | Asked, text: str) -> None:
         self.say(f"trial {one.number:<3} {described(one.values)}: {text}")
 
 

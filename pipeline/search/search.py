@@ -1,7 +1,5 @@
 """One search: opened or gone on with, run, and written after every trial."""
 
-import hashlib
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,6 +23,7 @@ from pipeline.reporting.schema.search import FILE, Cost, SearchResult, TrialRow,
 from pipeline.search import best
 from pipeline.search.contract import Candidate, Measuring
 from pipeline.search.document import trial_rows
+from pipeline.search.journal import journal
 from pipeline.search.limits import limits_of, rows
 from pipeline.search.loop import Loop
 from pipeline.search.space import Space, of_the_teacher, space_of
@@ -32,6 +31,7 @@ from pipeline.search.study import Study
 from pipeline.search.training import StudentTraining
 from pipeline.search.variants import candidate
 from pipeline.search.winner import Chosen, Finalist, choose
+from targets.errors import InputError
 from targets.files.file_lock import waiting_lock
 from targets.files.published import published
 
@@ -68,9 +68,8 @@ class Search:
 
     def _searched(self, recipe: Recipe, space: Space, limits: Sequence[Limit]) -> SearchResult:
         cfg = recipe.search
-        study = Study.open(
-            self._journal(recipe, space), space=space, seed=_seed(recipe), sampler=cfg.sampler
-        )
+        where = journal(self.folder / STUDIES, self.source, space)
+        study = Study.open(where, space=space, seed=_seed(recipe), sampler=cfg.sampler)
         training = self._training(recipe)
         self._introduce(recipe, space, study)
 
@@ -100,15 +99,18 @@ class Search:
             say=self.console.say,
         )
         done = result(chosen)
-        self._write(done)
         self._publish(done, chosen)
+        self._write(done)  # last: a finished search is not done again
         return done
 
     def _finished(self, now: SearchResult) -> SearchResult | None:
-        """The result on disk, if it is of these trials."""
-        if not (self.folder / FILE).exists():
+        """The result on disk, if it is of these trials and whole."""
+        try:
+            before = read(self.folder / FILE)
+        except InputError:  # missing or damaged: it is written again
             return None
-        before = read(self.folder / FILE)
+        if before.recommendation is not None and not (self.folder / best.FILE).exists():
+            return None
         same = ("trials", "limits", "space", "devices", "seed", "recipe")
         if before.finished and all(getattr(before, key) == getattr(now, key) for key in same):
             return before
@@ -150,19 +152,6 @@ class Search:
             found.append(Finalist(candidate=one, read=partial(training.trained, recipe)))
         return found
 
-    def _journal(self, recipe: Recipe, space: Space) -> Path:
-        """A journal for each question: another space, budget or seed has other trials."""
-        left_out = {"name", "about", "search", "gates", "tracking", "ablation", "bench"}
-        asked = {
-            "recipe": recipe.model_dump(mode="json", exclude=left_out),
-            "search": recipe.search.model_dump(mode="json", exclude={"trials", "space"}),
-            "space": [row.model_dump(mode="json") for row in space.rows()],
-            "devices": [*recipe.bench.devices, recipe.bench.threads],
-            "data": datasets.source_digest(recipe.dataset),
-        }
-        digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
-        return self.folder / STUDIES / f"{digest}.journal"
-
     def _result(
         self,
         recipe: Recipe,
@@ -191,7 +180,7 @@ class Search:
             recommendation=recommendation,
             rejected=tuple(chosen.rejected) if chosen else (),
             cost=Cost(
-                wall_s=round(time.monotonic() - self._begun, 1),
+                wall_s=round(study.spend(time.monotonic() - self._begun), 1),
                 measuring_s=sum(one.measuring_s for one in trials),
                 training_s=sum(one.training_s for one in trials),
                 repeated=study.repeated,
@@ -205,9 +194,11 @@ class Search:
 
     def _publish(self, result: SearchResult, chosen: Chosen) -> None:
         page.write(result, self.folder / page.FILE)
-        if chosen.finalist is not None:
-            values = chosen.finalist.candidate.values
-            best.write(self.folder / best.FILE, self.source, values, result)
+        if chosen.finalist is None:
+            (self.folder / best.FILE).unlink(missing_ok=True)  # of an earlier search
+            return
+        values = chosen.finalist.candidate.values
+        best.write(self.folder / best.FILE, self.source, values, result)
 
 
 def _seed(recipe: Recipe) -> int:

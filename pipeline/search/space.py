@@ -20,10 +20,12 @@ from targets.errors import InputError, listed
 if TYPE_CHECKING:
     from optuna.trial import Trial
 
-DISTILL = "distill."
+DISTILL, EPOCHS = "distill.", "distill.epochs"
 NOT_SEARCHED = (
-    *("name", "seed", "threads", "search", "gates", "ablation", "tracking", "about", "schema"),
-    *("bench", "dataset.path", "dataset.name"),
+    *("name", "seed", "threads", "workers", "search", "gates", "ablation", "tracking", "about"),
+    *("schema", "bench", "dataset.path", "dataset.name"),
+    *("dataset.validation", "dataset.test", "dataset.split_seed"),
+    *("convert.prove_on", "convert.keep_float", "convert.max_drop"),
 )
 """Keys and tables that decide nothing of a file, or what it is compared by."""
 SEARCHED = ("bench.threads",)
@@ -66,6 +68,10 @@ class Space:
         few = Dimension(choices=tuple(kept))
         return Offered(name=f"{key} of {family}", dimension=few)
 
+    def families(self) -> list[str]:
+        dimension = self.dimensions.get(FAMILY)
+        return [self.family] if dimension is None else [*map(str, _values(dimension))]
+
     def formats(self, recipe: Recipe) -> list[str]:
         """Of the files that are measured."""
         dimension = self.dimensions.get("convert.targets")
@@ -103,22 +109,39 @@ def space_of(source: Source) -> Space:
     ordered = sorted(chosen.items(), key=lambda item: item[0] != FAMILY)
     found = Space(dimensions=dict(ordered), family=recipe.distill.family)
     for key in chosen:
-        _require_searchable(key, source)
+        _require_searchable(key, recipe, source)
+        _require_one_budget(key, recipe, source)
         _require_valid(key, found, source)
     return found
 
 
-def _require_searchable(key: str, source: Source) -> None:
-    if key not in SEARCHED and {key, key.split(".")[0]} & {*NOT_SEARCHED}:
+def _require_searchable(key: str, recipe: Recipe, source: Source) -> None:
+    if key in Recipe.model_fields and key not in NOT_SEARCHED:
+        raise InputError(
+            f"{source.place}: search.space.{key}: is a whole table. Give the values of one of its "
+            f"keys, as in {key}.KEY = [...]."
+        )
+    of_data = {f"dataset.{name}" for name in recipe.dataset.settings.DECIDES_NOTHING}
+    if key not in SEARCHED and {key, key.split(".")[0]} & {*NOT_SEARCHED, *of_data}:
         raise InputError(
             f"{source.place}: search.space.{key}: cannot be searched: it decides nothing of the "
             "student's file, or what files are compared by. Leave it out."
         )
 
 
+def _require_one_budget(key: str, recipe: Recipe, source: Source) -> None:
+    if key == EPOCHS and recipe.search.epochs is not None:
+        raise InputError(
+            f"{source.place}: search.space.{key}: has no effect, because search.epochs sets the "
+            "epochs of every student. Leave one of them out."
+        )
+
+
 def _require_valid(key: str, space: Space, source: Source) -> None:
     """Every value must give a recipe: a wrong one would fail a trial hours later."""
-    families = _families(space)
+    families = space.families()
+    for family in families:
+        STUDENTS[family]  # raises for an unknown one
     fitting = [one for one in families if space.offered(key, one) is not None]
     if not fitting:
         known = {name for one in families for name in STUDENTS[one].Settings.model_fields}
@@ -131,16 +154,6 @@ def _require_valid(key: str, space: Space, source: Source) -> None:
         offered = space.offered(key, family)
         for value in _values(offered.dimension) if offered else ():
             candidate(source, {FAMILY: family, key: value})
-
-
-def _families(space: Space) -> list[str]:
-    dimension = space.dimensions.get(FAMILY)
-    if dimension is None:
-        return [space.family]
-    families = [str(value) for value in _values(dimension)]
-    for family in families:
-        STUDENTS[family]  # raises for an unknown one
-    return families
 
 
 def _is_own(key: str) -> bool:
@@ -160,11 +173,16 @@ def _has(family: str, key: str, value: JsonValue) -> bool:
 
 
 def _values(dimension: Dimension) -> Iterator[JsonValue]:
-    """All choices, or both ends."""
+    """All choices, or both ends and a value between them, as a trial gets them."""
     if dimension.choices is not None:
         yield from dimension.choices
-    else:
-        yield from (end for end in (dimension.low, dimension.high) if end is not None)
+        return
+    assert dimension.low is not None
+    assert dimension.high is not None
+    low, high, step = dimension.low, dimension.high, dimension.step
+    between = low + step if step else (low + high) / 2
+    for value in (low, between, high):
+        yield int(value) if dimension.is_whole else float(value)
 
 
 def _suggested(trial: "Trial", offered: Offered) -> JsonValue:
@@ -176,15 +194,21 @@ def _suggested(trial: "Trial", offered: Offered) -> JsonValue:
         return value
     assert one.low is not None
     assert one.high is not None
-    if isinstance(one.low, int) and isinstance(one.high, int) and not one.step:
-        return trial.suggest_int(name, one.low, one.high, log=one.log)
+    if one.is_whole:
+        return trial.suggest_int(
+            name, int(one.low), int(one.high), step=int(one.step or 1), log=one.log
+        )
     return trial.suggest_float(name, one.low, one.high, step=one.step, log=one.log)
 
 
 def described(values: Values) -> str:
     """The values for a person: `family fused, width_multiplier 0.5`."""
-    shown = {key.rpartition(".")[2]: value for key, value in values.items()}
-    return ", ".join(f"{name} {_text(value)}" for name, value in shown.items())
+    short = [key.rpartition(".")[2] for key in values]
+    names = {
+        key: name if short.count(name) == 1 else key
+        for key, name in zip(values, short, strict=True)
+    }
+    return ", ".join(f"{names[key]} {_text(value)}" for key, value in values.items())
 
 
 def _text(value: JsonValue) -> str:

@@ -34,7 +34,7 @@ class EarlyStopping:
         from optuna.pruners import MedianPruner
         from optuna.trial import TrialState, create_trial
 
-        pruner = MedianPruner(n_startup_trials=AT_LEAST, n_warmup_steps=self.epochs // 3)
+        pruner = MedianPruner(n_startup_trials=AT_LEAST, n_warmup_steps=self.epochs // 3 + 1)
         study = optuna.create_study(direction="maximize", pruner=pruner)
         for one in self.earlier:
             study.add_trial(create_trial(value=one[max(one)], intermediate_values=dict(one)))

@@ -7,7 +7,8 @@ under its number; the sampler is seeded anew for each number, because its state 
 what was trained at the same time is told in the order of the numbers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
@@ -17,6 +18,7 @@ from filelock import FileLock
 
 from pipeline.search.optimizer import imported
 from pipeline.search.space import Space
+from targets.errors import InputError
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
@@ -30,7 +32,7 @@ PATIENCE = 3
 """Proposals that have been tried, after which one is random: the sampler's best is known by now."""
 VALUES, RECORD, REPEATED = "values", "record", "repeated"
 """Attributes of a trial."""
-GROUP, TRAINING = "group", "training"
+GROUP, TRAINING, SPENT = "group", "training", "spent_s"
 """Attributes of the study."""
 Values = dict[str, Any]
 
@@ -51,21 +53,31 @@ class Study:
     space: Space
     seed: int
     sampler: str
+    spent_s: float = 0.0
+    """Of the runs of the search before this one, as far as they were noted."""
     _live: "dict[int, Trial]" = field(default_factory=dict, repr=False)
     """Trials without a result, by number: to make one again draws its values again."""
 
     @classmethod
     def open(cls, journal: Path, *, space: Space, seed: int, sampler: str) -> "Study":
-        """Go on with the trials of the file, if there is one."""
+        """Go on with the trials of the file, if there is one. Raises `InputError` where it is
+        damaged."""
         optuna = imported()
         journal.parent.mkdir(parents=True, exist_ok=True)
-        study = optuna.create_study(
-            study_name="search",
-            direction="maximize",
-            storage=_storage(journal),
-            load_if_exists=True,
-        )
-        return cls(study=study, space=space, seed=seed, sampler=sampler)
+        with _readable(journal):
+            study = optuna.create_study(
+                study_name="search",
+                direction="maximize",
+                storage=_storage(journal),
+                load_if_exists=True,
+            )
+        spent_s = study.user_attrs.get(SPENT, 0.0)
+        return cls(study=study, space=space, seed=seed, sampler=sampler, spent_s=spent_s)
+
+    def spend(self, seconds: float) -> float:
+        """Note how long this run has lasted; with the ones before."""
+        self.study.set_user_attr(SPENT, self.spent_s + seconds)
+        return self.spent_s + seconds
 
     def running(self) -> list[Asked]:
         """Trials without a result, as an interrupted search leaves them."""
@@ -184,6 +196,17 @@ class Study:
 
 def _repeated(trial: "FrozenTrial") -> bool:
     return REPEATED in trial.user_attrs
+
+
+@contextmanager
+def _readable(journal: Path) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, LookupError, TypeError) as error:  # what Optuna raises for other contents
+        raise InputError(
+            f"{journal}: is damaged: {error}. Remove it: the search begins again, and reuses what "
+            "is stored."
+        ) from error
 
 
 def _storage(journal: Path) -> "JournalStorage":
