@@ -240,3 +240,11 @@ def test_the_recommended_recipe_measures_on_one_device_of_a_fleet(
     (tmp_path / "devices.toml").write_text('[a]\nurl = "ssh://a@x"\n[b]\nurl = "ssh://b@x"\n')
     recipe = source("{}", "bench.devices=['a,b','local']")
     assert best.recipe_tree(recipe, {}, name="digits-best")["bench"] == {"devices": ["a", "local"]}
+
+
+def test_a_recipe_whose_files_are_proved_can_search_the_precision() -> None:
+    more = ("convert.prove_on=['x86-sse4']", "convert.targets=['tflite','onnx']")
+    recipe = source("{convert={precisions=['float32','int8']}}", *more)
+    assert space_of(recipe).dimensions.keys() == {"convert.precisions"}
+    tree = best.recipe_tree(recipe, {"convert.precisions": ["float32"]}, name="digits-best")
+    assert tree["convert"] == {"targets": ["tflite", "onnx"], "precisions": ["float32"]}

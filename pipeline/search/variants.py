@@ -1,6 +1,5 @@
 """The recipe of one candidate: the user's own, with other values of its keys."""
 
-import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -17,17 +16,25 @@ Values = Mapping[str, JsonValue]
 FAMILY = "distill.family"
 LOSS = "distill.loss"
 OF_A_LOSS = ("temperature", "alpha", "parameters")
+FILES = {"convert.precisions", "convert.targets"}
+OF_FILES = ("prove_on", "keep_float", "max_drop")
+"""Keys of `[convert]` that need files which a candidate may not have."""
 
 
 def with_values(source: Source, values: Values) -> Source:
-    """Without the keys that belong to another family or another loss than those of `values`."""
+    """Without the keys that belong to another family, another loss or other files than those of
+    `values`."""
     table = dict(_table(source.tree, "distill"))
     if FAMILY in values and values[FAMILY] in STUDENTS:
         own = {*DistillConfig.model_fields, *STUDENTS[str(values[FAMILY])].Settings.model_fields}
         table = {key: value for key, value in table.items() if key in own}
     if LOSS in values and values[LOSS] != table.get("loss", "kd"):
         table = {key: value for key, value in table.items() if key not in OF_A_LOSS}
-    tree = {**copy.deepcopy(source.tree), "distill": table}
+    tree = {**source.tree, "distill": table}
+    if values.keys() & FILES:
+        convert, gates = _table(tree, "convert"), _table(tree, "gates")
+        tree["convert"] = {key: convert[key] for key in convert if key not in OF_FILES}
+        tree["gates"] = {key: gates[key] for key in gates if key != "files"}
     given = [Override(key, value, f"search.space: {key}") for key, value in values.items()]
     return replace(source, tree=tree).with_values(given)
 
