@@ -124,7 +124,8 @@ def test_a_search_is_the_command_with_its_arm(tmp_path: Path) -> None:
     )
     argv = made.command(3, bench().UNFILTERED, tmp_path / "out")[3:]
     assert argv == [
-        "search", "digits", "--limit=p90 <= 1 ms", "--trials", "8", "--set=search.seed=3", "--set=seed=1",
+        "search", "digits", "--limit=p90 <= 1 ms", "--trials", "8", "--set=search.seed=3",
+        "--set=seed=1",
         "--set=search.sampler=tpe", "--set=search.measure_first=false", "--out",
         str(tmp_path / "out"), "--store", str(tmp_path / "store"),
     ]  # fmt: skip

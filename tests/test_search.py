@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.engine.progress import Stopped
+from pipeline.cluster.contract import Outcome, Task, UnfinishedError
+from pipeline.cluster.here import InProcess
+from pipeline.engine.progress import SilentConsole, Stopped
+from pipeline.engine.references import References
+from pipeline.engine.store import Store
 from pipeline.recipe.load import Override, Source, read
 from pipeline.reporting.schema.search import DeviceFigures, Figures
 from pipeline.search.contract import (
@@ -25,6 +29,7 @@ from pipeline.search.limits import limits_of
 from pipeline.search.loop import Loop
 from pipeline.search.space import space_of
 from pipeline.search.study import Study
+from pipeline.search.training import StudentTraining
 from targets.errors import DeviceError, InputError
 from targets.formats.record import ExportedModel
 
@@ -329,3 +334,20 @@ def test_the_search_finds_better_students_than_chance(tmp_path: Path) -> None:
     late = top1[len(top1) // 2 :]
     assert max(late) >= max(top1[: len(top1) // 2])
     assert max(top1) > 0.89
+
+
+def test_a_worker_that_is_lost_again_and_again_is_not_the_fault_of_the_candidate(
+    tmp_path: Path,
+) -> None:
+    recipe = source().recipe()
+    lost = Outcome(task=Task(name="trial 0", recipe=recipe), wall_s=1.0, error=UnfinishedError("x"))
+    store = Store(tmp_path)
+    training = StudentTraining(
+        store=store,
+        cluster=InProcess(store=store),
+        console=SilentConsole(),
+        references=References(store=tmp_path, results=tmp_path),
+        early_stopping=True,
+    )
+    with pytest.raises(UnfinishedError):
+        training._found(lost)

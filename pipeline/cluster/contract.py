@@ -8,6 +8,11 @@ from typing import Protocol
 
 from pipeline.engine.progress import Console, Stopped
 from pipeline.recipe.schema import Recipe
+from targets.errors import EdgeDistillError
+
+
+class UnfinishedError(EdgeDistillError):
+    """A task that another start can finish: its worker ended again and again."""
 
 
 @dataclass(frozen=True, kw_only=True)

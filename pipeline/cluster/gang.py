@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Generic, Protocol, TypeVar
 
+from pipeline.cluster.contract import UnfinishedError
 from pipeline.cluster.events import Event, Mailbox
 from pipeline.cluster.ray_session import AUTO, LOCAL, connected
 from pipeline.cluster.signals import deferred
 from pipeline.engine.store import Store
-from targets.errors import EdgeDistillError, InputError, missing_package
+from targets.errors import InputError, missing_package
 
 STARTS = 3
 """How often the workers are started at most; one that dies more often does so for a reason."""
@@ -30,7 +31,7 @@ class WorkerLostError(Exception):
     """A worker has died, or can no longer reach another one."""
 
 
-class WorkersDiedError(EdgeDistillError):
+class WorkersDiedError(UnfinishedError):
     """The workers died again and again."""
 
 

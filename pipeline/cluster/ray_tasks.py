@@ -10,12 +10,12 @@ from ray.exceptions import RayError, RayTaskError
 
 from pipeline.cluster import worker
 from pipeline.cluster.admission import admitted
-from pipeline.cluster.contract import Outcome, Task
+from pipeline.cluster.contract import Outcome, Task, UnfinishedError
 from pipeline.cluster.events import Board, Mailbox
 from pipeline.cluster.signals import deferred
 from pipeline.engine.progress import Console
 from pipeline.engine.store import Store
-from targets.errors import EdgeDistillError, printable
+from targets.errors import printable
 
 POLL_S = 0.5
 CANCEL_S = 10.0
@@ -96,9 +96,9 @@ def _outcome(ref: Any, task: Task) -> Outcome:
     return Outcome(task=task, wall_s=made.wall_s, stopped=made.stopped, error=made.error)
 
 
-def _lost(task: Task, error: RayError) -> EdgeDistillError:
+def _lost(task: Task, error: RayError) -> UnfinishedError:
     first_line = next(iter(str(error).splitlines()), "")
-    return EdgeDistillError(
+    return UnfinishedError(
         f"{printable(task.name)}: its worker ended {RETRIES + 1} times, by a kill or for want of "
         f"memory ({type(error).__name__}: {printable(first_line)}). The finished epochs are kept: "
         "give it more memory, or less to do at a time, and run the same command again."

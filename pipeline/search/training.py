@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from pipeline.cluster.contract import Cluster, Outcome, Task
+from pipeline.cluster.contract import Cluster, Outcome, Task, UnfinishedError
 from pipeline.engine.artifacts import Exports
 from pipeline.engine.progress import Console, SilentConsole
 from pipeline.engine.references import References
@@ -71,6 +71,8 @@ class StudentTraining:
     def _found(self, outcome: Outcome) -> Trained | StoppedEarly | Failed:
         if outcome.stopped is not None:
             return StoppedEarly(stopped=outcome.stopped, wall_s=outcome.wall_s)
+        if isinstance(outcome.error, UnfinishedError):
+            raise outcome.error  # not of the candidate
         if isinstance(outcome.error, EdgeDistillError):
             return Failed(error=outcome.error, wall_s=outcome.wall_s)
         return self.trained(outcome.task.recipe, wall_s=outcome.wall_s)
