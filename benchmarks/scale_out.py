@@ -77,6 +77,7 @@ def compare(asked: dict[str, Any], *, rounds: int) -> dict[str, Any]:
         store = Store(Path(folder) / "store")
         first = recipe(asked["recipe"], 0, asked["epochs"])
         teacher_s = _teacher(first, store)
+        shared = sum(file.stat().st_size for file in store.root.glob("logits-*/*"))
         given = json.dumps({**asked, "store": str(store.root)})
         for number, name in fresh.in_turns([*CONTESTANTS], rounds):
             timings[name].append(fresh.measure(__file__, name, given))
@@ -88,6 +89,7 @@ def compare(asked: dict[str, Any], *, rounds: int) -> dict[str, Any]:
     ]
     return {
         "teacher_s": teacher_s,
+        "logits_bytes": shared,
         "timings": timings,
         "one_to_two": fresh.ratio(faster, at_least=1.7),
         "one_to_two_with_the_start_of_ray": fresh.ratio(whole),
@@ -220,8 +222,8 @@ def main(
     result["simulated"] = []
     if search is not None:
         found = read(search)
-        teacher_s = result["measured"]["teacher_s"]
-        costs = costs_of(found, teacher_s=teacher_s, logits_bytes=10e6)
+        shared = {key: result["measured"][key] for key in ("teacher_s", "logits_bytes")}
+        costs = costs_of(found, **shared)
         result |= {"costs": asdict(costs), "simulated": simulate(costs)}
         if plot is not None:
             draw(result["simulated"], plot)
