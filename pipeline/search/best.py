@@ -51,8 +51,8 @@ def _head(values: Mapping[str, JsonValue], result: SearchResult) -> list[str]:
     found = result.recommendation
     assert found is not None
     return [
-        f"Written by `pipeline search {result.recipe}`: trial {found.trial} of "
-        f"{len(result.trials)}, {described(values)}.",
+        f"Written by `pipeline search {result.recipe}`: trial {found.trial}, "
+        f"{described(values)}; {len(result.trials)} students were tried.",
         found.sentence,
     ]
 
