@@ -39,6 +39,8 @@ DRAWS = 200
 GIGABIT_BYTES_PER_S = 1e9 / 8
 TASK_S = 6.0
 """Import of TensorFlow and start of a worker's process, in CPU seconds."""
+REUSED_S = 3.0
+"""A training in less was in the store, from another search."""
 PACKAGES = ("edge-distill", "tensorflow", "ray", "optuna")
 
 
@@ -106,23 +108,17 @@ def _teacher(first: Recipe, store: Store) -> float:
     return sum(step.wall_s or 0.0 for step in steps)
 
 
-def costs_of(found: SearchResult, *, teacher_s: float, logits_bytes: float) -> Costs:
-    trained = [row.training_s for row in found.trials if row.state == "trained"]
+def costs_of(found: Sequence[SearchResult], *, teacher_s: float, logits_bytes: float) -> Costs:
+    rows = [row for result in found for row in result.trials]
     return Costs(
         teacher_s=teacher_s,
-        measuring_s=[row.measuring_s for row in found.trials if row.untrained is not None],
-        training_s=_without_teacher(trained, teacher_s),
-        fitting=sum(row.state != "over_limit" for row in found.trials) / len(found.trials),
+        measuring_s=[row.measuring_s for row in rows if row.untrained is not None],
+        training_s=[row.training_s for row in rows if row.training_s > REUSED_S],
+        fitting=sum(row.state != "over_limit" for row in rows) / len(rows),
         task_s=TASK_S,
         bytes_per_task=logits_bytes,
         store_bytes_per_s=GIGABIT_BYTES_PER_S,
     )
-
-
-def _without_teacher(training_s: Sequence[float], teacher_s: float) -> list[float]:
-    """The first trial trains the teacher too."""
-    first, *rest = training_s
-    return [max(min(rest, default=first), first - teacher_s), *rest]
 
 
 def simulate(costs: Costs) -> list[dict[str, Any]]:
@@ -192,7 +188,8 @@ def _row(row: dict[str, Any]) -> list[str]:
 @click.option("--tasks", type=click.IntRange(min=2), default=6, help="Trainings.")
 @click.option("--epochs", type=click.IntRange(min=1), default=18, help="Of each student.")
 @click.option("--rounds", type=click.IntRange(min=1), default=3, help="Number of rounds.")
-@click.option("--search", type=fresh.FILE, help="search.json of the simulated costs.")
+@click.option("--search", "searches", multiple=True, type=fresh.FILE, help="search.json: costs.")
+@click.option("--measured", type=fresh.FILE, help="Earlier result, of which only this is new.")
 @click.option("--plot", type=fresh.FILE, help="Draw the simulation into this .svg.")
 @click.option("--measure", "measuring", nargs=2, hidden=True)
 def main(
@@ -203,7 +200,8 @@ def main(
     tasks: int,
     epochs: int,
     rounds: int,
-    search: Path | None,
+    searches: tuple[Path, ...],
+    measured: Path | None,
     plot: Path | None,
     measuring: tuple[str, str] | None,
 ) -> None:
@@ -218,12 +216,14 @@ def main(
         return
     asked = {"recipe": name, "tasks": tasks, "epochs": epochs}
     result = fresh.describe("scale-out/1", PACKAGES, {**asked, "rounds": rounds})
-    result["measured"] = compare(asked, rounds=rounds)
+    if measured is None:
+        result["measured"] = compare(asked, rounds=rounds)
+    else:
+        result = json.loads(measured.read_text(encoding="utf-8"))
     result["simulated"] = []
-    if search is not None:
-        found = read(search)
+    if searches:
         shared = {key: result["measured"][key] for key in ("teacher_s", "logits_bytes")}
-        costs = costs_of(found, **shared)
+        costs = costs_of([read(path) for path in searches], **shared)
         result |= {"costs": asdict(costs), "simulated": simulate(costs)}
         if plot is not None:
             draw(result["simulated"], plot)
