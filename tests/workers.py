@@ -122,12 +122,15 @@ class DyingOnce:
     """Beside it, each worker leaves one of its own."""
 
     def __call__(self, member: Member) -> int:
-        own = self.marker.with_suffix(f".{member.number}")
+        own, first = (self.marker.with_suffix(f".{n}") for n in (member.number, 0))
         if not own.exists():
             own.touch()
             if member.number == 1:
+                while not first.exists():  # it must be at work
+                    time.sleep(0.05)
                 os.kill(os.getpid(), signal.SIGKILL)
             time.sleep(60)
+            self.marker.with_suffix(".woke").touch()
         sender = Sender(mailbox=member.mailbox, task=0)
         sender.say(f"worker {member.number} of {len(member.addresses)}")
         sender.flush()
