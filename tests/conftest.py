@@ -87,6 +87,13 @@ def one_session() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def state(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The locks of devices are those of this process: tests do not wait for each other's
+    measurements, nor for the user's."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
+@pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Decoded pictures are kept in a folder of the tests, not of the user."""
     os.environ["PIPELINE_CACHE"] = str(tmp_path_factory.mktemp("cache"))

@@ -59,7 +59,6 @@ def require_undisturbed(out: Path, finished: Lane) -> None:
     assert sorted(path.name for path in out.iterdir()) == [".store", ".tiny.lock", "tiny"]
 
 
-@pytest.mark.slow
 def test_two_runs_race_over_what_a_killed_one_left(finished: Lane, out: Path) -> None:
     with started(finished, out) as killed:
         assert killed.stderr is not None

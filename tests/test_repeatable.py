@@ -126,7 +126,7 @@ EPOCH = {"teacher": 4, "distill": 18, "quantize": 9}
 """Batches of the whole training and of an epoch."""
 
 
-@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seed", range(2))
 def test_an_interrupted_run_ends_with_the_bytes_of_an_uninterrupted_one(
     lane: Lane, finished: Lane, seed: int
 ) -> None:
