@@ -217,3 +217,11 @@ def test_a_family_for_teachers_only_lists_the_students() -> None:
     message = refused("distill.family=efficientnet_v2b0")
     assert "for teachers only" in message
     assert "efficientnet_lite0" in message
+
+
+def test_the_known_keys_of_a_table_are_listed_once() -> None:
+    mistakes = [Override(f"distill.x{number}", 1, "--set") for number in range(3)]
+    with pytest.raises(InputError) as caught:
+        load("digits", mistakes)
+    assert str(caught.value).count("unknown key") == 3
+    assert str(caught.value).count("Known: ") == 1

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -24,6 +24,7 @@ RENAMED_TABLES = {"views": "augmentation"}
 """Old name -> new name; a recipe may use either."""
 
 MOST_MISTAKES = 5
+KNOWN = " Known: "
 LONGEST_VALUE = 100
 """Characters of a wrong value or key in an error."""
 
@@ -155,7 +156,7 @@ def _fields(model: type[BaseModel], table: object = None) -> dict[str, FieldInfo
 
 def _unknown_key(part: str, known: Iterable[str], parents: list[str]) -> str:
     names, prefix = list(known), "".join(f"{parent}." for parent in parents)
-    return f"unknown key{did_you_mean(part, names, prefix=prefix)} Known: {', '.join(names)}."
+    return f"unknown key{did_you_mean(part, names, prefix=prefix)}{KNOWN}{', '.join(names)}."
 
 
 def _assigned(tree: Tree, override: Override, path: Sequence[str]) -> Tree:
@@ -172,9 +173,19 @@ def _assigned(tree: Tree, override: Override, path: Sequence[str]) -> Tree:
 def _explain(error: ValidationError, tree: Tree, place: str, overrides: Sequence[Override]) -> str:
     # With a wrong item in a list, pydantic also counts the list without it.
     counted = [e for e in error.errors() if e["type"] != "too_short" or not _is_long_enough(e)]
-    first = [_explain_one(item, tree, place, overrides) for item in counted[:MOST_MISTAKES]]
+    every = (_explain_one(item, tree, place, overrides) for item in counted[:MOST_MISTAKES])
+    first = list(_each_list_once(every))
     more = len(counted) - MOST_MISTAKES
     return " ".join([*first, f"And {more:,} more."] if more > 0 else first)
+
+
+def _each_list_once(texts: Iterable[str]) -> Iterator[str]:
+    """The known keys of a table at the first wrong one, and not again."""
+    shown = set()
+    for text in texts:
+        mistake, _, known = text.partition(KNOWN)
+        yield mistake if known in shown else text
+        shown |= {known} - {""}
 
 
 def _is_long_enough(item: ErrorDetails) -> bool:
