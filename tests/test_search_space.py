@@ -1,5 +1,6 @@
 """The space, the limits and the candidates of a search, and what is refused before it begins."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pipeline.recipe.search_space import PHOTOS, SMALL_IMAGES
 from pipeline.reporting.schema.search import DeviceFigures, Figures
 from pipeline.search import bench, best
 from pipeline.search.limits import missed, violations
+from pipeline.search.optimizer import imported
 from pipeline.search.space import described, space_of
 from pipeline.search.study import Study
 from pipeline.search.variants import candidate, with_values
@@ -248,3 +250,13 @@ def test_a_recipe_whose_files_are_proved_can_search_the_precision() -> None:
     assert space_of(recipe).dimensions.keys() == {"convert.precisions"}
     tree = best.recipe_tree(recipe, {"convert.precisions": ["float32"]}, name="digits-best")
     assert tree["convert"] == {"targets": ["tflite", "onnx"], "precisions": ["float32"]}
+
+
+@pytest.mark.parametrize("package", ["optuna", "tomli_w"])
+def test_a_missing_package_is_named_before_the_search(
+    monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(InputError, match=r"edge-distill\[search\]") as caught:
+        imported()
+    assert f"'{package}'" in str(caught.value)

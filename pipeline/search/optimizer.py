@@ -9,6 +9,7 @@ def imported() -> ModuleType:
     """Raises `InputError` where it is not installed, or older than its constraints by name."""
     try:
         import optuna
+        import tomli_w  # noqa: F401 # writes best.toml, hours later
         from optuna.trial import Trial
     except ModuleNotFoundError as error:
         raise InputError(
