@@ -121,7 +121,7 @@ class Formulas:
             self.moments.passing()
             self.trainings.append(one.number)
             if one.number in self.stopping:
-                found.append(StoppedEarly(stopped=Stopped({3: 0.4}), wall_s=1.0))
+                found.append(StoppedEarly(stopped=Stopped(3, 0.4), wall_s=1.0))
                 continue
             found.append(self._trained(one))
         self.moments.passing()
@@ -162,7 +162,7 @@ def loop(journal: Path, formulas: Formulas, where: Source | None = None) -> Loop
         trials=cfg.trials,
         measure_first=cfg.measure_first,
         say=lambda text: None,
-        told=formulas.moments.passing,
+        on_result=formulas.moments.passing,
     )
 
 

@@ -95,18 +95,18 @@ def tf_config(number: int, addresses: Sequence[str]) -> str:
 
 @contextmanager
 def lost_workers() -> Iterator[None]:
-    """`WorkerLostError` in place of the errors by which TensorFlow tells that a worker is gone."""
+    """`WorkerLostError` in place of the errors that TensorFlow raises where a worker is gone."""
     import tensorflow as tf
 
     from pipeline.training.distribution import WorkersDisagreeError
 
-    told = (
+    losses = (
         *(tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError),
         *(tf.errors.DeadlineExceededError, tf.errors.FailedPreconditionError),
     )
     try:
         yield
-    except told as error:
+    except losses as error:
         raise WorkerLostError("a worker cannot reach another one") from error
     except WorkersDisagreeError as error:
         raise WorkerLostError(str(error)) from error

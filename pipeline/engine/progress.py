@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -35,10 +35,12 @@ class Stopped(Exception):
     """Raised by a console: the training is not worth its remaining epochs. Its unfinished work is
     removed."""
 
-    def __init__(self, accuracies: Mapping[int, float]) -> None:
-        super().__init__(accuracies)
-        self.accuracies = dict(accuracies)
-        """Epoch, from 1 -> accuracy on the validation split; of those that the console has seen."""
+    def __init__(self, epoch: int, accuracy: float) -> None:
+        super().__init__(epoch, accuracy)  # so that it can be pickled
+        self.epoch = epoch
+        """From 1; the last one."""
+        self.accuracy = accuracy
+        """Its accuracy on the validation split."""
 
 
 def console() -> Console:

@@ -43,7 +43,7 @@ class Loop:
     trials: int
     measure_first: bool
     say: Say
-    told: Callable[[], None] = lambda: None
+    on_result: Callable[[], None] = lambda: None
     """Called after each trial that has a result."""
 
     def run(self) -> None:
@@ -127,7 +127,7 @@ class Loop:
             return True
         self.study.note(one.number, reason="; ".join(map(str, misses)))
         self.study.tell_over_limit(one.number, violations(self.limits, figures))
-        self.told()
+        self.on_result()
         return False
 
     def _train(self, candidates: Sequence[Candidate]) -> None:
@@ -137,20 +137,19 @@ class Loop:
         found = self.training.train(candidates, earlier=self._earlier())
         for one, outcome in zip(candidates, found, strict=True):
             self._tell(one, outcome)
-            self.told()
+            self.on_result()
 
     def _tell(self, one: Candidate, outcome: Trained | StoppedEarly | Failed) -> None:
         match outcome:
             case Failed():
                 self._failed(one, outcome)
             case StoppedEarly(stopped=stopped, wall_s=wall_s):
-                epoch = max(stopped.accuracies)
-                self._stopped(one, stopped, epoch, wall_s)
+                self._stopped(one, stopped, wall_s)
             case Trained():
                 self._trained(one, outcome)
 
-    def _stopped(self, one: Candidate, stopped: Stopped, epoch: int, wall_s: float) -> None:
-        accuracy = stopped.accuracies[epoch]
+    def _stopped(self, one: Candidate, stopped: Stopped, wall_s: float) -> None:
+        epoch, accuracy = stopped.epoch, stopped.accuracy
         reason = f"after epoch {epoch}: {100 * accuracy:.2f} %, below the median of the others"
         self._say(one, f"stopped {reason}")
         self.study.note(one.number, reason=reason, epochs=epoch, training_s=wall_s)
@@ -186,7 +185,7 @@ class Loop:
         self._say(one, f"failed: {failed.error}")
         self.study.note(one.number, reason=str(failed.error), training_s=failed.wall_s)
         self.study.tell_failed(one.number)
-        self.told()
+        self.on_result()
         states = [trial.state.name for trial in self.study.finished()]
         if len(states) >= ALL_FAIL and set(states) == {"FAIL"}:
             raise failed.error

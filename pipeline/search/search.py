@@ -85,7 +85,7 @@ class Search:
             trials=cfg.trials,
             measure_first=cfg.measure_first,
             say=self.console.say,
-            told=lambda: self._write(result()),
+            on_result=lambda: self._write(result()),
         ).run()
         before = self._finished(result())
         if before is not None:

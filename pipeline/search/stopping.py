@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pipeline.engine.progress import Console, EpochProgress, Stopped
 from pipeline.search.optimizer import imported
@@ -57,17 +57,15 @@ class WatchedConsole:
             yield watched if stage == STAGE else shown
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class WatchedEpochs:
     shown: EpochProgress
     stopping: EarlyStopping
-    accuracies: dict[int, float] = field(default_factory=dict)
 
     def step(self, done: int, of: int) -> None:
         self.shown.step(done, of)
 
     def epoch(self, number: int, *, loss: float, accuracy: float) -> None:
         self.shown.epoch(number, loss=loss, accuracy=accuracy)
-        self.accuracies[number] = accuracy
         if self.stopping.stops(number, accuracy):
-            raise Stopped(self.accuracies)
+            raise Stopped(number, accuracy)
