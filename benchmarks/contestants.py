@@ -88,7 +88,7 @@ def noise(cfg: Settings) -> Samples:
     """One epoch of random images: the time of a step does not depend on the pixels' values."""
     random, count = np.random.default_rng(0), (WARM_UP_STEPS + cfg.steps) * cfg.batch_size
     images = random.integers(0, 256, (count, cfg.side, cfg.side, 1), dtype=np.uint8)
-    return Samples(images=images, labels=random.integers(0, len(CLASSES), count))
+    return Samples(raw=images, labels=random.integers(0, len(CLASSES), count))
 
 
 def dataset(samples: Samples, cfg: Settings) -> Dataset:
@@ -161,7 +161,7 @@ def keras_fit(family: str, cfg: Settings, watch: Stopwatch) -> int:
         loss=losses.SparseCategoricalCrossentropy(from_logits=True),
         jit_compile=False,
     )
-    images = (samples.images.astype(np.float32) - 128) / 128
+    images = (samples.raw.astype(np.float32) - 128) / 128
     tick = callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: watch.step())
     model.fit(images, samples.labels, batch_size=cfg.batch_size, verbose=0, callbacks=[tick])
     return int(model.count_params())
@@ -176,7 +176,7 @@ def torch_loop(family: str, cfg: Settings, watch: Stopwatch) -> int:
     samples, model = noise(cfg), torch_students.BUILD[family](len(CLASSES))
     model = model.to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.SGD(model.parameters(), LEARNING_RATE, momentum=0.9, nesterov=True)
-    raw = torch.from_numpy(samples.images).permute(0, 3, 1, 2)
+    raw = torch.from_numpy(samples.raw).permute(0, 3, 1, 2)
     labels = torch.from_numpy(samples.labels)
     for index in torch.randperm(len(samples)).split(cfg.batch_size):
         images = (raw[index].float() - 128) / 128

@@ -93,7 +93,7 @@ def keras_live(cfg: Settings, watch: Stopwatch) -> int:
     model.compile(
         optimizer=optimizers.SGD(LEARNING_RATE, momentum=0.9, nesterov=True), jit_compile=False
     )
-    images = (samples.images.astype(np.float32) - 128) / 128
+    images = (samples.raw.astype(np.float32) - 128) / 128
     tick = callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: watch.step())
     model.fit(images, samples.labels, batch_size=cfg.batch_size, verbose=0, callbacks=[tick])
     return int(network.count_params())

@@ -23,7 +23,8 @@ from contestants import (
     train,
 )
 
-from pipeline.datasets.splits import Images, Samples
+from pipeline.datasets.on_access import Images
+from pipeline.datasets.splits import Samples
 from pipeline.recipe.training import AugmentationConfig
 from targets.images.preprocessing import resized
 
@@ -56,7 +57,7 @@ def photos(cfg: Settings) -> Samples:
     pixels = random.integers(0, 256, (count, high, wide, 3), dtype=np.uint8)
     images = np.stack([resized(photo, (cfg.side, cfg.side)) for photo in pixels])
     labels = random.integers(0, len(CLASSES), count)
-    return Samples(images=images, labels=labels, pictures=Photos(pixels))
+    return Samples(raw=images, labels=labels, pictures=Photos(pixels))
 
 
 def network(cfg: Settings) -> Any:

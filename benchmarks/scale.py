@@ -90,7 +90,7 @@ def one_pass(folder: Path) -> dict[str, float]:
     seconds: dict[str, float] = {}
     with timed(seconds, "open"):
         data = npy.load(DatasetConfig(name="npy", path=folder))
-    images, count = data[Split.TRAIN].images, sum(len(data[split]) for split in Split)
+    images, count = data[Split.TRAIN].raw, sum(len(data[split]) for split in Split)
     with timed(seconds, "table"):
         size, views = (SIDE, SIDE), AugmentationConfig(shift=2, flip=True)
         table = view_table(views, images=len(images), size=size, seed=0, view=0, grey=128)

@@ -56,7 +56,7 @@ def write_subset(folder: Path, samples: int) -> str:
     data, recipe = (folder / f"fashion-{samples}.{end}" for end in ("npz", "toml"))
     if not data.exists():
         np.savez(
-            data, images=split.images[:samples], labels=split.labels[:samples],
+            data, raw=split.raw[:samples], labels=split.labels[:samples],
             classes=np.array(fashion_mnist.CLASSES),
         )  # fmt: skip
     recipe.write_text(RECIPE.format(path=data.absolute()), encoding="utf-8")

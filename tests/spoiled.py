@@ -39,7 +39,7 @@ class Spoiled:
 
     @property
     def images(self) -> npt.NDArray[np.uint8]:
-        return np.asarray(self.data[Split.VAL].images)
+        return np.asarray(self.data[Split.VAL].raw)
 
     def search(self, quantized: Any = None) -> Search:
         return Search(quantized=quantized or self.quantized(), student=self.student, data=self.data)
@@ -64,7 +64,7 @@ class Spoiled:
 def spoil(stripes_data: Dataset, change: Callable[[Any, Any], None]) -> Spoiled:
     """`change` gets the float network before its quantization, then the quantized one, too."""
     session.start(seed=0, threads=THREADS)
-    spec, images = stripes_data.input, stripes_data[Split.TRAIN].images
+    spec, images = stripes_data.input, stripes_data[Split.TRAIN].raw
     settings: dict[str, JsonValue] = {"width_multiplier": 0.25}
     student = build(
         NetworkSpec(role="student", family="mobilenet_v1", settings=settings, input=spec, classes=3)
@@ -75,7 +75,7 @@ def spoil(stripes_data: Dataset, change: Callable[[Any, Any], None]) -> Spoiled:
     labels = make_predict(student, spec)(images).argmax(axis=1)
     data = replace(
         stripes_data,
-        splits={**stripes_data.splits, Split.VAL: Samples(images=images, labels=labels)},
+        splits={**stripes_data.splits, Split.VAL: Samples(raw=images, labels=labels)},
     )
     quantized = QuantizedNetwork(student, spec)
     quantized.calibrate(images)

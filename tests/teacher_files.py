@@ -32,7 +32,7 @@ def fitted(features: Array, labels: Array) -> tuple[Array, Array]:
 def linear(data: Dataset) -> tuple[Array, Array]:
     """Weights and bias fitted to the training split, for pixels from 0 to 1."""
     train = data[Split.TRAIN]
-    return fitted(train.images.reshape(len(train), -1) / 255.0, train.labels)
+    return fitted(train.raw.reshape(len(train), -1) / 255.0, train.labels)
 
 
 @cache
@@ -41,7 +41,7 @@ def coloured() -> Dataset:
     arrays = stripes(samples=180)
     grey = arrays["images"][:, :10]
     images = np.stack([grey, 255 - grey, np.full_like(grey, 40)], axis=-1)
-    samples = Samples(images=images, labels=arrays["labels"])
+    samples = Samples(raw=images, labels=arrays["labels"])
     return Dataset(
         name="colours",
         classes=("across", "down", "slanted"),
@@ -110,13 +110,13 @@ def onnx_file(
 def expected(data: Dataset, split: Split = Split.VAL) -> Array:
     """The logits of the linear teacher."""
     weights, bias = linear(data)
-    result: Array = data[split].images.reshape(len(data[split]), -1) / 255.0 @ weights + bias
+    result: Array = data[split].raw.reshape(len(data[split]), -1) / 255.0 @ weights + bias
     return result
 
 
 def answers(teacher: OpenTeacher, data: Dataset) -> Array:
     """The teacher's logits of the validation split."""
-    return teacher.logits(data[Split.VAL].images)
+    return teacher.logits(data[Split.VAL].raw)
 
 
 def tflite_file(path: Path, data: Dataset, *, dtype: str | None) -> Path:
@@ -137,7 +137,7 @@ def tflite_file(path: Path, data: Dataset, *, dtype: str | None) -> Path:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = getattr(tf, dtype)
-        train = data[Split.TRAIN].images.astype(np.float32) / np.float32(255)
+        train = data[Split.TRAIN].raw.astype(np.float32) / np.float32(255)
         converter.representative_dataset = lambda: ([train[i : i + 1]] for i in range(100))
     path.write_bytes(converter.convert())
     return path

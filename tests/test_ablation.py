@@ -105,7 +105,7 @@ def test_a_plan_lists_every_variant_and_what_of_it_is_there(
 
 
 def test_stored_images_are_measured_without_a_copy(finished: Lane, tmp_path: Path) -> None:
-    images = datasets.load(finished.recipe().dataset)[Split.TEST].images
+    images = datasets.load(finished.recipe().dataset)[Split.TEST].raw
     np.save(tmp_path / "images.npy", images)
     model = finished.out / "tiny" / "models" / "student.float32.tflite"
     expected = logits_of(model, "tflite", images, tmp_path)
@@ -127,7 +127,7 @@ def test_precomputed_logits_are_the_teacher(lane: Lane, tmp_path: Path) -> None:
     exports = Exports.model_construct(**given)
     (teacher,) = observed_teacher(lane.recipe(), exports, never)
     student = replace(teacher, variant="student_kd", logits=logits[[0, 1, 0]])
-    test = Samples(images=np.zeros((3, 1, 1, 1), np.uint8), labels=np.arange(3))
+    test = Samples(raw=np.zeros((3, 1, 1, 1), np.uint8), labels=np.arange(3))
     first, second = table_rows([teacher, student], test)
     assert (second.agreement_with_teacher, second.negative_flip_rate) == (2 / 3, 1 / 3)
     assert (first.agreement_with_teacher, first.negative_flip_rate) == (1.0, None)

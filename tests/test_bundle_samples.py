@@ -41,7 +41,7 @@ def test_a_run_keeps_inputs_as_its_files_take_them(run: Path, stripes_data: Data
     assert len(kept) == samples.MOST
     for sample in kept:
         raw = samples.read_input(run / "samples" / sample.file, shape=(12, 12, 1))
-        assert np.array_equal(raw, test.images[sample.index])
+        assert np.array_equal(raw, test.raw[sample.index])
         assert sample.label == stripes_data.classes[test.labels[sample.index]]
         for name, got in sample.predicted.items():
             assert got == stripes_data.classes[found.models[name].predicted[sample.index]]

@@ -24,7 +24,7 @@ def digits(**changes: Any) -> Dataset:
 
 
 def rows(dataset: Dataset, split: Split) -> set[bytes]:
-    return {image.tobytes() for image in dataset[split].images}
+    return {image.tobytes() for image in dataset[split].raw}
 
 
 def test_digits_are_split_60_15_25_and_no_image_has_two_roles() -> None:
@@ -36,7 +36,7 @@ def test_digits_are_split_60_15_25_and_no_image_has_two_roles() -> None:
 
 
 def test_digits_are_raw_pixels_that_use_the_whole_range() -> None:
-    images = digits()[Split.TRAIN].images
+    images = digits()[Split.TRAIN].raw
     assert images.shape[1:] == (28, 28, 1)
     assert images.dtype == np.uint8
     assert (images.min(), images.max()) == (0, 255)
@@ -175,8 +175,8 @@ def test_shares_that_leave_nothing_to_train_on_are_explained(data_file: Path) ->
 
 def test_the_size_of_the_recipe_is_that_of_every_split() -> None:
     data = digits(size=32)
-    assert {data[split].images.shape[1:] for split in Split} == {(32, 32, 1)}
-    assert all(data[split].images.dtype == np.uint8 for split in Split)
+    assert {data[split].raw.shape[1:] for split in Split} == {(32, 32, 1)}
+    assert all(data[split].raw.dtype == np.uint8 for split in Split)
     assert data.input.shape == (32, 32, 1)
 
 
@@ -185,14 +185,12 @@ def test_another_size_changes_neither_roles_nor_digest() -> None:
     assert small.sha256 == data.sha256
     for split in Split:
         np.testing.assert_array_equal(small[split].labels, data[split].labels)
-        np.testing.assert_array_equal(
-            small[split].images[0], size.resized(data, 14)[split].images[0]
-        )
+        np.testing.assert_array_equal(small[split].raw[0], size.resized(data, 14)[split].raw[0])
     assert not rows(small, Split.TRAIN) & rows(small, Split.TEST)
 
 
 def held(values: Any) -> Dataset:
-    samples = Samples(images=values, labels=np.arange(len(values)))
+    samples = Samples(raw=values, labels=np.arange(len(values)))
     splits = dict.fromkeys(Split, samples)
     return Dataset(name="x", classes=tuple("abcd"), splits=splits, sha256="0")
 
@@ -220,14 +218,14 @@ def test_a_smaller_image_averages_and_channels_stay_apart() -> None:
     y, x = np.mgrid[:16, :16]
     board = (x + y) % 2 * 200
     whole = held(np.stack([board, board // 2, 255 - board], axis=-1)[None].astype(np.uint8))
-    small = size.resized(whole, 4)[Split.VAL].images
+    small = size.resized(whole, 4)[Split.VAL].raw
     np.testing.assert_allclose(small, np.broadcast_to([100, 50, 155], small.shape), atol=2)
 
 
 def test_the_same_size_is_the_same_images() -> None:
     whole = images_of(8, 6, 1)
-    same = size.resized(whole, 8)[Split.TRAIN].images
-    np.testing.assert_array_equal(same, whole[Split.TRAIN].images)
+    same = size.resized(whole, 8)[Split.TRAIN].raw
+    np.testing.assert_array_equal(same, whole[Split.TRAIN].raw)
 
 
 @pytest.fixture

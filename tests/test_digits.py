@@ -35,7 +35,7 @@ def test_digits_reach_a_short_form_of_their_accuracy(tmp_path: Path) -> None:
     runner.run(tmp_path / "digits")
     test = datasets.load(recipe.dataset)[Split.TEST]
     int8 = tmp_path / "digits" / "models" / "student.int8.tflite"
-    outputs = logits_of(int8, "tflite", test.images, tmp_path)
+    outputs = logits_of(int8, "tflite", test.raw, tmp_path)
     assert metrics.top1(outputs, test.labels) >= SHORT_STUDENT
 
 

@@ -66,7 +66,7 @@ def test_a_feature_loss_reaches_the_student_and_leaves_nothing_in_it(
         assert any(not np.array_equal(mine[name], usual[name]) for name in mine.files)
     assert student.parameters == plain.parameters
     restored = restore(student)
-    images = datasets.load(finished.recipe().dataset)[Split.VAL].images
+    images = datasets.load(finished.recipe().dataset)[Split.VAL].raw
     data = datasets.load(finished.recipe().dataset)
     assert np.isfinite(make_predict(restored, data.input)(images)).all()
 

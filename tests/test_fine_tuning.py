@@ -142,7 +142,7 @@ def noise() -> Dataset:
     random = np.random.default_rng(0)
     splits = {
         split: Samples(
-            images=random.integers(0, 256, (120, 8, 8, 1), np.uint8),
+            raw=random.integers(0, 256, (120, 8, 8, 1), np.uint8),
             labels=random.integers(0, 3, 120),
         )
         for split in Split
@@ -152,7 +152,7 @@ def noise() -> Dataset:
 
 def accuracy(task: Task) -> float:
     val = task.data[Split.VAL]
-    return metrics.top1(make_predict(task.model, task.data.input)(val.images), val.labels)
+    return metrics.top1(make_predict(task.model, task.data.input)(val.raw), val.labels)
 
 
 def test_the_weights_of_the_best_epoch_are_kept_also_over_an_interruption(
@@ -186,7 +186,7 @@ def colours(count: int, classes: int, *, channels: int = 3, seed: int = 0) -> Sa
     palette = np.random.default_rng(9).integers(40, 215, (classes, channels))
     labels = np.arange(count) % classes
     noise = random.integers(-40, 40, (count, 8, 8, channels))
-    return Samples(images=(palette[labels][:, None, None] + noise).astype(np.uint8), labels=labels)
+    return Samples(raw=(palette[labels][:, None, None] + noise).astype(np.uint8), labels=labels)
 
 
 def coloured_data(classes: int) -> Dataset:
@@ -200,7 +200,7 @@ def test_a_fitted_head_reads_the_features_of_an_untrained_network(classes: int) 
     model, val = small_network(data), data[Split.VAL]
     before = [weight.numpy() for weight in model.weights[:-2]]
     head = fit_head(model, data, own=False, balanced=False, seed=0, threads=THREADS)
-    reached = metrics.top1(make_predict(model, data.input)(val.images), val.labels)
+    reached = metrics.top1(make_predict(model, data.input)(val.raw), val.labels)
     assert reached == head.validation_top1 > 0.9
     for old, new in zip(before, model.weights[:-2], strict=True):
         np.testing.assert_array_equal(old, new.numpy())
@@ -227,11 +227,11 @@ def test_a_head_that_comes_with_the_weights_is_kept_if_the_probe_is_no_better() 
 
 def test_a_random_head_is_never_kept_and_balanced_heads_are_compared_by_balanced_accuracy() -> None:
     data = coloured_data(3)
-    images, labels = data[Split.VAL].images, data[Split.VAL].labels
+    images, labels = data[Split.VAL].raw, data[Split.VAL].labels
     zero, one, two = (np.flatnonzero(labels == label) for label in range(3))
     chosen = np.concatenate([zero[:8], one[:12], two[:2]])
     said = np.array([0] * 18 + [1] * 2 + [2] * 2)  # ten of class 1 are called 0
-    splits = {**data.splits, Split.VAL: Samples(images=images[chosen], labels=said)}
+    splits = {**data.splits, Split.VAL: Samples(raw=images[chosen], labels=said)}
     mostly_zero = Dataset(name="c", classes=data.classes, splits=splits, sha256="")
     for own, balanced in ((False, False), (True, True), (True, False)):
         model = small_network(mostly_zero)
@@ -254,7 +254,7 @@ from pipeline.training.head import fit_head
 
 random = np.random.default_rng(0)
 images = random.integers(0, 256, (600, 20, 20, 3), np.uint8)
-samples = Samples(images=images, labels=np.arange(600) % 5)
+samples = Samples(raw=images, labels=np.arange(600) % 5)
 data = Dataset(name="p", classes=tuple("abcde"), splits=dict.fromkeys(Split, samples), sha256="")
 model = Sequential([layers.Input((20, 20, 3)), layers.Flatten(), layers.Dense(5)])
 fit_head(model, data, own=False, balanced=False, seed=0, threads=2)
@@ -285,5 +285,5 @@ def test_a_class_without_training_images_is_never_the_answer() -> None:
     )
     model = small_network(without)
     fit_head(model, without, own=False, balanced=True, seed=0, threads=THREADS)
-    answers = make_predict(model, data.input)(train.images).argmax(axis=1)
+    answers = make_predict(model, data.input)(train.raw).argmax(axis=1)
     assert set(answers) == {0, 2}

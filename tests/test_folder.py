@@ -34,7 +34,7 @@ def test_images_are_what_the_preprocessing_makes_of_each_file(pets: Path) -> Non
     for split in Split:
         paths = [pets / record.path for record in records if record.split == split]
         made = np.stack([data.preprocessing(read(path)) for path in paths])
-        assert np.array_equal(np.asarray(data[split].images), made)
+        assert np.array_equal(np.asarray(data[split].raw), made)
 
 
 def test_pictures_are_in_the_order_of_the_images(pets: Path) -> None:

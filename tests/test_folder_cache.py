@@ -175,13 +175,13 @@ def test_a_killed_decoding_goes_on_and_ends_with_the_same_bytes(
 
 
 def test_a_damaged_chunk_is_decoded_again_when_verified(place: Path, pets: Path) -> None:
-    expected = np.asarray(loaded(config(pets))[Split.TRAIN].images)
+    expected = np.asarray(loaded(config(pets))[Split.TRAIN].raw)
     (made,) = decoded(place)
     with (made / "images.npy").open("r+b") as file:
         file.seek(-1000, os.SEEK_END)
         file.write(b"\x00" * 1000)
     data = loaded(config(pets, verify=True))
-    assert np.array_equal(np.asarray(data[Split.TRAIN].images), expected)
+    assert np.array_equal(np.asarray(data[Split.TRAIN].raw), expected)
 
 
 def broken_line(made: Path) -> None:
@@ -202,21 +202,21 @@ def no_canvases(made: Path) -> None:
 def test_an_incomplete_cache_is_made_again(
     place: Path, pets: Path, damage: Callable[[Path], None]
 ) -> None:
-    expected = np.asarray(loaded(config(pets))[Split.TRAIN].images)
+    expected = np.asarray(loaded(config(pets))[Split.TRAIN].raw)
     (made,) = decoded(place)
     damage(made)
     data = loaded(config(pets))[Split.TRAIN]
-    assert np.array_equal(np.asarray(data.images), expected)
+    assert np.array_equal(np.asarray(data.raw), expected)
     assert data.pictures is not None
     assert data.pictures[0].shape == (16, 20, 3)
 
 
 def test_a_run_that_verifies_takes_no_file_from_another_run(place: Path, pets: Path) -> None:
     data = loaded(config(pets))[Split.TRAIN]
-    expected = np.asarray(data.images)
+    expected = np.asarray(data.raw)
     (made,) = decoded(place)
     made.rename(made.with_suffix(".work"))
-    assert np.array_equal(np.asarray(data.images), expected)
+    assert np.array_equal(np.asarray(data.raw), expected)
     assert data.pictures is not None
     assert data.pictures[0].shape == (16, 20, 3)
 

@@ -195,7 +195,7 @@ def test_a_parquet_table_gives_the_same_data_set_as_a_csv_table(flat: Path) -> N
     assert {entry.label for entry in entries} == {"0", "1", "2"}
     read, given = folder.load(parquet), folder.load(csv)
     for split in Split:
-        np.testing.assert_array_equal(read[split].images, given[split].images)
+        np.testing.assert_array_equal(read[split].raw, given[split].raw)
         np.testing.assert_array_equal(read[split].labels, given[split].labels)
 
 

@@ -88,7 +88,7 @@ def test_a_teacher_with_an_integer_input_is_given_raw_bytes(
         return {"scores": tf.reduce_sum(tf.cast(images, tf.float32), axis=[1, 3])[:, :3]}
 
     path = signatures(tmp_path / "net", {"serving_default": (sums, wanted)})
-    images = next(iter(stripes_data.splits.values())).images
+    images = next(iter(stripes_data.splits.values())).raw
     teacher = open_teacher(path, TeacherConfig(), stripes_data)
     expected = images.astype(np.float32).sum(axis=(1, 3))[:, :3]
     np.testing.assert_array_equal(teacher.logits(images), expected)

@@ -35,7 +35,7 @@ def ask(lane: Lane, folder: Path, *overrides: Setting, teacher: Teacher | None =
 def test_augmented_again_the_teacher_says_what_is_kept_of_every_view(finished: Lane) -> None:
     recipe = finished.recipe()
     data = datasets.load(recipe.dataset)
-    images = data[Split.TRAIN].images
+    images = data[Split.TRAIN].raw
     cache = np.load(kept(finished, "logits", TeacherLogits).path)
     assert (cache.dtype, cache.shape) == (np.float16, (4, len(images), 3))
     teacher = open_checkpoint(kept(finished, "teacher", Teacher).checkpoint, data)
@@ -128,7 +128,7 @@ def test_views_that_change_nothing_are_kept_once(finished: Lane, tmp_path: Path)
     plain = ask(finished, tmp_path, ("augmentation.shift", 0))
     data = datasets.load(finished.recipe().dataset)
     teacher = open_checkpoint(kept(finished, "teacher", Teacher).checkpoint, data)
-    expected = teacher.logits(np.asarray(data[Split.TRAIN].images))
+    expected = teacher.logits(np.asarray(data[Split.TRAIN].raw))
     np.testing.assert_array_equal(plain, expected.astype(np.float16)[None])
 
 

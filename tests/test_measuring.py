@@ -138,7 +138,7 @@ def test_the_threads_are_those_of_the_recipe_and_the_images_of_the_validation_sp
     assert isinstance(results[0], Figures)
     assert results[0].devices[0].peak_memory_bytes is None  # nobody asked for it
     (samples,) = (tmp_path / "scratch").glob("samples-*.npy")
-    validation = datasets.load(two.dataset)[Split.VAL].images
+    validation = datasets.load(two.dataset)[Split.VAL].raw
     images = {image.tobytes() for image in np.asarray(validation)}
     assert {image.tobytes() for image in np.load(samples)} <= images
 

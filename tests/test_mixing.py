@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.datasets.splits import Dataset, Images, Samples
+from pipeline.datasets.on_access import Images
+from pipeline.datasets.splits import Dataset, Samples
 from pipeline.recipe.training import AugmentationConfig, TrainingConfig
 from pipeline.training.augmentation import cutmix, draw_mix
 from pipeline.training.loop import batches
@@ -58,7 +59,7 @@ def at(data: Dataset, side: int) -> Dataset:
     """The data at another size, smooth, so that its pixels can be compared."""
     smooth = {
         split: Samples(
-            images=np.stack([resized(resized(image, (3, 3)), (side, side)) for image in s.images]),
+            raw=np.stack([resized(resized(image, (3, 3)), (side, side)) for image in s.raw]),
             labels=s.labels,
         )
         for split, s in data.splits.items()

@@ -16,7 +16,8 @@ from sklearn.datasets import load_digits
 
 from pipeline import datasets
 from pipeline.datasets import npy
-from pipeline.datasets.splits import Dataset, MappedImages, Samples, Split, hold_out, mapped
+from pipeline.datasets.on_access import MappedSamples, mapped
+from pipeline.datasets.splits import Dataset, Samples, Split, hold_out
 from pipeline.recipe.schema import DatasetConfig
 from pipeline.recipe.training import AugmentationConfig
 from pipeline.teachers.logits_file import split_sha256
@@ -49,7 +50,7 @@ def test_a_folder_gives_what_an_npz_of_the_same_arrays_gives(
     archive = datasets.load(DatasetConfig(name="npz", path=data_file))
     assert (data.name, data.classes, data.input) == (archive.name, archive.classes, archive.input)
     for split in Split:
-        np.testing.assert_array_equal(data[split].images, archive[split].images)
+        np.testing.assert_array_equal(data[split].raw, archive[split].raw)
         np.testing.assert_array_equal(data[split].labels, archive[split].labels)
 
 
@@ -58,19 +59,19 @@ def test_without_names_classes_are_numbers(tmp_path: Path) -> None:
 
 
 def test_mapped_images_stand_for_an_array(data: Dataset) -> None:
-    images = data[Split.VAL].images
+    images = data[Split.VAL].raw
     whole = np.asarray(images)
-    assert isinstance(images, MappedImages)
+    assert isinstance(images, MappedSamples)
     assert (len(images), images.shape, images.dtype) == (72, (72, 12, 12, 1), np.uint8)
     keys: list[Any] = [slice(3, 9), slice(-4, None), np.array([7, 0, 7]), -1, whole[:, 0, 0, 0] > 9]
     for key in keys:
         np.testing.assert_array_equal(images[key], whole[key])
-    np.testing.assert_array_equal(data[Split.VAL].take(np.array([5, 2])).images, whole[[5, 2]])
+    np.testing.assert_array_equal(data[Split.VAL].take(np.array([5, 2])).raw, whole[[5, 2]])
     assert [image.tobytes() for image in images] == [image.tobytes() for image in whole]
 
 
 def test_what_is_read_can_be_written_to_and_the_file_stays(data: Dataset) -> None:
-    images = data[Split.TRAIN].images
+    images = data[Split.TRAIN].raw
     before = images[:2]
     images[:2][...] = 0
     np.testing.assert_array_equal(images[:2], before)
@@ -81,7 +82,7 @@ def test_views_of_mapped_images_are_those_of_an_array(data: Dataset) -> None:
     cfg = AugmentationConfig(shift=2, flip=True, cutout=3)
     table = view_table(cfg, images=len(train), size=(12, 12), seed=1, view=2, grey=128)
     index = np.array([9, 3, 3, 100])
-    in_memory = replace(train, images=np.asarray(train.images))
+    in_memory = replace(train, raw=np.asarray(train.raw))
     rendered, expected = table.render(train, index), table.render(in_memory, index)
     np.testing.assert_array_equal(rendered, expected)
 
@@ -95,13 +96,13 @@ def test_the_images_are_never_in_memory_as_a_whole(tmp_path: Path) -> None:
     np.save(tmp_path / "labels.npy", np.arange(count) % 10)
     tracemalloc.start()
     loaded = npy.load(DatasetConfig(name="npy", path=tmp_path))
-    images = loaded[Split.TRAIN].images
+    images = loaded[Split.TRAIN].raw
     table = view_table(
         AugmentationConfig(), images=len(images), size=(28, 28), seed=0, view=0, grey=128
     )
     for start in range(0, len(images), 512):
         table.render(loaded[Split.TRAIN], np.arange(start, min(start + 512, len(images))))
-    store(loaded[Split.TEST].images, tmp_path / "measured.npy")
+    store(loaded[Split.TEST].raw, tmp_path / "measured.npy")
     split_sha256(loaded)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -109,7 +110,7 @@ def test_the_images_are_never_in_memory_as_a_whole(tmp_path: Path) -> None:
 
 
 def test_what_is_measured_is_the_samples_in_their_order(data: Dataset, tmp_path: Path) -> None:
-    images = data[Split.TRAIN].images
+    images = data[Split.TRAIN].raw
     many = np.concatenate([images[:], images[:]] * 3)  # more than are stored at once
     store(many, tmp_path / "measured.npy")
     np.testing.assert_array_equal(np.load(tmp_path / "measured.npy"), many)
@@ -221,9 +222,9 @@ def test_a_split_is_whole_and_in_order_or_an_input_error(
 def numbered(labels: Any) -> Samples:
     """Samples whose pixels are their number."""
     images = np.arange(len(labels), dtype=np.uint32).view(np.uint8).reshape(-1, 2, 2, 1)
-    return Samples(images=mapped(images), labels=labels)
+    return Samples(raw=mapped(images), labels=labels)
 
 
 def numbers(samples: Samples) -> list[int]:
-    found: list[int] = np.asarray(samples.images).reshape(-1).view(np.uint32).tolist()
+    found: list[int] = np.asarray(samples.raw).reshape(-1).view(np.uint32).tolist()
     return found

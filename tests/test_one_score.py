@@ -27,7 +27,7 @@ from tests.teacher_files import TO_1, answers, fitted
 def data() -> Dataset:
     arrays = stripes()
     two = arrays["labels"] < 2
-    samples = Samples(images=arrays["images"][two][..., None], labels=arrays["labels"][two])
+    samples = Samples(raw=arrays["images"][two][..., None], labels=arrays["labels"][two])
     return Dataset(
         name="two",
         classes=("across", "down"),
@@ -40,12 +40,12 @@ def data() -> Dataset:
 def weights() -> tuple[Any, Any]:
     """Of the score of "down": logits of two classes, less those of the first."""
     train = data()[Split.TRAIN]
-    weight, bias = fitted(train.images.reshape(len(train), -1) / 255.0, train.labels)
+    weight, bias = fitted(train.raw.reshape(len(train), -1) / 255.0, train.labels)
     return weight[:, 1:] - weight[:, :1], bias[1:] - bias[:1]
 
 
 def score() -> Any:
-    images = data()[Split.VAL].images
+    images = data()[Split.VAL].raw
     return images.reshape(len(images), -1) / 255.0 @ weights()[0] + weights()[1]
 
 
@@ -108,7 +108,7 @@ def test_one_score_teaches_two_classes(kind: str, sigmoid: bool, tmp_path: Path)
 def test_what_is_exported_and_measured_gives_the_same(tmp_path: Path) -> None:
     from targets.formats.onnx import qdq
 
-    images = data()[Split.VAL].images
+    images = data()[Split.VAL].raw
     for kind in ("keras", "onnx"):
         path = written(tmp_path, kind, sigmoid=True)
         teacher = open_teacher(path, config(sigmoid=True), data())
@@ -134,7 +134,7 @@ def test_a_score_of_the_first_class_is_known_by_its_order(tmp_path: Path) -> Non
         name="two",
         classes=("down", "across"),
         splits={
-            part: Samples(images=samples.images, labels=1 - samples.labels)
+            part: Samples(raw=samples.raw, labels=1 - samples.labels)
             for part, samples in data().splits.items()
         },
         sha256="3" * 64,

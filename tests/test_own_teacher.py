@@ -53,7 +53,7 @@ def keras_file(path: Path, lane: Lane) -> Path:
 def logits_file(path: Path, lane: Lane, *, test: bool = True) -> Path:
     data: Dataset = datasets.load(lane.recipe().dataset)
     network = open_checkpoint(kept(lane, "teacher", Teacher).checkpoint, data)
-    parts = {part.value: network.logits(np.asarray(data[part].images)) for part in Split}
+    parts = {part.value: network.logits(np.asarray(data[part].raw)) for part in Split}
     if not test:
         del parts["test"]
     save_logits(path, data=data, **parts)
@@ -328,7 +328,7 @@ def test_a_network_that_a_format_cannot_hold_still_teaches(finished: Lane, tmp_p
         parameters=None,
         macs=None,
     )
-    images = data[Split.VAL].images
+    images = data[Split.VAL].raw
     exporter = Exporter(
         folder=tmp_path,
         scratch=tmp_path / "scratch",

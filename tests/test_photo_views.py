@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.datasets.splits import Dataset, Images, Samples, Split
+from pipeline.datasets.on_access import Images
+from pipeline.datasets.splits import Dataset, Samples, Split
 from pipeline.recipe.training import AugmentationConfig
 from pipeline.training.augmentation import ViewTable, require_fit, view_table
 from pipeline.training.augmentation.colour import coloured
@@ -54,7 +55,7 @@ PICTURES = Ragged((place(90, 120), place(150, 80), place(100, 100), place(60, 20
 
 def samples(side: int, pictures: Ragged = PICTURES) -> Samples:
     images = np.stack([resized(picture, (side, side)) for picture in pictures.pictures])
-    return Samples(images=images, labels=np.arange(len(images)) % 2, pictures=pictures)
+    return Samples(raw=images, labels=np.arange(len(images)) % 2, pictures=pictures)
 
 
 def table(
@@ -191,8 +192,8 @@ def test_one_key_does_not_change_the_part_of_another() -> None:
 
 
 def test_without_pictures_the_crops_are_of_the_images_themselves() -> None:
-    images = samples(32).images
-    alone = Samples(images=images, labels=np.arange(4))
+    images = samples(32).raw
+    alone = Samples(raw=images, labels=np.arange(4))
     as_pictures = replace(alone, pictures=Ragged(tuple(images)))
     view, same = (table(CROP).render(given, everything()) for given in (alone, as_pictures))
     np.testing.assert_array_equal(view, same)
@@ -201,8 +202,8 @@ def test_without_pictures_the_crops_are_of_the_images_themselves() -> None:
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_any_number_of_channels_can_be_changed(channels: int) -> None:
-    images = np.repeat(samples(32).images[..., :1], channels, axis=3)
-    view = table(ALL_KEYS).render(Samples(images=images, labels=np.arange(4)), everything())
+    images = np.repeat(samples(32).raw[..., :1], channels, axis=3)
+    view = table(ALL_KEYS).render(Samples(raw=images, labels=np.arange(4)), everything())
     assert view.shape == images.shape
     assert (view == view[..., :1]).mean() > 0.99  # each channel alike
 
@@ -249,7 +250,7 @@ def test_a_rotation_turns_around_the_centre_and_fills_with_grey() -> None:
 
 
 def test_half_of_the_images_lose_a_rectangle_of_at_most_its_share() -> None:
-    black = Samples(images=np.zeros((400, 20, 20, 1), np.uint8), labels=np.zeros(400, np.int64))
+    black = Samples(raw=np.zeros((400, 20, 20, 1), np.uint8), labels=np.zeros(400, np.int64))
     cfg = AugmentationConfig(shift=0, erase=0.25)
     drawn = view_table(cfg, images=400, size=(20, 20), seed=0, view=0, grey=GREY)
     shares = (drawn.render(black, np.arange(400)) == GREY).mean(axis=(1, 2, 3))

@@ -79,7 +79,7 @@ def test_a_quantized_file_gets_bytes_and_gives_probabilities(
 ) -> None:
     path = teacher_files.tflite_file(tmp_path / "foreign.tflite", stripes_data, dtype=dtype)
     classifier = Classifier(path, classes=stripes_data.classes)
-    raw = stripes_data["val"].images[:20]
+    raw = stripes_data["val"].raw[:20]
     assert classifier.preprocessing == Preprocessing(height=12, width=12, channels=1)
     least = -128 if dtype == "int8" else 0
     adapter = ModelIO(

@@ -45,7 +45,7 @@ def test_calibration_sets_every_activation_range(
     quantized: QuantizedNetwork, stripes_data: Dataset
 ) -> None:
     before = ranges(quantized)
-    quantized.calibrate(stripes_data[Split.TRAIN].images)
+    quantized.calibrate(stripes_data[Split.TRAIN].raw)
     after = ranges(quantized)
     learned = [name for name in before if "quantize_layer" not in name]
     assert len(learned) >= 2 * 12
@@ -55,7 +55,7 @@ def test_calibration_sets_every_activation_range(
 def test_ranges_behind_relu6_are_within_it_and_start_at_zero(
     quantized: QuantizedNetwork, stripes_data: Dataset
 ) -> None:
-    quantized.calibrate(stripes_data[Split.TRAIN].images)
+    quantized.calibrate(stripes_data[Split.TRAIN].raw)
     relu6 = {name: value for name, value in ranges(quantized).items() if "relu6" in name}
     assert relu6
     for name, value in relu6.items():
@@ -65,7 +65,7 @@ def test_ranges_behind_relu6_are_within_it_and_start_at_zero(
 def test_the_input_range_is_assigned_and_training_does_not_move_it(
     quantized: QuantizedNetwork, stripes_data: Dataset
 ) -> None:
-    dark = (stripes_data[Split.TRAIN].images // 4).astype(np.uint8)
+    dark = (stripes_data[Split.TRAIN].raw // 4).astype(np.uint8)
     quantized.calibrate(dark)
     inputs = {n: v for n, v in ranges(quantized).items() if "quantize_layer" in n}
     assert sorted(inputs.values()) == [-1.0, 127 / 128]
@@ -82,7 +82,7 @@ def test_a_depthwise_kernel_has_a_range_per_channel(quantized: QuantizedNetwork)
 def test_frozen_ranges_stay_and_learning_ranges_move(
     quantized: QuantizedNetwork, stripes_data: Dataset
 ) -> None:
-    images = stripes_data[Split.TRAIN].images
+    images = stripes_data[Split.TRAIN].raw
     quantized.calibrate(images)
     bright = normalise(255 - images // 2, stripes_data.input)
     calibrated = ranges(quantized)
@@ -99,7 +99,7 @@ def test_batch_norm_statistics_stay_as_trained(
 ) -> None:
     statistics = [w for w in quantized.model.weights if "moving_" in w.name]
     before = [w.numpy().copy() for w in statistics]
-    quantized.calibrate(stripes_data[Split.TRAIN].images)
+    quantized.calibrate(stripes_data[Split.TRAIN].raw)
     assert statistics
     for variable, was in zip(statistics, before, strict=True):
         np.testing.assert_array_equal(variable.numpy(), was)
@@ -109,7 +109,7 @@ def test_a_range_is_the_mean_of_the_batches(
     quantized: QuantizedNetwork, stripes_data: Dataset
 ) -> None:
     """The stem's, in front of which nothing is calibrated: three batches, one of them dark."""
-    images = stripes_data[Split.TRAIN].images[:144]
+    images = stripes_data[Split.TRAIN].raw[:144]
     batches = [images[:48] // 8, images[48:96], images[96:]]
 
     def highest() -> float:
@@ -127,14 +127,14 @@ def test_a_range_is_the_mean_of_the_batches(
 def test_a_calibrated_network_says_what_the_float_network_says(
     student: Any, quantized: QuantizedNetwork, stripes_data: Dataset
 ) -> None:
-    images = normalise(stripes_data[Split.TRAIN].images, stripes_data.input)
+    images = normalise(stripes_data[Split.TRAIN].raw, stripes_data.input)
     expected = student(images, training=False).numpy()
 
     def error() -> float:
         return float(np.abs(quantized.model(images, training=False).numpy() - expected).mean())
 
     uncalibrated = error()
-    quantized.calibrate(stripes_data[Split.TRAIN].images)
+    quantized.calibrate(stripes_data[Split.TRAIN].raw)
     assert error() < 0.1 * np.abs(expected).mean()
     assert error() < 0.5 * uncalibrated
 
@@ -142,7 +142,7 @@ def test_a_calibrated_network_says_what_the_float_network_says(
 def test_settling_reads_the_weight_ranges_after_the_last_step(
     quantized: QuantizedNetwork, stripes_data: Dataset
 ) -> None:
-    quantized.calibrate(stripes_data[Split.TRAIN].images)
+    quantized.calibrate(stripes_data[Split.TRAIN].raw)
     dense = next(layer for layer in quantized.model.layers if layer.name == "quant_logits")
     kernel = next(w for w in dense.weights if "kernel:" in w.name)
     highest = next(w for w in dense.weights if "kernel_max" in w.name)
@@ -155,7 +155,7 @@ def test_the_wrapped_copy_leaves_the_student_as_it_was(
     student: Any, quantized: QuantizedNetwork, stripes_data: Dataset
 ) -> None:
     before = [w.numpy().copy() for w in student.weights]
-    quantized.calibrate(stripes_data[Split.TRAIN].images)
+    quantized.calibrate(stripes_data[Split.TRAIN].raw)
     for weight in quantized.model.trainable_weights:
         weight.assign(weight * 3 + 1)
     for variable, was in zip(student.weights, before, strict=True):

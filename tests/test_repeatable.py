@@ -65,7 +65,7 @@ def test_training_and_conversion_never_see_the_test_split(
 
     But for its images without labels, on which the int8 files of both formats are compared.
     """
-    closed = {"images", "labels", "take"}
+    closed = {"raw", "labels", "take"}
 
     class Sealed(Samples):
         def __getattribute__(self, name: str) -> Any:
@@ -77,15 +77,15 @@ def test_training_and_conversion_never_see_the_test_split(
             return 120
 
     data = datasets.load(lane.recipe().dataset)
-    sealed = Sealed(images=data[Split.TEST].images, labels=data[Split.TEST].labels)
+    sealed = Sealed(raw=data[Split.TEST].raw, labels=data[Split.TEST].labels)
     guarded = replace(data, splits={**data.splits, Split.TEST: sealed})
     monkeypatch.setattr(datasets, "load", lambda cfg: guarded)
     calibrated = ("convert.precisions", ["float32", "int8", "int8_ptq"])
-    with pytest.raises(AssertionError, match=r"(images|labels) were read"):
+    with pytest.raises(AssertionError, match=r"(raw|labels) were read"):
         lane.run(calibrated)  # by the bench, which is there to do so
     made = {path.name.rpartition("-")[0] for path in (lane.out / ".store").glob("*-*")}
     assert made == {"teacher", "logits", "distill", "quantize", "convert"}
-    closed.remove("images")
+    closed.remove("raw")
     with pytest.raises(AssertionError, match="labels were read"):
         lane.run(BOTH)
     assert len(list((lane.out / ".store").glob("convert-*"))) == 2

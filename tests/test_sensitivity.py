@@ -105,7 +105,7 @@ def test_without_the_quantization_of_any_layer_the_network_is_the_float_one(
 ) -> None:
     samples, spec = spoiled.data[Split.VAL], spoiled.data.input
     network = SwitchedNetwork(spoiled.quantized(), spec)
-    exact = make_predict(spoiled.student, spec)(samples.images)
+    exact = make_predict(spoiled.student, spec)(samples.raw)
     error = np.abs(network.without(network.layers, samples) - exact).max()
     assert error < 1e-4 * np.abs(exact).max()
     assert np.abs(network.without([], samples) - exact).max() > 100 * error

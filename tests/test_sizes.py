@@ -67,7 +67,7 @@ def test_the_stored_logits_are_the_teachers_for_images_of_its_size(
     lane, _ = sized
     data = datasets.load(lane.recipe(*SIZES).teacher_data)
     teacher = open_checkpoint(kept(lane, "teacher", Teacher).checkpoint, data)
-    expected = teacher.logits(np.asarray(data[Split.TRAIN].images))
+    expected = teacher.logits(np.asarray(data[Split.TRAIN].raw))
     stored = np.load(kept(lane, "logits", TeacherLogits).path)
     np.testing.assert_array_equal(stored, expected.astype(np.float16)[None])
 
@@ -82,7 +82,7 @@ def test_a_live_teacher_gets_the_same_mixture_in_its_size(
     index = epoch_order(len(data[Split.TRAIN]), seed=0, epoch=0)[:140]
     mix = mixup(140, alpha=0.4, seed=0, epoch=0, number=0)
     expected = open_checkpoint(kept(lane, "teacher", Teacher).checkpoint, data).logits(
-        mix(data[Split.TRAIN].images[index])
+        mix(data[Split.TRAIN].raw[index])
     )
     first = next(batches(task, 0))
     assert first.raw.shape == (140, 10, 10, 1)

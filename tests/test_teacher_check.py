@@ -32,7 +32,7 @@ def test_two_exchanged_classes_are_noticed_above_chance(
     stripes_data: Dataset, tmp_path: Path
 ) -> None:
     many = stripes(samples=1200)
-    samples = Samples(images=many["images"][..., None], labels=many["labels"])
+    samples = Samples(raw=many["images"][..., None], labels=many["labels"])
     data = replace(
         stripes_data,
         splits=three_way(samples, validation=0.5, test=0.25, seed=0, name="stripes"),
@@ -61,7 +61,7 @@ def test_a_network_that_learnt_nothing_gets_all_the_likely_causes(
         stripes_data,
         splits={
             part: Samples(
-                images=samples.images, labels=random.permutation(samples.labels).astype(np.int64)
+                raw=samples.raw, labels=random.permutation(samples.labels).astype(np.int64)
             )
             for part, samples in stripes_data.splits.items()
         },

@@ -34,9 +34,9 @@ def test_precomputed_logits_teach_by_split_and_by_image(
         by_split = split_logits(teacher, stripes_data, part)
         assert by_split is not None
         np.testing.assert_array_equal(by_split, wanted)
-        backwards = teacher.logits(stripes_data[part].images[::-1])
+        backwards = teacher.logits(stripes_data[part].raw[::-1])
         np.testing.assert_array_equal(backwards[::-1], wanted)
-    images = stripes_data[Split.VAL].images[:3].copy()
+    images = stripes_data[Split.VAL].raw[:3].copy()
     images[1:] //= 2
     with pytest.raises(InputError, match=r"no logits for 2 of 3 images.*augmentation\.shift = 0"):
         teacher.logits(images)
@@ -59,7 +59,7 @@ def test_precomputed_logits_follow_the_class_list(stripes_data: Dataset, tmp_pat
 
 def test_logits_of_another_split_are_refused(stored: Path, stripes_data: Dataset) -> None:
     arrays = stripes()
-    samples = Samples(images=arrays["images"][..., None], labels=arrays["labels"])
+    samples = Samples(raw=arrays["images"][..., None], labels=arrays["labels"])
     other = replace(
         stripes_data, splits=three_way(samples, validation=0.15, test=0.25, seed=1, name="stripes")
     )

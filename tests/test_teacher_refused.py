@@ -28,7 +28,7 @@ def test_other_images_and_other_classes_are_refused(colours: Dataset, tmp_path: 
     grey = replace(
         colours,
         splits={
-            part: Samples(images=samples.images[..., :1], labels=samples.labels)
+            part: Samples(raw=samples.raw[..., :1], labels=samples.labels)
             for part, samples in colours.splits.items()
         },
     )

@@ -76,9 +76,7 @@ def test_the_network_trained_here_teaches_as_its_checkpoint_does(
     save_weights(model, tmp_path / Checkpoint.WEIGHTS)
     checkpoint = Checkpoint(folder=tmp_path, network=network, parameters=7, macs=1)
     teacher = open_checkpoint(checkpoint, stripes_data)
-    normalised = (
-        tf.cast(stripes_data[Split.VAL].images, tf.float32) - spec.zero_point
-    ) * spec.scale
+    normalised = (tf.cast(stripes_data[Split.VAL].raw, tf.float32) - spec.zero_point) * spec.scale
     wanted = model(normalised, training=False).numpy()
     np.testing.assert_allclose(answers(teacher, stripes_data), wanted, atol=1e-5)
     assert teacher.serve is not None
@@ -100,7 +98,7 @@ def recurrent(stripes_data: Dataset) -> Any:
     )
     model = tf_keras.Sequential([*lstm.layers, layers.Dense(3)])
     train = stripes_data[Split.TRAIN]
-    features = lstm.predict(train.images / np.float32(255), verbose=0)
+    features = lstm.predict(train.raw / np.float32(255), verbose=0)
     model.build((None, 12, 12, 1))
     model.layers[-1].set_weights(fitted(features, train.labels))
     return model
@@ -117,11 +115,11 @@ def test_a_recurrent_network_can_teach(
         recurrent.save(tmp_path / name)
     teacher = open_teacher(tmp_path / name, TO_1, stripes_data)
     val = stripes_data[Split.VAL]
-    wanted = recurrent(val.images / np.float32(255)).numpy()
+    wanted = recurrent(val.raw / np.float32(255)).numpy()
     np.testing.assert_allclose(answers(teacher, stripes_data), wanted, atol=1e-5)
     assert require_teaches(teacher, stripes_data).top1 > 0.8
     assert teacher.parameters == recurrent.count_params()
-    spec, raw = stripes_data.input, tf.constant(val.images, tf.float32)
+    spec, raw = stripes_data.input, tf.constant(val.raw, tf.float32)
     normalised = (raw - spec.zero_point) * spec.scale
     assert teacher.serve is not None
     np.testing.assert_allclose(teacher.serve(normalised), wanted, atol=1e-5)
@@ -137,7 +135,7 @@ def test_a_recurrent_network_is_exported_as_what_it_is(
     assert teacher.serve_raw is not None
     path = tmp_path / "net.tflite"
     export.export_float(teacher.serve_raw, raw_input(stripes_data.input), path)
-    images = stripes_data[Split.VAL].images
+    images = stripes_data[Split.VAL].raw
     wanted = answers(teacher, stripes_data)
     np.testing.assert_allclose(logits_of(path, "tflite", images, tmp_path), wanted, atol=1e-4)
 
@@ -161,7 +159,7 @@ def test_a_recurrent_tflite_forgets_the_sample_before(
     operators = inspect(path).operators
     assert "UNIDIRECTIONAL_SEQUENCE_LSTM" in {operator.name for operator in operators}
     teacher = open_teacher(path, TO_1, stripes_data)
-    images = stripes_data[Split.VAL].images
+    images = stripes_data[Split.VAL].raw
     wanted = recurrent(images / np.float32(255)).numpy()
     np.testing.assert_allclose(teacher.logits(images), wanted, atol=1e-4)
     measured = logits_of(path, "tflite", images, tmp_path, adapter=teacher.adapter)
@@ -239,7 +237,7 @@ def test_a_keras_teacher_of_probabilities_is_exported_as_logits(
     assert teacher.serve_raw is not None
     path = tmp_path / "net.onnx"
     qdq.export_float(teacher.serve_raw, raw_input(stripes_data.input), path)
-    images = stripes_data[Split.VAL].images
+    images = stripes_data[Split.VAL].raw
     np.testing.assert_allclose(logits_of(path, "onnx", images, tmp_path), wanted, atol=1e-4)
 
 
@@ -248,7 +246,7 @@ def test_the_output_that_is_classes_is_found_among_others(
 ) -> None:
     path = onnx_file(tmp_path / "t.onnx", stripes_data, label_first=True)
     teacher = open_teacher(path, TO_1, stripes_data)
-    images, wanted = stripes_data[Split.VAL].images, expected(stripes_data)
+    images, wanted = stripes_data[Split.VAL].raw, expected(stripes_data)
     np.testing.assert_allclose(teacher.logits(images), wanted, atol=1e-4)
     measured = logits_of(path, "onnx", images, tmp_path, adapter=teacher.adapter)
     np.testing.assert_allclose(measured, wanted, atol=1e-4)
@@ -282,6 +280,6 @@ def test_what_teaches_and_what_is_measured_give_the_same(
         onnx_file(path, stripes_data, dims=("n", 1, 12, 12))
     cfg = cfg.model_copy(update={"classes": ("slanted", "down", "across")})
     teacher = open_teacher(path, cfg, stripes_data)
-    images = stripes_data[Split.VAL].images
+    images = stripes_data[Split.VAL].raw
     measured = logits_of(path, kind, images, tmp_path, adapter=teacher.adapter)
     np.testing.assert_allclose(measured, teacher.logits(images), atol=1e-5)

@@ -164,13 +164,13 @@ def test_a_data_set_has_three_disjoint_stratified_splits_and_a_stable_digest(
     cfg = DatasetConfig(name=name, path=path)
     data = DATASETS[name].load(cfg)
     assert data.sha256 == DATASETS[name].source_digest(cfg) == datasets.source_digest(cfg)
-    train, val, test = ({image.tobytes() for image in data[split].images} for split in Split)
+    train, val, test = ({image.tobytes() for image in data[split].raw} for split in Split)
     assert train.isdisjoint(val | test)
     assert val.isdisjoint(test)
     shares = [np.bincount(data[s].labels) / len(data[s]) for s in Split]
     assert len(shares[0]) == len(data.classes)
     assert np.abs(np.array(shares) - shares[0]).max() < 0.02
-    assert data.input.shape == data[Split.TEST].images.shape[1:]
+    assert data.input.shape == data[Split.TEST].raw.shape[1:]
 
 
 def test_a_data_set_without_settings_has_no_keys_of_its_own(recipe_file: Path) -> None:

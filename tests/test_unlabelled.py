@@ -69,8 +69,8 @@ def test_the_training_split_of_a_distillation_ends_with_the_unlabelled_images(
 ) -> None:
     assert toy.unlabelled is not None
     both, train = toy.for_distillation(), toy[Split.TRAIN]
-    images, index = both[Split.TRAIN].images, np.array([3, 340, 288, 287])
-    expected = np.concatenate([train.images, toy.unlabelled.images])
+    images, index = both[Split.TRAIN].raw, np.array([3, 340, 288, 287])
+    expected = np.concatenate([train.raw, toy.unlabelled.raw])
     assert images.shape == expected.shape == (348, 8, 8, 1)
     np.testing.assert_array_equal(images, expected)
     np.testing.assert_array_equal(images[280:300], expected[280:300])
@@ -78,7 +78,7 @@ def test_the_training_split_of_a_distillation_ends_with_the_unlabelled_images(
     np.testing.assert_array_equal(images[340], expected[340])
     assert both[Split.TRAIN].labels[index].tolist()[1:3] == [UNLABELLED, UNLABELLED]
     taken = both[Split.TRAIN].take(index)
-    np.testing.assert_array_equal(taken.images, expected[index])
+    np.testing.assert_array_equal(taken.raw, expected[index])
     assert [both[part] is toy[part] for part in (Split.VAL, Split.TEST)] == [True, True]
 
 
@@ -87,7 +87,7 @@ def test_pictures_are_joined_without_reading_them() -> None:
         pictures = Numbered(np.arange(first, first + count))
         labels = np.zeros(count, np.int64)
         return Samples(
-            images=np.zeros((count, 2, 2, 1), np.uint8), labels=labels, pictures=pictures
+            raw=np.zeros((count, 2, 2, 1), np.uint8), labels=labels, pictures=pictures
         ), pictures
 
     (train, own), (more, further) = samples(0, 3), samples(100, 2)
@@ -104,7 +104,7 @@ def test_pictures_are_joined_without_reading_them() -> None:
 def test_unlabelled_images_are_resized_as_the_others(toy: Dataset) -> None:
     smaller = resized(toy, 4)
     assert smaller.unlabelled is not None
-    assert smaller.unlabelled.images.shape == (UNLABELLED_IMAGES, 4, 4, 1)
+    assert smaller.unlabelled.raw.shape == (UNLABELLED_IMAGES, 4, 4, 1)
     np.testing.assert_array_equal(smaller.unlabelled.labels, UNLABELLED)
 
 
@@ -148,7 +148,7 @@ def test_the_student_learns_from_them_and_the_teacher_does_not(lane: Lane, toy: 
     assert isinstance(logits, TeacherLogits)
     assert isinstance(exports, Exports)
     assert toy.unlabelled is not None
-    expected = open_checkpoint(made.checkpoint, toy).logits(toy.unlabelled.images)
+    expected = open_checkpoint(made.checkpoint, toy).logits(toy.unlabelled.raw)
     stored = np.load(logits.path)
     assert stored.shape == (1, 348, 2)
     np.testing.assert_allclose(stored[0, 288:], expected, rtol=2e-3, atol=1e-3)

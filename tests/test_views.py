@@ -13,7 +13,7 @@ from pipeline.training.augmentation import ViewTable, epoch_order, view_table
 SIDE = 6
 IMAGES = np.arange(4 * SIDE * SIDE, dtype=np.uint8).reshape(4, SIDE, SIDE, 1)
 GREY = 128
-SAMPLES = Samples(images=IMAGES, labels=np.zeros(len(IMAGES), np.int64))
+SAMPLES = Samples(raw=IMAGES, labels=np.zeros(len(IMAGES), np.int64))
 
 
 def table(cfg: AugmentationConfig, *, seed: int = 0, view: int = 0) -> ViewTable:
@@ -50,7 +50,7 @@ def test_a_flip_mirrors_left_and_right() -> None:
 def test_a_cut_out_greys_a_square_of_its_side(side: int, area: int) -> None:
     cfg = AugmentationConfig(shift=0, cutout=side)
     rendered = with_row(cfg, 0, 0, 0, 3, 3).render(
-        replace(SAMPLES, images=np.zeros_like(IMAGES)), all_images()
+        replace(SAMPLES, raw=np.zeros_like(IMAGES)), all_images()
     )
     assert (rendered == GREY).sum(axis=(1, 2, 3)).tolist() == [area] * len(IMAGES)
 

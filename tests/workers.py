@@ -86,7 +86,7 @@ def quantized(distribution: Distribution, checkpoint: Path) -> Trained:
     cfg = TrainingConfig(epochs=2, batch_size=32, learning_rate=1e-3)
     task = small_task(data(), cfg, distribution=distribution, optimizer=adam())
     network = QuantizedNetwork(task.model, task.data.input)
-    network.calibrate(task.data[Split.TRAIN].images)
+    network.calibrate(task.data[Split.TRAIN].raw)
     network.ranges_learn(True)
     changed = small_task(
         data(), cfg, model=network.model, distribution=distribution, optimizer=adam()

@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from pipeline.datasets import forms
 from pipeline.datasets.contract import SourceConfig
-from pipeline.datasets.splits import Dataset, Samples, mapped, three_way
+from pipeline.datasets.on_access import mapped
+from pipeline.datasets.splits import Dataset, Samples, three_way
 from targets.errors import InputError
 
 Arrays = dict[str, npt.NDArray[np.generic]]
@@ -20,8 +21,8 @@ def dataset(arrays: Arrays, path: Path, cfg: SourceConfig, *, name: str, sha256:
     """The arrays of `path`, checked and split by the recipe's shares; memory maps stay mapped."""
     samples = check(arrays, path)
     classes = class_names(arrays, samples, path)
-    if isinstance(samples.images, np.memmap):
-        samples = Samples(images=mapped(samples.images), labels=samples.labels)
+    if isinstance(samples.raw, np.memmap):
+        samples = Samples(raw=mapped(samples.raw), labels=samples.labels)
     return Dataset(
         name=name,
         classes=classes,
@@ -53,7 +54,7 @@ def check(arrays: Arrays, path: Path) -> Samples:
     if images.ndim == 3:
         images = images[..., np.newaxis]
     return Samples(
-        images=images.astype(np.uint8, copy=False), labels=labels.astype(np.int64, copy=False)
+        raw=images.astype(np.uint8, copy=False), labels=labels.astype(np.int64, copy=False)
     )
 
 

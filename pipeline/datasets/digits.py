@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from pipeline.datasets.contract import SourceConfig
 from pipeline.datasets.image_files import how_to_read
-from pipeline.datasets.splits import Dataset, Images, Samples, three_way
+from pipeline.datasets.on_access import Images
+from pipeline.datasets.splits import Dataset, Samples, three_way
 from pipeline.recipe.section import NoSettings
 from targets.errors import InputError, missing_package
 from targets.files.digest import file_sha256
@@ -37,7 +38,7 @@ def load(cfg: SourceConfig) -> Dataset:
     from sklearn.datasets import load_digits
 
     small, labels = load_digits(return_X_y=True)
-    samples = Samples(images=enlarge(small.reshape(-1, 8, 8)), labels=labels.astype(np.int64))
+    samples = Samples(raw=enlarge(small.reshape(-1, 8, 8)), labels=labels.astype(np.int64))
     return Dataset(
         name="digits",
         classes=tuple("0123456789"),

@@ -58,7 +58,7 @@ def _samples(raw: dict[str, bytes], part: str) -> Samples:
     images = raw[f"{part}-images-idx3-ubyte"][IDX_HEADER_BYTES["images"] :]
     labels = raw[f"{part}-labels-idx1-ubyte"][IDX_HEADER_BYTES["labels"] :]
     return Samples(
-        images=np.frombuffer(images, np.uint8).reshape(-1, 28, 28, 1),
+        raw=np.frombuffer(images, np.uint8).reshape(-1, 28, 28, 1),
         labels=np.frombuffer(labels, np.uint8).astype(np.int64),
     )
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipeline.datasets.splits import Dataset, Images, Samples
+from pipeline.datasets.on_access import Images
+from pipeline.datasets.splits import Dataset, Samples
 
 
 def resized(dataset: Dataset, size: int) -> Dataset:
@@ -23,7 +24,7 @@ def resized(dataset: Dataset, size: int) -> Dataset:
 
 
 def _resized(samples: Samples, sides: tuple[int, int]) -> Samples:
-    return Samples(images=_scaled(samples.images, sides), labels=samples.labels)
+    return Samples(raw=_scaled(samples.raw, sides), labels=samples.labels)
 
 
 def scaled_sides(height: int, width: int, size: int) -> tuple[int, int]:

@@ -4,16 +4,23 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Protocol, cast
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.datasets.on_access import (
+    JoinedPictures,
+    JoinedSamples,
+    MappedSamples,
+    Pictures,
+    Raw,
+    mapped,
+)
 from targets.errors import InputError
 from targets.formats.input_spec import InputSpec, image_input
 from targets.images.preprocessing import Preprocessing
 
-Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 
 
@@ -25,98 +32,14 @@ class Split(StrEnum):
     TEST = "test"
 
 
-class MappedImages:
-    """Images of a file, selected by an index and read on access.
-
-    It replaces the array [samples, height, width, channels] when that does not fit into memory:
-    len, shape, dtype, slices and index arrays work as for the array. `np.asarray` reads all.
-    """
-
-    def __init__(self, file: Images, index: npt.NDArray[np.int64]) -> None:
-        self.file, self.index = file, index
-        self.shape = (len(index), *file.shape[1:])
-        self.dtype, self.ndim = file.dtype, file.ndim
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    def __getitem__(self, key: slice | npt.NDArray[np.int64]) -> Images:
-        return np.asarray(self.file[self.index[key]])
-
-    def __array__(
-        self, dtype: npt.DTypeLike = None, copy: bool | None = None
-    ) -> npt.NDArray[np.generic]:
-        return np.asarray(self[:], dtype)
-
-    def pick(self, index: npt.NDArray[np.int64]) -> Images:
-        """The images at `index`; reads nothing."""
-        return cast(Images, MappedImages(self.file, self.index[index]))
-
-
-def mapped(file: Images) -> Images:
-    """All images of a memory-mapped array, in the type that the pipeline uses for images."""
-    return cast(Images, MappedImages(file, np.arange(len(file))))
-
-
-class Pictures(Protocol):
-    """The pictures behind images, in their own sizes: what random crops are taken from."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, number: int) -> Images:
-        """One picture, [its height, its width, channels]."""
-
-    def pick(self, index: npt.NDArray[np.int64]) -> "Pictures":
-        """The pictures at `index`; reads nothing."""
-
-
-class JoinedImages:
-    """Two arrays of images of one shape, one after the other, read by an index or several."""
-
-    def __init__(self, first: Images, second: Images) -> None:
-        self.first, self.second = first, second
-        self.shape = (len(first) + len(second), *first.shape[1:])
-        self.dtype, self.ndim = first.dtype, first.ndim
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, index: npt.NDArray[np.int64]) -> Images:
-        places = np.atleast_1d(index)
-        images: Images = np.empty((len(places), *self.shape[1:]), self.dtype)
-        in_first = places < len(self.first)
-        images[in_first] = self.first[places[in_first]]
-        images[~in_first] = self.second[places[~in_first] - len(self.first)]
-        return images if np.ndim(index) else images[0]
-
-
-class JoinedPictures:
-    """The pictures of two sources, selected by an index over both; one is read at a time."""
-
-    def __init__(self, first: Pictures, second: Pictures, index: npt.NDArray[np.int64]) -> None:
-        self.first, self.second, self.index = first, second, index
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    def __getitem__(self, number: int) -> Images:
-        place = int(self.index[number])
-        if place < len(self.first):
-            return self.first[place]
-        return self.second[place - len(self.first)]
-
-    def pick(self, index: npt.NDArray[np.int64]) -> "JoinedPictures":
-        return JoinedPictures(self.first, self.second, self.index[index])
-
-
 UNLABELLED = -1
 """The label of an image without one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Samples:
-    images: Images
-    """Raw, [samples, height, width, channels]; may be `MappedImages`."""
+    raw: Raw
+    """[samples, *input.shape], in the type of `Dataset.input`; may be `MappedSamples`."""
     labels: Labels
     """Class indices, [samples]."""
     pictures: Pictures | None = None
@@ -126,10 +49,10 @@ class Samples:
         return len(self.labels)
 
     def take(self, index: npt.NDArray[np.int64]) -> "Samples":
-        held = cast("Images | MappedImages", self.images)
-        images = held.pick(index) if isinstance(held, MappedImages) else held[index]
+        held = cast("Raw | MappedSamples", self.raw)
+        raw = held.pick(index) if isinstance(held, MappedSamples) else held[index]
         pictures = None if self.pictures is None else self.pictures.pick(index)
-        return Samples(images=images, labels=self.labels[index], pictures=pictures)
+        return Samples(raw=raw, labels=self.labels[index], pictures=pictures)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +68,7 @@ class Dataset:
 
     @property
     def input(self) -> InputSpec:
-        return image_input(*self.splits[Split.TRAIN].images.shape[1:])
+        return image_input(*self.splits[Split.TRAIN].raw.shape[1:])
 
     def __getitem__(self, split: Split) -> Samples:
         return self.splits[split]
@@ -169,7 +92,7 @@ def joined(first: Samples, second: Samples) -> Samples:
             first.pictures, second.pictures, np.arange(len(first) + len(second))
         )
     return Samples(
-        images=mapped(cast(Images, JoinedImages(first.images, second.images))),
+        raw=mapped(cast(Raw, JoinedSamples(first.raw, second.raw))),
         labels=np.concatenate([first.labels, second.labels]),
         pictures=pictures,
     )

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from pipeline.datasets.splits import Images, Samples
+    from pipeline.datasets.on_access import Images
+    from pipeline.datasets.splits import Samples
     from pipeline.reporting.schema.ablation import Ablation, AblationRow
 
     Logits = npt.NDArray[np.float32]
@@ -181,8 +182,8 @@ def _observe(test: "Samples", cfg: AblationConfig, scratch: Path, say: Say) -> O
     chosen = np.linspace(0, len(test) - 1, count).astype(int)
     labels = test.labels[chosen]
     corrupted, plain = scratch / "corrupted.npy", scratch / "plain.npy"
-    _store_corrupted(np.asarray(test.images[chosen]), corrupted)
-    store(test.images, plain)
+    _store_corrupted(np.asarray(test.raw[chosen]), corrupted)
+    store(test.raw, plain)
 
     def observe(variant: str, seed: int, exports: Exports, file: str) -> Observation:
         say(f"ablation  {variant}, seed {seed}: top-1, and on corrupted images")

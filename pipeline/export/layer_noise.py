@@ -32,7 +32,7 @@ def measured(
 
     `students` are the checkpoints of the float network and of the quantization-aware one, if any.
     """
-    context = ExportContext(samples=evenly(data[Split.VAL].images, SAMPLES), scratch=scratch)
+    context = ExportContext(samples=evenly(data[Split.VAL].raw, SAMPLES), scratch=scratch)
     rows: list[TensorNoise] = []
     for name in dict.fromkeys(file.record.precision for file in files):
         precision = PRECISIONS[name]

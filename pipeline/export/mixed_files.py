@@ -55,7 +55,7 @@ def gained(
         max_drop=cfg.max_drop,
         operators=min(row.float_ops for file in mixed for row in file.parity),
         images=len(validation),
-        float_top1=metrics.top1(student.logits(validation.images), validation.labels),
+        float_top1=metrics.top1(student.logits(validation.raw), validation.labels),
         int8_top1=top1(int8),
         mixed_top1=top1(mixed),
     )

@@ -34,7 +34,7 @@ class Search:
         self.chains = Chains(quantized).all()
         self._network = SwitchedNetwork(quantized, data.input)
         self._validation = data[Split.VAL]
-        self._exact = make_predict(student, data.input)(self._validation.images)
+        self._exact = make_predict(student, data.input)(self._validation.raw)
 
     def drop(self, floats: Sequence[Chain]) -> float:
         """What top-1 loses with these operators in float, and the others in int8."""

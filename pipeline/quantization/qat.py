@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pipeline.datasets.splits import Images
+from pipeline.datasets.on_access import Raw
 from pipeline.training.freezing import freeze, is_batch_norm
 from pipeline.training.inference import normalise
 from targets.formats.input_spec import InputSpec
@@ -36,7 +36,7 @@ class QuantizedNetwork:
         self._replace_quantizers(ActivationRange)
         self._freeze_batch_norm()
 
-    def calibrate(self, images: Images, *, batch_size: int = 256) -> None:
+    def calibrate(self, images: Raw, *, batch_size: int = 256) -> None:
         """Set every activation range from `images`, raw [n, height, width, channels].
 
         A range is the mean of the batches' ranges. The batches have nearly equal sizes, because
@@ -57,7 +57,7 @@ class QuantizedNetwork:
         self._decay.assign(FROZEN)
         self._observe(np.zeros((1, *self.spec.shape), self.spec.dtype))
 
-    def _observe(self, images: Images) -> None:
+    def _observe(self, images: Raw) -> None:
         self.model(normalise(images, self.spec), training=True)
 
     def _replace_quantizers(self, activation_range: Callable[..., Quantizer]) -> None:

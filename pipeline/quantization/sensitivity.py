@@ -41,7 +41,7 @@ def measure(
     """
     validation, labels = data[Split.VAL], data[Split.VAL].labels
     network = SwitchedNetwork(quantized, data.input)
-    exact = metrics.right(make_predict(student, data.input)(validation.images), labels)
+    exact = metrics.right(make_predict(student, data.input)(validation.raw), labels)
     int8 = metrics.right(network.without([], validation), labels)
     lost = mcnemar(before=exact, after=int8)
     if not costly(lost):

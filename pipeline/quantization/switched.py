@@ -39,7 +39,7 @@ class SwitchedNetwork:
     def without(self, layers: Collection[KerasLayer], samples: Samples) -> Outputs:
         """Logits [samples, classes] without the fake quantization of `layers`."""
         self._off.assign([any(one is layer for one in layers) for layer in self.layers])
-        logits = self._predict(samples.images)
+        logits = self._predict(samples.raw)
         self._off.assign([False] * len(self.layers))
         return logits
 

@@ -27,7 +27,7 @@ def keep(data: "Dataset", found: "Sequence[Measured]", out: Path) -> None:
         for model in of_files[name]:
             lowest = np.minimum(lowest, model.confidence or 1.0)
             lowest[np.not_equal(model.predicted, of_files[name][0].predicted)] = np.nan
-    ending = samples.suffix(test.images)
+    ending = samples.suffix(test.raw)
     chosen = {
         index: KeptSample(
             file=f"{place:02d}.{ending}",
@@ -39,7 +39,7 @@ def keep(data: "Dataset", found: "Sequence[Measured]", out: Path) -> None:
         )
         for place, index in enumerate(samples.choose(test.labels.tolist(), lowest))
     }
-    samples.write(out / samples.FOLDER, test.images, chosen)
+    samples.write(out / samples.FOLDER, test.raw, chosen)
 
 
 def _by_file(found: "Sequence[Measured]") -> "dict[str, list[ModelPredictions]]":

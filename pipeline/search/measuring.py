@@ -115,7 +115,7 @@ def _samples(candidate: CandidateFile, folder: Path) -> Path:
     data = datasets.load(candidate.recipe.dataset)
     path = folder / f"samples-{'x'.join(map(str, data.input.shape))}.npy"
     if not path.exists():
-        store(evenly(data[Split.VAL].images, SAMPLES), path)
+        store(evenly(data[Split.VAL].raw, SAMPLES), path)
     return path
 
 

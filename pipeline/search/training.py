@@ -127,5 +127,5 @@ def _right(exports: Exports, model: ExportedModel, samples: "Samples") -> tuple[
 
     with TemporaryDirectory(prefix="pipeline-search-") as scratch:
         path = exports.path(model)
-        logits = logits_of(path, model.format, samples.images, Path(scratch))
+        logits = logits_of(path, model.format, samples.raw, Path(scratch))
     return tuple(map(bool, metrics.right(logits, samples.labels)))

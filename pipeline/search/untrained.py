@@ -105,7 +105,7 @@ def _context(recipe: Recipe, data: "Dataset", folder: Path) -> "ExportContext":
     from targets.formats.contract import ExportContext
 
     return ExportContext(
-        samples=evenly(data[Split.TRAIN].images, CALIBRATION_SAMPLES),
+        samples=evenly(data[Split.TRAIN].raw, CALIBRATION_SAMPLES),
         scratch=folder,
         options=recipe.convert.options(recipe.convert.targets[0]),
     )

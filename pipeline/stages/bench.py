@@ -79,7 +79,7 @@ def _request(cfg: BenchConfig, job: Job, exports: Exports) -> "BenchRequest":
 
     test = job.dataset()[Split.TEST]
     samples = job.scratch / "test.npy"
-    store(test.images, samples)
+    store(test.raw, samples)
     return BenchRequest(
         models=tuple(exports.path(model) for model in exports.models),
         exports={exports.path(model): model for model in exports.models},
@@ -91,8 +91,8 @@ def _request(cfg: BenchConfig, job: Job, exports: Exports) -> "BenchRequest":
         threads=(cfg.threads,),
         samples=LabelledSamples(
             path=samples,
-            shape=test.images.shape[1:],
-            dtype=test.images.dtype,
+            shape=test.raw.shape[1:],
+            dtype=test.raw.dtype,
             count=len(test.labels),
             labels=test.labels,
             source=exports.dataset.name,
@@ -111,7 +111,7 @@ def _teacher_samples(job: Job, exports: Exports) -> dict[Path, Path]:
     if job.teacher_dataset() is job.dataset():
         return {}
     samples = job.scratch / "test-teacher.npy"
-    store(job.teacher_dataset()[Split.TEST].images, samples)
+    store(job.teacher_dataset()[Split.TEST].raw, samples)
     return {exports.path(model): samples for model in exports.models if model.role == "teacher"}
 
 
@@ -193,7 +193,7 @@ def samples_digest(job: Job) -> str:
         digest.update("".join(files).encode())
     else:
         for batch in np.array_split(np.arange(len(test)), max(1, len(test) // 1000)):
-            digest.update(np.ascontiguousarray(test.images[batch]).tobytes())
+            digest.update(np.ascontiguousarray(test.raw[batch]).tobytes())
     return digest.hexdigest()
 
 

@@ -72,7 +72,7 @@ def run(
     confidence = fit_all(files, labels, classes=data.classes, config=job.recipe.confidence)
     if cfg.probabilities:  # after all proofs: a file may be made from that of another format
         append = partial(with_probabilities, confidence, folder=out, scratch=job.scratch)
-        files = [append(file, samples=data_of(file.record)[Split.VAL].images) for file in files]
+        files = [append(file, samples=data_of(file.record)[Split.VAL].raw) for file in files]
     models = [file.record for file in files]
     if opened.adapter is not None:
         models.append(_user_file(teacher, opened, teacher_data, folder))
@@ -114,9 +114,9 @@ def _samples(data: "Dataset") -> SampleSets:
     from pipeline.datasets.splits import Split
 
     return SampleSets(
-        calibration=data[Split.TRAIN].images,
-        comparison=data[Split.VAL].images,
-        pair=lambda: data[Split.TEST].images,  # without its labels
+        calibration=data[Split.TRAIN].raw,
+        comparison=data[Split.VAL].raw,
+        pair=lambda: data[Split.TEST].raw,  # without its labels
     )
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.datasets.splits import Images, Samples, Split
+from pipeline.datasets.on_access import Raw
+from pipeline.datasets.splits import Samples, Split
 from pipeline.engine.artifacts import Teacher, TeacherLogits
 from pipeline.engine.job import Job
 from pipeline.recipe.training import LogitsConfig
@@ -23,7 +24,7 @@ from targets.errors import InputError
 from targets.files.npy_file import new_npy
 
 CHUNK = 512
-"""Images that are rendered while the teacher runs on as many others."""
+"""Raw that are rendered while the teacher runs on as many others."""
 
 Index = npt.NDArray[np.int64]
 
@@ -57,7 +58,7 @@ def run(cfg: LogitsConfig, out: Path, *, job: Job, teacher: Teacher) -> TeacherL
     return made
 
 
-def _rendered(table: ViewTable, train: Samples, each: Each) -> Iterator[tuple[Index, Images]]:
+def _rendered(table: ViewTable, train: Samples, each: Each) -> Iterator[tuple[Index, Raw]]:
     """The view in chunks, each with the places of its images."""
     for start in range(0, len(train), CHUNK):
         index = np.arange(start, min(start + CHUNK, len(train)))

@@ -44,7 +44,8 @@ from targets.runtimes import distributions
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pipeline.datasets.splits import Dataset, Images
+    from pipeline.datasets.on_access import Images
+    from pipeline.datasets.splits import Dataset
     from pipeline.gates.figures import Measured
     from targets.bench.result import BenchResult
 
@@ -96,8 +97,8 @@ def _html(
     images: dict[str, Images] = {}
     seen: Mapping[str, str] = {}
     if data is not None and data.input.shape[-1] in (1, 3):
-        images = {split.value: samples.images for split, samples in data.splits.items()}
-        test = data[Split.TEST].images
+        images = {split.value: samples.raw for split, samples in data.splits.items()}
+        test = data[Split.TEST].raw
         seen = activations.activations(report, student, test, threads=cfg.threads)
     read = partial(datasets.read_picture, cfg.dataset)
     album = pictures.album(report, read=read, images=images)

@@ -178,7 +178,7 @@ def _better_scaling(
     for name, (scale, offset) in SCALINGS.items():
         if (scale, offset) != (teacher.cfg.scale, teacher.cfg.offset):
             cfg = teacher.cfg.model_copy(update={"scale": scale, "offset": offset})
-            logits = open_teacher(teacher.path, cfg, data).logits(val.images)
+            logits = open_teacher(teacher.path, cfg, data).logits(val.raw)
             tried.append((name, (scale, offset), _accuracy(np.nan_to_num(logits), val.labels)))
     best = max(tried, key=lambda one: one[2].top1)
     return best if best[2].low > chance else None

@@ -8,7 +8,8 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.datasets.splits import Dataset, Images, Split
+from pipeline.datasets.on_access import Raw
+from pipeline.datasets.splits import Dataset, Split
 from pipeline.recipe.section import Section
 from targets.formats.input_spec import InputSpec
 from targets.formats.model_io import ModelIO
@@ -37,7 +38,7 @@ class OpenTeacher:
     """`trained`, or a name of `pipeline.teachers.TEACHER_FILES`."""
     path: Path
     """Path of the file, for error messages; for the network trained here, of its weights."""
-    logits: Callable[[Images], Logits]
+    logits: Callable[[Raw], Logits]
     """Raw images [n, height, width, channels] to [n, classes], in the data set's class order."""
     parameters: int | None = None
     """Null where the file does not hold them: precomputed logits, quantized weights."""
@@ -81,7 +82,7 @@ def split_logits(teacher: OpenTeacher, data: Dataset, split: Split) -> Logits | 
     """Return the logits of a split's unchanged images; None where precomputed logits lack it."""
     if teacher.splits is not None:
         return teacher.splits.get(split)
-    return teacher.logits(data[split].images)
+    return teacher.logits(data[split].raw)
 
 
 def raw_input(spec: InputSpec) -> InputSpec:

@@ -7,10 +7,10 @@ With `net` a PyTorch module in evaluation mode (for another framework only the f
     from pipeline.recipe.load import load
     from pipeline.teachers.logits_file import save_logits
     data = datasets.load(load("mine.toml").dataset)
-    logits = {part.value: network(samples.images) for part, samples in data.splits.items()}
+    logits = {part.value: network(samples.raw) for part, samples in data.splits.items()}
     save_logits("teacher.npz", data=data, **logits)
 
-Images are raw uint8 [n, height, width, channels], logits [n, classes]. The logits belong to the
+Raw are raw uint8 [n, height, width, channels], logits [n, classes]. The logits belong to the
 unchanged images: augmentation needs a network.
 """
 
@@ -24,7 +24,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.datasets.splits import Dataset, Images, Split
+from pipeline.datasets.on_access import Raw
+from pipeline.datasets.splits import Dataset, Split
 from pipeline.teachers.contract import Logits, OpenTeacher, TeacherFileConfig
 from pipeline.teachers.matching import is_raw, make_adapter
 from targets.errors import InputError
@@ -34,7 +35,7 @@ SUFFIXES = (".npz",)
 FOLDER_MARKERS = ()
 KEY = "split_sha256"
 READ_AT_ONCE = 1024
-"""Images: memory-mapped ones are never all in memory."""
+"""Raw: memory-mapped ones are never all in memory."""
 
 Arrays = dict[str, npt.NDArray[np.generic]]
 
@@ -89,9 +90,9 @@ def split_sha256(data: Dataset) -> str:
     digest = hashlib.sha256()
     for part in Split:
         samples = data[part]
-        digest.update(f"{part} {samples.images.shape}".encode())
+        digest.update(f"{part} {samples.raw.shape}".encode())
         for start in range(0, len(samples), READ_AT_ONCE):
-            images = samples.images[start : start + READ_AT_ONCE]
+            images = samples.raw[start : start + READ_AT_ONCE]
             digest.update(np.ascontiguousarray(images).data)
         digest.update(np.ascontiguousarray(samples.labels, dtype="<i8").data)
     return digest.hexdigest()
@@ -149,7 +150,7 @@ def _check(array: npt.NDArray[np.generic], data: Dataset, part: Split, path: Pat
         )
 
 
-def _by_image(splits: dict[Split, Logits], data: Dataset, path: Path) -> Callable[[Images], Logits]:
+def _by_image(splits: dict[Split, Logits], data: Dataset, path: Path) -> Callable[[Raw], Logits]:
     """A function of raw images, each an unchanged image of a split."""
 
     @cache
@@ -157,10 +158,10 @@ def _by_image(splits: dict[Split, Logits], data: Dataset, path: Path) -> Callabl
         return {
             _name(image): row
             for part, logits in splits.items()
-            for image, row in zip(data[part].images, logits, strict=True)
+            for image, row in zip(data[part].raw, logits, strict=True)
         }
 
-    def logits(raw: Images) -> Logits:
+    def logits(raw: Raw) -> Logits:
         known = rows()
         found = [known.get(_name(image)) for image in raw]
         missing = sum(row is None for row in found)
@@ -175,7 +176,7 @@ def _by_image(splits: dict[Split, Logits], data: Dataset, path: Path) -> Callabl
     return logits
 
 
-def _name(image: Images) -> bytes:
+def _name(image: Raw) -> bytes:
     return hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
 
 

@@ -8,8 +8,9 @@ from typing import TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.datasets.on_access import Images
 from pipeline.datasets.size import scaled_sides
-from pipeline.datasets.splits import Dataset, Images
+from pipeline.datasets.splits import Dataset
 from pipeline.teachers.contract import TeacherFileConfig
 from targets.errors import InputError, unknown
 from targets.formats.model_io import ModelIO, Quantization

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.datasets.splits import Dataset, Images, Split
+from pipeline.datasets.on_access import Images
+from pipeline.datasets.splits import Dataset, Split
 from pipeline.teachers.contract import OpenTeacher, TeacherFileConfig
 from pipeline.teachers.matching import (
     Scores,
@@ -49,7 +50,7 @@ def open_file(path: Path, cfg: TeacherFileConfig, data: Dataset, *, threads: int
         return results
 
     try:
-        index = class_output(outputs(data[Split.VAL].images[:1]), data, path)
+        index = class_output(outputs(data[Split.VAL].raw[:1]), data, path)
     except _failures() as error:
         raise cannot_open(path, error) from error
     wanted = [session.get_outputs()[index].name]

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.datasets.splits import Dataset, Images, Split
+from pipeline.datasets.on_access import Images
+from pipeline.datasets.splits import Dataset, Split
 from pipeline.teachers.contract import OpenTeacher, TeacherFileConfig
 from pipeline.teachers.matching import (
     Scores,
@@ -58,7 +59,7 @@ def open_file(path: Path, cfg: TeacherFileConfig, data: Dataset, *, threads: int
         return [interpreter.get_tensor(out["index"]) for out in interpreter.get_output_details()]
 
     try:
-        index = class_output(outputs(data[Split.VAL].images[:1]), data, path)
+        index = class_output(outputs(data[Split.VAL].raw[:1]), data, path)
     except (RuntimeError, ValueError) as error:
         raise cannot_open(path, error) from error
     target = interpreter.get_output_details()[index]

@@ -90,7 +90,7 @@ class _Features:
 
     def __call__(self, samples: Samples, index: npt.NDArray[np.int64]) -> Features:
         batches = range(0, len(index), BATCH)
-        return np.concatenate([self._run(samples.images[index[i : i + BATCH]])[0] for i in batches])
+        return np.concatenate([self._run(samples.raw[index[i : i + BATCH]])[0] for i in batches])
 
 
 @dataclass(frozen=True, kw_only=True)

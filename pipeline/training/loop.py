@@ -19,7 +19,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.datasets.splits import Dataset, Images, Labels, Split
+from pipeline.datasets.on_access import Raw
+from pipeline.datasets.splits import Dataset, Labels, Split
 from pipeline.engine.progress import EpochProgress
 from pipeline.losses.objectives import Objective
 from pipeline.recipe.training import AugmentationConfig, TrainingConfig
@@ -53,7 +54,7 @@ class TrainingDivergedError(EdgeDistillError):
 class Targets(Protocol):
     """The teacher's outputs for a batch."""
 
-    def __call__(self, *, view: int, index: npt.NDArray[np.int64], raw: Images) -> list[Outputs]:
+    def __call__(self, *, view: int, index: npt.NDArray[np.int64], raw: Raw) -> list[Outputs]:
         """Logits [batch, classes], then features if the objective compares them.
 
         `index` are the images' places in TRAIN, `raw` the batch as the student gets it, augmented
@@ -106,7 +107,7 @@ class Task:
 class Batch:
     """What one training step takes, as host arrays."""
 
-    raw: Images
+    raw: Raw
     labels: list[Labels]
     """Labels of the images, and with mixup those of their partners."""
     lam: float
@@ -154,7 +155,7 @@ def _evaluation(task: Task) -> Callable[[int, float], float]:
     predict, validation = make_predict(task.model, task.data.input), task.data[Split.VAL]
 
     def evaluate(epoch: int, loss: float) -> float:
-        logits = predict(validation.images)
+        logits = predict(validation.raw)
         _require_converging(task, epoch, loss, logits)
         return metrics.top1(logits, validation.labels)
 
@@ -232,7 +233,7 @@ def _rendered(
     mix: Mix | None,
     each: Each,
     data: Dataset,
-) -> Images:
+) -> Raw:
     """This worker's part of a batch; an image can be mixed with one of another part."""
     share, train = task.distribution.share, data[Split.TRAIN]
     if mix is None:

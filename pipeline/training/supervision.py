@@ -5,7 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.datasets.splits import Dataset, Images, Split
+from pipeline.datasets.on_access import Raw
+from pipeline.datasets.splits import Dataset, Split
 from pipeline.engine.artifacts import TeacherLogits
 from pipeline.losses import objectives
 from pipeline.losses.labels import LabelLoss, label_loss
@@ -45,16 +46,16 @@ def cached(cfg: DistillationConfig, logits: TeacherLogits) -> Targets | None:
         return None
     views = np.load(logits.path, mmap_mode="r", allow_pickle=False)
 
-    def targets(*, view: int, index: npt.NDArray[np.int64], raw: Images) -> list[Outputs]:
+    def targets(*, view: int, index: npt.NDArray[np.int64], raw: Raw) -> list[Outputs]:
         return [views[view, index].astype(np.float32)]
 
     return targets
 
 
-def live(outputs: Callable[[Images], list[Outputs]]) -> Targets:
+def live(outputs: Callable[[Raw], list[Outputs]]) -> Targets:
     """The outputs of the teacher for the very pixels that the student gets."""
 
-    def targets(*, view: int, index: npt.NDArray[np.int64], raw: Images) -> list[Outputs]:
+    def targets(*, view: int, index: npt.NDArray[np.int64], raw: Raw) -> list[Outputs]:
         return outputs(raw)
 
     return targets

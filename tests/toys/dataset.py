@@ -44,6 +44,4 @@ def load(cfg: SourceConfig) -> Dataset:
 def _samples(count: int, *, seed: int) -> Samples:
     labels = np.arange(count) % 2
     noise = np.random.default_rng(seed).integers(0, 100, (count, 8, 8, 1))
-    return Samples(
-        images=(100 * labels[:, None, None, None] + noise).astype(np.uint8), labels=labels
-    )
+    return Samples(raw=(100 * labels[:, None, None, None] + noise).astype(np.uint8), labels=labels)

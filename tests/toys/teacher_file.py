@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.datasets.splits import Dataset, Images
+from pipeline.datasets.on_access import Images
+from pipeline.datasets.splits import Dataset
 from pipeline.teachers.contract import Logits, OpenTeacher, TeacherFileConfig
 from targets.errors import InputError
 

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.datasets.audit.pictures import THUMBNAIL_BYTES, PictureFacts
-from pipeline.datasets.splits import Images
+from pipeline.datasets.on_access import Images
 from targets.errors import InputError
 
 IMAGES, CANVASES, PICTURES = "images.npy", "canvases.bin", "pictures.jsonl"
@@ -105,7 +105,7 @@ class Stored:
 
 
 class Rows:
-    """The images of `images.npy`; for `MappedImages` in place of an array."""
+    """The images of `images.npy`; for `MappedSamples` in place of an array."""
 
     def __init__(self, path: Path) -> None:
         self.shape, self.start = npy_header(path)

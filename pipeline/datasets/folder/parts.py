@@ -14,7 +14,8 @@ from pipeline.datasets.audit.copies import groups as connected
 from pipeline.datasets.contract import SourceConfig
 from pipeline.datasets.folder.enough import require_pictures
 from pipeline.datasets.folder.inventory import Inventory
-from pipeline.datasets.splits import Images, Labels, Samples, Split, hold_out, three_way
+from pipeline.datasets.on_access import Images
+from pipeline.datasets.splits import Labels, Samples, Split, hold_out, three_way
 from targets.errors import InputError, listed
 
 Rows = npt.NDArray[np.int64]
@@ -98,10 +99,10 @@ class Parter:
         """The first row of each group, in place of images: what is split is the index."""
         first = {self.groups[row]: row for row in reversed(rows.tolist())}
         index = np.array(sorted(first.values()), np.int64)
-        return Samples(images=cast(Images, index), labels=cast(Labels, self.labels[index]))
+        return Samples(raw=cast(Images, index), labels=cast(Labels, self.labels[index]))
 
     def _with_copies(self, rows: Rows, part: Samples) -> Rows:
-        groups = {self.groups[row] for row in np.asarray(part.images).tolist()}
+        groups = {self.groups[row] for row in np.asarray(part.raw).tolist()}
         return np.array([row for row in rows.tolist() if self.groups[row] in groups], np.int64)
 
     def _require(self, rows: Rows, least: int, *, of: Split | None) -> None:

@@ -24,7 +24,8 @@ from pipeline.datasets.folder.parts import splits as splits_of
 from pipeline.datasets.folder.probe import looks
 from pipeline.datasets.folder.scan import scan
 from pipeline.datasets.folder.settings import Settings
-from pipeline.datasets.splits import UNLABELLED, Dataset, Images, MappedImages, Samples, Split
+from pipeline.datasets.on_access import Images, MappedSamples
+from pipeline.datasets.splits import UNLABELLED, Dataset, Samples, Split
 from targets.errors import InputError
 from targets.images.preprocessing import Preprocessing
 
@@ -134,9 +135,9 @@ class Source:
             if take and self.cache.facts[row].error is None
         ]
         table = np.array(used, np.int64).reshape(-1, 2)
-        images = MappedImages(cast(Images, self.cache.images), table[:, 0])
+        images = MappedSamples(cast(Images, self.cache.images), table[:, 0])
         pictures = self.cache.canvases.pick(table[:, 0])
-        return Samples(images=cast(Images, images), labels=table[:, 1], pictures=pictures)
+        return Samples(raw=cast(Images, images), labels=table[:, 1], pictures=pictures)
 
     def _require_readable(self) -> None:
         entries, facts = self.inventory.entries, self.cache.facts

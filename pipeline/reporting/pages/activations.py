@@ -13,7 +13,7 @@ from pipeline.reporting.schema.flip import Flip
 from pipeline.reporting.schema.report import Report
 
 if TYPE_CHECKING:
-    from pipeline.datasets.splits import Images
+    from pipeline.datasets.on_access import Images
     from pipeline.models.class_activation import Maps
 
 LEAST = 24

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from pipeline.datasets.audit.schema import Audit, Pair
-from pipeline.datasets.splits import Images
+from pipeline.datasets.on_access import Images
 from pipeline.reporting.pages.album import Album
 from pipeline.reporting.schema.report import Report
 from pipeline.reporting.schema.sample import Sample

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.datasets.splits import Images
+from pipeline.datasets.on_access import Images
 from pipeline.training.augmentation.geometry import as_pillow, by_plane
 
 LUMA = (0.299, 0.587, 0.114)

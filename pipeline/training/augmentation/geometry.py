@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from pipeline.datasets.splits import Images
+from pipeline.datasets.on_access import Images
 from targets.images.preprocessing import Fit, resized
 
 if TYPE_CHECKING:

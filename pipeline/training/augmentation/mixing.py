@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.datasets.splits import Images
+from pipeline.datasets.on_access import Images
 from pipeline.training.augmentation.draws import (
     CUTMIX_STREAM,
     MIX_STREAM,

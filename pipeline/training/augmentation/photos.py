@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.datasets.splits import Images
+from pipeline.datasets.on_access import Images
 from pipeline.recipe.training import AugmentationConfig
 from pipeline.training.augmentation.colour import coloured
 from pipeline.training.augmentation.draws import PHOTO_STREAM, generator

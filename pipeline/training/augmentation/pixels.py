@@ -6,7 +6,7 @@ Padding and cut-out are grey (the zero point), which is zero after normalisation
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.datasets.splits import Images
+from pipeline.datasets.on_access import Images
 
 Rows = npt.NDArray[np.int16] | npt.NDArray[np.int64]
 """[images, 5]: shift down, shift right, flip, cut-out centre y, cut-out centre x."""

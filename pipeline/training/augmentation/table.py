@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.datasets.splits import Dataset, Images, Samples, Split
+from pipeline.datasets.on_access import Images
+from pipeline.datasets.splits import Dataset, Samples, Split
 from pipeline.recipe.training import AugmentationConfig
 from pipeline.training.augmentation.draws import VIEW_STREAM, generator
 from pipeline.training.augmentation.photos import (
@@ -41,7 +42,7 @@ class ViewTable:
     def render(self, samples: Samples, index: npt.NDArray[np.int64], *, each: Each = map) -> Images:
         """The view of the samples at `index`, [batch, height, width, channels].
 
-        It has the size of `samples.images`: the same table shows the same part at another size.
+        It has the size of `samples.raw`: the same table shows the same part at another size.
         """
         if self.drawn is None:
             view = self._moved(samples, index)
@@ -56,13 +57,13 @@ class ViewTable:
 
     def _moved(self, samples: Samples, index: npt.NDArray[np.int64]) -> Images:
         rows = self.rows[index]
-        return moved(samples.images[index], rows, shift=self.cfg.shift, grey=self.grey)
+        return moved(samples.raw[index], rows, shift=self.cfg.shift, grey=self.grey)
 
     def _photo(self, samples: Samples, i: int) -> Images:
         """The view of sample i, cut from its picture."""
         assert self.drawn is not None
-        picture = samples.images[i] if samples.pictures is None else samples.pictures[i]
-        height, width = samples.images.shape[1:3]
+        picture = samples.raw[i] if samples.pictures is None else samples.pictures[i]
+        height, width = samples.raw.shape[1:3]
         view = cut_from(
             picture,
             (height, width),
