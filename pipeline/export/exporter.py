@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,7 @@ from targets.formats.record import (
     ScaleRow,
 )
 
-Raw = npt.NDArray[np.uint8]
+Raw = npt.NDArray[Any]
 Logits = npt.NDArray[np.float32]
 RunModel = Callable[[Path, str, Raw, Path], Logits]
 """(file, format, raw samples, scratch folder) -> [n, classes] in the file's runtime."""

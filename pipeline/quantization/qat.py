@@ -2,8 +2,8 @@
 
 tfmot's defaults are for long ones: activation ranges start at ±6 and take thousands of steps to
 forget it, the input range is learned, and a depthwise kernel has one range for all channels. Here
-every range is calibrated before the first step, the input range is assigned, and depthwise kernels
-have a range per channel.
+every range is calibrated before the first step, the range of raw 8-bit values is assigned, that of
+features stays as calibrated, and depthwise kernels have a range per channel.
 """
 
 from collections.abc import Callable
@@ -33,20 +33,23 @@ class QuantizedNetwork:
         self.spec = spec
         self.model = quantize_per_channel(model)
         self._decay = tf.Variable(FROZEN, trainable=False, dtype=tf.float32, name="range_decay")
+        self._input_decay = tf.Variable(FROZEN, trainable=False, dtype=tf.float32, name="input")
         self._replace_quantizers(ActivationRange)
         self._freeze_batch_norm()
 
-    def calibrate(self, images: Raw, *, batch_size: int = 256) -> None:
-        """Set every activation range from `images`, raw [n, height, width, channels].
+    def calibrate(self, samples: Raw, *, batch_size: int = 256) -> None:
+        """Set every activation range from raw `samples` [n, *spec.shape].
 
         A range is the mean of the batches' ranges. The batches have nearly equal sizes, because
         a small one would weigh as much as a large one.
         """
-        batches = np.array_split(images, max(1, round(len(images) / batch_size)))
+        batches = np.array_split(samples, max(1, round(len(samples) / batch_size)))
         for number, batch in enumerate(batches):
-            self._decay.assign(number / (number + 1))
+            for decay in (self._decay, self._input_decay):
+                decay.assign(number / (number + 1))
             self._observe(batch)
-        self._decay.assign(FROZEN)
+        for decay in (self._decay, self._input_decay):
+            decay.assign(FROZEN)
 
     def ranges_learn(self, learn: bool) -> None:
         """Whether training steps move the activation ranges."""
@@ -57,18 +60,20 @@ class QuantizedNetwork:
         self._decay.assign(FROZEN)
         self._observe(np.zeros((1, *self.spec.shape), self.spec.dtype))
 
-    def _observe(self, images: Raw) -> None:
-        self.model(normalise(images, self.spec), training=True)
+    def _observe(self, samples: Raw) -> None:
+        self.model(normalise(samples, self.spec), training=True)
 
     def _replace_quantizers(self, activation_range: Callable[..., Quantizer]) -> None:
         # tfmot has no public hook. It looks the quantizers up at every call, so that the objects
         # can be exchanged after the wrappers have made their variables.
         for layer in self.model.layers:
             if type(layer).__name__ == "QuantizeLayer":
-                layer.quantizer = activation_range(decay=FROZEN)
-                low, high = self.spec.real_range
-                layer.quantizer_vars["min_var"].assign(low)
-                layer.quantizer_vars["max_var"].assign(high)
+                assigned = self.spec.quantized
+                layer.quantizer = activation_range(decay=FROZEN if assigned else self._input_decay)
+                if assigned:
+                    low, high = self.spec.real_range
+                    layer.quantizer_vars["min_var"].assign(low)
+                    layer.quantizer_vars["max_var"].assign(high)
             elif getattr(layer, "_output_quantizers", None):
                 layer._output_quantizers = [activation_range(decay=self._decay)]
             for activation in getattr(layer, "_quantize_activations", []):

@@ -15,6 +15,12 @@ from tensorflow_model_optimization.python.core.quantization.keras.default_8bit i
 from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
     default_8bit_quantizers as quantizers_8bit,
 )
+from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
+    default_8bit_transforms as transforms_8bit,
+)
+from tensorflow_model_optimization.python.core.quantization.keras.graph_transformations import (
+    transforms,
+)
 
 from targets.untyped import KerasLayer, KerasModel, Tensor
 
@@ -64,6 +70,14 @@ def fake_quantized(
 
 # tfmot has no public hook; all of its quantizers come through this function.
 quant_ops._FakeQuantWithMinMaxVars = fake_quantized
+
+
+def float_input() -> transforms.LayerPattern:
+    return transforms.LayerPattern("InputLayer", {"dtype": "float32"})
+
+
+# Tokens are quantized behind their table: tfmot's QuantizeLayer cannot take integers.
+transforms_8bit.InputLayerQuantize.pattern = lambda self: float_input()
 
 
 class ActivationRange(quantizers.MovingAverageQuantizer):  # type: ignore[misc]
@@ -116,10 +130,18 @@ class DepthwiseConfig(registry_8bit.Default8BitConvQuantizeConfig):  # type: ign
         self.weight_quantizer = DepthwiseWeights()
 
 
+class EmbeddingConfig(registry_8bit.Default8BitQuantizeConfig):  # type: ignore[misc]
+    """The output alone: a table holds what comes out of it, and TFLite's GATHER has one scale."""
+
+    def __init__(self) -> None:
+        super().__init__([], [], True)
+
+
 class PerChannelRegistry(registry_8bit.Default8BitQuantizeRegistry):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self._layer_quantize_map[tf_keras.layers.DepthwiseConv2D] = DepthwiseConfig()
+        self._layer_quantize_map[tf_keras.layers.Embedding] = EmbeddingConfig()
 
 
 class PerChannelScheme(scheme_8bit.Default8BitQuantizeScheme):  # type: ignore[misc]

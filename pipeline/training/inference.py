@@ -13,10 +13,10 @@ Outputs = npt.NDArray[np.float32]
 
 
 def normalise(raw: Tensor, spec: InputSpec) -> Tensor:
-    """Raw samples as the network takes them: float32 `(raw - zero_point) * scale`."""
+    """Raw samples as the network takes them: `InputSpec.real`."""
     import tensorflow as tf
 
-    return (tf.cast(raw, tf.float32) - float(spec.zero_point)) * spec.scale
+    return spec.real(tf.cast(raw, spec.file_dtype))
 
 
 def forward(model: KerasModel, raw: Tensor, spec: InputSpec, *, training: bool) -> Tensor:

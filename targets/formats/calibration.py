@@ -1,6 +1,7 @@
 """The samples from which the ranges of activations are read."""
 
 from collections.abc import Sized
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,9 +26,7 @@ def require_enough(samples: Sized, *, what: str, instead: str) -> None:
         )
 
 
-def evenly(
-    samples: npt.NDArray[np.uint8], count: int = CALIBRATION_SAMPLES
-) -> npt.NDArray[np.uint8]:
+def evenly(samples: npt.NDArray[Any], count: int = CALIBRATION_SAMPLES) -> npt.NDArray[Any]:
     """Return at most `count` of `samples`, evenly spaced: a file does not depend on a seed."""
     chosen = np.linspace(0, len(samples) - 1, min(count, len(samples))).astype(int)
     return np.asarray(samples[chosen])

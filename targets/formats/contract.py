@@ -7,12 +7,11 @@ registry `targets.formats.FORMATS`. It imports TensorFlow and its own libraries 
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from targets.untyped import Tensor
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
     from targets.formats.input_spec import InputSpec
@@ -41,7 +40,7 @@ class ServingFunction:
 class ExportContext:
     """What an export may use beside the network."""
 
-    samples: "npt.NDArray[np.uint8]"
+    samples: "npt.NDArray[Any]"
     """Raw samples [n, *input.shape] for the ranges of activations."""
     scratch: Path
     """A folder for intermediate files."""
@@ -73,6 +72,8 @@ class Operators:
 
     int8_ops: int
     float_ops: int
+    front_ops: int = 0
+    """Operators of a front end, which stays in float32 in every precision."""
 
 
 @runtime_checkable
@@ -91,9 +92,9 @@ class Format(Protocol):
     ) -> SourceFile | None:
         """Write `path`, prove in the file that it has `precision`, and return its source, if any.
 
-        Int8 files take raw uint8 samples, the others raw values as float32; all give float32
-        logits. Raises `ConversionError` where the format has no form for the network, `ProofError`
-        where the file is not of this precision, and `InputError` for too few samples.
+        Int8 files of images take raw uint8 samples, other files `InputSpec.file_dtype`; all give
+        float32 logits. Raises `ConversionError` where the format has no form for the network,
+        `ProofError` where the file is not of this precision, and `InputError` for too few samples.
         """
         ...
 

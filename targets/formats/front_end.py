@@ -16,6 +16,8 @@ from targets.untyped import Tensor
 
 Matrix = npt.NDArray[np.float32]
 
+PREFIX = "front_end/"
+"""Begins the names of the front end's tensors in a file."""
 SILENCE = 1e-6
 """Added to the energy of a band in front of the logarithm; a full-scale sine has about 1."""
 
@@ -67,7 +69,7 @@ class SoundFrontEnd(BaseModel):
         logarithm = tf.math.log(self._band_energies(values, frames) + SILENCE)
         if self.subtract_mean:
             logarithm -= tf.reduce_mean(logarithm, 1, keepdims=True)
-        return tf.matmul(logarithm, self._cosines)[..., tf.newaxis]
+        return tf.reshape(tf.matmul(logarithm, self._cosines), [-1, *self.shape(values.shape[1])])
 
     def _band_energies(self, values: Tensor, frames: int) -> Tensor:
         """[batch, frames, bands]."""
@@ -90,8 +92,7 @@ class SoundFrontEnd(BaseModel):
     def _window(self) -> Matrix:
         """A periodic Hann window, scaled so that a full-scale sine has a power of about 1."""
         window = np.hanning(self.frame + 1)[:-1]
-        scaled: Matrix = (2 * window / window.sum()).astype(np.float32)
-        return scaled
+        return _float32(2 * window / window.sum())
 
     @cached_property
     def _bands_of_power(self) -> Matrix:
@@ -100,7 +101,7 @@ class SoundFrontEnd(BaseModel):
         first, second = _factors(self.frame)
         number = np.arange(first // 2 + 1)[:, None] + first * np.arange(second)
         number = np.minimum(number, self.frame - number).ravel()
-        filters = self._filters()[number]
+        filters: Matrix = self._filters()[number]
         again = np.ones(len(number), bool)
         again[np.unique(number, return_index=True)[1]] = False
         filters[again] = 0
@@ -113,7 +114,7 @@ class SoundFrontEnd(BaseModel):
         edges = _hertz(np.linspace(_mel(20.0), _mel(nyquist), self.bands + 2))
         rising = (frequencies[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
         falling = (edges[2:] - frequencies[:, None]) / (edges[2:] - edges[1:-1])
-        return np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
+        return _float32(np.maximum(0, np.minimum(rising, falling)))
 
     @cached_property
     def _cosines(self) -> Matrix:
@@ -121,7 +122,7 @@ class SoundFrontEnd(BaseModel):
         coefficients are within -4 and 4."""
         angle = np.pi / self.bands * (np.arange(self.bands)[:, None] + 0.5)
         cosines = np.sqrt(2 / self.bands) * np.cos(angle * np.arange(self.coefficients))
-        return (cosines / 8).astype(np.float32)
+        return _float32(cosines / 8)
 
 
 def _factors(length: int) -> tuple[int, int]:
@@ -134,7 +135,7 @@ def _factors(length: int) -> tuple[int, int]:
 def _real_dft(length: int) -> Matrix:
     """[length, 2 * (length / 2 + 1)]: real parts, then imaginary parts."""
     angle = 2 * np.pi * np.outer(np.arange(length), np.arange(length // 2 + 1)) / length
-    return np.concatenate([np.cos(angle), -np.sin(angle)], 1).astype(np.float32)
+    return _float32(np.concatenate([np.cos(angle), -np.sin(angle)], 1))
 
 
 def _complex_dft(length: int) -> Matrix:
@@ -148,7 +149,7 @@ def _complex_dft(length: int) -> Matrix:
 def _twiddles(first: int, second: int) -> tuple[Matrix, Matrix]:
     """Cosine and sine of the factors between the stages, [second, first / 2 + 1] each."""
     angle = 2 * np.pi * np.outer(np.arange(second), np.arange(first // 2 + 1)) / (first * second)
-    return np.cos(angle).astype(np.float32), -np.sin(angle).astype(np.float32)
+    return _float32(np.cos(angle)), _float32(-np.sin(angle))
 
 
 def _mel(hertz: float) -> float:
@@ -157,3 +158,7 @@ def _mel(hertz: float) -> float:
 
 def _hertz(mel: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return 700 * (10 ** (mel / 2595) - 1)
+
+
+def _float32(values: npt.NDArray[np.float64]) -> Matrix:
+    return np.asarray(values, np.float32)

@@ -49,9 +49,22 @@ class InputSpec(BaseModel):
         return self.shape if self.front_end is None else self.front_end.shape(self.shape[0])
 
     @property
-    def behind_front_end(self) -> "InputSpec":
-        """The features of a front end as the input of a network."""
-        return InputSpec(kind="array", shape=self.features, dtype="float32", scale=1, zero_point=0)
+    def of_network(self) -> "InputSpec":
+        """What the network takes, `real(raw)`, as an input of its own."""
+        kind: Kind = "array" if self.front_end else self.kind
+        return InputSpec(
+            kind=kind,
+            shape=self.features,
+            dtype=self.file_dtype,
+            scale=1,
+            zero_point=0,
+            vocabulary=self.vocabulary,
+        )
+
+    @property
+    def name(self) -> str:
+        """Of the input tensor of a file."""
+        return "values" if self.kind == "array" else self.kind
 
     @property
     def real_range(self) -> tuple[float, float]:

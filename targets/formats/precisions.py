@@ -13,7 +13,7 @@ class Precision:
     summary: str
     """The types of weights and activations."""
     activations: Literal["float", "int8", "int16"] = "float"
-    """What the operators calculate with. `int8` files take raw uint8 input, the others float32."""
+    """What the operators calculate with. `int8` files of images take raw uint8 input."""
     quantization_aware: bool = False
     """Whether the file is exported from a network that was trained with quantization in the loop;
     the others are exported from the float network."""
@@ -28,7 +28,7 @@ class Precision:
 
     @property
     def int8(self) -> bool:
-        """Whether all operators calculate in int8, or all but a few, from raw uint8 input on."""
+        """Whether all operators behind a front end calculate in int8, or all but a few."""
         return self.activations == "int8"
 
     @property

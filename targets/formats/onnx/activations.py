@@ -3,13 +3,14 @@
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from targets.formats.onnx.rewrite import constants_of
 
-Samples = npt.NDArray[np.uint8]
+Samples = npt.NDArray[Any]
 Values = Mapping[str, npt.NDArray[np.float64]]
 
 
@@ -40,8 +41,9 @@ def values(path: Path, samples: Samples) -> Iterator[Values]:
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
     (source,) = session.get_inputs()
+    kind = {"tensor(float)": "float32"}.get(source.type, samples.dtype)
     for sample in samples:
-        found = session.run(list(grids), {source.name: sample[np.newaxis]})
+        found = session.run(list(grids), {source.name: sample[np.newaxis].astype(kind)})
         yield {
             name: (numbers.astype(np.float64) - zero_point) * scale
             for numbers, (name, scale, zero_point) in zip(found, grids.values(), strict=True)

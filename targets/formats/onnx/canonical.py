@@ -1,7 +1,8 @@
 """The one form of an ONNX graph: equal networks have equal bytes."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
+from targets.formats.front_end import PREFIX
 from targets.formats.onnx.rewrite import OWN
 from targets.untyped import OnnxGraph, OnnxModel, OnnxNode, OnnxTensor, OnnxValue
 
@@ -9,22 +10,30 @@ OPSET = 13
 """Oldest with per-channel QuantizeLinear: what older runtimes on devices load."""
 
 
-def canonical(model: OnnxModel, labels: Mapping[str, str] | None = None) -> OnnxModel:
+def canonical(
+    model: OnnxModel,
+    labels: Mapping[str, str] | None = None,
+    *,
+    source: str = "image",
+    front_end: Container[str] = (),
+) -> OnnxModel:
     """The same graph with names and an order that depend on the graph only.
 
     tf2onnx numbers its names differently in every process. Unused nodes and equal constants go.
-    `labels` maps outputs of nodes to names of the nodes.
+    `labels` maps outputs of nodes to names of the nodes; `source` is the new name of the input.
+    What makes the outputs in `front_end` gets names that begin with `PREFIX`.
     """
     from onnx import helper
 
     graph = model.graph
     constants = {i.name: i for i in graph.initializer}
-    names = {graph.input[0].name: "image", graph.output[0].name: "logits"}
+    names = {graph.input[0].name: source, graph.output[0].name: "logits"}
     kept: dict[tuple[object, ...], OnnxTensor] = {}
     nodes = []
     known = labels or {}
     for index, node in enumerate(_in_order(graph)):
         label = f"{node.op_type.lower()}_{index:03d}"
+        label = f"{PREFIX}{label}" if node.output[0] in front_end else label
         title = known.get(node.output[0], label)
         for slot, name in enumerate(node.input):
             if name in constants and name not in names:
@@ -42,7 +51,7 @@ def canonical(model: OnnxModel, labels: Mapping[str, str] | None = None) -> Onnx
         nodes.append(
             helper.make_node(node.op_type, inputs, outputs, name=title or label, **attributes)
         )
-    ends = [_value(graph.input[0], "image"), _value(graph.output[0], "logits")]
+    ends = [_value(graph.input[0], source), _value(graph.output[0], "logits")]
     built = helper.make_graph(
         nodes, "edge-distill", ends[:1], ends[1:], sorted(kept.values(), key=lambda t: t.name)
     )

@@ -27,7 +27,7 @@ def export(
     source = _source(function, precision, path, context)
     weights = context.options.get("weights", "uint8")
     mixed = precision == "mixed"
-    rows = qdq.export_int8(source, path, weights=weights, mixed=mixed)
+    rows = qdq.export_int8(source, path, weights=weights, mixed=mixed, spec=function.input)
     return SourceFile(path=source, scales=rows)
 
 
@@ -57,7 +57,7 @@ def inspect(path: Path) -> Operators:
     from targets.formats.onnx.inspect import inspect as inspected
 
     found = inspected(path)
-    return Operators(int8_ops=found.int8_ops, float_ops=found.float_ops)
+    return Operators(int8_ops=found.int8_ops, float_ops=found.float_ops, front_ops=found.front_ops)
 
 
 def lossy_layers(

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from pydantic import BaseModel, ConfigDict
 
 from targets.errors import ConversionError, ProofError
+from targets.formats.front_end import PREFIX
 from targets.untyped import OnnxGraph, OnnxNode
 
 INT8_PREFIXES = ("QLinear", "QGemm")
@@ -28,6 +29,8 @@ class Inspection(BaseModel):
 
     int8_ops: int
     float_ops: int
+    front_ops: int = 0
+    """Operators of the front end, which count as neither."""
     float_op_names: tuple[str, ...]
     """Operators that calculate in floating point, with the name of their output."""
     convolutions: int
@@ -57,6 +60,7 @@ def inspect(path: Path) -> Inspection:
     return Inspection(
         int8_ops=len(calculating) - len(floats),
         float_ops=len(floats),
+        front_ops=len(_front_end(runs)),
         float_op_names=tuple(_named(floats, written.graph)),
         convolutions=Counter(node.op_type for node in written.graph.node)["Conv"],
         int8_convolutions=Counter(node.op_type for node in runs.node)["QLinearConv"],
@@ -79,8 +83,23 @@ def runs_in_float(graph: OnnxGraph) -> list[OnnxNode]:
 
 
 def _calculating(graph: OnnxGraph) -> list[OnnxNode]:
-    endings = _endings(graph)
-    return [node for node in graph.node if node.op_type not in MOVES_DATA and node not in endings]
+    endings, front = _endings(graph), _front_end(graph)
+    return [
+        node
+        for node in graph.node
+        if node.op_type not in MOVES_DATA and node not in endings and node.output[0] not in front
+    ]
+
+
+def _front_end(graph: OnnxGraph) -> set[str]:
+    """The outputs of the front end's operators: those of its names (`canonical`), and what they
+    are made from. ONNX Runtime gives an operator that it puts in place of others a name of its own.
+    """
+    found: set[str] = set()
+    for node in reversed(graph.node):  # each behind its inputs
+        if node.output[0].startswith(PREFIX) or found.intersection(node.output):
+            found.update(node.output, node.input)
+    return found.intersection(output for node in graph.node for output in node.output)
 
 
 def _optimise(path: Path, optimised: Path) -> None:

@@ -6,7 +6,7 @@ rewrites follow (`rewrite`, `integers`), without which ONNX Runtime keeps operat
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import shorten
@@ -35,10 +35,10 @@ from targets.formats.onnx.rewrite import (
 )
 from targets.formats.onnx.scales import require_equal_scales, scale_table
 from targets.formats.record import ScaleRow
-from targets.formats.tflite.inspect import is_constant, read
+from targets.formats.tflite.inspect import is_constant, operator_name, read
 from targets.formats.tflite.lookup_table import table
 from targets.quiet import quiet_stderr
-from targets.untyped import OnnxModel, OnnxNode, Tensor
+from targets.untyped import OnnxGraph, OnnxModel, OnnxNode, Tensor
 
 
 def export_float(model: Callable[[Tensor], Tensor], spec: InputSpec, path: Path) -> None:
@@ -46,7 +46,7 @@ def export_float(model: Callable[[Tensor], Tensor], spec: InputSpec, path: Path)
     import tensorflow as tf
     import tf2onnx
 
-    signature = [tf.TensorSpec([1, *spec.shape], tf.float32, name="image")]
+    signature = [tf.TensorSpec([1, *spec.shape], spec.file_dtype, name=spec.name)]
 
     @tf.function(input_signature=signature)
     def serve(image: Tensor) -> Tensor:
@@ -56,13 +56,19 @@ def export_float(model: Callable[[Tensor], Tensor], spec: InputSpec, path: Path)
         proto, _ = tf2onnx.convert.from_function(serve, input_signature=signature, opset=OPSET)
     _require_plain(proto, path)
     erf_for_erfc(proto)
-    write(canonical(proto), path)
+    write(canonical(proto, source=spec.name), path)
 
 
 def export_int8(
-    tflite: Path, path: Path, *, weights: str = "uint8", mixed: bool = False
+    tflite: Path,
+    path: Path,
+    *,
+    weights: str = "uint8",
+    mixed: bool = False,
+    spec: InputSpec | None = None,
 ) -> tuple[ScaleRow, ...]:
-    """Write the int8 `tflite` file as ONNX: raw uint8 in, float32 logits out, the same scales.
+    """Write the int8 `tflite` file as ONNX: the same raw values in, float32 logits out, and the
+    same scales.
 
     `weights` are stored as `uint8`, exact on every processor, or as `int8`, which is faster on x86
     and exact only with VNNI there (and on ARM): `products`. Returns the scale table. Raises
@@ -74,7 +80,9 @@ def export_int8(
     with _converting(path):
         proto, _ = tf2onnx.convert.from_tflite(str(tflite), opset=OPSET)
     _require_plain(proto, path)
+    front = outputs_in_front(proto.graph) if spec and spec.front_end else set[str]()
     labels = tflite_names(proto, operands(tflite))
+    labels |= _features(proto, tflite, front)
     subtract_by_adding(proto)
     int8_to_uint8(proto, weights=weights == "uint8")
     drop_requantized_input(proto)
@@ -83,7 +91,8 @@ def export_int8(
     look_up(proto, lambda output: table(tflite, labels[output]) if output in labels else None)
     if weights == "int8":
         own_zero_points(proto)
-    write(canonical(proto, labels), path)
+    name = spec.name if spec else "image"
+    write(canonical(proto, labels, source=name, front_end=front), path)
     if mixed:
         require_same_floats(tflite, path)
     else:
@@ -169,6 +178,19 @@ def erf_for_erfc(model: OnnxModel) -> None:
             node.op_type, node.output[0] = "Erf", f"{out}_erf"
 
 
+def outputs_in_front(graph: OnnxGraph) -> set[str]:
+    """What is calculated of the input in float, in front of the first quantization."""
+    made = {output: node for node in graph.node for output in node.output}
+    first = [n.input[0] for n in graph.node if n.op_type == "QuantizeLinear"][:1]
+    found: set[str] = set()
+    while first:
+        name = first.pop()
+        if name in made and name not in found:
+            found.update(made[name].output)
+            first += made[name].input
+    return found
+
+
 def operands(tflite: Path) -> dict[str, list[str]]:
     """Every tensor of a TFLite file -> the constants that the operator before it reads."""
     model = read(tflite)
@@ -182,20 +204,36 @@ def operands(tflite: Path) -> dict[str, list[str]]:
     return found
 
 
+def _features(model: OnnxModel, tflite: Path, front_end: Container[str]) -> dict[str, str]:
+    """Output of the node that quantizes the features -> their tensor: tf2onnx moves it forward."""
+    file = read(tflite)
+    graph = file.subgraphs[0]
+    made = [op.outputs[0] for op in graph.operators if operator_name(file, op) == "QUANTIZE"][:1]
+    return {
+        node.output[0]: graph.tensors[int(tensor)].name.decode()
+        for node in model.graph.node
+        for tensor in made
+        if node.op_type == "QuantizeLinear" and node.input[0] in front_end
+    }
+
+
 def tflite_names(model: OnnxModel, known: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """Output of a quantizing node -> its TFLite tensor (of `known`).
+    """Output of a node that quantizes or reads a table -> its TFLite tensor (of `known`).
 
     tf2onnx calls the output of an activation's QuantizeLinear by the tensor's own name, its input
-    (where it moved the node before a Squeeze) by the name with `_prequant` behind it, and the
-    output of a constant's DequantizeLinear by the name with `_dequant` behind it. A constant that
-    it makes anew is the one that TFLite's operator reads there, if it reads only one.
+    (where it moved the node before a Squeeze) and what Gather reads from a table of integers by the
+    name with `_prequant` behind it, and the output of a constant's DequantizeLinear by the name
+    with `_dequant` behind it. A constant that it makes anew is the one that TFLite's operator reads
+    there, if it reads only one.
     """
     constants = {i.name for i in model.graph.initializer}
     readers = readers_of(model.graph)
     names = {}
     for node in model.graph.node:
         output = node.output[0]
-        if node.op_type == "QuantizeLinear":
+        if node.op_type == "Gather" and output.removesuffix("_prequant") in known:
+            names[output] = output.removesuffix("_prequant")
+        elif node.op_type == "QuantizeLinear":
             name = output if output in known else node.input[0].removesuffix("_prequant")
             if name in known:
                 names[output] = name

@@ -21,7 +21,7 @@ def int8_to_uint8(model: OnnxModel, *, weights: bool = True) -> None:
 
     Activations: ONNX Runtime's own pass handles only pairs with a single consumer, so that residual
     branches would stay float on x86. The constant of an addition or multiplication moves with
-    them, because the kernels need operands of one type.
+    them, because the kernels need operands of one type; so does a table that Gather reads.
 
     Weights, per channel or not: on x86 without VNNI, ONNX Runtime multiplies uint8 with int8 by
     `vpmaddubsw`, which saturates at 16 bits and gives wrong sums; its kernels for uint8 with uint8
@@ -43,6 +43,8 @@ def int8_to_uint8(model: OnnxModel, *, weights: bool = True) -> None:
         return new
 
     for node in graph.node:
+        if node.op_type == "Gather" and _is_int8(constants.get(node.input[0])):
+            node.input[0] = moved(node.input[0])
         if node.op_type not in ("QuantizeLinear", "DequantizeLinear") or len(node.input) < 3:
             continue
         zero_point = constants.get(node.input[2])
@@ -55,6 +57,10 @@ def int8_to_uint8(model: OnnxModel, *, weights: bool = True) -> None:
             node.input[0] = moved(node.input[0])
         node.input[2] = moved(node.input[2])
     del graph.value_info[:]  # states the old types
+
+
+def _is_int8(constant: Array | None) -> bool:
+    return constant is not None and constant.dtype == np.int8
 
 
 OWN = "_zero_point"

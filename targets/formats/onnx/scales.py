@@ -1,12 +1,13 @@
 """The scale table: every quantized tensor of a TFLite file beside the one of its ONNX file.
 
 Matching is by name, never by value. `qdq.export_int8` names every QuantizeLinear, and every
-DequantizeLinear of a constant, after its TFLite tensor. Three kinds of tensor have no node of
+DequantizeLinear of a constant, after its TFLite tensor. Four kinds of tensor have no node of
 their own:
 
 - the raw input, which is the ONNX graph's input;
 - the output of a TFLite operator that only moves values (RESHAPE, PAD, the QUANTIZE that turns raw
   uint8 into int8): it is compared through the input, if both have the same scale and zero point;
+- the table of an embedding, which Gather reads as integers: it is compared through the result;
 - an activation function that TFLite fuses: it has no tensor there, and in ONNX no quantization.
 
 Every other tensor without a counterpart, in either file, is a row that is not equal.
@@ -161,8 +162,20 @@ def _tflite_tensors(path: Path) -> tuple[list[Quantized], dict[str, str]]:
         for op in graph.operators
         if operator_name(model, op) in MOVES and _one_grid(op, grids)
         for output in op.outputs
+        if not _reads_table(model, op, graph)
     }
-    return tensors, moved | _copies(model, graph, grids)
+    tables = {
+        names[int(op.inputs[0])]: names[int(op.outputs[0])]
+        for op in graph.operators
+        if _reads_table(model, op, graph) and _one_grid(op, grids)
+    }
+    return tensors, moved | tables | _copies(model, graph, grids)
+
+
+def _reads_table(model: TfliteModel, operator: TfliteOperator, graph: TfliteGraph) -> bool:
+    """Whether an operator gathers rows of a constant: the table has a scale in its result only."""
+    first = graph.tensors[int(operator.inputs[0])]
+    return operator_name(model, operator) == "GATHER" and is_constant(model, first)
 
 
 def _copies(model: TfliteModel, graph: TfliteGraph, grids: dict[int, Grid]) -> dict[str, str]:

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from targets.formats.tflite.inspect import read
 
-Samples = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+Samples = npt.NDArray[Any]
 Values = Mapping[str, npt.NDArray[np.float64]]
 
 

@@ -1,13 +1,15 @@
 """TFLite export, one function per precision; each proves in the file that it has this precision.
 
-Every file takes raw samples and gives float32 logits. `model` is a function of real values, that
-is, of `(raw - zero_point) * scale`.
+Every file takes raw samples and gives float32 logits. `model` is a function of `InputSpec.real` of
+them. A front end is converted apart, in float, and put in front of the network in every precision.
 """
 
 import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +18,8 @@ from targets.errors import ConversionError
 from targets.formats.calibration import require_enough
 from targets.formats.input_spec import InputSpec
 from targets.formats.precisions import PRECISIONS
-from targets.formats.tflite.ending import with_float_ending
+from targets.formats.tflite.ending import packed, with_float_ending
+from targets.formats.tflite.front_end import with_front_end
 from targets.formats.tflite.proofs import (
     require_dynamic,
     require_float16,
@@ -28,12 +31,12 @@ from targets.quiet import quiet_stderr
 from targets.untyped import Tensor, TfConverter, TfGraph
 
 Model = Callable[[Tensor], Tensor]
-Samples = npt.NDArray[np.uint8]
+Samples = npt.NDArray[Any]
 
 
 def export_float(model: Model, spec: InputSpec, path: Path) -> None:
-    """Write `model` as float32: raw values as float32 in."""
-    _write(_float_converter(model, spec), path, "float32")
+    """Write `model` as float32: raw values as float32 in, tokens as int32."""
+    _write(_float_converter(model, spec), path, "float32", spec)
 
 
 def export_float16(model: Model, spec: InputSpec, path: Path) -> None:
@@ -46,7 +49,7 @@ def export_float16(model: Model, spec: InputSpec, path: Path) -> None:
     converter = _float_converter(model, spec)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_types = [tf.float16]
-    _write(converter, path, "float16")
+    _write(converter, path, "float16", spec)
     require_float16(path)
 
 
@@ -62,17 +65,18 @@ def export_dynamic(model: Model, spec: InputSpec, path: Path) -> None:
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     # Per channel it would be FULLY_CONNECTED version 12, which tflite-runtime 2.14 does not know.
     converter._experimental_disable_per_channel_quantization_for_dense_layers = True
-    _write(converter, path, "dynamic")
+    _write(converter, path, "dynamic", spec)
     require_dynamic(path)
 
 
 def export_int8(model: Model, spec: InputSpec, path: Path) -> None:
-    """Write a quantization-aware `model` as int8: raw uint8 in, float32 logits out.
+    """Write a quantization-aware `model` as int8: raw uint8 in, float32 logits out. Waveforms and
+    arrays are float32 in, tokens int32.
 
     No representative data set: the ranges are in the model. Raises `ProofError` when an operator
-    stayed in floating point or the input is not quantized as in `spec`.
+    of the network stayed in floating point or the input is not quantized as in `spec`.
     """
-    _write(_int8_converter(model, spec), path, "int8")
+    _write(_int8_converter(model, spec), path, "int8", spec)
     require_int8(path, spec)
 
 
@@ -84,16 +88,17 @@ def export_mixed(
 
     Raises `ProofError` when another operator is in floating point, or one of these is not.
     """
-    _write(_int8_converter(model, spec), path, "mixed")
+    _write(_int8_converter(model, spec), path, "mixed", spec)
     require_mixed(path, spec, float_layers)
 
 
 def _int8_converter(model: Model, spec: InputSpec) -> TfConverter:
     import tensorflow as tf
 
-    converter = _converter(model, spec)
+    converter = _converter(model, spec.of_network)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.inference_input_type = tf.uint8
+    if spec.quantized:
+        converter.inference_input_type = tf.uint8
     converter.inference_output_type = tf.float32
     return converter
 
@@ -106,13 +111,14 @@ def export_int8_ptq(model: Model, spec: InputSpec, samples: Samples, path: Path)
     """
     import tensorflow as tf
 
-    converter = _converter(model, spec, calibrated=path)
+    converter = _converter(model, spec.of_network, calibrated=path)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = _representative(with_both_ends(samples), spec, path)
+    converter.representative_dataset = _representative(samples, spec, path)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = tf.uint8
+    if spec.quantized:
+        converter.inference_input_type = tf.uint8
     converter.inference_output_type = tf.float32
-    _write(converter, path, "int8_ptq")
+    _write(converter, path, "int8_ptq", spec)
     require_int8(path, spec)
 
 
@@ -124,14 +130,15 @@ def export_int16x8(model: Model, spec: InputSpec, samples: Samples, path: Path) 
     """
     import tensorflow as tf
 
-    raw = InputSpec(shape=spec.shape, dtype=spec.dtype, scale=1.0, zero_point=0)
+    in_graph = spec.model_copy(update={"scale": 1.0, "zero_point": 0})
     converter = _float_converter(model, spec, calibrated=path)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = _representative(with_both_ends(samples), raw, path)
+    seen = spec if spec.front_end else in_graph
+    converter.representative_dataset = _representative(samples, seen, path)
     converter.target_spec.supported_ops = [
         tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
     ]
-    _write(converter, path, "int16x8")
+    _write(converter, path, "int16x8", spec)
     require_int16x8(path)
 
 
@@ -153,10 +160,11 @@ def _representative(
     samples: Samples, spec: InputSpec, path: Path
 ) -> Callable[[], Iterator[list[Tensor]]]:
     require_enough(samples, what=path.name, instead="ask for float32, float16 or dynamic")
+    samples = with_both_ends(samples) if spec.quantized else samples
 
     def each() -> Iterator[list[Tensor]]:
         for sample in samples:
-            yield [spec.real(sample[np.newaxis].astype(np.float32))]
+            yield [spec.real(sample[np.newaxis].astype(spec.file_dtype))]
 
     return each
 
@@ -164,18 +172,20 @@ def _representative(
 def _float_converter(
     model: Model, spec: InputSpec, *, calibrated: Path | None = None
 ) -> TfConverter:
-    def serve(image: Tensor) -> Tensor:
+    def serve(raw: Tensor) -> Tensor:
         # As operators in the graph: folding them into the first convolution is wrong at the
         # padded borders.
-        return model(spec.real(image))
+        return model(spec.real(raw))
 
+    if spec.front_end is not None:
+        return _converter(model, spec.of_network, calibrated=calibrated)
     return _converter(serve, spec, calibrated=calibrated)
 
 
 def _converter(serve: Model, spec: InputSpec, *, calibrated: Path | None = None) -> TfConverter:
     import tensorflow as tf
 
-    signature = [tf.TensorSpec([1, *spec.shape], tf.float32, name="image")]
+    signature = [tf.TensorSpec([1, *spec.shape], spec.file_dtype, name=spec.name)]
 
     # A wrapper with named ends: the names are part of the file's bytes.
     @tf.function(input_signature=signature)
@@ -214,15 +224,45 @@ def refusal(text: str) -> str:
     return f"{cause.rstrip('.')} ({remedy})" if remedy else cause.rstrip(".")
 
 
-def _write(converter: TfConverter, path: Path, precision: str) -> None:
+def _write(converter: TfConverter, path: Path, precision: str, spec: InputSpec) -> None:
     from tensorflow.lite.python.convert_phase import ConverterError
 
     try:
         with quiet_stderr():
             content: bytes = converter.convert()
+            front = None if spec.front_end is None else converted_front_end(spec)
     except (ValueError, RuntimeError, ConverterError) as error:
         # A ValueError also means a model without ranges.
         raise ConversionError(
             f"{path.name}: {precision} was asked for, but TFLite refuses: {refusal(str(error))}."
         ) from error
-    path.write_bytes(with_float_ending(content) if PRECISIONS[precision].integer else content)
+    content = with_float_ending(content) if PRECISIONS[precision].integer else content
+    content = with_plain_names(content) if spec.kind == "tokens" else content
+    path.write_bytes(content if front is None else with_front_end(content, front, spec))
+
+
+def with_plain_names(content: bytes) -> bytes:
+    """The file without the numbers that TensorFlow adds to the names of tables in each process."""
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
+    for tensor in model.subgraphs[0].tensors:
+        tensor.name = re.sub(rb"(embedding_lookup)/\d+", rb"\1", tensor.name)
+    return packed(model)
+
+
+@cache
+def converted_front_end(spec: InputSpec) -> bytes:
+    """The file from raw values as float32 to the features of `spec.front_end`."""
+    import tensorflow as tf
+
+    signature = [tf.TensorSpec([1, *spec.shape], tf.float32, name=spec.name)]
+
+    @tf.function(input_signature=signature)
+    def features(raw: Tensor) -> Tensor:
+        return tf.identity(spec.real(raw), name="features")
+
+    concrete = features.get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], features)
+    content: bytes = converter.convert()
+    return content

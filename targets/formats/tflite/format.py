@@ -54,7 +54,7 @@ def inspect(path: Path) -> Operators:
     from targets.formats.tflite.inspect import inspect as inspected
 
     found = inspected(path)
-    return Operators(int8_ops=found.int8_ops, float_ops=found.float_ops)
+    return Operators(int8_ops=found.int8_ops, float_ops=found.float_ops, front_ops=found.front_ops)
 
 
 def lossy_layers(
@@ -84,8 +84,7 @@ def float_reference(function: ServingFunction, context: ExportContext) -> Path:
     from targets.formats.tflite.export import export_float
 
     path = context.scratch / f"reference.{name}"
-    real = function.input.model_copy(update={"scale": 1.0, "zero_point": 0})
-    export_float(function.call, real, path)
+    export_float(function.call, function.input.of_network, path)
     return path
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from targets.formats.front_end import PREFIX
 from targets.untyped import TfliteGraph, TfliteModel, TfliteOperator, TfliteTensor
 
 EDGE_OPS = {"QUANTIZE", "DEQUANTIZE"}
@@ -32,6 +33,8 @@ class Weights(BaseModel):
     name: str
     dtype: str
     elements: int
+    front: bool = False
+    """Whether it belongs to the front end."""
     multiplied: bool
     """Whether it is read as a matrix or a kernel; a bias and a scale per channel are not."""
 
@@ -54,6 +57,8 @@ class Operator(BaseModel):
     """Type of the constant that is multiplied with the activation."""
     layers: frozenset[str]
     """Names of the layers in TensorFlow's graph that it is made from, as far as it shows them."""
+    front: bool = False
+    """Whether it belongs to the front end."""
 
 
 class Inspection(BaseModel):
@@ -63,6 +68,8 @@ class Inspection(BaseModel):
 
     int8_ops: int
     float_ops: int
+    front_ops: int = 0
+    """Operators of the front end, which count as neither; all are float32."""
     float_op_names: tuple[str, ...]
     """Operators with a floating-point tensor, edges left out, with the name of their output."""
     input_dtype: str
@@ -83,12 +90,13 @@ def inspect(path: Path) -> Inspection:
     graph = model.subgraphs[0]
     kinds = _names(schema.TensorType)
     operators = tuple(_operators(model))
-    between = [op for op in operators if not op.edge]
+    between = [op for op in operators if not (op.edge or op.front)]
     floats = [op for op in between if any(kind.startswith("FLOAT") for kind in op.dtypes)]
     source, target = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
     return Inspection(
         int8_ops=sum(op.dtypes <= INT8_TYPES for op in between),
         float_ops=len(floats),
+        front_ops=sum(op.front for op in operators),
         float_op_names=tuple(f"{op.name} ({op.output})" for op in floats),
         input_dtype=kinds[source.type],
         input_shape=tuple(int(size) for size in source.shape),
@@ -144,6 +152,7 @@ def _operators(model: TfliteModel) -> Iterator[Operator]:
                     for i in _naming(name, operator)
                     for layer in layer_names(graph.tensors[i])
                 ),
+                front=graph.tensors[operator.outputs[0]].name.decode().startswith(PREFIX),
             )
 
 
@@ -192,6 +201,7 @@ def _constants(model: TfliteModel, kinds: dict[int, str]) -> Iterator[Weights]:
                     name=tensor.name.decode(),
                     dtype=kinds[tensor.type],
                     elements=prod(_shape(tensor)),
+                    front=tensor.name.decode().startswith(PREFIX),
                     multiplied=index in multiplied,
                 )
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from targets.evaluation.noise import EXACT_DB, SignalToNoise
@@ -18,7 +18,7 @@ from targets.formats.tflite.inspect import (
 )
 from targets.untyped import TfliteModel, TfliteOperator
 
-Samples = npt.NDArray[np.uint8]
+Samples = npt.NDArray[Any]
 
 SAMPLES = 16
 NEGLIGIBLE = 0.01

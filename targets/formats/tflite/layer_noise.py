@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from targets.formats.record import TensorNoise
 from targets.formats.tflite.activations import values
 from targets.formats.tflite.results import Result, Values, results
 
-Samples = npt.NDArray[np.uint8]
+Samples = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +66,8 @@ def measure(
     found = [(one, _counterpart(one, exact)) for one in quantized]
     pairs = [Pair(int8=one, exact=other) for one, other in found if other is not None]
     others = repeat({}, len(samples)) if pair is None else pair
-    for x, ours, theirs in zip(
-        values(floats, input.real(samples)), values(path, samples), others, strict=True
-    ):
+    real = np.asarray(input.real(samples.astype(input.file_dtype)))
+    for x, ours, theirs in zip(values(floats, real), values(path, samples), others, strict=True):
         for one in pairs:
             _add(one, x[one.exact.tensor], ours, theirs)
     rows = [one.row(path) for one in pairs]

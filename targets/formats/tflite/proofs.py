@@ -22,11 +22,9 @@ def require_float16(path: Path) -> None:
     Every constant of 1,024 floating-point elements or more counts, and one at least, of any size,
     must be float16. Smaller ones may be what the graph was built from (a normalisation, a limit).
     """
-    found = inspect(path)
-    wrong = [
-        c for c in found.constants if c.dtype in ("FLOAT32", "FLOAT64") and c.elements >= LARGE
-    ]
-    if not any(c.dtype == "FLOAT16" for c in found.constants):
+    constants = _of_network(inspect(path))
+    wrong = [c for c in constants if c.dtype in ("FLOAT32", "FLOAT64") and c.elements >= LARGE]
+    if not any(c.dtype == "FLOAT16" for c in constants):
         raise _not_as_asked(path, "float16", "the file holds no float16 tensor")
     if wrong:
         raise _not_as_asked(path, "float16", f"these weights are not: {_listed(wrong)}")
@@ -38,7 +36,7 @@ def require_dynamic(path: Path) -> None:
     Biases and constants per channel are float by design, whatever their size.
     """
     found = inspect(path)
-    large = [c for c in found.constants if c.multiplied and c.elements >= LARGE]
+    large = [c for c in _of_network(found) if c.multiplied and c.elements >= LARGE]
     wrong = [c for c in large if c.dtype.startswith("FLOAT")]
     if wrong:
         raise _not_as_asked(path, "dynamic", f"these weights stay in float: {_listed(wrong)}")
@@ -89,13 +87,27 @@ def is_float(op: Operator) -> bool:
 
 def _require_ends(path: Path, found: Inspection, spec: InputSpec) -> None:
     """The types at the input and the output, and the scale of the input."""
-    expected = ("UINT8", (1, *spec.shape), (spec.scale, spec.zero_point), "FLOAT32")
+    expected: tuple[object, ...] = (spec.file_dtype.upper(), (1, *spec.shape), None, "FLOAT32")
+    if spec.quantized:
+        expected = ("UINT8", (1, *spec.shape), (spec.scale, spec.zero_point), "FLOAT32")
     scale = _rounded(found.input_scale, spec)
     actual = (found.input_dtype, found.input_shape, scale, found.output_dtype)
     if actual != expected:
         raise ProofError(
             f"{path.name}: input type, shape, (scale, zero point) and output type are {actual}, "
             f"not {expected}."
+        )
+    _require_front_end(path, found, spec)
+
+
+def _require_front_end(path: Path, found: Inspection, spec: InputSpec) -> None:
+    """The operators of a front end are all float32, stand in front, and are there if asked for."""
+    front = [op for op in found.operators if op.front]
+    other = [op for op in front if not op.dtypes <= {"FLOAT32", "INT32"}]
+    if other or list(found.operators[: len(front)]) != front or bool(front) != bool(spec.front_end):
+        raise ProofError(
+            f"{path.name}: the front end should be float32 operators in front of the network; "
+            f"{len(front)} are found, of other types: {_typed(other) or 'none'}."
         )
 
 
@@ -122,7 +134,12 @@ def require_int16x8(path: Path) -> None:
 
 
 def _between(found: Inspection) -> list[Operator]:
-    return [op for op in found.operators if not op.edge]
+    return [op for op in found.operators if not (op.edge or op.front)]
+
+
+def _of_network(found: Inspection) -> list[Weights]:
+    """The constants without those of the front end."""
+    return [c for c in found.constants if not c.front]
 
 
 def _is_int16x8(op: Operator) -> bool:
