@@ -118,8 +118,9 @@ def train(
     """
     from pipeline.losses.formulas import cross_entropy
     from pipeline.losses.objectives import supervised
-    from pipeline.recipe.training import AugmentationConfig, TrainingConfig
+    from pipeline.recipe.training import TrainingConfig
     from pipeline.training import session
+    from pipeline.training.augmentation.images import ImageViews
     from pipeline.training.loop import Task, fit
     from pipeline.training.optimizers import one_cycle, sgd
 
@@ -133,7 +134,7 @@ def train(
         schedule=one_cycle,
         data=data,
         cfg=training,
-        augmentation=AugmentationConfig(shift=0),
+        augmentation=ImageViews(shift=0),
         seed=0,
         view_seed=0,
     )

@@ -25,7 +25,7 @@ from contestants import (
 )
 
 from pipeline.datasets.splits import Dataset, Split
-from pipeline.recipe.training import AugmentationConfig
+from pipeline.training.augmentation.images import ImageViews
 from targets.formats.input_spec import image_input
 
 FAMILY = "mobilenet_v1"
@@ -62,7 +62,7 @@ def cached(cfg: Settings, watch: Stopwatch) -> int:
 
 
 def _train(cfg: Settings, watch: Stopwatch, data: Dataset, **changes: Any) -> int:
-    views = AugmentationConfig(shift=2, flip=True)
+    views = ImageViews(shift=2, flip=True)
     network = partial(student, FAMILY, cfg)
     return train(cfg, watch, model=network, data=data, augmentation=views, **changes)
 

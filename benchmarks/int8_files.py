@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.models.network import NetworkSpec, build, count_macs, count_parameters
+from pipeline.models.macs import count_macs
+from pipeline.models.network import NetworkSpec, build, count_parameters
 from pipeline.quantization.qat import QuantizedNetwork
 from pipeline.training import session
 from pipeline.training.inference import normalise

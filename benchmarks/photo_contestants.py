@@ -25,7 +25,7 @@ from contestants import (
 
 from pipeline.datasets.on_access import Images
 from pipeline.datasets.splits import Samples
-from pipeline.recipe.training import AugmentationConfig
+from pipeline.training.augmentation.images import ImageViews
 from targets.images.preprocessing import resized
 
 CROP, CHANGE = 0.35, 0.2
@@ -73,9 +73,7 @@ def network(cfg: Settings) -> Any:
 
 
 def ours(cfg: Settings, watch: Stopwatch) -> int:
-    views = AugmentationConfig(
-        crop=CROP, flip=True, brightness=CHANGE, contrast=CHANGE, saturation=CHANGE
-    )
+    views = ImageViews(crop=CROP, flip=True, brightness=CHANGE, contrast=CHANGE, saturation=CHANGE)
     return train(
         cfg,
         watch,

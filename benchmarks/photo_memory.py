@@ -97,11 +97,11 @@ def views(folder: Path) -> Measured:
     """Time of a pass over the training split, and the peak of memory in bytes."""
     from pipeline import datasets
     from pipeline.datasets.splits import Split
-    from pipeline.recipe.training import AugmentationConfig
     from pipeline.training.ahead import background_threads, made_ahead
     from pipeline.training.augmentation import epoch_order, training_view
+    from pipeline.training.augmentation.images import ImageViews
 
-    changes = AugmentationConfig(
+    changes = ImageViews(
         crop=0.35, flip=True, brightness=0.2, contrast=0.2, saturation=0.2, erase=0.2
     )
     peak, parts = Peak(), Measured()

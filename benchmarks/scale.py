@@ -84,15 +84,15 @@ def one_pass(folder: Path) -> dict[str, float]:
     from pipeline.datasets import npy
     from pipeline.datasets.splits import Split
     from pipeline.recipe.schema import DatasetConfig
-    from pipeline.recipe.training import AugmentationConfig
-    from pipeline.training.augmentation import epoch_order, view_table
+    from pipeline.training.augmentation import epoch_order
+    from pipeline.training.augmentation.images import ImageViews, view_table
 
     seconds: dict[str, float] = {}
     with timed(seconds, "open"):
         data = npy.load(DatasetConfig(name="npy", path=folder))
     images, count = data[Split.TRAIN].raw, sum(len(data[split]) for split in Split)
     with timed(seconds, "table"):
-        size, views = (SIDE, SIDE), AugmentationConfig(shift=2, flip=True)
+        size, views = (SIDE, SIDE), ImageViews(shift=2, flip=True)
         table = view_table(views, images=len(images), size=size, seed=0, view=0, grey=128)
         order = epoch_order(len(images), seed=0, epoch=0)
     with timed(seconds, "render"):
@@ -118,7 +118,7 @@ def training(folder: Path, steps: int) -> dict[str, float]:
     from pipeline.datasets import npy
     from pipeline.engine.progress import SilentEpochs
     from pipeline.recipe.schema import DatasetConfig
-    from pipeline.recipe.training import AugmentationConfig
+    from pipeline.training.augmentation.images import ImageViews
 
     cfg = Settings(side=SIDE, batch_size=BATCH, steps=steps, threads=1)
     peak = Peak()
@@ -133,7 +133,7 @@ def training(folder: Path, steps: int) -> dict[str, float]:
                 raise EnoughError
 
     network = partial(student, "mobilenet_v1", cfg, width=0.25)
-    views = AugmentationConfig(shift=2, flip=True)
+    views = ImageViews(shift=2, flip=True)
     try:
         train(cfg, Stop(), model=network, data=data, augmentation=views)
     except EnoughError:

@@ -6,8 +6,9 @@ from hypothesis import HealthCheck, settings
 
 from pipeline.datasets.splits import Dataset
 from pipeline.models.network import NetworkSpec, build
-from pipeline.recipe.training import AugmentationConfig, TrainingConfig
+from pipeline.recipe.training import TrainingConfig
 from pipeline.training import session
+from pipeline.training.augmentation.images import ImageViews
 from pipeline.training.loop import Task
 from pipeline.training.optimizers import one_cycle, sgd
 from pipeline.training.supervision import supervised
@@ -40,7 +41,7 @@ def small_task(data: Dataset, cfg: TrainingConfig, **changes: Any) -> Task:
         "schedule": one_cycle,
         "data": data,
         "cfg": cfg,
-        "augmentation": AugmentationConfig(shift=0),
+        "augmentation": ImageViews(shift=0),
         "seed": 0,
         "view_seed": 0,
     }

@@ -23,6 +23,7 @@ from pipeline.recipe.load import Override, load
 from pipeline.reporting.pages.album import LIMIT, Album
 from pipeline.reporting.tables.audit import lines
 from targets.errors import InputError
+from targets.formats.input_spec import Kind
 from targets.images.reading import UnreadablePictureError, has_alpha, opened, pixels
 
 
@@ -292,6 +293,8 @@ class Source:
 
     def source_digest(self, cfg: SourceConfig) -> str:
         return hashlib.sha256(repr(self.folder.records).encode()).hexdigest()
+
+    KIND: Kind = "image"
 
     def load(self, cfg: SourceConfig) -> Dataset:
         raise AssertionError("loaded")

@@ -14,9 +14,10 @@ from pipeline.datasets.splits import Dataset, Split
 from pipeline.engine.artifacts import Checkpoint, Teacher, TeacherLogits
 from pipeline.losses import FEATURE_LOSSES, LOSSES
 from pipeline.models.network import NetworkSpec, build
-from pipeline.recipe.training import AugmentationConfig, TrainingConfig
+from pipeline.recipe.training import TrainingConfig
 from pipeline.teachers.trained import open_checkpoint
 from pipeline.training.augmentation import epoch_order, mixup, training_view
+from pipeline.training.augmentation.images import ImageViews
 from pipeline.training.inference import make_predict
 from pipeline.training.loop import Task, batches, training_step
 from pipeline.training.networks import restore
@@ -106,7 +107,7 @@ def test_every_image_is_mixed_with_the_one_whose_label_it_gets(
     recipe, train = finished.recipe(), task.data[Split.TRAIN]
     for epoch in range(2):
         order = epoch_order(len(train), seed=recipe.seed, epoch=epoch)
-        table = training_view(recipe.augmentation, task.data, seed=recipe.seed, view=epoch)
+        table = training_view(recipe.augmentation.views, task.data, seed=recipe.seed, view=epoch)
         for number, batch in enumerate(batches(task, epoch)):
             index = order[number * 64 :][:64]
             view = table.render(train, index)
@@ -135,7 +136,7 @@ def test_a_mixed_loss_is_that_of_both_labels_in_their_shares(stripes_data: Datas
     )
     task = Task(
         stage="t", model=build(network), objective=first_label, optimizer=sgd(cfg),
-        schedule=one_cycle, data=stripes_data, cfg=cfg, augmentation=AugmentationConfig(), seed=0,
+        schedule=one_cycle, data=stripes_data, cfg=cfg, augmentation=ImageViews(), seed=0,
         view_seed=0, mixup=1.0,
     )  # fmt: skip
     task.optimizer.build(task.model.trainable_variables)

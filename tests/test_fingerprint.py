@@ -20,6 +20,7 @@ from tests.conftest import Lane
 
 ROOT = Path(__file__).parent.parent
 BY_NAME = {stage.name: stage for stage in STAGES}
+TRAINED = {"teacher", "logits", "distill", "quantize"}
 STORED = {stage.name for stage in STAGES if stage.reusable}
 
 
@@ -271,7 +272,9 @@ def changed_by(copy: Copy, file: str, *sets: str) -> set[str]:
         ("pipeline/models/mobilenet_v1.py", {"distill", "quantize", "convert"}),
         ("pipeline/models/mobilenet_v2.py", set()),
         ("pipeline/teachers/onnx_file.py", set()),
-        ("pipeline/training/augmentation.py", {"teacher", "logits", "distill", "quantize"}),
+        ("pipeline/training/augmentation/images/table.py", TRAINED),
+        ("pipeline/training/augmentation/draws.py", TRAINED),
+        ("pipeline/training/augmentation/arrays.py", set()),
         ("pipeline/training/loop.py", {"teacher", "distill", "quantize"}),
         ("pipeline/training/distribution.py", {"teacher", "distill", "quantize"}),
         ("pipeline/cluster/multi_worker.py", set()),

@@ -1,188 +1,225 @@
-"""Networks of waveforms, tokens and arrays are exported as those of images are."""
+"""Data of every kind: which networks take them, which keys a recipe has, how they are changed."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 import pytest
-from tf_keras import Model, layers
 
-from pipeline.models.layers import classifier, conv_bn, depthwise_bn_relu6, relu6
-from pipeline.quantization.preflight import problems
-from pipeline.quantization.qat import QuantizedNetwork
-from pipeline.training import session
-from pipeline.training.inference import make_predict
-from targets.bench.plan import logits_of
-from targets.errors import ProofError
-from targets.formats import FORMATS
-from targets.formats.contract import ExportContext, ServingFunction
+from pipeline import datasets
+from pipeline.datasets import DATASETS
+from pipeline.datasets.splits import Dataset, Samples, Split, hold_out, three_way
+from pipeline.models import STUDENTS, TEACHERS
+from pipeline.models.network import NetworkSpec, build
+from pipeline.recipe.load import Source, parse_override
+from pipeline.recipe.schema import DatasetConfig, Recipe
+from pipeline.recipe.training import TrainingConfig
+from pipeline.search.space import space_of
+from pipeline.training.augmentation import VIEWS, ViewSettings, mixup, training_view
+from pipeline.training.loop import batches
+from targets.errors import InputError
 from targets.formats.front_end import SoundFrontEnd
-from targets.formats.input_spec import InputSpec, array_input, token_input, waveform_input
-from targets.formats.onnx import qdq
-from targets.formats.precisions import PRECISIONS
-from targets.formats.tflite import export as tflite
-from targets.formats.tflite.inspect import inspect, read
-from targets.formats.tflite.proofs import require_int8
-from targets.untyped import KerasModel, Tensor
+from targets.formats.input_kinds import WORDS
+from targets.formats.input_spec import (
+    InputSpec,
+    array_input,
+    image_input,
+    token_input,
+    waveform_input,
+)
+from tests.tasks import small_task
+from tests.toys import plugged_in
 
-CLASSES = 4
-WAVEFORM = waveform_input(2000, SoundFrontEnd(rate=4000))
-TOKENS = token_input(12, 200)
-ARRAY = array_input(24, 6, 2)
-EACH = [(f, p) for f in ("tflite", "onnx") for p in FORMATS[f].precisions if PRECISIONS[p].chosen]
-
-
-@dataclass(frozen=True)
-class Case:
-    spec: InputSpec
-    model: KerasModel
-    quantized: KerasModel
-    raw: npt.NDArray[Any]
-
-    def network(self, precision: str) -> KerasModel:
-        return self.quantized if PRECISIONS[precision].quantization_aware else self.model
-
-    def function(self, precision: str) -> ServingFunction:
-        network = self.network(precision)
-        return ServingFunction(input=self.spec, call=lambda x: network(x, training=False))
-
-
-def of_map(x: Tensor) -> Tensor:
-    x = relu6(conv_bn(x, 16, 3, strides=2, name="stem"), name="stem")
-    x = depthwise_bn_relu6(x, name="block")
-    return classifier(relu6(conv_bn(x, 64, 1, name="point"), name="point"), CLASSES)
-
-
-def on_features(spec: InputSpec) -> KerasModel:
-    values = layers.Input(spec.features, name="image")
-    return Model(values, of_map(values), name="student")
-
-
-def on_tokens(spec: InputSpec) -> KerasModel:
-    tokens = layers.Input(spec.shape, name="tokens", dtype="int32")
-    x = layers.Embedding(spec.vocabulary, 16, name="table")(tokens)
-    x = layers.Reshape((*spec.shape, 1, 16), name="map")(x)
-    x = relu6(conv_bn(x, 24, 1, name="stem"), name="stem")
-    x = layers.MaxPooling2D((spec.shape[0], 1), name="longest")(x)
-    return Model(tokens, classifier(x, CLASSES), name="student")
-
-
-def waveforms(random: np.random.Generator) -> npt.NDArray[Any]:
-    loudness = random.choice([100, 1000, 9000], (300, 1))
-    values: npt.NDArray[Any] = np.clip(random.normal(size=(300, 2000)) * loudness, -32768, 32767)
-    return values.astype(np.int16)
-
-
-RAW: dict[str, Callable[[np.random.Generator], npt.NDArray[Any]]] = {
-    "waveform": waveforms,
-    "tokens": lambda random: random.integers(0, 200, (300, 12)).astype(np.int32),
-    "array": lambda random: random.normal(3, 9, (300, 24, 6, 2)).astype(np.float32),
+INPUTS = {
+    "image": image_input(64, 64, 3),
+    "waveform": waveform_input(16_000, SoundFrontEnd(rate=16_000)),
+    "tokens": token_input(40, 500),
+    "array": array_input(49, 10, 1),
 }
+LINES = Source(place="lines.toml", tree={"name": "lines", "dataset": {"name": "lines"}})
+IMAGES = Source(place="images.toml", tree={"name": "images"})
 
 
-@pytest.fixture(scope="module", params=[WAVEFORM, TOKENS, ARRAY], ids=lambda spec: spec.kind)
-def case(request: pytest.FixtureRequest) -> Case:
-    session.start(seed=0, threads=2)
-    spec = request.param
-    model = on_tokens(spec) if spec.kind == "tokens" else on_features(spec)
-    raw = RAW[spec.kind](np.random.default_rng(0))
-    quantized = QuantizedNetwork(model, spec)
-    quantized.calibrate(raw)
-    return Case(spec, model, quantized.model, raw)
+@pytest.fixture(autouse=True)
+def toys() -> Iterator[None]:
+    with plugged_in():
+        yield
 
 
-def written(case: Case, kind: str, precision: str, folder: Path) -> Path:
-    path = folder / f"net.{precision}.{kind}"
-    context = ExportContext(samples=case.raw, scratch=folder)
-    FORMATS[kind].export(case.function(precision), precision, path, context=context)
-    return path
+def with_sets(source: Source, *sets: str) -> Source:
+    return source.with_values([parse_override(text) for text in sets])
 
 
-@pytest.mark.parametrize(("kind", "precision"), EACH)
-def test_a_file_is_its_network(case: Case, kind: str, precision: str, tmp_path: Path) -> None:
-    path = written(case, kind, precision, tmp_path)
-    wanted = make_predict(case.network(precision), case.spec)(case.raw[:64])
-    found = logits_of(path, kind, case.raw[:64], tmp_path)
-    rounding = {"float32": 1e-5, "int8": 0.02}.get(precision, 0.1)
-    assert np.abs(wanted - found).max() <= rounding * np.abs(wanted).max()
+def refused(source: Source, *sets: str) -> str:
+    with pytest.raises(InputError) as error:
+        with_sets(source, *sets).recipe()
+    return str(error.value)
 
 
-@pytest.mark.parametrize("kind", ["tflite", "onnx"])
-@pytest.mark.parametrize("precision", ["int8", "int8_ptq"])
-def test_int8_is_proved_behind_the_front_end(
-    case: Case, kind: str, precision: str, tmp_path: Path
+def test_every_kind_has_an_input_and_words() -> None:
+    assert INPUTS.keys() == WORDS.keys() >= set(VIEWS)
+    assert all(kind == spec.kind for kind, spec in INPUTS.items())
+    assert INPUTS["waveform"].features == (49, 10, 1)
+
+
+def cases() -> Iterator[tuple[str, str, str]]:
+    """Role, family and kind, once for features of one form; images are in `test_models`."""
+    seen = set()
+    for role, registry in (("student", STUDENTS), ("teacher", TEACHERS)):
+        for family in registry:
+            for kind in registry[family].TAKES:
+                built = (family, INPUTS[kind].features)
+                if kind != "image" and built not in seen:
+                    yield role, family, kind
+                seen.add(built)
+
+
+@pytest.mark.parametrize(("role", "family", "kind"), [*cases(), ("student", "toy", "waveform")])
+def test_a_family_gives_logits_for_every_kind_that_it_takes(
+    role: Any, family: str, kind: str
 ) -> None:
-    operators = FORMATS[kind].inspect(written(case, kind, precision, tmp_path))
-    assert operators.int8_ops > 3
-    assert operators.float_ops == 0
-    assert bool(operators.front_ops) == (case.spec.front_end is not None)
+    spec = NetworkSpec(role=role, family=family, settings={}, input=INPUTS[kind], classes=12)
+    model = build(spec)
+    assert model.input_shape == (None, *INPUTS[kind].features)
+    assert model.output_shape == (None, 12)
 
 
-def test_both_int8_files_answer_alike(case: Case, tmp_path: Path) -> None:
-    paths = {kind: written(case, kind, "int8", tmp_path) for kind in ("tflite", "onnx")}
-    ours, theirs = (logits_of(path, kind, case.raw, tmp_path) for kind, path in paths.items())
-    assert (ours.argmax(axis=1) == theirs.argmax(axis=1)).mean() > 0.99
+def test_a_teacher_of_photos_does_not_take_sounds() -> None:
+    assert {name for name in TEACHERS if "waveform" not in TEACHERS[name].TAKES} == {
+        "efficientnet_v2b0",
+        "resnet50v2",
+    }
 
 
-@pytest.mark.parametrize("precision", ["float32", "float16", "dynamic", "int8", "int16x8"])
-def test_the_front_end_is_the_same_float_operators_in_every_precision(
-    case: Case, precision: str, tmp_path: Path
-) -> None:
-    found = inspect(written(case, "tflite", precision, tmp_path))
-    front = [op for op in found.operators if op.front]
-    assert all(op.dtypes <= {"FLOAT32", "INT32"} for op in front)
-    assert len(front) == (32 if case.spec.front_end else 0)
-    assert found.input_dtype == case.spec.file_dtype.upper()
-    assert found.input_shape == (1, *case.spec.shape)
+@pytest.fixture
+def lines() -> Dataset:
+    return datasets.load(DatasetConfig(name="lines"))
 
 
-def test_the_names_of_a_file_are_those_of_every_process(case: Case, tmp_path: Path) -> None:
-    model = read(written(case, "tflite", "int8", tmp_path))
-    names = [tensor.name.decode() for tensor in model.subgraphs[0].tensors]
-    assert len(set(names)) == len(names)
-    assert not [name for name in names if "embedding_lookup/" in name and name[-1].isdigit()]
-    (source,) = model.subgraphs[0].inputs
-    assert names[int(source)] == case.spec.name
+@pytest.mark.parametrize("name", ["digits", "toy", "lines"])
+def test_a_data_set_is_of_the_kind_that_it_says(name: str) -> None:
+    data = datasets.load(DatasetConfig(name=name))
+    assert data.input.kind == DATASETS[name].KIND
+    assert data.input.shape == data[Split.TEST].raw.shape[1:]
+    assert data.input.dtype == data[Split.TEST].raw.dtype
 
 
-def test_a_network_without_its_front_end_is_no_proof(tmp_path: Path) -> None:
-    session.start(seed=0, threads=2)
-    path, network = tmp_path / "bare.int8.tflite", on_features(WAVEFORM)
-    quantized = QuantizedNetwork(network, WAVEFORM)
-    quantized.calibrate(waveforms(np.random.default_rng(0)))
-    bare = WAVEFORM.of_network
-    tflite.export_int8(lambda x: quantized.model(x, training=False), bare, path)
-    with pytest.raises(ProofError, match="input type, shape"):
-        require_int8(path, WAVEFORM)
+def test_the_keys_of_augmentation_are_those_of_the_kind() -> None:
+    """And the kind is no key: it is in no dump."""
+    images, arrays = IMAGES.recipe(), LINES.recipe()
+    assert type(images.augmentation.views) is VIEWS["image"].Settings
+    assert type(arrays.augmentation.views) is VIEWS["array"].Settings
+    assert arrays.model_dump()["augmentation"] == {}
+    assert "kind" not in images.model_dump()["augmentation"]
+    for one in (images, arrays):
+        assert Recipe.model_validate(one.model_dump(mode="json", by_alias=True)) == one
 
 
-def test_a_table_of_tokens_is_quantized_with_its_network(tmp_path: Path) -> None:
-    session.start(seed=0, threads=2)
-    model = on_tokens(TOKENS)
-    assert not problems(model)
-    quantized = QuantizedNetwork(model, TOKENS)
-    quantized.calibrate(RAW["tokens"](np.random.default_rng(0)))
-    path = tmp_path / "net.int8.tflite"
-    tflite.export_int8(lambda x: quantized.model(x, training=False), TOKENS, path)
-    (gather,) = [op for op in inspect(path).operators if op.name == "GATHER"]
-    assert gather.dtypes == {"INT8", "INT32"}
-    rows = qdq.export_int8(path, tmp_path / "net.int8.onnx", spec=TOKENS)
-    table = [row for row in rows if row.note and "holds the values of" in row.note]
-    assert any("embedding_lookup" in str(row.source) for row in table)
-    assert all(row.equal for row in rows)
+@pytest.mark.parametrize(
+    ("sets", "message"),
+    [
+        (
+            ("augmentation.flip=true",),
+            "--set augmentation.flip: unknown key: it is for images, and the data set holds "
+            "samples. Known: none.",
+        ),
+        (("augmentation.flipp=true",), "--set augmentation.flipp: unknown key. Known: none."),
+        (("augmentation.kind=image",), "augmentation.kind: is that of the data set, which holds s"),
+        (("dataset.size=16",), "dataset.size: is for images, and the data set lines holds samples"),
+        (("teacher.size=64",), "teacher.size: is for images, and the data set lines holds sam"),
+        (("teacher.cutout=3",), "teacher.cutout: is for images, and the data set lines holds sam"),
+        (("distill.cutmix=1",), "distill.cutmix: is for images, and the data set lines holds sam"),
+        (
+            ("teacher={family = 'resnet50v2'}",),
+            "teacher.family: resnet50v2 is for images, and the data set lines holds samples; "
+            "families for them: resnet, wrn, ",
+        ),
+        (("teacher={}", "distill={batch_size = 63}", "workers=2"), "63 samples cannot be shared"),
+    ],
+)
+def test_what_another_kind_of_data_has_is_refused(sets: tuple[str, ...], message: str) -> None:
+    assert message in refused(LINES, *sets)
 
 
-def test_the_range_of_features_is_calibrated_and_then_stays(tmp_path: Path) -> None:
-    session.start(seed=0, threads=2)
-    quantized = QuantizedNetwork(on_features(ARRAY), ARRAY)
-    raw = RAW["array"](np.random.default_rng(0))
-    quantized.calibrate(raw, batch_size=300)
-    (layer,) = [one for one in quantized.model.layers if type(one).__name__ == "QuantizeLayer"]
-    found = [float(layer.quantizer_vars[name]) for name in ("min_var", "max_var")]
-    np.testing.assert_allclose(found, [raw.min(), raw.max()], rtol=1e-6)
-    quantized.ranges_learn(True)
-    quantized.model(100 * raw, training=True)
-    assert [float(layer.quantizer_vars[name]) for name in ("min_var", "max_var")] == found
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("augmentation.kind=tokens", "which holds images; leave it out."),
+        ("augmentation.flop=true", "unknown key; did you mean 'augmentation.flip'?"),
+        ("augmentation=3", "a table; set one of its keys: shift, flip, cutout"),
+    ],
+)
+def test_a_mistake_in_the_augmentation_of_images_is_explained(text: str, message: str) -> None:
+    found = refused(IMAGES, text)
+    assert message in found
+    assert "kind," not in found
+
+
+def test_arrays_are_mixed_and_not_rounded() -> None:
+    given = with_sets(LINES, "distill.mixup=0.4").recipe()
+    assert given.distill.mixup == 0.4
+    raw = np.random.default_rng(0).normal(size=(8, 5, 3, 1)).astype(np.float32)
+    mix = mixup(8, alpha=0.4, seed=0, epoch=0, number=0)
+    mixed = mix(raw)
+    assert mixed.dtype == np.float32
+    np.testing.assert_allclose(mixed, mix.lam * raw + (1 - mix.lam) * raw[mix.partner], rtol=1e-5)
+
+
+def test_a_view_of_an_array_is_the_array(lines: Dataset) -> None:
+    cfg = VIEWS["array"].Settings()
+    assert not cfg.changes
+    index = np.array([3, 0, 3])
+    shown = training_view(cfg, lines, seed=0, view=1).render(lines[Split.TRAIN], index)
+    np.testing.assert_array_equal(shown, lines[Split.TRAIN].raw[index])
+
+
+def test_the_loop_trains_on_arrays(lines: Dataset) -> None:
+    task = small_task(
+        lines, TrainingConfig(epochs=1, batch_size=16), augmentation=VIEWS["array"].Settings()
+    )
+    made = list(batches(task, 0))
+    assert len(made) == len(lines[Split.TRAIN]) // 16
+    assert all(batch.raw.dtype == np.float32 for batch in made)
+
+
+@pytest.mark.parametrize("kind", VIEWS)
+def test_plain_settings_change_nothing_and_say_how(kind: str) -> None:
+    settings = VIEWS[kind].Settings
+    assert not settings.plain().changes
+    lines = settings().to_plain()
+    table = ", ".join(line.removeprefix("augmentation.") for line in lines)
+    given = settings.model_validate(read_table(table))
+    assert not given.changes
+
+
+def read_table(text: str) -> dict[str, object]:
+    return cast(dict[str, object], parse_override(f"x={{{text}}}").value)
+
+
+def test_settings_that_change_something_are_not_plain() -> None:
+    class Louder(ViewSettings):
+        gain_db: float = 0.0
+
+    assert not Louder().changes
+    assert Louder(gain_db=6).to_plain() == ("augmentation.gain_db = 0.0",)
+
+
+def test_a_search_offers_the_families_that_take_the_data() -> None:
+    found = space_of(LINES)
+    assert "dataset.size" not in found.dimensions
+    assert set(found.families()) == {name for name in STUDENTS if "array" in STUDENTS[name].TAKES}
+
+
+@pytest.mark.parametrize(("kind", "word"), [("waveform", "clips"), ("tokens", "texts")])
+def test_too_few_samples_are_called_what_they_are(kind: Any, word: str) -> None:
+    few = Samples(raw=np.zeros((4, 3), np.int32), labels=np.array([0, 1, 0, 1]))
+    with pytest.raises(InputError, match=f"4 {word} of 2 classes.*Give more {word} of"):
+        three_way(few, validation=0.2, test=0.2, seed=0, name="x", kind=kind)
+    with pytest.raises(InputError, match=f"4 {word} cannot be split.*Give more {word} of"):
+        hold_out(few, 0.1, seed=0, name="x", kind=kind)
+
+
+def test_an_input_without_a_spec_is_an_image_of_its_samples() -> None:
+    data = datasets.load(DatasetConfig(name="toy"))
+    assert data.spec is None
+    assert data.input == InputSpec(shape=(8, 8, 1), scale=1 / 128, zero_point=128)

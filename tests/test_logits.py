@@ -40,7 +40,7 @@ def test_augmented_again_the_teacher_says_what_is_kept_of_every_view(finished: L
     assert (cache.dtype, cache.shape) == (np.float16, (4, len(images), 3))
     teacher = open_checkpoint(kept(finished, "teacher", Teacher).checkpoint, data)
     for view in range(4):
-        table = training_view(recipe.augmentation, data, seed=recipe.seed, view=view)
+        table = training_view(recipe.augmentation.views, data, seed=recipe.seed, view=view)
         again = teacher.logits(table.render(data[Split.TRAIN], np.arange(len(images))))
         np.testing.assert_array_equal(again.astype(np.float16), cache[view])
         assert not np.array_equal(cache[view], cache[view - 1])

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from pipeline.datasets.on_access import Images
 from pipeline.datasets.splits import Dataset, Samples
-from pipeline.recipe.training import AugmentationConfig, TrainingConfig
+from pipeline.recipe.training import TrainingConfig
 from pipeline.training.augmentation import cutmix, draw_mix
+from pipeline.training.augmentation.images import ImageViews
 from pipeline.training.loop import batches
 from targets.images.preprocessing import resized
 from tests.tasks import LOADED, small_task
@@ -78,7 +79,7 @@ def test_a_teacher_of_another_size_gets_the_same_crop_of_the_same_mixture(
         return [np.zeros((len(raw), 3), np.float32)]
 
     cfg = TrainingConfig(epochs=1, batch_size=32)
-    crop = AugmentationConfig(crop=0.4, flip=True, brightness=0.3)
+    crop = ImageViews(crop=0.4, flip=True, brightness=0.3)
     small, large = at(stripes_data, 24), at(stripes_data, 48)
     given = {**mixing, "augmentation": crop, "targets": targets, "teacher_data": large}
     task = small_task(small, cfg, **given)

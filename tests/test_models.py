@@ -11,7 +11,8 @@ from pydantic import JsonValue
 
 from pipeline.models import STUDENTS, TEACHERS, mobilenet_v4
 from pipeline.models.layers import scaled
-from pipeline.models.network import NetworkSpec, build, count_macs, count_parameters
+from pipeline.models.macs import count_macs
+from pipeline.models.network import NetworkSpec, build, count_parameters
 from pipeline.quantization.qat import QuantizedNetwork
 from pipeline.recipe.training import DistillConfig, TeacherConfig
 from targets.bench.plan import logits_of

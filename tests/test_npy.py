@@ -19,9 +19,8 @@ from pipeline.datasets import npy
 from pipeline.datasets.on_access import MappedSamples, mapped
 from pipeline.datasets.splits import Dataset, Samples, Split, hold_out
 from pipeline.recipe.schema import DatasetConfig
-from pipeline.recipe.training import AugmentationConfig
 from pipeline.teachers.logits_file import split_sha256
-from pipeline.training.augmentation import view_table
+from pipeline.training.augmentation.images import ImageViews, view_table
 from targets.bench.plan import store
 from targets.errors import InputError
 from tests.conftest import stripes
@@ -79,7 +78,7 @@ def test_what_is_read_can_be_written_to_and_the_file_stays(data: Dataset) -> Non
 
 def test_views_of_mapped_images_are_those_of_an_array(data: Dataset) -> None:
     train = data[Split.TRAIN]
-    cfg = AugmentationConfig(shift=2, flip=True, cutout=3)
+    cfg = ImageViews(shift=2, flip=True, cutout=3)
     table = view_table(cfg, images=len(train), size=(12, 12), seed=1, view=2, grey=128)
     index = np.array([9, 3, 3, 100])
     in_memory = replace(train, raw=np.asarray(train.raw))
@@ -97,9 +96,7 @@ def test_the_images_are_never_in_memory_as_a_whole(tmp_path: Path) -> None:
     tracemalloc.start()
     loaded = npy.load(DatasetConfig(name="npy", path=tmp_path))
     images = loaded[Split.TRAIN].raw
-    table = view_table(
-        AugmentationConfig(), images=len(images), size=(28, 28), seed=0, view=0, grey=128
-    )
+    table = view_table(ImageViews(), images=len(images), size=(28, 28), seed=0, view=0, grey=128)
     for start in range(0, len(images), 512):
         table.render(loaded[Split.TRAIN], np.arange(start, min(start + 512, len(images))))
     store(loaded[Split.TEST].raw, tmp_path / "measured.npy")

@@ -81,7 +81,7 @@ def test_the_logits_are_of_the_same_views_in_the_size_of_the_teacher(
     assert len(train) == len(data[Split.TRAIN]) + 20
     stored = np.load(kept(lane, "logits", TeacherLogits).path)
     for view in range(2):
-        table = training_view(recipe.augmentation, both, seed=recipe.seed, view=view)
+        table = training_view(recipe.augmentation.views, both, seed=recipe.seed, view=view)
         expected = teacher.logits(table.render(train, np.arange(len(train))))
         np.testing.assert_array_equal(stored[view], expected.astype(np.float16))
 

@@ -12,18 +12,18 @@ from hypothesis import strategies as st
 
 from pipeline.datasets.on_access import Images
 from pipeline.datasets.splits import Dataset, Samples, Split
-from pipeline.recipe.training import AugmentationConfig
-from pipeline.training.augmentation import ViewTable, require_fit, view_table
-from pipeline.training.augmentation.colour import coloured
-from pipeline.training.augmentation.geometry import crop_box, cropped, rotated
-from pipeline.training.augmentation.photos import Draw
+from pipeline.training.augmentation import require_fit
+from pipeline.training.augmentation.images import ImageTable, ImageViews, view_table
+from pipeline.training.augmentation.images.colour import coloured
+from pipeline.training.augmentation.images.geometry import crop_box, cropped, rotated
+from pipeline.training.augmentation.images.photos import Draw
 from targets.errors import InputError
 from targets.images.preprocessing import Fit, resized
 from tests.tasks import LOADED
 
 GREY = 128
 FITS: tuple[Fit, ...] = ("crop", "pad", "stretch")
-CROP = AugmentationConfig(crop=0.3, shift=0)
+CROP = ImageViews(crop=0.3, shift=0)
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,7 @@ def samples(side: int, pictures: Ragged = PICTURES) -> Samples:
     return Samples(raw=images, labels=np.arange(len(images)) % 2, pictures=pictures)
 
 
-def table(
-    cfg: AugmentationConfig, *, view: int = 0, fit: Fit = "crop", side: int = 32
-) -> ViewTable:
+def table(cfg: ImageViews, *, view: int = 0, fit: Fit = "crop", side: int = 32) -> ImageTable:
     return view_table(
         cfg, images=len(PICTURES), size=(side, side), seed=3, view=view, grey=GREY, fit=fit
     )
@@ -70,7 +68,7 @@ def everything() -> npt.NDArray[np.int64]:
     return np.arange(len(PICTURES))
 
 
-ALL_KEYS = AugmentationConfig(
+ALL_KEYS = ImageViews(
     crop=0.3, flip=True, rotation=15, brightness=0.3, contrast=0.3, saturation=0.3, erase=0.3
 )
 
@@ -87,7 +85,7 @@ def test_the_same_table_shows_the_same_part_at_every_size(fit: Fit, view: int) -
     assert np.abs(again - other)[:, 4:-4, 4:-4].mean() > 8
 
 
-def replace_erase(cfg: AugmentationConfig) -> AugmentationConfig:
+def replace_erase(cfg: ImageViews) -> ImageViews:
     return cfg.model_copy(update={"erase": 0.0})
 
 
@@ -160,7 +158,7 @@ def test_views_differ_by_number() -> None:
 
 @pytest.mark.parametrize("crop", [0.5, 1.0])
 def test_a_flipped_photo_is_mirrored(crop: float) -> None:
-    cfg = AugmentationConfig(crop=crop, shift=0, flip=True, rotation=0, brightness=0.2)
+    cfg = ImageViews(crop=crop, shift=0, flip=True, rotation=0, brightness=0.2)
     drawn = table(cfg)
     both = [
         replace(drawn, rows=np.tile(np.array([[0, 0, flip, 0, 0]]), (4, 1))).render(
@@ -182,7 +180,7 @@ def test_one_key_does_not_change_the_part_of_another() -> None:
     """All crops are as they were, though colours are changed; so are the columns of small views."""
     plain = table(CROP)
     coloured_too = table(CROP.model_copy(update={"brightness": 0.2}))
-    np.testing.assert_array_equal(plain.rows, table(AugmentationConfig(shift=0)).rows)
+    np.testing.assert_array_equal(plain.rows, table(ImageViews(shift=0)).rows)
     a, b = (
         drawn.render(samples(32), everything()).astype(float) for drawn in (plain, coloured_too)
     )
@@ -251,7 +249,7 @@ def test_a_rotation_turns_around_the_centre_and_fills_with_grey() -> None:
 
 def test_half_of_the_images_lose_a_rectangle_of_at_most_its_share() -> None:
     black = Samples(raw=np.zeros((400, 20, 20, 1), np.uint8), labels=np.zeros(400, np.int64))
-    cfg = AugmentationConfig(shift=0, erase=0.25)
+    cfg = ImageViews(shift=0, erase=0.25)
     drawn = view_table(cfg, images=400, size=(20, 20), seed=0, view=0, grey=GREY)
     shares = (drawn.render(black, np.arange(400)) == GREY).mean(axis=(1, 2, 3))
     assert np.mean(shares > 0) == pytest.approx(0.5, abs=0.08)
@@ -259,8 +257,8 @@ def test_half_of_the_images_lose_a_rectangle_of_at_most_its_share() -> None:
     assert np.unique(shares).size > 20
 
 
-def small_data() -> Dataset:
-    whole = samples(32)
+def small_data(side: int = 32) -> Dataset:
+    whole = samples(side)
     return Dataset(name="d", classes=("a", "b"), splits=dict.fromkeys(Split, whole), sha256="")
 
 
@@ -271,13 +269,13 @@ def small_data() -> Dataset:
 def test_changes_in_pixels_are_refused_where_the_teacher_has_another_size(
     changes: dict[str, int], key: str, instead: str
 ) -> None:
-    cfg = AugmentationConfig(**{"shift": 0, **changes})
-    require_fit(cfg, small_data(), teacher_size=32)
+    cfg = ImageViews(**{"shift": 0, **changes})
+    require_fit(cfg, small_data(), teacher=small_data(32))
     with pytest.raises(InputError) as error:
-        require_fit(cfg, small_data(), teacher_size=48)
+        require_fit(cfg, small_data(), teacher=small_data(48))
     assert str(error.value).startswith(f"{key}: {max(changes.values())} pixels")
     assert f"augmentation.{instead}" in str(error.value)
-    require_fit(AugmentationConfig(crop=0.5), small_data(), teacher_size=48)
+    require_fit(ImageViews(crop=0.5), small_data(), teacher=small_data(48))
 
 
 def test_a_crop_of_a_third_is_really_a_third() -> None:

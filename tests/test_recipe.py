@@ -7,6 +7,7 @@ import pytest
 from pipeline.models import resnet
 from pipeline.recipe.load import Override, built_in, load, parse_override
 from pipeline.recipe.schema import Recipe
+from pipeline.training.augmentation.images import ImageViews
 from targets.errors import InputError
 
 
@@ -32,7 +33,7 @@ def test_an_override_is_a_toml_value_or_else_a_string() -> None:
         "distill.temperature=2", "augmentation.flip=true", "distill.family=mobilenet_v2"
     )
     assert recipe.distill.temperature == 2.0
-    assert recipe.augmentation.flip
+    assert recipe.augmentation.views == ImageViews(shift=2, flip=True)
     assert recipe.distill.family == "mobilenet_v2"
     assert loaded("teacher.widths=[8, 16]").teacher.settings == resnet.Settings(widths=(8, 16))
 

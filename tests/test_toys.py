@@ -24,6 +24,7 @@ from pipeline.recipe.section import NoSettings
 from pipeline.teachers import TEACHER_FILES, kind_of, open_teacher
 from pipeline.teachers.check import require_teaches
 from pipeline.teachers.contract import TeacherFile, TeacherFileConfig
+from pipeline.training.augmentation.images import ImageViews
 from targets.errors import InputError
 from targets.registry import Registry
 from tests.conftest import THREADS
@@ -208,7 +209,7 @@ def test_the_old_name_of_a_table_works_and_names_the_new_one(
     path = tmp_path / "old.toml"
     path.write_text('name = "old"\n[views]\nshift = 3\n')
     recipe = load(str(path), [parse_override("views.cutout=1")])
-    assert (recipe.augmentation.shift, recipe.augmentation.cutout) == (3, 1)
+    assert recipe.augmentation.views == ImageViews(shift=3, cutout=1)
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
         f"{path}: [views] has a new name, [augmentation]; the old one still works.",

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from pipeline.datasets.splits import Dataset
 from pipeline.recipe.section import PluginSection, PositiveInt, Section
+from targets.formats.input_spec import Kind
 
 if TYPE_CHECKING:
     from pipeline.datasets.audit.pictures import PictureRecord
@@ -22,7 +23,8 @@ class SourceConfig(PluginSection):
     path: Path | None = None
     """The data's file or folder, relative to the current folder (`--data`)."""
     size: PositiveInt | None = None
-    """Longer side of the images in pixels, to which they are scaled; null keeps their size."""
+    """Longer side of the images in pixels, to which they are scaled; null keeps their size. Only
+    for images."""
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.15
     """Share of the labelled data that steers training; of the training part where the data set
     has a test split of its own."""
@@ -39,6 +41,10 @@ class DatasetSource(Protocol):
     @property
     def Settings(self) -> type[Section]:  # noqa: N802
         """The data set's own keys of `[dataset]`; `NoSettings` for none."""
+
+    @property
+    def KIND(self) -> Kind:  # noqa: N802
+        """What a sample is: it decides the keys of `[augmentation]`, and which networks fit."""
 
     def source_digest(self, cfg: SourceConfig) -> str:
         """sha256 of the source files, read without importing the library that ships them.

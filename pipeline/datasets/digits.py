@@ -17,10 +17,12 @@ from pipeline.datasets.splits import Dataset, Samples, three_way
 from pipeline.recipe.section import NoSettings
 from targets.errors import InputError, missing_package
 from targets.files.digest import file_sha256
+from targets.formats.input_spec import Kind
 
 SIDE = 28
 
 Settings = NoSettings
+KIND: Kind = "image"
 
 
 def source_digest(cfg: SourceConfig) -> str:

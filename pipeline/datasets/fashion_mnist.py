@@ -15,6 +15,7 @@ from pipeline.datasets.contract import SourceConfig
 from pipeline.datasets.splits import Dataset, Samples, Split, hold_out
 from pipeline.recipe.section import NoSettings
 from targets.errors import InputError
+from targets.formats.input_spec import Kind
 
 CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
@@ -33,6 +34,7 @@ DOWNLOAD = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
 IDX_HEADER_BYTES = {"images": 16, "labels": 8}
 
 Settings = NoSettings
+KIND: Kind = "image"
 
 
 def source_digest(cfg: SourceConfig) -> str:

@@ -19,10 +19,12 @@ from pipeline.datasets.splits import Dataset
 from pipeline.recipe.section import NoSettings
 from targets.errors import InputError
 from targets.files.digest import file_sha256
+from targets.formats.input_spec import Kind
 
 IMAGES, LABELS, CLASSES = "images.npy", "labels.npy", "classes.txt"
 
 Settings = NoSettings
+KIND: Kind = "image"
 
 
 def source_digest(cfg: SourceConfig) -> str:

@@ -22,8 +22,10 @@ from pipeline.datasets.splits import Dataset
 from pipeline.recipe.section import NoSettings
 from targets.errors import InputError
 from targets.files.digest import file_sha256
+from targets.formats.input_spec import Kind
 
 Settings = NoSettings
+KIND: Kind = "image"
 
 
 def source_digest(cfg: SourceConfig) -> str:

@@ -18,7 +18,8 @@ from pipeline.datasets.on_access import (
     mapped,
 )
 from targets.errors import InputError
-from targets.formats.input_spec import InputSpec, image_input
+from targets.formats.input_kinds import WORDS, Words
+from targets.formats.input_spec import InputSpec, Kind, image_input
 from targets.images.preprocessing import Preprocessing
 
 Labels = npt.NDArray[np.int64]
@@ -33,7 +34,7 @@ class Split(StrEnum):
 
 
 UNLABELLED = -1
-"""The label of an image without one."""
+"""The label of a sample without one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,19 +63,27 @@ class Dataset:
     splits: Mapping[Split, Samples]
     sha256: str
     unlabelled: Samples | None = None
-    """Images without labels, for the distillation; their labels are `UNLABELLED`."""
+    """Samples without labels, for the distillation; their labels are `UNLABELLED`."""
     preprocessing: Preprocessing | None = None
     """How an image was made of a picture file; None where the data are arrays."""
+    spec: InputSpec | None = None
+    """One sample; None for images as they are in the splits."""
 
     @property
     def input(self) -> InputSpec:
-        return image_input(*self.splits[Split.TRAIN].raw.shape[1:])
+        shape = self.splits[Split.TRAIN].raw.shape[1:]
+        return image_input(*shape) if self.spec is None else self.spec
+
+    @property
+    def words(self) -> Words:
+        """What a person calls the samples."""
+        return WORDS[self.input.kind]
 
     def __getitem__(self, split: Split) -> Samples:
         return self.splits[split]
 
     def for_distillation(self) -> "Dataset":
-        """With the unlabelled images behind the training images; nothing is read.
+        """With the unlabelled samples behind the training samples; nothing is read.
 
         The teacher, calibration and the measured splits use the data set as it is.
         """
@@ -85,7 +94,7 @@ class Dataset:
 
 
 def joined(first: Samples, second: Samples) -> Samples:
-    """The samples of both, one after the other; images and pictures are read on access."""
+    """The samples of both, one after the other; both are read on access."""
     pictures = None
     if first.pictures is not None and second.pictures is not None:
         pictures = JoinedPictures(
@@ -98,15 +107,17 @@ def joined(first: Samples, second: Samples) -> Samples:
     )
 
 
-def hold_out(samples: Samples, share: float, *, seed: int, name: str) -> tuple[Samples, Samples]:
+def hold_out(
+    samples: Samples, share: float, *, seed: int, name: str, kind: Kind = "image"
+) -> tuple[Samples, Samples]:
     """`samples` as (rest, held out), stratified by label; the same for the same seed."""
-    count = math.ceil(share * len(samples))
+    count, many = math.ceil(share * len(samples)), WORDS[kind].many
     sizes = np.bincount(samples.labels)
     why = _too_few(sizes, min(count, len(samples) - count))
     if why:
         raise InputError(
-            f"data set {name}: {len(samples)} images cannot be split with a share of {share:g} "
-            f"held out by class ({why}). Give more images of every class, or a larger share."
+            f"data set {name}: {len(samples)} {many} cannot be split with a share of {share:g} "
+            f"held out by class ({why}). Give more {many} of every class, or a larger share."
         )
     return _parted(samples, count, seed)
 
@@ -136,10 +147,11 @@ def three_way(
     seed: int,
     name: str,
     classes: tuple[str, ...] | None = None,
+    kind: Kind = "image",
 ) -> dict[Split, Samples]:
     """All of `samples` as training, validation and test split, stratified by label.
 
-    Raises `InputError` where a class has too few images to be in each of them.
+    Raises `InputError` where a class has too few samples to be in each of them.
     """
     if validation + test >= 1:
         raise InputError(
@@ -150,27 +162,31 @@ def three_way(
     validated = math.ceil(validation / (1 - test) * (len(samples) - tested))
     sizes = {Split.TEST: tested, Split.VAL: validated}
     sizes[Split.TRAIN] = len(samples) - tested - validated
-    _require_room(samples.labels, sizes, name)
-    _require_each_class(samples.labels, sizes, name, classes)
+    _require_room(samples.labels, sizes, name, WORDS[kind])
+    _require_each_class(samples.labels, sizes, name, classes, WORDS[kind])
     rest, test_part = _parted(samples, tested, seed)
     train_part, val_part = _parted(rest, validated, seed)
     return {Split.TRAIN: train_part, Split.VAL: val_part, Split.TEST: test_part}
 
 
-def _require_room(labels: Labels, sizes: Mapping[Split, int], name: str) -> None:
+def _require_room(labels: Labels, sizes: Mapping[Split, int], name: str, words: Words) -> None:
     """No split is smaller than the number of classes."""
     smallest, classes = min(sizes, key=lambda part: sizes[part]), len(np.unique(labels))
     if sizes[smallest] < classes:
         raise InputError(
-            f"data set {name}: {len(labels)} images of {classes} classes cannot be split: "
+            f"data set {name}: {len(labels)} {words.many} of {classes} classes cannot be split: "
             f"{sizes[smallest]} are left for the split '{smallest}', which needs one of each class "
-            "at least. Give more images of every class, or other shares (dataset.validation, "
-            "dataset.test)."
+            f"at least. Give more {words.many} of every class, or other shares "
+            "(dataset.validation, dataset.test)."
         )
 
 
 def _require_each_class(
-    labels: Labels, sizes: Mapping[Split, int], name: str, classes: tuple[str, ...] | None
+    labels: Labels,
+    sizes: Mapping[Split, int],
+    name: str,
+    classes: tuple[str, ...] | None,
+    words: Words,
 ) -> None:
     """Each class has enough images for training to get one, though both splits round down."""
     rest = sizes[Split.TRAIN] + sizes[Split.VAL]
@@ -183,7 +199,7 @@ def _require_each_class(
         known = f" ('{classes[label]}')" if classes and classes[label] != str(label) else ""
         more = f" ({len(few)} classes have too few)" if len(few) > 1 else ""
         raise InputError(
-            f"data set {name}: class {label}{known} has {counts[label]} of the {len(labels)} images"
-            f"{more}, and cannot be split: it needs {needed} at least. Give more images of it, or "
-            "leave the class out."
+            f"data set {name}: class {label}{known} has {counts[label]} of the {len(labels)} "
+            f"{words.many}{more}, and cannot be split: it needs {needed} at least. Give more "
+            f"{words.many} of it, or leave the class out."
         )

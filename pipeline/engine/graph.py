@@ -16,7 +16,15 @@ from pipeline.engine.artifacts import (
     Teacher,
     TeacherLogits,
 )
-from pipeline.engine.uses import DATASET, FORMAT, LOSS, QAT_LOSS, STUDENT, TEACHER
+from pipeline.engine.uses import (
+    AUGMENTATION,
+    DATASET,
+    FORMAT,
+    LOSS,
+    QAT_LOSS,
+    STUDENT,
+    TEACHER,
+)
 from pipeline.recipe.schema import Recipe
 from pipeline.recipe.training import TeacherConfig, TrainingConfig
 from pipeline.reporting.measurements import Measurements, ReportFiles
@@ -63,20 +71,21 @@ class Stage:
 
 SHARED = ("dataset", "augmentation", "seed", "threads")
 TAUGHT = (*DATASET, *TEACHER)
+TRAINED = (*TAUGHT, *AUGMENTATION)
 # The seed and the threads set up the session of `convert`, and decide none of its bytes.
 CONVERTED = (*TAUGHT, *STUDENT, *FORMAT)
 BOTH = ("teacher", "student")
 
 STAGES = (
-    Stage("teacher", teacher.run, Teacher, (), SHARED, TAUGHT, ("teacher",)),
-    Stage("logits", logits.run, TeacherLogits, ("teacher",), SHARED, TAUGHT, ("teacher",)),
+    Stage("teacher", teacher.run, Teacher, (), SHARED, TRAINED, ("teacher",)),
+    Stage("logits", logits.run, TeacherLogits, ("teacher",), SHARED, TRAINED, ("teacher",)),
     Stage(
         "distill", distill.run, Checkpoint, ("teacher", "logits"), SHARED,
-        (*TAUGHT, *STUDENT, *LOSS), BOTH,
+        (*TRAINED, *STUDENT, *LOSS), BOTH,
     ),
     Stage(
         "quantize", quantize.run, QuantizedCheckpoint, ("logits", "distill"), SHARED,
-        (*DATASET, *STUDENT, *QAT_LOSS),
+        (*DATASET, *AUGMENTATION, *STUDENT, *QAT_LOSS),
     ),
     Stage(
         "convert", convert.run, Exports, ("teacher", "distill", "quantize"),

@@ -8,9 +8,11 @@ from pipeline.losses import FEATURE_LOSSES, LOSSES
 from pipeline.models import STUDENTS, TEACHERS
 from pipeline.recipe.schema import Recipe
 from pipeline.teachers import TEACHER_FILES, kind_of
+from pipeline.training.augmentation import VIEWS
 from targets.formats import FORMATS
 
 DATASET = ("dataset.name",)
+AUGMENTATION = ("augmentation.kind",)
 TEACHER = ("teacher.family", "teacher.file")
 STUDENT = ("distill.family",)
 LOSS = ("distill.loss", "distill.features")
@@ -29,6 +31,7 @@ class Lookup(Protocol):
 
 REGISTRIES: Mapping[str, Lookup] = {
     "dataset.name": DATASETS,
+    "augmentation.kind": VIEWS,
     "teacher.family": TEACHERS,
     "teacher.file": TEACHER_FILES,
     "distill.family": STUDENTS,

@@ -3,6 +3,7 @@
 from typing import Any, Protocol, runtime_checkable
 
 from pipeline.recipe.section import Section
+from targets.formats.input_spec import Kind
 from targets.untyped import KerasModel
 
 
@@ -14,10 +15,17 @@ class NetworkFamily(Protocol):
     def Settings(self) -> type[Section]:  # noqa: N802
         """The family's own keys of `[distill]` or `[teacher]`, with defaults and ranges."""
 
+    @property
+    def TAKES(self) -> tuple[Kind, ...]:  # noqa: N802
+        """The kinds of data that it is for. A waveform comes as the features of its front end,
+        [frames, coefficients, 1], and an array as a map of that form: like an image."""
+
     def build(
         self, shape: tuple[int, ...], classes: int, *, name: str, settings: Any
     ) -> KerasModel:
-        """A functional model from normalised images [batch, *shape] to logits [batch, classes].
+        """A functional model from real values [batch, *shape] to logits [batch, classes].
+
+        `shape` is that of one sample as the network takes it, `InputSpec.features`.
 
         `settings` is an instance of `Settings`. Every layer gets an explicit name: Keras numbers
         unnamed layers per process, and names are part of the exported file.

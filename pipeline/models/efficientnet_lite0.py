@@ -12,6 +12,7 @@ from pydantic import Field
 
 from pipeline.models.form import Form, as_published
 from pipeline.models.layers import (
+    MAPS,
     classifier,
     conv_bn,
     image_tensor,
@@ -22,6 +23,8 @@ from pipeline.models.layers import (
 from pipeline.models.pretrained.downloads import StoredFile, package_file
 from pipeline.recipe.section import PositiveFloat, PositiveInt, Section
 from targets.untyped import KerasModel
+
+TAKES = MAPS
 
 
 class Stage(NamedTuple):

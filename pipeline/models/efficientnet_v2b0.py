@@ -7,12 +7,15 @@ and squeeze-and-excite are slow in int8, and lose accuracy there.
 from pipeline.models.applications import with_classifier
 from pipeline.models.pretrained.downloads import KerasFile, keras_file
 from pipeline.recipe.section import NoSettings
+from targets.formats.input_spec import Kind
 from targets.untyped import KerasModel, Tensor
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet's red, green and blue, from 0 to 1."""
 
 Settings = NoSettings
+TAKES: tuple[Kind, ...] = ("image",)
+"""Its strides are for 64 pixels and more, which features of sound do not have."""
 
 
 def build(shape: tuple[int, ...], classes: int, *, name: str, settings: NoSettings) -> KerasModel:

@@ -8,6 +8,7 @@ because int8 kernels are slow over a single channel. Channels are multiples of 1
 """
 
 from pipeline.models.layers import (
+    MAPS,
     classifier,
     conv_bn,
     depthwise_bn_relu6,
@@ -18,6 +19,7 @@ from pipeline.models.layers import (
 from pipeline.recipe.section import PositiveFloat, Section
 from targets.untyped import KerasModel
 
+TAKES = MAPS
 STEM = 32
 DENSE = 1
 """Residual blocks of two dense 3x3 convolutions, as wide as the stem, at half the size."""

@@ -5,8 +5,11 @@ BatchNorm follows each convolution and momentum is 0.9: Keras' 0.99 lags behind 
 Conv + BN + ReLU pattern does not match `Activation("relu6")` (tfmot#1030).
 """
 
+from targets.formats.input_spec import Kind
 from targets.untyped import Tensor
 
+MAPS: tuple[Kind, ...] = ("image", "waveform", "array")
+"""Kinds of data that a network of convolutions gets as a map [height, width, channels]."""
 BN_MOMENTUM = 0.9
 
 

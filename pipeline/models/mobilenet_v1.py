@@ -12,6 +12,7 @@ from pydantic import Field
 
 from pipeline.models.form import Form, as_published, require_whole
 from pipeline.models.layers import (
+    MAPS,
     classifier,
     conv_bn,
     depthwise_bn_relu6,
@@ -23,6 +24,7 @@ from pipeline.models.pretrained.downloads import KerasFile, keras_file
 from pipeline.recipe.section import PositiveFloat, PositiveInt, Section
 from targets.untyped import KerasModel
 
+TAKES = MAPS
 STEM = 32
 BLOCKS = ((64, 2), (64, 1), (128, 2), (128, 1), (128, 1))
 """Output channels and stride of each block of the short form."""

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from pipeline.models.form import Form, as_published, require_whole
 from pipeline.models.layers import (
+    MAPS,
     classifier,
     conv_bn,
     image_tensor,
@@ -23,6 +24,7 @@ from pipeline.models.pretrained.downloads import KerasFile, keras_file
 from pipeline.recipe.section import PositiveFloat, PositiveInt, Section
 from targets.untyped import KerasModel
 
+TAKES = MAPS
 STEM = 16
 EXPANSION = 4
 BLOCKS = ((24, 2), (24, 1), (40, 2), (40, 1), (64, 1))

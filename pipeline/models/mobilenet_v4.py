@@ -9,9 +9,19 @@ not need; smaller images get a short form at 28-14-7 pixels.
 from typing import NamedTuple
 
 from pipeline.models.form import Form, as_published
-from pipeline.models.layers import classifier, conv_bn, depthwise_bn, image_tensor, relu, scaled
+from pipeline.models.layers import (
+    MAPS,
+    classifier,
+    conv_bn,
+    depthwise_bn,
+    image_tensor,
+    relu,
+    scaled,
+)
 from pipeline.recipe.section import PositiveFloat, Section
 from targets.untyped import KerasModel, Tensor
+
+TAKES = MAPS
 
 
 class Bottleneck(NamedTuple):

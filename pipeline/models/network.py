@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from pipeline.models import STUDENTS, TEACHERS
 from targets.files.npy_file import zipped
 from targets.formats.input_spec import InputSpec
-from targets.untyped import KerasLayer, KerasModel
+from targets.untyped import KerasModel
 
 
 class NetworkSpec(BaseModel):
@@ -26,14 +26,14 @@ class NetworkSpec(BaseModel):
 
 
 def build(spec: NetworkSpec) -> KerasModel:
-    """A tf_keras functional model: images [batch, *input.shape] to logits [batch, classes]."""
+    """A tf_keras functional model: [batch, *input.features] to logits [batch, classes]."""
     family = (TEACHERS if spec.role == "teacher" else STUDENTS)[spec.family]
     settings = family.Settings.model_validate(spec.settings)
-    return family.build(spec.input.shape, spec.classes, name=spec.role, settings=settings)
+    return family.build(spec.input.features, spec.classes, name=spec.role, settings=settings)
 
 
 def features(model: KerasModel) -> KerasModel:
-    """The same network without its classifier: images to features [batch, channels]."""
+    """The same network without its classifier: the input to features [batch, channels]."""
     from tf_keras import Model
 
     return Model(model.input, model.layers[-1].input, name="features")
@@ -54,19 +54,3 @@ def load_weights(model: KerasModel, path: Path) -> None:
 def count_parameters(model: KerasModel) -> int:
     """Trainable and batch-norm statistics, as Keras counts them."""
     return int(model.count_params())
-
-
-def count_macs(model: KerasModel) -> int:
-    """Multiply-accumulates of the convolutions and dense layers for one sample."""
-    return sum(_layer_macs(layer) for layer in model.layers)
-
-
-def _layer_macs(layer: KerasLayer) -> int:
-    kind = type(layer).__name__
-    if kind in ("Conv2D", "DepthwiseConv2D"):
-        _, height, width, _ = layer.output_shape
-        kernel = layer.depthwise_kernel if kind == "DepthwiseConv2D" else layer.kernel
-        return int(height * width * np.prod(kernel.shape))
-    if kind == "Dense":
-        return int(np.prod(layer.kernel.shape))
-    return 0

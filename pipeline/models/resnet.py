@@ -10,9 +10,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipeline.models.layers import classifier, conv_bn, image_tensor, relu
+from pipeline.models.layers import MAPS, classifier, conv_bn, image_tensor, relu
 from pipeline.recipe.section import NonNegativeInt, PositiveFloat, PositiveInt, Section
 from targets.untyped import KerasModel, Tensor
+
+TAKES = MAPS
 
 
 class Settings(Section):

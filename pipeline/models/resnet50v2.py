@@ -7,9 +7,12 @@ batch norms in front of convolutions have no quantization in tfmot.
 from pipeline.models.applications import with_classifier
 from pipeline.models.pretrained.downloads import KerasFile, keras_file
 from pipeline.recipe.section import NoSettings
+from targets.formats.input_spec import Kind
 from targets.untyped import KerasModel
 
 Settings = NoSettings
+TAKES: tuple[Kind, ...] = ("image",)
+"""Its strides are for 64 pixels and more, which features of sound do not have."""
 
 
 def build(shape: tuple[int, ...], classes: int, *, name: str, settings: NoSettings) -> KerasModel:

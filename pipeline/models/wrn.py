@@ -5,11 +5,13 @@ Keras' does not resume to the same bytes. A teacher only: tfmot quantizes no bat
 convolution in front of it.
 """
 
-from pipeline.models.layers import batch_norm, classifier, conv, image_tensor, relu
+from pipeline.models.layers import MAPS, batch_norm, classifier, conv, image_tensor, relu
 from pipeline.models.resnet import Settings
 from targets.untyped import KerasModel, Tensor
 
-__all__ = ["Settings", "build"]
+__all__ = ["TAKES", "Settings", "build"]
+
+TAKES = MAPS
 
 
 def build(shape: tuple[int, ...], classes: int, *, name: str, settings: Settings) -> KerasModel:

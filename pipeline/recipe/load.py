@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from pipeline.recipe.kinds import for_other_kinds, with_kind
 from pipeline.recipe.schema import Recipe
 from pipeline.recipe.section import PluginSection
 from targets.errors import InputError, did_you_mean, unknown
@@ -58,7 +59,8 @@ class Source:
         try:
             return Recipe.model_validate(self.tree)
         except ValidationError as error:
-            raise InputError(_explain(error, self.tree, self.place, self.overrides)) from error
+            tree = with_kind(self.tree)  # the kind decides which keys an error lists
+            raise InputError(_explain(error, tree, self.place, self.overrides)) from error
 
 
 def load(recipe: str, overrides: Sequence[Override] = ()) -> Recipe:
@@ -146,7 +148,8 @@ def _table(field: FieldInfo | None) -> type[BaseModel] | None:
 
 def _fields(model: type[BaseModel], table: object = None) -> dict[str, FieldInfo]:
     """The fields of a table by key; with those of the plug-in that the contents `table` name."""
-    fields = {info.alias or name: info for name, info in model.model_fields.items()}
+    written = {name: info for name, info in model.model_fields.items() if not info.exclude}
+    fields = {info.alias or name: info for name, info in written.items()}
     if issubclass(model, PluginSection):
         del fields["settings"]
         settings = model.settings_in(table) if isinstance(table, dict) else None
@@ -154,9 +157,15 @@ def _fields(model: type[BaseModel], table: object = None) -> dict[str, FieldInfo
     return fields
 
 
-def _unknown_key(part: str, known: Iterable[str], parents: list[str]) -> str:
+def _keys(name: str, model: type[BaseModel], tree: Tree) -> Iterable[str]:
+    """The keys of a table whose contents are no table."""
+    return _fields(model, with_kind({**tree, name: {}})[name])
+
+
+def _unknown_key(part: str, known: Iterable[str], parents: list[str], *, why: str = "") -> str:
     names, prefix = list(known), "".join(f"{parent}." for parent in parents)
-    return f"unknown key{did_you_mean(part, names, prefix=prefix)}{KNOWN}{', '.join(names)}."
+    near = f": {why}." if why else did_you_mean(part, names, prefix=prefix)
+    return f"unknown key{near}{KNOWN}{', '.join(names) or 'none'}."
 
 
 def _assigned(tree: Tree, override: Override, path: Sequence[str]) -> Tree:
@@ -199,9 +208,12 @@ def _explain_one(item: ErrorDetails, tree: Tree, place: str, overrides: Sequence
     where = _place(path, place, overrides, is_rule=item["type"] == "value_error")
     fields = _fields_at(path[:-1], tree)
     if item["type"] == "extra_forbidden":
-        return f"{where}: {_unknown_key(path[-1], fields, path[:-1])}"
+        why = ""
+        if path[:-1] == ["augmentation"]:
+            why = for_other_kinds(path[-1], tree.get("dataset", {}))
+        return f"{where}: {_unknown_key(path[-1], fields, path[:-1], why=why)}"
     if item["type"] == "model_type" and (table := _table(fields.get(path[-1]))):
-        return f"{where}: a table; set one of its keys: {', '.join(_fields(table))}."
+        return f"{where}: a table; set one of its keys: {', '.join(_keys(path[-1], table, tree))}."
     example = _example(fields.get(path[-1])) if path else ""
     message = str(item.get("ctx", {}).get("error", item["msg"])).rstrip(".")
     message = message.replace("valid tuple", f"list{example}")

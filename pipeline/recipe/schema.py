@@ -11,6 +11,7 @@ from pipeline.datasets import DATASETS
 from pipeline.datasets.contract import SourceConfig
 from pipeline.recipe.files import ConfidenceConfig, ConvertConfig
 from pipeline.recipe.gates import Gates
+from pipeline.recipe.kinds import require_kind, require_own_kind, with_kind
 from pipeline.recipe.names import Device, Seed, Slug, plugin
 from pipeline.recipe.search import SearchConfig
 from pipeline.recipe.section import PositiveFloat, PositiveInt, Section
@@ -24,9 +25,11 @@ from pipeline.recipe.training import (
     coupling,
 )
 from pipeline.teachers.contract import TeacherFileConfig
+from pipeline.training.augmentation import ViewSettings
 from targets.bench.tiers import TIERS
 from targets.devices.cpus import available_cpus
 from targets.errors import listed, printable
+from targets.formats.input_kinds import WORDS, Words
 
 
 class AboutConfig(Section):
@@ -129,6 +132,32 @@ class Recipe(Section):
         size = self.teacher.size
         return self.dataset if size is None else self.dataset.model_copy(update={"size": size})
 
+    @property
+    def teacher_views(self) -> ViewSettings:
+        """What the teacher is trained on; a teacher's file is not trained."""
+        own, views = self.teacher.cutout, self.augmentation.views
+        if self.teacher.file is not None or own is None:
+            return views
+        return views.model_copy(update={"cutout": own})
+
+    @property
+    def words(self) -> Words:
+        """What a person calls the samples."""
+        return WORDS[self.augmentation.kind]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_the_kind_of_the_data(cls, tree: object) -> object:
+        if not isinstance(tree, dict):
+            return tree
+        require_own_kind(tree)
+        return with_kind(tree)
+
+    @model_validator(mode="after")
+    def _tables_fit_the_kind_of_the_data(self) -> Self:
+        require_kind(self.dataset, teacher=self.teacher, distill=self.distill)
+        return self
+
     @model_validator(mode="after")
     def _gates_are_of_files_that_are_made(self) -> Self:
         made = [f"student.{p}.{t}" for p in self.convert.made for t in self.convert.targets]
@@ -159,7 +188,7 @@ class Recipe(Section):
             key = "mixup" if self.distill.mixup else "cutmix"
             raise ValueError(
                 f"distill.{key}: the precomputed logits in teacher.file are not those of mixed "
-                "images; set it to 0, or give the network itself"
+                f"{self.words.many}; set it to 0, or give the network itself"
             )
         return self
 
@@ -214,12 +243,12 @@ class Recipe(Section):
         for name, size in sizes.items():
             if size % self.workers:
                 raise ValueError(
-                    f"{name}.batch_size: {size} images cannot be shared equally among "
+                    f"{name}.batch_size: {size} {self.words.many} cannot be shared equally among "
                     f"{self.workers} workers; give a multiple of {self.workers}"
                 )
         for key in coupling(self.distill, self.quantize):
             raise ValueError(
-                f"{key} compares the images of a batch with each other, and each of "
+                f"{key} compares the {self.words.many} of a batch with each other, and each of "
                 f"{self.workers} workers has a part of the batch: the loss would be another one; "
                 "set workers = 1, or choose another loss"
             )

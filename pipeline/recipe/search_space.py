@@ -9,9 +9,11 @@ from types import MappingProxyType
 
 from pydantic import JsonValue
 
+from pipeline.models import STUDENTS
 from pipeline.models.form import PUBLISHED_FROM
 from pipeline.recipe.schema import Recipe
 from pipeline.recipe.search import Dimension
+from targets.formats.input_spec import Kind
 
 
 def _of(*choices: JsonValue) -> Dimension:
@@ -53,6 +55,8 @@ EITHER: Mapping[str, Dimension] = MappingProxyType({"bench.threads": _of(1, 2, 4
 
 def defaults(recipe: Recipe) -> Mapping[str, Dimension]:
     """By key; the family's own keys are tried with the families that have them."""
+    if recipe.augmentation.kind != "image":
+        return _of_kind(recipe.augmentation.kind)
     size = recipe.dataset.size
     photos = size is not None and size >= PUBLISHED_FROM
     return {**(PHOTOS if photos else SMALL_IMAGES)}
@@ -60,4 +64,13 @@ def defaults(recipe: Recipe) -> Mapping[str, Dimension]:
 
 def on_request(recipe: Recipe) -> Mapping[str, Dimension]:
     """The dimensions that `"default"` can name."""
-    return {**PHOTOS, **defaults(recipe), **EITHER}
+    more = PHOTOS if recipe.augmentation.kind == "image" else {}
+    return {**more, **defaults(recipe), **EITHER}
+
+
+def _of_kind(kind: Kind) -> Mapping[str, Dimension]:
+    """The built-in families that take the kind, with the keys of small images that they have."""
+    families = {name: STUDENTS[name] for name in STUDENTS if kind in STUDENTS[name].TAKES}
+    own = {key for family in families.values() for key in family.Settings.model_fields}
+    small = {key: one for key, one in SMALL_IMAGES.items() if key.removeprefix("distill.") in own}
+    return {"distill.family": _of(*families), **small, **BOTH}

@@ -15,41 +15,31 @@ from pipeline.recipe.names import (
 )
 from pipeline.recipe.section import Fraction, PluginSection, PositiveFloat, PositiveInt, Section
 from pipeline.teachers.contract import TeacherFileConfig
+from pipeline.training.augmentation import VIEWS, ViewSettings
 from targets.formats.calibration import MIN_CALIBRATION_SAMPLES
+from targets.formats.input_spec import Kind
 
 
-class AugmentationConfig(Section):
-    """Random changes of training images; teacher and student get the same view of an image."""
+class AugmentationConfig(PluginSection):
+    """Random changes of training samples; teacher and student get the same view of a sample."""
 
-    shift: Annotated[int, Field(ge=0)] = 2
-    """Random crop after padding, in pixels in each direction."""
-    flip: bool = False
-    """Random mirroring left to right: not where a mirrored image has another label (digits)."""
-    cutout: Annotated[int, Field(ge=0)] = 0
-    """Side of a grey square at a random place, in pixels; hurts runs of fewer than 15 epochs."""
-    crop: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Smallest share of the picture's area that a random crop keeps, in place of `shift`; 1 is off.
-    The crop is scaled to the size of each network."""
-    rotation: Annotated[float, Field(ge=0, le=45)] = 0.0
-    """Largest random rotation, in degrees in both directions."""
-    brightness: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Largest random change, as a share; so are the next two."""
-    contrast: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    saturation: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    erase: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Largest share of the area that a random grey rectangle covers; half of the images get one."""
+    PLUGINS, PLUGIN_KEY = VIEWS, "kind"
+
+    kind: Annotated[Kind, Field(exclude=True)] = "image"
+    """That of the data set, which decides the other keys; never written in a recipe."""
 
     @property
-    def changes(self) -> bool:
-        """Whether a view can differ from its image."""
-        return self != AugmentationConfig(shift=0)
+    def views(self) -> ViewSettings:
+        """The keys of this kind of data."""
+        assert isinstance(self.settings, ViewSettings)
+        return self.settings
 
 
 class TrainingConfig(Section):
     """What the one training loop needs."""
 
     seed: Seed | None = None
-    """Seed of this stage's initial weights and image order; null takes the recipe's."""
+    """Seed of this stage's initial weights and order of the samples; null takes the recipe's."""
     epochs: PositiveInt = 12
     batch_size: PositiveInt = 64
     learning_rate: PositiveFloat = 0.1
@@ -60,7 +50,7 @@ class TrainingConfig(Section):
     """Share of each label that is spread evenly over all classes."""
     balance: Literal["none", "weights", "sampling"] = "none"
     """Against unequal classes: `weights` gives each class the same total weight in the loss on
-    labels, `sampling` draws images so that each class is met equally often."""
+    labels, `sampling` draws samples so that each class is met equally often."""
     keep: Literal["last", "best"] = "last"
     """Weights of the last epoch, or of the epoch that was best on the validation split; of several
     equally good ones, of the last."""
@@ -81,7 +71,7 @@ class InitialisedConfig(TrainingConfig):
     """Keep the statistics and factors of batch norm: for pretrained weights and small batches."""
     frozen_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the layers, from the input on, that keep their initial weights: less time per step,
-    for pretrained weights and few images."""
+    for pretrained weights and few samples."""
 
 
 class TeacherConfig(InitialisedConfig, TeacherFileConfig, PluginSection):
@@ -165,7 +155,7 @@ class QuantizeConfig(DistillationConfig):
     epochs: PositiveInt = 2
     learning_rate: PositiveFloat = 1e-4
     calibration_samples: Annotated[int, Field(ge=MIN_CALIBRATION_SAMPLES)] = 1024
-    """Training images that set the activation ranges before the first step."""
+    """Training samples that set the activation ranges before the first step."""
 
 
 def coupling(distill: DistillConfig, quantize: QuantizeConfig) -> Iterator[str]:

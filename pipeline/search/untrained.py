@@ -37,7 +37,8 @@ def untrained(recipe: Recipe, folder: Path) -> ModelFile:
     """
     from pipeline import datasets
     from pipeline.export.exporter import recorded
-    from pipeline.models.network import count_macs, count_parameters
+    from pipeline.models.macs import count_macs
+    from pipeline.models.network import count_parameters
     from targets.formats import FORMATS
 
     (target, *_), (precision, *_) = recipe.convert.targets, recipe.convert.precisions

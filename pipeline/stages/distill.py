@@ -51,7 +51,7 @@ def run(
 def make_task(
     cfg: DistillConfig, student: KerasModel, *, job: Job, teacher: Teacher, logits: TeacherLogits
 ) -> Task:
-    """Cached logits teach; features and mixed images are not cached, and need the live teacher."""
+    """Cached logits teach; features and mixed samples are not cached, and need the live teacher."""
     data = job.dataset().for_distillation()
     task = Task(
         stage="distill",
@@ -61,7 +61,7 @@ def make_task(
         schedule=SCHEDULES["distill"],
         data=data,
         cfg=cfg,
-        augmentation=job.recipe.augmentation,
+        augmentation=job.recipe.augmentation.views,
         seed=job.seed(cfg),
         view_seed=job.recipe.seed,
         targets=cached(cfg, logits),

@@ -34,7 +34,7 @@ def run(
         schedule=SCHEDULES["quantize"],
         data=taught,
         cfg=cfg,
-        augmentation=recipe.augmentation,
+        augmentation=recipe.augmentation.views,
         seed=seed,
         view_seed=recipe.seed,
         targets=cached(cfg, logits),

@@ -1,6 +1,5 @@
 """Train the teacher on the labels, or take the user's own after a check of its accuracy."""
 
-import json
 import shutil
 from functools import partial
 from pathlib import Path
@@ -8,12 +7,12 @@ from pathlib import Path
 from pipeline.datasets.splits import Dataset, Split
 from pipeline.engine.artifacts import Teacher
 from pipeline.engine.job import Job
-from pipeline.recipe.training import AugmentationConfig, TeacherConfig
+from pipeline.recipe.training import TeacherConfig
 from pipeline.reporting.findings import notes
 from pipeline.teachers import open_teacher
 from pipeline.teachers.check import require_teaches
 from pipeline.training import checkpoint, preflight, session
-from pipeline.training.augmentation import teacher_augmentation
+from pipeline.training.augmentation import ViewSettings
 from pipeline.training.head import fit_head
 from pipeline.training.loop import Task, fit
 from pipeline.training.networks import initial_teacher, teacher_network
@@ -35,7 +34,7 @@ def _adopt(file: Path, cfg: TeacherConfig, out: Path, job: Job, data: Dataset) -
     """Copy the user's own teacher, if it is right about the validation split."""
     opened = open_teacher(file, cfg, data, threads=job.recipe.threads)
     if opened.splits is not None:
-        _require_plain(job.recipe.augmentation, file)
+        _require_plain(job.recipe.augmentation.views, file, data)
         _require_no_unlabelled(data, file)
     accuracy = require_teaches(opened, data)
     job.console.say(f"teacher   {file.name}: right for {accuracy}")
@@ -55,26 +54,22 @@ def _adopt(file: Path, cfg: TeacherConfig, out: Path, job: Job, data: Dataset) -
     )
 
 
-def _require_plain(augmentation: AugmentationConfig, file: Path) -> None:
+def _require_plain(augmentation: ViewSettings, file: Path, data: Dataset) -> None:
     if augmentation.changes:
-        remedy = [
-            f"augmentation.{key} = {json.dumps(value)}"
-            for key, value in AugmentationConfig(shift=0)
-            if getattr(augmentation, key) != value
-        ]
         raise InputError(
-            f"teacher {file}: precomputed logits are of the images as they are, and the recipe "
-            "trains the student on augmented ones: a student that gets other pixels than its "
-            f"teacher learns less. Set {', '.join(remedy)}, or give the network itself."
+            f"teacher {file}: precomputed logits are of the {data.words.many} as they are, and the "
+            "recipe trains the student on augmented ones: a student that gets others than its "
+            f"teacher learns less. Set {', '.join(augmentation.to_plain())}, or give the network "
+            "itself."
         )
 
 
 def _require_no_unlabelled(data: Dataset, file: Path) -> None:
     if data.unlabelled is not None:
         raise InputError(
-            f"teacher {file}: holds logits of the labelled images only, and data set {data.name} "
-            f"has {len(data.unlabelled)} without labels, from which the student learns by the "
-            "teacher's logits. Give the network itself, or a data set without unlabelled images."
+            f"teacher {file}: holds logits of the labelled {data.words.many} only, and data set "
+            f"{data.name} has {len(data.unlabelled)} without labels, from which the student learns "
+            "by the teacher's logits. Give the network itself, or a data set without them."
         )
 
 
@@ -89,7 +84,7 @@ def _train(cfg: TeacherConfig, out: Path, job: Job, data: Dataset) -> Teacher:
         schedule=SCHEDULES["teacher"],
         data=data,
         cfg=cfg,
-        augmentation=teacher_augmentation(job.recipe),
+        augmentation=job.recipe.teacher_views,
         seed=job.seed(cfg),
         view_seed=job.recipe.seed,
         distribution=job.distribution,

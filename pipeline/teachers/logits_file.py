@@ -28,6 +28,7 @@ from pipeline.datasets.on_access import Raw
 from pipeline.datasets.splits import Dataset, Split
 from pipeline.teachers.contract import Logits, OpenTeacher, TeacherFileConfig
 from pipeline.teachers.matching import is_raw, make_adapter
+from pipeline.training.augmentation import VIEWS
 from targets.errors import InputError
 from targets.formats.model_io import ModelIO
 
@@ -59,7 +60,7 @@ def open_file(path: Path, cfg: TeacherFileConfig, data: Dataset, *, threads: int
         if part.value in arrays
     }
     return OpenTeacher(
-        kind="logits", path=path, logits=_by_image(splits, data, path), cfg=cfg, splits=splits
+        kind="logits", path=path, logits=_by_sample(splits, data, path), cfg=cfg, splits=splits
     )
 
 
@@ -139,7 +140,8 @@ def _check(array: npt.NDArray[np.generic], data: Dataset, part: Split, path: Pat
     expected = (len(data[part]), len(data.classes))
     if array.shape != expected or not np.issubdtype(array.dtype, np.floating):
         raise InputError(
-            f"teacher {path}: '{part}' must be floats {list(expected)}, one row per image and one "
+            f"teacher {path}: '{part}' must be floats {list(expected)}, one row per "
+            f"{data.words.one} and one "
             f"column per class, not {array.dtype} {list(array.shape)}."
         )
     bad = ~np.isfinite(array).all(axis=1)
@@ -150,34 +152,37 @@ def _check(array: npt.NDArray[np.generic], data: Dataset, part: Split, path: Pat
         )
 
 
-def _by_image(splits: dict[Split, Logits], data: Dataset, path: Path) -> Callable[[Raw], Logits]:
-    """A function of raw images, each an unchanged image of a split."""
+def _by_sample(splits: dict[Split, Logits], data: Dataset, path: Path) -> Callable[[Raw], Logits]:
+    """A function of raw samples, each an unchanged one of a split."""
 
     @cache
     def rows() -> dict[bytes, Logits]:
         return {
-            _name(image): row
+            _name(sample): row
             for part, logits in splits.items()
-            for image, row in zip(data[part].raw, logits, strict=True)
+            for sample, row in zip(data[part].raw, logits, strict=True)
         }
+
+    many, plain = data.words.many, VIEWS[data.input.kind].Settings().to_plain()
+    remedy = "".join(f"set {line}, " for line in plain)
 
     def logits(raw: Raw) -> Logits:
         known = rows()
-        found = [known.get(_name(image)) for image in raw]
+        found = [known.get(_name(sample)) for sample in raw]
         missing = sum(row is None for row in found)
         if missing:
             raise InputError(
-                f"teacher {path}: has no logits for {missing} of {len(raw)} images. They belong "
-                "to the unchanged images: set augmentation.shift = 0, augmentation.flip = false "
-                "and augmentation.cutout = 0, or give the network itself."
+                f"teacher {path}: has no logits for {missing} of {len(raw)} {many}. They belong "
+                f"to the unchanged {many}: {remedy}leave the other keys of [augmentation] out, or "
+                "give the network itself."
             )
         return np.stack([row for row in found if row is not None])
 
     return logits
 
 
-def _name(image: Raw) -> bytes:
-    return hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
+def _name(sample: Raw) -> bytes:
+    return hashlib.blake2b(np.ascontiguousarray(sample).data, digest_size=16).digest()
 
 
 def _remedy() -> str:

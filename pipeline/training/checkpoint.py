@@ -13,7 +13,8 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.engine.artifacts import Checkpoint
-from pipeline.models.network import NetworkSpec, count_macs, count_parameters, save_weights
+from pipeline.models.macs import count_macs
+from pipeline.models.network import NetworkSpec, count_parameters, save_weights
 from pipeline.recipe.training import TrainingConfig
 from targets.errors import InputError
 from targets.files.npy_file import zipped

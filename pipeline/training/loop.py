@@ -23,11 +23,12 @@ from pipeline.datasets.on_access import Raw
 from pipeline.datasets.splits import Dataset, Labels, Split
 from pipeline.engine.progress import EpochProgress
 from pipeline.losses.objectives import Objective
-from pipeline.recipe.training import AugmentationConfig, TrainingConfig
+from pipeline.recipe.training import TrainingConfig
 from pipeline.training.ahead import background_threads, made_ahead
 from pipeline.training.augmentation import (
     Each,
     Mix,
+    ViewSettings,
     ViewTable,
     balanced_order,
     draw_mix,
@@ -57,8 +58,8 @@ class Targets(Protocol):
     def __call__(self, *, view: int, index: npt.NDArray[np.int64], raw: Raw) -> list[Outputs]:
         """Logits [batch, classes], then features if the objective compares them.
 
-        `index` are the images' places in TRAIN, `raw` the batch as the student gets it, augmented
-        and mixed, in the size of the teacher's images. Called in a thread of its own.
+        `index` are the samples' places in TRAIN, `raw` the batch as the student gets it, augmented
+        and mixed, in the size of the teacher's samples. Called in a thread of its own.
         """
 
 
@@ -78,11 +79,11 @@ class Task:
     """Progress from 0 to 1 -> factor on `cfg.learning_rate`."""
     data: Dataset
     cfg: TrainingConfig
-    augmentation: AugmentationConfig
+    augmentation: ViewSettings
     seed: int
-    """Seed of the order of the images."""
+    """Seed of the order of the samples."""
     view_seed: int
-    """Seed of the augmentation of the images."""
+    """Seed of the augmentation of the samples."""
     targets: Targets | None = None
     cycle: int | None = None
     """Epoch e trains on view e modulo this; on a new view in every epoch if null."""
@@ -91,7 +92,7 @@ class Task:
     cutmix: float = 0.0
     """As `mixup`, for cutmix."""
     teacher_data: Dataset | None = None
-    """The same samples in the size of a live teacher's images; null is `data`."""
+    """The same samples in the size of a live teacher's; null is `data`."""
     before_epoch: Callable[[int], None] = lambda epoch: None
     """Called with the number of the epoch, from 0; must depend on nothing else."""
     waited: Callable[[float], None] = lambda seconds: None
@@ -109,7 +110,7 @@ class Batch:
 
     raw: Raw
     labels: list[Labels]
-    """Labels of the images, and with mixup those of their partners."""
+    """Labels of the samples, and with mixup those of their partners."""
     lam: float
     """Weight of the first labels in the loss; 1 without mixup."""
     targets: list[Outputs]
@@ -234,7 +235,7 @@ def _rendered(
     each: Each,
     data: Dataset,
 ) -> Raw:
-    """This worker's part of a batch; an image can be mixed with one of another part."""
+    """This worker's part of a batch; a sample can be mixed with one of another part."""
     share, train = task.distribution.share, data[Split.TRAIN]
     if mix is None:
         return table.render(train, share(index), each=each)

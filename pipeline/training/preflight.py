@@ -13,7 +13,7 @@ from pipeline.quantization.preflight import (
 )
 from pipeline.recipe.schema import Recipe
 from pipeline.training import session
-from pipeline.training.augmentation import require_fit, teacher_augmentation
+from pipeline.training.augmentation import require_fit
 from pipeline.training.networks import student_network, teacher_network
 from targets.errors import InputError
 from targets.formats.calibration import require_enough
@@ -22,13 +22,13 @@ from targets.formats.calibration import require_enough
 def require_trainable(recipe: Recipe, data: Dataset, *, teacher: Dataset, seed: int) -> None:
     """Raise `InputError` for what a later step of the run cannot do with the recipe or the data.
 
-    `teacher` is the data at the size of the teacher's images.
+    `teacher` is the data at the size of the teacher's samples.
     The checks build networks. They do so in a session of their own: start another one after them.
     """
     _require_shares(recipe, data)
     require_int8(recipe, data, seed=seed)
-    require_fit(recipe.augmentation, data, teacher_size=teacher.input.shape[0])
-    require_fit(teacher_augmentation(recipe), teacher, cutout="teacher.cutout")
+    require_fit(recipe.augmentation.views, data, teacher=teacher)
+    require_fit(recipe.teacher_views, teacher, table="teacher")
     _require_initial(recipe, data, teacher)
     _require_features(recipe, data, teacher)
 
@@ -46,14 +46,15 @@ def require_int8(recipe: Recipe, data: Dataset, *, seed: int) -> None:
 
 
 def _require_shares(recipe: Recipe, data: Dataset) -> None:
-    """Where all training images are one batch, the workers must be able to share it, too."""
+    """Where all training samples are one batch, the workers must be able to share it, too."""
     taught = data.for_distillation()
     for stage, part in (("teacher", data), ("distill", taught), ("quantize", taught)):
-        images, batch = len(part[Split.TRAIN]), getattr(recipe, stage).batch_size
-        if images < batch and images % recipe.workers:
+        samples, batch = len(part[Split.TRAIN]), getattr(recipe, stage).batch_size
+        if samples < batch and samples % recipe.workers:
             raise InputError(
-                f"{stage}.batch_size: {batch} is more than the {images} training images, which "
-                f"cannot be shared equally among {recipe.workers} workers. Lower it."
+                f"{stage}.batch_size: {batch} is more than the {samples} training "
+                f"{data.words.many}, which cannot be shared equally among {recipe.workers} "
+                "workers. Lower it."
             )
 
 

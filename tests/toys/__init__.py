@@ -1,4 +1,5 @@
-"""Plug-ins of one module each, one for every axis of `pipeline`, all named `toy`."""
+"""Plug-ins of one module each, one for every axis of `pipeline`, all named `toy`; `lines` is
+a data set that has no images."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -7,7 +8,7 @@ from pipeline.datasets import DATASETS
 from pipeline.losses import FEATURE_LOSSES, LOSSES
 from pipeline.models import STUDENTS
 from pipeline.teachers import TEACHER_FILES
-from tests.toys import dataset, feature_loss, loss, student, teacher_file
+from tests.toys import dataset, feature_loss, lines, loss, student, teacher_file
 
 
 @contextmanager
@@ -18,5 +19,6 @@ def plugged_in() -> Iterator[None]:
         stack.enter_context(LOSSES.added("toy", loss))
         stack.enter_context(FEATURE_LOSSES.added("toy", feature_loss))
         stack.enter_context(DATASETS.added("toy", dataset))
+        stack.enter_context(DATASETS.added("lines", lines))
         stack.enter_context(TEACHER_FILES.added("toy", teacher_file))
         yield

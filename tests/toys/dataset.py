@@ -8,6 +8,9 @@ import numpy as np
 from pipeline.datasets.contract import SourceConfig
 from pipeline.datasets.splits import UNLABELLED, Dataset, Samples, three_way
 from pipeline.recipe.section import PositiveInt, Section
+from targets.formats.input_spec import Kind
+
+KIND: Kind = "image"
 
 
 class Settings(Section):

@@ -1,8 +1,10 @@
 """A student of one convolution, which has a setting of its own."""
 
-from pipeline.models.layers import classifier, conv_bn, image_tensor, relu6
+from pipeline.models.layers import MAPS, classifier, conv_bn, image_tensor, relu6
 from pipeline.recipe.section import PositiveInt, Section
 from targets.untyped import KerasModel
+
+TAKES = MAPS
 
 
 class Settings(Section):

@@ -11,8 +11,11 @@ from pipeline.datasets.folder.inventory import Inventory
 from pipeline.datasets.folder.settings import Settings
 from pipeline.datasets.folder.source import fresh, known, scanned, settings_of
 from pipeline.datasets.splits import Dataset
+from targets.formats.input_spec import Kind
 
-__all__ = ["Settings", "inventory_of", "load", "notes", "records", "source_digest"]
+__all__ = ["KIND", "Settings", "inventory_of", "load", "notes", "records", "source_digest"]
+
+KIND: Kind = "image"
 
 
 def source_digest(cfg: SourceConfig) -> str:

@@ -1,21 +1,52 @@
-"""Views: random changes of training images as a pure function of a seeded table."""
+"""Views: random changes of training samples as a pure function of a seeded table.
 
-from pipeline.training.augmentation.fit import require_fit, teacher_augmentation
+To add a kind of data: its package (see `contract`) and a line in `_built_in`.
+"""
+
+from pipeline.datasets.splits import Dataset
+from pipeline.training.augmentation.contract import Each, Views, ViewSettings, ViewTable
 from pipeline.training.augmentation.mixing import Mix, cutmix, draw_mix, mixup
 from pipeline.training.augmentation.order import balanced_order, epoch_order
-from pipeline.training.augmentation.table import Each, ViewTable, training_view, view_table
+from targets.registry import Registry
 
 __all__ = [
+    "VIEWS",
     "Each",
     "Mix",
+    "ViewSettings",
     "ViewTable",
+    "Views",
     "balanced_order",
     "cutmix",
     "draw_mix",
     "epoch_order",
     "mixup",
     "require_fit",
-    "teacher_augmentation",
     "training_view",
-    "view_table",
 ]
+
+
+def _built_in() -> dict[str, Views]:
+    from pipeline.training.augmentation import arrays, images
+
+    return {"image": images, "array": arrays}
+
+
+VIEWS = Registry("views", noun="kind of data", contract=Views, built_in=_built_in)
+"""By the kind of the data."""
+
+
+def training_view(cfg: ViewSettings, data: Dataset, *, seed: int, view: int) -> ViewTable:
+    """The table of view number `view` for the training samples of `data`."""
+    return VIEWS[data.input.kind].training_view(cfg, data, seed=seed, view=view)
+
+
+def require_fit(
+    cfg: ViewSettings,
+    data: Dataset,
+    *,
+    teacher: Dataset | None = None,
+    table: str = "augmentation",
+) -> None:
+    """Raise `InputError` for changes that `data` cannot take: see `contract.Views`."""
+    VIEWS[data.input.kind].require_fit(cfg, data, teacher=teacher, table=table)

@@ -1,4 +1,4 @@
-"""Mixed batches: each image with another one of the batch, drawn once for all sizes."""
+"""Mixed batches: each sample with another one of the batch, drawn once for all sizes."""
 
 import math
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.datasets.on_access import Images
+from pipeline.datasets.on_access import Raw
 from pipeline.training.augmentation.draws import (
     CUTMIX_STREAM,
     MIX_STREAM,
@@ -20,22 +20,21 @@ Rectangle = tuple[float, float, float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Mix:
-    """How every image of a batch is mixed with another one of it."""
+    """How every sample of a batch is mixed with another one of it."""
 
     partner: npt.NDArray[np.int64]
-    """[batch]: place in the batch of the image that each is mixed with."""
+    """[batch]: place in the batch of the sample that each is mixed with."""
     lam: float
-    """Weight of the image itself, 0 to 1; lambda in the papers."""
+    """Weight of the sample itself, 0 to 1; lambda in the papers."""
     rectangle: Rectangle | None = None
-    """The part that the partner replaces; null blends all pixels."""
+    """The part of an image that the partner replaces; null blends all values."""
 
-    def __call__(self, raw: Images) -> Images:
-        """The mixed batch, in integers, so that every teacher can take it."""
+    def __call__(self, raw: Raw) -> Raw:
+        """The mixed batch, in the type of the samples, so that every teacher can take it."""
         if self.rectangle is None:
             both = self.lam * raw.astype(np.float32)
             both += (1 - self.lam) * raw[self.partner].astype(np.float32)
-            blended: Images = np.rint(both).astype(raw.dtype)
-            return blended
+            return both if raw.dtype.kind == "f" else np.rint(both).astype(raw.dtype)
         (height, width), mixed = raw.shape[1:3], raw.copy()
         left, top, right, bottom = self.rectangle
         rows = slice(round(top * height), round(bottom * height))
@@ -44,10 +43,10 @@ class Mix:
         return mixed
 
 
-def mixup(images: int, *, alpha: float, seed: int, epoch: int, number: int) -> Mix:
-    """Zhang et al. 2017, arXiv 1710.09412, on raw pixels, for batch `number` of an epoch."""
+def mixup(samples: int, *, alpha: float, seed: int, epoch: int, number: int) -> Mix:
+    """Zhang et al. 2017, arXiv 1710.09412, on raw values, for batch `number` of an epoch."""
     random = generator(seed, MIXUP_STREAM, epoch, number)
-    lam, partner = random.beta(alpha, alpha), random.permutation(images)
+    lam, partner = random.beta(alpha, alpha), random.permutation(samples)
     return Mix(partner=partner, lam=float(lam))
 
 
@@ -66,7 +65,7 @@ def cutmix(images: int, *, alpha: float, seed: int, epoch: int, number: int) -> 
 
 
 def draw_mix(
-    images: int, *, mixup_alpha: float, cutmix_alpha: float, seed: int, epoch: int, number: int
+    samples: int, *, mixup_alpha: float, cutmix_alpha: float, seed: int, epoch: int, number: int
 ) -> Mix | None:
     """How a batch is mixed: by either way in about half of the batches where both are on."""
     key = {"seed": seed, "epoch": epoch, "number": number}
@@ -74,5 +73,5 @@ def draw_mix(
     if both and generator(seed, MIX_STREAM, epoch, number).random() < 0.5:
         cutmix_alpha = 0
     if cutmix_alpha:
-        return cutmix(images, alpha=cutmix_alpha, **key)
-    return mixup(images, alpha=mixup_alpha, **key) if mixup_alpha else None
+        return cutmix(samples, alpha=cutmix_alpha, **key)
+    return mixup(samples, alpha=mixup_alpha, **key) if mixup_alpha else None

@@ -1,4 +1,4 @@
-"""The order of the images in an epoch."""
+"""The order of the samples in an epoch."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,15 +7,15 @@ from pipeline.datasets.splits import UNLABELLED, Labels
 from pipeline.training.augmentation.draws import ORDER_STREAM, SAMPLING_STREAM, generator
 
 
-def epoch_order(images: int, *, seed: int, epoch: int) -> npt.NDArray[np.int64]:
-    """A permutation of the image indices, a pure function of (seed, epoch)."""
-    return generator(seed, ORDER_STREAM, epoch).permutation(images)
+def epoch_order(samples: int, *, seed: int, epoch: int) -> npt.NDArray[np.int64]:
+    """A permutation of the sample indices, a pure function of (seed, epoch)."""
+    return generator(seed, ORDER_STREAM, epoch).permutation(samples)
 
 
 def balanced_order(labels: Labels, *, seed: int, epoch: int) -> npt.NDArray[np.int64]:
-    """As many indices as there are images, in which all classes are met equally often.
+    """As many indices as there are samples, in which all classes are met equally often.
 
-    Within a class no image comes again before all others have come. Images without a label come
+    Within a class no sample comes again before all others have come. Samples without a label come
     once each.
     """
     random = generator(seed, SAMPLING_STREAM, epoch)

@@ -1,9 +1,5 @@
-"""The table of a view: row i decides how image i is changed, whatever batch the image is in.
+"""The table of a view: row i decides how image i is changed, whatever batch the image is in."""
 
-So a teacher and a student, or a run and its resumption, get the same views.
-"""
-
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +7,9 @@ import numpy.typing as npt
 
 from pipeline.datasets.on_access import Images
 from pipeline.datasets.splits import Dataset, Samples, Split
-from pipeline.recipe.training import AugmentationConfig
+from pipeline.training.augmentation.contract import Each
 from pipeline.training.augmentation.draws import VIEW_STREAM, generator
-from pipeline.training.augmentation.photos import (
+from pipeline.training.augmentation.images.photos import (
     PhotoRows,
     changed,
     cut_from,
@@ -21,18 +17,16 @@ from pipeline.training.augmentation.photos import (
     photo_rows,
     uses_photo_views,
 )
-from pipeline.training.augmentation.pixels import Rows, cut_out, moved
+from pipeline.training.augmentation.images.pixels import Rows, cut_out, moved
+from pipeline.training.augmentation.images.settings import ImageViews
 from targets.images.preprocessing import Fit
-
-Each = Callable[[Callable[[int], Images], Iterable[int]], Iterable[Images]]
-"""`map`, or that of a pool of threads: rendering a photo runs outside of Python's lock."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ViewTable:
+class ImageTable:
     """How every image of a split is changed in one view."""
 
-    cfg: AugmentationConfig
+    cfg: ImageViews
     rows: Rows
     grey: int
     drawn: PhotoRows | None = None
@@ -80,7 +74,7 @@ class ViewTable:
 
 
 def view_table(
-    cfg: AugmentationConfig,
+    cfg: ImageViews,
     *,
     images: int,
     size: tuple[int, int],
@@ -88,7 +82,7 @@ def view_table(
     view: int,
     grey: int,
     fit: Fit = "crop",
-) -> ViewTable:
+) -> ImageTable:
     """The table of view number `view` for a split of `images` images of `size` pixels."""
     highs = [2 * cfg.shift + 1, 2 * cfg.shift + 1, 2 if cfg.flip else 1, size[0] + 1, size[1] + 1]
     random = generator(seed, VIEW_STREAM, view)
@@ -96,10 +90,10 @@ def view_table(
     for column, high in enumerate(highs):
         rows[:, column] = random.integers(0, high, images)
     drawn = photo_rows(images, seed=seed, view=view) if uses_photo_views(cfg) else None
-    return ViewTable(cfg=cfg, rows=rows, grey=grey, drawn=drawn, fit=fit)
+    return ImageTable(cfg=cfg, rows=rows, grey=grey, drawn=drawn, fit=fit)
 
 
-def training_view(cfg: AugmentationConfig, data: Dataset, *, seed: int, view: int) -> ViewTable:
+def training_view(cfg: ImageViews, data: Dataset, *, seed: int, view: int) -> ImageTable:
     """The table of view number `view` for the training images of `data`."""
     height, width = data.input.shape[:2]
     return view_table(

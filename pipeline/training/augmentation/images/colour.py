@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.datasets.on_access import Images
-from pipeline.training.augmentation.geometry import as_pillow, by_plane
+from pipeline.training.augmentation.images.geometry import as_pillow, by_plane
 
 LUMA = (0.299, 0.587, 0.114)
 """ITU-R 601-2, as Pillow's conversion to grey."""

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.datasets.on_access import Images
-from pipeline.recipe.training import AugmentationConfig
-from pipeline.training.augmentation.colour import coloured
 from pipeline.training.augmentation.draws import PHOTO_STREAM, generator
-from pipeline.training.augmentation.geometry import crop_box, cropped, rotated
+from pipeline.training.augmentation.images.colour import coloured
+from pipeline.training.augmentation.images.geometry import crop_box, cropped, rotated
+from pipeline.training.augmentation.images.settings import ImageViews
 from targets.images.preprocessing import Fit
 
 STEPS = 2**16
@@ -57,7 +57,7 @@ def photo_rows(images: int, *, seed: int, view: int) -> PhotoRows:
     return random.integers(0, STEPS, (images, len(Draw._fields)), np.uint16)
 
 
-def uses_photo_views(cfg: AugmentationConfig) -> bool:
+def uses_photo_views(cfg: ImageViews) -> bool:
     """Whether an image is changed by more than whole pixels."""
     return cfg.crop < 1 or any(
         (cfg.rotation, cfg.brightness, cfg.contrast, cfg.saturation, cfg.erase)
@@ -73,7 +73,7 @@ def cut_from(
     return cropped(picture, box, size, grey=grey)
 
 
-def changed(image: Images, draw: Draw, cfg: AugmentationConfig, *, grey: int) -> Images:
+def changed(image: Images, draw: Draw, cfg: ImageViews, *, grey: int) -> Images:
     """Rotation, colour and erasing of an image, whatever its size."""
     if cfg.rotation:
         image = rotated(image, cfg.rotation * (2 * draw.angle - 1), grey=grey)
