@@ -10,7 +10,9 @@ import numpy.typing as npt
 import pytest
 from tf_keras import Model, layers
 
+from pipeline.models import STUDENTS
 from pipeline.models.layers import classifier, conv_bn, depthwise_bn_relu6, relu6
+from pipeline.models.network import NetworkSpec, build
 from pipeline.quantization.preflight import problems
 from pipeline.quantization.qat import QuantizedNetwork
 from pipeline.training import session
@@ -146,6 +148,33 @@ def test_the_names_of_a_file_are_those_of_every_process(case: Case, tmp_path: Pa
     assert not [name for name in names if "embedding_lookup/" in name and name[-1].isdigit()]
     (source,) = model.subgraphs[0].inputs
     assert names[int(source)] == case.spec.name
+
+
+@pytest.mark.parametrize(
+    ("family", "spec"),
+    [
+        (name, spec)
+        for name in STUDENTS
+        for spec in (WAVEFORM, TOKENS)
+        if spec.kind in STUDENTS[name].TAKES and "image" not in STUDENTS[name].TAKES
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.kind,
+)
+def test_a_student_of_sounds_or_texts_is_int8_in_both_formats(
+    family: str, spec: InputSpec, tmp_path: Path
+) -> None:
+    session.start(seed=0, threads=2)
+    network = NetworkSpec(role="student", family=family, settings={}, input=spec, classes=CLASSES)
+    quantized, raw = (
+        QuantizedNetwork(build(network), spec),
+        RAW[spec.kind](np.random.default_rng(0)),
+    )
+    quantized.calibrate(raw)
+    case = Case(spec, quantized.model, quantized.model, raw)
+    wanted = make_predict(quantized.model, spec)(raw[:64])
+    for kind in ("tflite", "onnx"):
+        found = logits_of(written(case, kind, "int8", tmp_path), kind, raw[:64], tmp_path)
+        assert np.abs(wanted - found).max() <= 0.05 * np.abs(wanted).max()
 
 
 def test_a_network_without_its_front_end_is_no_proof(tmp_path: Path) -> None:

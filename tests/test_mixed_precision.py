@@ -31,7 +31,14 @@ CFG = InitialisedConfig(epochs=3, batch_size=64, learning_rate=0.05, weight_deca
 LARGE = {"efficientnet_lite0": 16, "efficientnet_v2b0": 64, "resnet50v2": 64}
 """Family -> side of an image; of many layers, or without a form for small images."""
 FAMILIES = [
-    *sorted({*TEACHERS, *STUDENTS} - LARGE.keys()),
+    *sorted(
+        {
+            name
+            for registry in (TEACHERS, STUDENTS)
+            for name in {*registry} - LARGE.keys()
+            if "image" in registry[name].TAKES
+        }
+    ),
     *(pytest.param(name, marks=pytest.mark.slow) for name in LARGE),
 ]
 

@@ -160,6 +160,9 @@ def test_what_tfmot_quantizes_is_not_refused() -> None:
     assert quantize_per_channel(model).output_shape == (None, 3)
 
 
+OF_IMAGES = [name for name in STUDENTS if "image" in STUDENTS[name].TAKES]
+
+
 def family(name: str) -> Any:
     student = name in STUDENTS
     return build(
@@ -173,7 +176,7 @@ def family(name: str) -> Any:
     )
 
 
-@pytest.mark.parametrize("name", sorted(STUDENTS))
+@pytest.mark.parametrize("name", OF_IMAGES)
 def test_every_student_family_passes_in_well_under_a_second(name: str) -> None:
     model = family(name)
     begun = time.process_time()
@@ -188,7 +191,7 @@ def test_all_layers_are_in_one_error() -> None:
         require_quantizable(model, family="wrn")
     message = str(error.value)
     assert message.startswith("family wrn: cannot be quantized to int8 as it is.")
-    assert message.endswith(f"Families that can: {', '.join(STUDENTS)}.")
+    assert message.endswith(f"Families that can: {', '.join(OF_IMAGES)}.")
     norms = [layer.name for layer in model.layers if layer.name.endswith("_bn")]
     assert [name for name in norms if f"'{name}'" in message] == ["stage0_block1_a_bn", "head_bn"]
     assert "\n" not in message

@@ -6,8 +6,12 @@ from targets.registry import Registry
 
 def _students() -> dict[str, NetworkFamily]:
     from pipeline.models import (
+        bc_resnet,
+        ds_cnn,
+        ds_cnn_1d,
         efficientnet_lite0,
         fused,
+        kim_cnn,
         mobilenet_v1,
         mobilenet_v2,
         mobilenet_v4,
@@ -21,13 +25,22 @@ def _students() -> dict[str, NetworkFamily]:
         "fused": fused,
         "resnet": resnet,
         "efficientnet_lite0": efficientnet_lite0,
+        "ds_cnn": ds_cnn,
+        "bc_resnet": bc_resnet,
+        "ds_cnn_1d": ds_cnn_1d,
+        "kim_cnn": kim_cnn,
     }
 
 
 def _teachers() -> dict[str, NetworkFamily]:
     from pipeline.models import (
+        crnn,
+        ds_cnn,
+        ds_cnn_1d,
         efficientnet_lite0,
         efficientnet_v2b0,
+        gru,
+        kim_cnn,
         mobilenet_v1,
         mobilenet_v2,
         resnet,
@@ -43,6 +56,11 @@ def _teachers() -> dict[str, NetworkFamily]:
         "mobilenet_v1": mobilenet_v1,
         "mobilenet_v2": mobilenet_v2,
         "resnet50v2": resnet50v2,
+        "ds_cnn": ds_cnn,
+        "crnn": crnn,
+        "gru": gru,
+        "ds_cnn_1d": ds_cnn_1d,
+        "kim_cnn": kim_cnn,
     }
 
 

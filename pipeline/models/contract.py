@@ -25,7 +25,8 @@ class NetworkFamily(Protocol):
     ) -> KerasModel:
         """A functional model from real values [batch, *shape] to logits [batch, classes].
 
-        `shape` is that of one sample as the network takes it, `InputSpec.features`.
+        `shape` is that of one sample as the network takes it, `InputSpec.features`; of tokens it is
+        (length, vocabulary), and the model takes int32 [batch, length].
 
         `settings` is an instance of `Settings`. Every layer gets an explicit name: Keras numbers
         unnamed layers per process, and names are part of the exported file.

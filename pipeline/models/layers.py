@@ -10,6 +10,8 @@ from targets.untyped import Tensor
 
 MAPS: tuple[Kind, ...] = ("image", "waveform", "array")
 """Kinds of data that a network of convolutions gets as a map [height, width, channels]."""
+SOUNDS: tuple[Kind, ...] = ("waveform", "array")
+"""Of a network whose first axis is time: features [frames, coefficients, 1]."""
 BN_MOMENTUM = 0.9
 
 

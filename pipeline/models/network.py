@@ -29,7 +29,10 @@ def build(spec: NetworkSpec) -> KerasModel:
     """A tf_keras functional model: [batch, *input.features] to logits [batch, classes]."""
     family = (TEACHERS if spec.role == "teacher" else STUDENTS)[spec.family]
     settings = family.Settings.model_validate(spec.settings)
-    return family.build(spec.input.features, spec.classes, name=spec.role, settings=settings)
+    shape = spec.input.features
+    if spec.input.vocabulary is not None:
+        shape = *shape, spec.input.vocabulary
+    return family.build(shape, spec.classes, name=spec.role, settings=settings)
 
 
 def features(model: KerasModel) -> KerasModel:

@@ -10,7 +10,7 @@ from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from pipeline.models import STUDENTS
+from pipeline.models import STUDENTS, TEACHERS
 from targets.errors import InputError
 from targets.formats.precisions import PRECISIONS
 from targets.untyped import KerasLayer, KerasModel, KerasNode
@@ -76,7 +76,9 @@ def require_quantizable(model: KerasModel, *, family: str) -> None:
     for (kind, why, remedy), group in groupby(found, key=_message):
         names = ", ".join(f"'{problem.layer}'" for problem in group)
         parts.append(f"{kind} {names}: {why}; {remedy}.")
-    others = ", ".join(name for name in STUDENTS if name != family)
+    taken = STUDENTS[family].TAKES if family in STUDENTS else TEACHERS[family].TAKES
+    fitting = (name for name in STUDENTS if {*STUDENTS[name].TAKES} & {*taken})
+    others = ", ".join(name for name in fitting if name != family)
     raise InputError(
         f"family {family}: cannot be quantized to int8 as it is. {' '.join(parts)} Families that "
         f"can: {others}."
