@@ -122,7 +122,7 @@ def train(
     from pipeline.training import session
     from pipeline.training.augmentation.images import ImageViews
     from pipeline.training.loop import Task, fit
-    from pipeline.training.optimizers import one_cycle, sgd
+    from pipeline.training.optimizers import one_cycle, optimizer_of
 
     session.start(seed=0, threads=cfg.threads)
     training = TrainingConfig(epochs=1, batch_size=cfg.batch_size, learning_rate=LEARNING_RATE)
@@ -130,7 +130,7 @@ def train(
         stage="benchmark",
         model=model(),
         objective=supervised(cross_entropy),
-        optimizer=sgd(training),
+        optimizer=optimizer_of(training),
         schedule=one_cycle,
         data=data,
         cfg=training,

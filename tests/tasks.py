@@ -10,7 +10,7 @@ from pipeline.recipe.training import TrainingConfig
 from pipeline.training import session
 from pipeline.training.augmentation.images import ImageViews
 from pipeline.training.loop import Task
-from pipeline.training.optimizers import one_cycle, sgd
+from pipeline.training.optimizers import one_cycle, optimizer_of
 from pipeline.training.supervision import supervised
 from targets.untyped import KerasModel
 from tests.conftest import THREADS
@@ -37,7 +37,7 @@ def small_task(data: Dataset, cfg: TrainingConfig, **changes: Any) -> Task:
         "stage": "t",
         "model": small_network(data),
         "objective": supervised(cfg, data),
-        "optimizer": sgd(cfg),
+        "optimizer": optimizer_of(cfg),
         "schedule": one_cycle,
         "data": data,
         "cfg": cfg,

@@ -21,7 +21,7 @@ from pipeline.training.augmentation.images import ImageViews
 from pipeline.training.inference import make_predict
 from pipeline.training.loop import Task, batches, training_step
 from pipeline.training.networks import restore
-from pipeline.training.optimizers import one_cycle, sgd
+from pipeline.training.optimizers import one_cycle, optimizer_of
 from tests.conftest import Lane
 from tests.kept import Setting, distil, distillation_task, kept, losses
 from tests.test_end_to_end import digest
@@ -135,7 +135,7 @@ def test_a_mixed_loss_is_that_of_both_labels_in_their_shares(stripes_data: Datas
         classes=3,
     )
     task = Task(
-        stage="t", model=build(network), objective=first_label, optimizer=sgd(cfg),
+        stage="t", model=build(network), objective=first_label, optimizer=optimizer_of(cfg),
         schedule=one_cycle, data=stripes_data, cfg=cfg, augmentation=ImageViews(), seed=0,
         view_seed=0, mixup=1.0,
     )  # fmt: skip

@@ -22,6 +22,8 @@ from targets.formats.record import (
 )
 
 FILE = "artifact.json"
+LEVEL = 0.05
+"""Level of the two-sided test below which a difference is shown."""
 
 
 class Artifact(BaseModel):
@@ -54,6 +56,30 @@ class Checkpoint(Artifact):
     @property
     def weights(self) -> Path:
         return self.folder / self.WEIGHTS
+
+
+class TeacherLead(BaseModel):
+    """How much better a teacher is than the student that it taught, on the validation split."""
+
+    model_config = ConfigDict(frozen=True)
+
+    samples: int
+    teacher_top1: float
+    student_top1: float
+    interval: tuple[float, float]
+    """95 % interval of the lead, `teacher_top1` less `student_top1`."""
+    p_value: float
+    """Two-sided p-value of McNemar's test."""
+
+    @property
+    def is_shown(self) -> bool:
+        return self.teacher_top1 > self.student_top1 and self.p_value < LEVEL
+
+
+class DistilledCheckpoint(Checkpoint):
+    lead: TeacherLead | None = None
+    """Null where nothing was learned from the teacher (`distill.alpha = 0`), and where it is a file
+    of logits without those of the validation split."""
 
 
 class LayerGain(BaseModel):

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from pipeline.engine.artifacts import (
     Artifact,
-    Checkpoint,
+    DistilledCheckpoint,
     Exports,
     QuantizedCheckpoint,
     Teacher,
@@ -80,7 +80,7 @@ STAGES = (
     Stage("teacher", teacher.run, Teacher, (), SHARED, TRAINED, ("teacher",)),
     Stage("logits", logits.run, TeacherLogits, ("teacher",), SHARED, TRAINED, ("teacher",)),
     Stage(
-        "distill", distill.run, Checkpoint, ("teacher", "logits"), SHARED,
+        "distill", distill.run, DistilledCheckpoint, ("teacher", "logits"), SHARED,
         (*TRAINED, *STUDENT, *LOSS), BOTH,
     ),
     Stage(

@@ -12,6 +12,8 @@ def count_macs(model: KerasModel) -> int:
 
 
 def _layer_macs(layer: KerasLayer) -> int:
+    if hasattr(layer, "layers"):  # a network of several
+        return count_macs(layer)
     count = COUNTED.get(type(layer).__name__)
     return 0 if count is None else count(layer)
 

@@ -1,5 +1,6 @@
 """A network as data: what it is built from, its weights in a file, its size."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -23,16 +24,39 @@ class NetworkSpec(BaseModel):
     """The family's `Settings`, as JSON."""
     input: InputSpec
     classes: int
+    members: int = 1
+    """More than one: as many networks, and the mean of their logits."""
 
 
 def build(spec: NetworkSpec) -> KerasModel:
     """A tf_keras functional model: [batch, *input.features] to logits [batch, classes]."""
+    if spec.members > 1:
+        return mean_of([member(spec, number) for number in range(spec.members)], name=spec.role)
+    return _built(spec, name=spec.role)
+
+
+def member(spec: NetworkSpec, number: int) -> KerasModel:
+    """One of the networks of `spec`, the only one included."""
+    return _built(spec, name=spec.role if spec.members == 1 else f"{spec.role}_{number}")
+
+
+def mean_of(models: Sequence[KerasModel], *, name: str) -> KerasModel:
+    """A model of the same input that gives the mean of the outputs of `models`."""
+    from tf_keras import Model, layers
+
+    (first, *_) = models
+    source = layers.Input(first.input_shape[1:], dtype=first.input.dtype, name=first.input.name)
+    outputs = [model(source) for model in models]
+    return Model(source, layers.Average(name="logits", dtype="float32")(outputs), name=name)
+
+
+def _built(spec: NetworkSpec, *, name: str) -> KerasModel:
     family = (TEACHERS if spec.role == "teacher" else STUDENTS)[spec.family]
     settings = family.Settings.model_validate(spec.settings)
     shape = spec.input.features
     if spec.input.vocabulary is not None:
         shape = *shape, spec.input.vocabulary
-    return family.build(shape, spec.classes, name=spec.role, settings=settings)
+    return family.build(shape, spec.classes, name=name, settings=settings)
 
 
 def features(model: KerasModel) -> KerasModel:

@@ -193,6 +193,17 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _one_teacher_has_layers(self) -> Self:
+        members, cfg = self.teacher.members, self.distill
+        if members > 1 and (cfg.features != "none" or cfg.init == "teacher"):
+            key = "init" if cfg.init == "teacher" else "features"
+            raise ValueError(
+                f"distill.{key}: needs the layers of one teacher, and teacher.members = {members}; "
+                f"set it to 1, or leave {key} out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _student_can_inherit(self) -> Self:
         teacher, student = self.teacher, self.distill
         if student.init != "teacher":

@@ -59,6 +59,9 @@ class TrainingConfig(Section):
 class InitialisedConfig(TrainingConfig):
     """A training in float, which can start from pretrained weights."""
 
+    optimizer: Literal["sgd", "adam"] = "sgd"
+    """`sgd` has Nesterov momentum; `adam` is for tables of tokens and recurrent layers, with a
+    learning rate of 0.001 to 0.003."""
     mixed_precision: bool = False
     """Compute in bfloat16; weights, losses and logits stay float32, and so do all later stages. Can
     be faster where the processor has bfloat16 arithmetic: NVIDIA GPUs from compute capability 8.0
@@ -81,6 +84,9 @@ class TeacherConfig(InitialisedConfig, TeacherFileConfig, PluginSection):
     size: Annotated[int, Field(ge=8)] | None = None
     """Side of the teacher's images in pixels, of the same crops as the student's; null takes
     `dataset.size`."""
+    members: Annotated[int, Field(ge=1, le=16)] = 1
+    """Networks that are trained one after the other, each from a seed of its own; the teacher is
+    the mean of their logits."""
     cutout: Annotated[int, Field(ge=0)] | None = None
     """Replaces `augmentation.cutout`: it helps a long teacher and hurts a short student."""
     file: Path | None = None

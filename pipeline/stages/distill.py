@@ -4,26 +4,29 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from pipeline.datasets.splits import Dataset
-from pipeline.engine.artifacts import Checkpoint, Teacher, TeacherLogits
+from pipeline.datasets.splits import Dataset, Split
+from pipeline.engine.artifacts import DistilledCheckpoint, Teacher, TeacherLead, TeacherLogits
 from pipeline.engine.job import Job
 from pipeline.losses import FEATURE_LOSSES
 from pipeline.losses.feature_distillation import feature_distillation, with_features
 from pipeline.recipe.training import DistillConfig
+from pipeline.reporting.findings.teacher_lead import line
+from pipeline.teachers.contract import split_logits
 from pipeline.teachers.stored import open_stored
 from pipeline.training import checkpoint, preflight, session
 from pipeline.training.head import fit_head
-from pipeline.training.inference import make_features
+from pipeline.training.inference import make_features, make_predict
 from pipeline.training.loop import Task, fit
 from pipeline.training.networks import initial_student, restore, student_network
-from pipeline.training.optimizers import SCHEDULES, sgd
+from pipeline.training.optimizers import SCHEDULES, optimizer_of
 from pipeline.training.supervision import cached, distilled, live
+from pipeline.training.teacher_lead import teacher_lead
 from targets.untyped import KerasModel
 
 
 def run(
     cfg: DistillConfig, out: Path, *, job: Job, teacher: Teacher, logits: TeacherLogits
-) -> Checkpoint:
+) -> DistilledCheckpoint:
     data, seed = job.dataset(), job.seed(cfg)
     preflight.require_trainable(job.recipe, data, teacher=job.teacher_dataset(), seed=seed)
     session.start(seed=seed, threads=job.recipe.threads)
@@ -45,7 +48,21 @@ def run(
         checkpoint=state,
         progress=partial(job.console.epochs, "distill"),
     )
-    return checkpoint.publish(out, history, network=network, model=student)
+    trained = checkpoint.publish(out, history, network=network, model=student)
+    lead = _lead(student, teacher, job) if cfg.alpha else None
+    if lead is not None:
+        job.console.say(f"distill   {line(lead)}")
+    return DistilledCheckpoint(folder=out, **trained.model_dump(), lead=lead)
+
+
+def _lead(student: KerasModel, teacher: Teacher, job: Job) -> TeacherLead | None:
+    data, shown = job.dataset(), job.teacher_dataset()
+    theirs = split_logits(open_stored(teacher, shown, threads=job.recipe.threads), shown, Split.VAL)
+    if theirs is None:
+        return None
+    validation = data[Split.VAL]
+    ours = make_predict(student, data.input)(validation.raw)
+    return teacher_lead(student=ours, teacher=theirs, labels=validation.labels)
 
 
 def make_task(
@@ -57,7 +74,7 @@ def make_task(
         stage="distill",
         model=student,
         objective=distilled(cfg, data),
-        optimizer=sgd(cfg),
+        optimizer=optimizer_of(cfg, cfg.optimizer),
         schedule=SCHEDULES["distill"],
         data=data,
         cfg=cfg,

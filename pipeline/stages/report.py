@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING
 
 from pipeline import datasets
 from pipeline.engine.artifacts import (
-    Checkpoint,
+    DistilledCheckpoint,
     Exports,
     QuantizedCheckpoint,
     Sensitivity,
+    TeacherLead,
     TeacherLogits,
 )
 from pipeline.engine.job import Job
 from pipeline.gates.judging import judged
 from pipeline.gates.runs import measured_in
 from pipeline.recipe.schema import Recipe
+from pipeline.reporting.findings import teacher_lead
 from pipeline.reporting.findings.decision import decisions
 from pipeline.reporting.findings.layer_noise import float_layers
 from pipeline.reporting.findings.per_class import kept
@@ -59,14 +61,14 @@ def run(
     job: Job,
     bench: Measurements,
     logits: TeacherLogits,
-    distill: Checkpoint,
+    distill: DistilledCheckpoint,
     quantize: QuantizedCheckpoint | None = None,
 ) -> ReportFiles:
     # A run without a bench loads no data set, and so ends at once if all of it is reused.
     data = job.dataset() if bench.per_class else None
     suspects = () if data is None else _suspects(cfg, data, bench, logits)
     sensitivity = None if quantize is None else quantize.sensitivity
-    report = _report(cfg, job, bench, suspects, sensitivity)
+    report = _report(cfg, job, bench, suspects, sensitivity, distill.lead)
     found = measured_in(bench.folder, report)
     more = {"gates": tuple(judged(cfg.gates, found)), "flips": _flips(cfg, data, found)}
     report = report.model_copy(update=more)
@@ -88,7 +90,7 @@ def _html(
     report: Report,
     data: "Dataset | None",
     documents: "Mapping[str, BenchResult]",
-    student: Checkpoint,
+    student: DistilledCheckpoint,
 ) -> str:
     from pipeline.datasets.splits import Split
     from pipeline.reporting.pages import activations, pictures
@@ -147,6 +149,7 @@ def _report(
     bench: Measurements,
     suspects: tuple[LabelSuspect, ...],
     sensitivity: Sensitivity | None,
+    lead: TeacherLead | None,
 ) -> Report:
     assert job.history is not None
     exports = Exports.read(bench.exports)
@@ -154,6 +157,8 @@ def _report(
     notes = bench.notes if sensitivity is None else (*bench.notes, note(sensitivity, cfg))
     if exports.float_layers is not None:
         notes = (*notes, float_layers(exports.float_layers, bench.rows))
+    if lead is not None and (text := teacher_lead.note(lead, cfg)):
+        notes = (*notes, text)
     return Report(
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         recipe=cfg.model_dump(mode="json", by_alias=True),
@@ -176,6 +181,7 @@ def _report(
         processors=tuple(ProcessorRow.model_validate(r.model_dump()) for r in exports.processors),
         scales=tuple(TensorScales.of(row) for row in exports.scales),
         sensitivity=sensitivity,
+        teacher_lead=lead,
         layer_noise=tuple(LayerNoise.of(row) for row in exports.layer_noise),
         float_layers=exports.float_layers,
         ablation=job.history.ablation,

@@ -7,18 +7,23 @@ from pathlib import Path
 from pipeline.datasets.splits import Dataset, Split
 from pipeline.engine.artifacts import Teacher
 from pipeline.engine.job import Job
+from pipeline.models.network import NetworkSpec, mean_of
 from pipeline.recipe.training import TeacherConfig
 from pipeline.reporting.findings import notes
 from pipeline.teachers import open_teacher
 from pipeline.teachers.check import require_teaches
 from pipeline.training import checkpoint, preflight, session
 from pipeline.training.augmentation import ViewSettings
+from pipeline.training.checkpoint import EpochRecord
 from pipeline.training.head import fit_head
+from pipeline.training.inference import make_predict
 from pipeline.training.loop import Task, fit
 from pipeline.training.networks import initial_teacher, teacher_network
-from pipeline.training.optimizers import SCHEDULES, sgd
+from pipeline.training.optimizers import SCHEDULES, optimizer_of
 from pipeline.training.supervision import supervised
 from targets.errors import InputError
+from targets.evaluation import metrics
+from targets.untyped import KerasModel
 
 
 def run(cfg: TeacherConfig, out: Path, *, job: Job) -> Teacher:
@@ -74,22 +79,49 @@ def _require_no_unlabelled(data: Dataset, file: Path) -> None:
 
 
 def _train(cfg: TeacherConfig, out: Path, job: Job, data: Dataset) -> Teacher:
-    network = teacher_network(job.recipe, data)
-    model, own_head = initial_teacher(cfg, network)
+    network, history = teacher_network(job.recipe, data), list[EpochRecord]()
+    models = []
+    for number in range(cfg.members):
+        model, records = _member(cfg, network, number, job, data)
+        models.append(model)
+        done = number * cfg.epochs
+        history += [one.model_copy(update={"epoch": done + one.epoch}) for one in records]
+    teacher = models[0] if cfg.members == 1 else mean_of(models, name="teacher")
+    trained = checkpoint.publish(out, history, network=network, model=teacher)
+    _warn_at_chance(_accuracy(teacher, history, cfg, data), job, data)
+    return Teacher(
+        folder=out,
+        kind="trained",
+        file=trained.WEIGHTS,
+        network=network,
+        parameters=trained.parameters,
+        macs=trained.macs,
+    )
+
+
+def _member(
+    cfg: TeacherConfig, network: NetworkSpec, number: int, job: Job, data: Dataset
+) -> tuple[KerasModel, list[EpochRecord]]:
+    """Network `number` of the teacher, trained from a seed of its own."""
+    seed = job.seed(cfg) + number
+    if cfg.members > 1:
+        job.console.say(f"teacher   network {number + 1} of {cfg.members}")
+        session.start(seed=seed, threads=job.recipe.threads)
+    model, own_head = initial_teacher(cfg, network, number)
     task = Task(
         stage="teacher",
         model=model,
         objective=supervised(cfg, data),
-        optimizer=sgd(cfg),
+        optimizer=optimizer_of(cfg, cfg.optimizer),
         schedule=SCHEDULES["teacher"],
         data=data,
         cfg=cfg,
         augmentation=job.recipe.teacher_views,
-        seed=job.seed(cfg),
-        view_seed=job.recipe.seed,
+        seed=seed,
+        view_seed=job.recipe.seed + number,
         distribution=job.distribution,
     )
-    state = job.scratch / "teacher.npz"
+    state = job.scratch / ("teacher.npz" if number == 0 else f"teacher-{number}.npz")
     if cfg.weights is not None and not state.exists():
         head = fit_head(
             model,
@@ -105,16 +137,17 @@ def _train(cfg: TeacherConfig, out: Path, job: Job, data: Dataset) -> Teacher:
         checkpoint=state,
         progress=partial(job.console.epochs, "teacher"),
     )
-    trained = checkpoint.publish(out, history, network=network, model=model)
-    _warn_at_chance(checkpoint.kept(history, cfg).validation_top1, job, data)
-    return Teacher(
-        folder=out,
-        kind="trained",
-        file=trained.WEIGHTS,
-        network=network,
-        parameters=trained.parameters,
-        macs=trained.macs,
-    )
+    return model, history
+
+
+def _accuracy(
+    teacher: KerasModel, history: list[EpochRecord], cfg: TeacherConfig, data: Dataset
+) -> float:
+    """On the validation split; of one network it is in its history."""
+    if cfg.members == 1:
+        return checkpoint.kept(history, cfg).validation_top1
+    validation = data[Split.VAL]
+    return metrics.top1(make_predict(teacher, data.input)(validation.raw), validation.labels)
 
 
 def _warn_at_chance(top1: float, job: Job, data: Dataset) -> None:

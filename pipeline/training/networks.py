@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 from pipeline.datasets.splits import Dataset
 from pipeline.engine.artifacts import Checkpoint, Teacher
-from pipeline.models.network import NetworkSpec, build, load_weights
+from pipeline.models.network import NetworkSpec, build, load_weights, member
 from pipeline.models.pretrained.inheritance import inherit
 from pipeline.models.pretrained.initial import load_initial
 from pipeline.recipe.schema import Recipe
@@ -14,7 +14,8 @@ from targets.untyped import KerasModel
 
 
 def teacher_network(recipe: Recipe, data: Dataset) -> NetworkSpec:
-    return _network("teacher", recipe.teacher, data)
+    network = _network("teacher", recipe.teacher, data)
+    return network.model_copy(update={"members": recipe.teacher.members})
 
 
 def student_network(recipe: Recipe, data: Dataset) -> NetworkSpec:
@@ -41,9 +42,9 @@ class Initial(NamedTuple):
     """Whether its classifier came with initial weights."""
 
 
-def initial_teacher(cfg: TeacherConfig, network: NetworkSpec) -> Initial:
-    """The teacher before its first step."""
-    return _initial(cfg, network)
+def initial_teacher(cfg: TeacherConfig, network: NetworkSpec, number: int = 0) -> Initial:
+    """A network of the teacher before its first step."""
+    return _initial(cfg, network, number)
 
 
 def initial_student(cfg: DistillConfig, network: NetworkSpec, teacher: Teacher) -> Initial:
@@ -54,9 +55,9 @@ def initial_student(cfg: DistillConfig, network: NetworkSpec, teacher: Teacher) 
     return student
 
 
-def _initial(cfg: InitialisedConfig, network: NetworkSpec) -> Initial:
+def _initial(cfg: InitialisedConfig, network: NetworkSpec, number: int = 0) -> Initial:
     with precision(mixed=cfg.mixed_precision):
-        model = build(network)
+        model = member(network, number)
     loaded = cfg.weights is not None and load_initial(model, network, cfg.weights)
     return Initial(model, own_head=loaded)
 

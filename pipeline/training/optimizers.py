@@ -25,13 +25,13 @@ SCHEDULES = {"teacher": one_cycle, "distill": one_cycle, "quantize": cosine}
 """By stage."""
 
 
-def sgd(cfg: TrainingConfig) -> KerasOptimizer:
-    """Nesterov momentum 0.9 with decoupled decay on kernels only."""
-    from tf_keras.optimizers import SGD
+def optimizer_of(cfg: TrainingConfig, name: str = "sgd") -> KerasOptimizer:
+    """With decoupled decay on kernels only, and Nesterov momentum 0.9 for SGD."""
+    from tf_keras.optimizers import SGD, Adam
 
-    optimizer = SGD(
-        momentum=0.9, nesterov=True, weight_decay=cfg.weight_decay or None, jit_compile=False
-    )
+    shared = {"weight_decay": cfg.weight_decay or None, "jit_compile": False}
+    momentum = {} if name == "adam" else {"momentum": 0.9, "nesterov": True}
+    optimizer = (Adam if name == "adam" else SGD)(**momentum, **shared)
     if cfg.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     return optimizer

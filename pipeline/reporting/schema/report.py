@@ -10,7 +10,7 @@ from typing import Final, Literal, Self
 from pydantic import ConfigDict, Field, JsonValue, field_validator
 
 from pipeline.datasets.audit.schema import Audit
-from pipeline.engine.artifacts import DatasetSummary, FloatLayers, Sensitivity
+from pipeline.engine.artifacts import DatasetSummary, FloatLayers, Sensitivity, TeacherLead
 from pipeline.reporting.schema.ablation import Ablation
 from pipeline.reporting.schema.confidence import ConfidenceRow
 from pipeline.reporting.schema.decision import Decision
@@ -165,6 +165,9 @@ class Report(Part):
     sensitivity: Sensitivity | None = None
     """The layers that cost the int8 network its accuracy; null where it is within 0.5 points of the
     float student on the validation split."""
+    teacher_lead: TeacherLead | None = None
+    """The teacher against the float student on the validation split; null where the student did not
+    learn from it."""
     layer_noise: tuple[LayerNoise, ...] = ()
     """The results of the student's int8 operators, worst first within each file."""
     float_layers: FloatLayers | None = None
