@@ -5,7 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.datasets.class_names import natural
-from pipeline.datasets.contract import AuditedSource, DatasetSource, SourceConfig
+from pipeline.datasets.contract import (
+    AuditedSource,
+    DatasetSource,
+    NotedSource,
+    SourceConfig,
+)
 from pipeline.datasets.splits import Dataset
 from targets.registry import Registry
 
@@ -16,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def _built_in() -> dict[str, DatasetSource]:
-    from pipeline.datasets import digits, fashion_mnist, folder, npy, npz
+    from pipeline.datasets import digits, fashion_mnist, folder, npy, npz, texts
 
     return {
         "digits": digits,
@@ -24,6 +29,7 @@ def _built_in() -> dict[str, DatasetSource]:
         "npz": npz,
         "npy": npy,
         "folder": folder,
+        "texts": texts,
     }
 
 
@@ -66,6 +72,14 @@ def audit_of(cfg: SourceConfig) -> "Audit | None":
     source = DATASETS[cfg.name]
     assert isinstance(source, AuditedSource)  # it has records
     return made.model_copy(update={"notes": tuple(source.notes(cfg))})
+
+
+def notes_on(cfg: SourceConfig) -> tuple[str, ...]:
+    """What a data set without an audit found; nothing where it says nothing."""
+    source = DATASETS[cfg.name]
+    if isinstance(source, AuditedSource) or not isinstance(source, NotedSource):
+        return ()
+    return tuple(source.notes(cfg))
 
 
 def read_picture(cfg: SourceConfig, path: str) -> "Pixels":

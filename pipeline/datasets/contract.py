@@ -79,3 +79,11 @@ class AuditedSource(Protocol):
 
     def notes(self, cfg: SourceConfig) -> Sequence[str]:
         """What was left out and what was decided, a sentence each."""
+
+
+@runtime_checkable
+class NotedSource(Protocol):
+    """A data set of no pictures that says what it found before anything trains."""
+
+    def notes(self, cfg: SourceConfig) -> Sequence[str]:
+        """What there is, what was decided, and what may be a mistake: a sentence each."""

@@ -21,6 +21,7 @@ from targets.errors import InputError
 from targets.formats.input_kinds import WORDS, Words
 from targets.formats.input_spec import InputSpec, Kind, image_input
 from targets.images.preprocessing import Preprocessing
+from targets.texts.tokenizer import Tokenizer
 
 Labels = npt.NDArray[np.int64]
 
@@ -68,6 +69,8 @@ class Dataset:
     """How an image was made of a picture file; None where the data are arrays."""
     spec: InputSpec | None = None
     """One sample; None for images as they are in the splits."""
+    tokenizer: Tokenizer | None = None
+    """How texts became tokens; None for data of other kinds."""
 
     @property
     def input(self) -> InputSpec:

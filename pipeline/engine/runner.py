@@ -22,7 +22,7 @@ from pipeline.engine.references import References
 from pipeline.engine.store import Damaged, Store, Stored, digests
 from pipeline.recipe.schema import Recipe
 from pipeline.tracking.tracking import tracking
-from targets.errors import InputError
+from targets.errors import InputError, printable
 from targets.processors import require_emulated
 
 if TYPE_CHECKING:
@@ -127,8 +127,9 @@ class Runner:
         self._require_processors()
 
     def check_data(self) -> None:
-        """Raise `InputError` for data that are missing, or in two splits."""
+        """Raise `InputError` for data that are missing, in two splits, or cannot be used."""
         datasets.source_digest(self.recipe.dataset)
+        datasets.notes_on(self.recipe.dataset)
         self._require_no_leaks()
 
     def make(self, *, last: str = "convert") -> Results:
@@ -180,6 +181,8 @@ class Runner:
 
             for line in lines(audit):
                 self.console.say(line)
+        for note in datasets.notes_on(self.recipe.dataset):
+            self.console.say(f"data      {printable(note)}")
 
     def _ablate(self) -> "Ablation":
         from pipeline.engine import ablation

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.datasets.class_names import natural
+from pipeline.datasets.files.roles import is_unlabelled, roles
 from pipeline.datasets.folder.inventory import Entry
-from pipeline.datasets.folder.roles import is_unlabelled, roles
 from pipeline.datasets.folder.tree import Tree
 from pipeline.datasets.splits import Split
 from targets.errors import InputError, listed, printable

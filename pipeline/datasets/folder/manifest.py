@@ -9,9 +9,9 @@ from importlib import import_module
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import ModuleType
 
+from pipeline.datasets.files.roles import roles
 from pipeline.datasets.folder.class_folders import Labelled
 from pipeline.datasets.folder.inventory import Entry
-from pipeline.datasets.folder.roles import roles
 from pipeline.datasets.folder.settings import Settings
 from pipeline.datasets.folder.tree import Tree
 from pipeline.datasets.splits import Split

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.datasets.class_names import natural
+from pipeline.datasets.files.roles import is_unlabelled, roles
 from pipeline.datasets.folder.class_folders import Labelled, in_class_folders
 from pipeline.datasets.folder.enough import require_pictures
 from pipeline.datasets.folder.inventory import Entry, Inventory, twins
 from pipeline.datasets.folder.manifest import in_table, obvious, usable
-from pipeline.datasets.folder.roles import is_unlabelled, roles
 from pipeline.datasets.folder.settings import Settings
 from pipeline.datasets.folder.spellings import counted_as, one_name, renamed
 from pipeline.datasets.folder.tree import Tree, tree

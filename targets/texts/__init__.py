@@ -1,0 +1,1 @@
+"""Texts as tokens: one way for training, predicting and devices."""
