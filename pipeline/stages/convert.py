@@ -78,6 +78,8 @@ def run(
         models.append(_user_file(teacher, opened, teacher_data, folder))
     for model in models:
         _describe(out / model.file, model, data_of(model), confidence.get(model.name))
+    if data.tokenizer is not None:
+        data.tokenizer.write(folder)
     return Exports(
         folder=out,
         input=data.input,
@@ -196,13 +198,14 @@ def _not_proved(files: Sequence[ProvedFile], refused: Sequence[Refused]) -> Proo
 def _describe(
     path: Path, model: ExportedModel, data: "Dataset", confidence: Confidence | None
 ) -> None:
-    """Write the sidecar of a file, which takes the images of `data`."""
+    """Write the sidecar of a file, which takes the samples of `data`."""
     sidecar.write(
         path,
         record=model,
         classes=data.classes,
         input=data.input,
         preprocessing=data.preprocessing,
+        tokenizer=None if data.tokenizer is None else data.tokenizer.record,
         confidence=confidence,
     )
 

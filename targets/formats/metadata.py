@@ -27,7 +27,8 @@ class FileMetadata:
 
     @property
     def is_picture(self) -> bool:
-        return len(self.input.shape) == 3 and self.input.shape[2] in (1, 3)
+        shape = self.input.shape
+        return self.input.kind == "image" and len(shape) == 3 and shape[2] in (1, 3)
 
     def texts(self) -> dict[str, str]:
         """Every value as text; those that are no text as JSON."""

@@ -16,6 +16,7 @@ from targets.formats.input_spec import InputSpec
 from targets.formats.model_io import ModelIO
 from targets.formats.record import ExportedModel
 from targets.images.preprocessing import Preprocessing
+from targets.texts.tokenizer import TokenizerRecord
 
 SCHEMA = "model-sidecar/1"
 
@@ -38,6 +39,8 @@ class Sidecar(BaseModel):
     """The raw input; float files take the raw values as float32."""
     preprocessing: Preprocessing | None
     """From a picture to the raw input; null where the data set has no picture files."""
+    tokenizer: TokenizerRecord | None = None
+    """From a text to the raw input; null where the data are no texts."""
     output: Literal["logits"] = "logits"
     confidence: Confidence | None = None
     """From logits to probabilities, and when a prediction is unknown; null where nothing was
@@ -57,6 +60,7 @@ def write(
     classes: Sequence[str],
     input: InputSpec,
     preprocessing: Preprocessing | None,
+    tokenizer: TokenizerRecord | None = None,
     confidence: Confidence | None = None,
 ) -> None:
     """Write the sidecar of the model file in `path`: the same arguments, the same bytes."""
@@ -70,6 +74,7 @@ def write(
         classes=tuple(classes),
         input=input,
         preprocessing=preprocessing,
+        tokenizer=tokenizer,
         confidence=confidence,
         adapter=record.adapter,
     )
