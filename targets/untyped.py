@@ -19,6 +19,7 @@ KerasOptimizer: TypeAlias = Any
 OnnxModel: TypeAlias = Any
 """`onnx.ModelProto`."""
 OnnxNode: TypeAlias = Any
+Tf2OnnxGraph: TypeAlias = Any
 """`onnx.NodeProto`."""
 OnnxTensor: TypeAlias = Any
 """`onnx.TensorProto`."""

@@ -15,6 +15,7 @@ import numpy as np
 
 from targets.errors import ConversionError
 from targets.formats.input_spec import InputSpec
+from targets.formats.onnx import fully_connected
 from targets.formats.onnx.canonical import OPSET, canonical
 from targets.formats.onnx.inspect import require_int8
 from targets.formats.onnx.integers import (
@@ -77,6 +78,7 @@ def export_int8(
     """
     import tf2onnx
 
+    fully_connected.register()
     with _converting(path):
         proto, _ = tf2onnx.convert.from_tflite(str(tflite), opset=OPSET)
     _require_plain(proto, path)
