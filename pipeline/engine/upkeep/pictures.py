@@ -4,20 +4,21 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.datasets.folder.cached import CANVASES, IMAGES, PICTURES
-from pipeline.datasets.folder.storage import cache_folder
+from pipeline.datasets.files.storage import cache_folder
+from pipeline.datasets.folder.cached import CANVASES, FACTS, IMAGES
+from pipeline.datasets.folder.pictures import PICTURES
 from pipeline.engine.store import OLD, RANDOM
 from pipeline.engine.upkeep.cleaning import Removal, remove
 from pipeline.engine.upkeep.contents import Entry, entry
 from targets.files.file_lock import free_lock
 
 NAME = re.compile(r"[0-9a-f]{64}(\.work)?")
-FILES = {IMAGES, CANVASES, PICTURES}
+FILES = {IMAGES, CANVASES, FACTS}
 
 
 def copies() -> list[Entry]:
     """Only what has the name and the files of a copy: the folder may hold the user's photos."""
-    return [entry(path, "pictures") for path in _copies(cache_folder())]
+    return [entry(path, "pictures") for path in _copies(cache_folder(PICTURES.cache))]
 
 
 def _copies(cache: Path) -> Iterator[Path]:
@@ -34,7 +35,7 @@ def removals(*, since: float) -> list[Removal]:
         for one in copies()
         if max(one.changed, _read(one.path)) < since
     ]
-    left = sorted(cache_folder().glob(f".{'[0-9a-f]' * 64}*.{RANDOM}{OLD}"))
+    left = sorted(cache_folder(PICTURES.cache).glob(f".{'[0-9a-f]' * 64}*.{RANDOM}{OLD}"))
     return unread + [Removal(entry=entry(one, "pictures"), reason="left by a kill") for one in left]
 
 

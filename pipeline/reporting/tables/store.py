@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 from typing_extensions import TypedDict
 
-from pipeline.datasets.folder.storage import cache_folder
+from pipeline.datasets.files.storage import cache_folder
+from pipeline.datasets.folder.pictures import PICTURES
 from pipeline.engine.upkeep import contents, pictures
 from pipeline.engine.upkeep.cleaning import Removal
 from pipeline.engine.upkeep.contents import Entry
@@ -70,7 +71,7 @@ def sizes(root: Path, out: Path) -> Sizes:
         ],
         "unreferenced": _amount(one for one in stored if one.path.name not in referred),
         "pictures": _amount(pictures.copies()),
-        "cache": str(cache_folder()),
+        "cache": str(cache_folder(PICTURES.cache)),
     }
 
 
