@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.recipe.load import Override, load
+from pipeline.recipe.schema import Recipe
+
 RATE = 4000
 
 
@@ -66,3 +69,13 @@ def wav(
 def chunk(name: bytes, content: bytes, order: str = "<", *, said: int | None = None) -> bytes:
     size = len(content) if said is None else said
     return name + struct.pack(f"{order}I", size) + content + b"\0" * (len(content) % 2)
+
+
+def recipe(folder: Path, **keys: object) -> Recipe:
+    """Of a recipe file for sounds with values of the command line: `dataset__rate=8000`."""
+    file = folder / "sounds.toml"
+    file.write_text('name = "sounds"\n[dataset]\nname = "sounds"\n')
+    named = {name.replace("__", "."): value for name, value in keys.items()}
+    return load(
+        str(file), [Override(name, value, f"--set {name}") for name, value in named.items()]
+    )

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from targets.formats.input_spec import Kind
+
 
 @dataclass(frozen=True, kw_only=True)
 class FileKind:
@@ -13,6 +15,8 @@ class FileKind:
     many: str
     suffix: str
     """Of an example."""
+    sample: Kind
+    """What is made of one."""
     groups: str
     """What all files of are in one split."""
     cache: str

@@ -25,12 +25,14 @@ class Listing:
     labelled: Labelled
     names: Mapping[str, str]
     """Label in the folder -> its name in `labelled`, where that is another one."""
+    no_table: str = "there are class folders"
+    """Why no table gives the labels."""
 
     def notes(self, root: Path) -> Iterator[str]:
         """What is left out and what was decided, a sentence each."""
         yield from self.labelled.notes
         if not self.table and (unread := usable(root, self.tree)):
-            yield f"{listed(unread)} is not read, as there are class folders."
+            yield f"{listed(unread)} is not read, as {self.no_table}."
         others = [path for path in self.tree.others if path != self.table]
         if others:
             one, many = self.tree.kind.one, self.tree.kind.many

@@ -21,11 +21,12 @@ from targets.errors import InputError, did_you_mean, listed, printable
 USUAL = {
     "path": (
         *("path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path"),
-        *("image_name", "image_file", "image_id", "img", "img_path", "picture", "photo", "id"),
+        *("image_name", "image_file", "image_id", "img", "img_path", "picture", "photo"),
+        *("audio", "audio_path", "wav", "wav_path", "sound", "clip", "id"),
     ),
     "label": ("label", "class", "category", "target", "class_name", "label_name", "labels"),
     "split": ("split", "set", "subset", "partition"),
-    "group": ("group", "group_id"),
+    "group": ("group", "group_id", "speaker", "speaker_id", "client_id"),
 }
 """Role of a column -> its usual names, the best first; case is ignored."""
 

@@ -84,6 +84,7 @@ class Parter:
             seed=self.cfg.split_seed,
             name=str(self.root),
             classes=self.classes,
+            kind=self.kind.sample,
         )
         return {split: self._with_copies(rows, samples) for split, samples in made.items()}
 
@@ -93,7 +94,8 @@ class Parter:
             return self._by_group(rows, share)
         self._require(rows, 2, of=Split.TRAIN)
         seed, name = self.cfg.split_seed, str(self.root)
-        rest, held = hold_out(self._samples(rows), share, seed=seed, name=name)
+        kind = self.kind.sample
+        rest, held = hold_out(self._samples(rows), share, seed=seed, name=name, kind=kind)
         return self._with_copies(rows, rest), self._with_copies(rows, held)
 
     def _samples(self, rows: Rows) -> Samples:

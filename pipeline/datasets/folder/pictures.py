@@ -8,6 +8,7 @@ PICTURES = FileKind(
     one="picture",
     many="pictures",
     suffix=".jpg",
+    sample="image",
     groups="groups",
     cache="photos",
     may_be=may_be_picture,
