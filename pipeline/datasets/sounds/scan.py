@@ -27,7 +27,7 @@ class Found:
 
 def scan(root: Path, settings: Settings) -> Found:
     """What lies in `root`. Raises `InputError` for what no data set is."""
-    recordings, tree = _apart(root, found_in(root, SOUNDS), settings.noise)
+    recordings, tree = apart(root, found_in(root, SOUNDS), settings.noise)
     made = _labelled(root, tree, settings)
     listed = by_lists(root, tree, made.labelled.entries)
     entries = merged(root, listed.entries, settings)
@@ -42,7 +42,7 @@ def scan(root: Path, settings: Settings) -> Found:
     return Found(inventory=inventory, recordings=recordings)
 
 
-def _apart(root: Path, tree: Tree, noise: str | None) -> tuple[tuple[str, ...], Tree]:
+def apart(root: Path, tree: Tree, noise: str | None) -> tuple[tuple[str, ...], Tree]:
     """The background recordings, and the tree without them."""
     folder = (noise or BACKGROUND).strip("/")
 
