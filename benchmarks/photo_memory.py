@@ -30,7 +30,7 @@ import fresh
 import numpy as np
 from scale import Peak
 
-from pipeline.datasets.folder.storage import VARIABLE
+from pipeline.datasets.files.storage import VARIABLE
 
 CLASSES = 10
 WIDTH, HEIGHT = 192, 144

@@ -20,10 +20,10 @@ from PIL import Image
 
 from pipeline.datasets import folder
 from pipeline.datasets.audit.pictures import PictureFacts, thumbnail
+from pipeline.datasets.files.storage import write
 from pipeline.datasets.folder import darkroom
 from pipeline.datasets.folder.cached import Line
 from pipeline.datasets.folder.source import fresh
-from pipeline.datasets.folder.storage import write
 from pipeline.datasets.splits import Split
 from pipeline.engine import code
 from pipeline.engine.progress import SilentConsole
@@ -96,7 +96,7 @@ def index(place: Path) -> Path:
 def test_an_unchanged_file_is_not_read_again(
     place: Path, pets: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.datasets.folder.index.RACY_NS", 0)
+    monkeypatch.setattr("pipeline.datasets.files.index.RACY_NS", 0)
     time.sleep(0.05)
     first = folder.source_digest(config(pets))
     (pets / "cat" / "0000.png").chmod(0o644)  # the digest that is remembered counts
@@ -304,7 +304,7 @@ def test_a_run_lists_and_hashes_the_files_once(
         hashed.append(path)
         return file_sha256(path)
 
-    monkeypatch.setattr("pipeline.datasets.folder.index.file_sha256", counted)
+    monkeypatch.setattr("pipeline.datasets.files.index.file_sha256", counted)
     digest = folder.source_digest(config(pets, verify=True))
     assert len(folder.records(config(pets, verify=True))) == 44
     for size in (None, 24):

@@ -7,8 +7,8 @@ import pytest
 
 from pipeline.datasets import folder
 from pipeline.datasets.class_names import natural
+from pipeline.datasets.files.inventory import Inventory
 from pipeline.datasets.files.roles import roles
-from pipeline.datasets.folder.inventory import Inventory
 from pipeline.datasets.splits import Split
 from targets.errors import InputError
 from targets.images.recognition import EXTENSIONS

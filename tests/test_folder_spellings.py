@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 from pipeline.datasets import folder
-from pipeline.datasets.folder.inventory import Inventory
+from pipeline.datasets.files.inventory import Inventory
 from tests.folders import config, fill
 
 

@@ -230,7 +230,7 @@ def test_a_folder_of_an_odd_name_has_a_recipe_that_loads(
 def test_a_folder_whose_name_is_not_utf8_is_one_paragraph(init: Init, tmp_path: Path) -> None:
     code, _, err = init(pictures(tmp_path / "caf\udce9", ["cat", "dog"]))
     assert code == 2
-    assert r"caf\udce9: the name of the folder is not UTF-8" in err
+    assert r"caf\udce9: the name is not UTF-8" in err
     assert not list(Path.cwd().iterdir())
 
 

@@ -14,6 +14,7 @@ from pipeline import datasets
 from pipeline.cli.app import exit_code
 from pipeline.datasets import DATASETS
 from pipeline.datasets.splits import Dataset, Split
+from pipeline.datasets.texts.encodings import guessed
 from pipeline.datasets.texts.files import File
 from pipeline.datasets.texts.settings import Settings
 from pipeline.datasets.texts.table import table_of
@@ -353,6 +354,13 @@ def test_a_utf8_file_that_is_read_as_something_else_is_noted(tmp_path: Path) -> 
     notes = datasets.notes_on(config(path, encoding="latin-1"))
     wanted = "a.csv is read as latin-1, but is valid UTF-8 too: line 62 would be 'a café,WHAT'."
     assert wanted in notes
+
+
+def test_an_encoding_is_guessed_by_the_bytes() -> None:
+    text = "café — “naïve”"
+    for encoding in ("utf-8", "utf-16", "cp1252"):
+        assert guessed(text.encode(encoding)) == encoding
+    assert guessed(b"\x81 is no letter of cp1252") == "latin-1"
 
 
 def test_a_file_may_be_renamed_but_a_split_may_not(tmp_path: Path) -> None:

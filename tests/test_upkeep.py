@@ -470,6 +470,19 @@ def test_old_copies_of_decoded_pictures_go_where_that_is_asked_for(
     assert sorted(path.name for path in cache.iterdir() if path.is_dir()) == [new.name, mine.name]
 
 
+def test_old_copies_of_decoded_sounds_go_too(tmp_path: Path, gc: Gc, cache: Path) -> None:
+    (tmp_path / ".store").mkdir()
+    kinds = {cache: "images.npy", cache.with_name("sounds"): "waveforms.npy"}
+    for number, (folder, name) in enumerate(kinds.items()):
+        old = copy(folder, f"{number}" * 64, 31)
+        (old / "images.npy").rename(old / name)
+        aged(old, 31)
+    assert gc("--cache") == {
+        "0" * 64: "decoded pictures, not read since",
+        "1" * 64: "decoded sounds, not read since",
+    }
+
+
 def test_a_copy_that_a_run_decodes_stays(tmp_path: Path, gc: Gc, cache: Path) -> None:
     from targets.files.file_lock import waiting_lock
 

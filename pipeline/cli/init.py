@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("folder", type=PATH)
-@click.option("--out", type=PATH, help="Recipe file to write [default: FOLDER's name.toml, here].")
+@click.argument("data", type=PATH)
+@click.option("--out", type=PATH, help="Recipe file to write [default: DATA's name.toml, here].")
 @click.option(
     "--minutes",
     type=click.FloatRange(min=1),
@@ -23,20 +23,39 @@ if TYPE_CHECKING:
     help="Time that a run may take on this machine; sizes and epochs follow from it.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the file if it is there.")
+@click.option(
+    "--set",
+    "sets",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A key of [dataset] that is not guessed, as dataset.text_column=v2; may be repeated.",
+)
 @JSON
-def init(folder: Path, out: Path | None, minutes: float, overwrite: bool, as_json: bool) -> None:
-    """Look at the pictures in FOLDER and write a recipe for them, with a reason beside each value.
+def init(
+    data: Path,
+    out: Path | None,
+    minutes: float,
+    overwrite: bool,
+    sets: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Look at the pictures or texts in DATA and write a recipe, with a reason beside each value.
 
-    FOLDER holds a folder for each class, or a table (.csv, .tsv) of files and labels. Splits in
-    folders named train, val and test are used; pictures in unlabelled/ join the distillation.
+    Pictures: DATA is a folder with a folder for each class, or with a table (.csv, .tsv) of files
+    and labels. Splits in folders named train, val and test are used; pictures in unlabelled/ join
+    the distillation. Texts: DATA is a .csv, .tsv or .jsonl file with the columns text and label, or
+    a folder of one for each split.
 
     \b
-    Example:
+    Examples:
       pipeline init photos/ && pipeline run photos.toml --target tflite
+      pipeline init questions.csv && pipeline run questions.toml --target tflite
     """
+    from pipeline.recipe.load import parse_override
     from pipeline.recipe.writing import write_recipe
 
-    written = write_recipe(folder, out, minutes=minutes, overwrite=overwrite)
+    given = [parse_override(text) for text in sets]
+    written = write_recipe(data, out, minutes=minutes, overwrite=overwrite, given=given)
     _show(written, as_json=as_json)
 
 

@@ -92,7 +92,7 @@ def size(store: Path | None, out: Path, as_json: bool) -> None:
     show_default=True,
     help="Age at which unfinished work, and what only an interrupted run refers to, may go.",
 )
-@click.option("--cache", is_flag=True, help="Include decoded pictures that are older than that.")
+@click.option("--cache", is_flag=True, help="Include decoded pictures and sounds that are older.")
 def gc(store: Path | None, out: Path, as_json: bool, **options: object) -> None:
     """List what no results folder refers to, and remove it with --yes.
 
@@ -151,7 +151,7 @@ def _gc(
 ) -> None:
     from pipeline.engine.progress import console
     from pipeline.engine.store import Store
-    from pipeline.engine.upkeep import cleaning, pictures
+    from pipeline.engine.upkeep import cleaning, decoded
     from pipeline.engine.upkeep.keep import needed_by
 
     if yes and dry_run:
@@ -162,15 +162,15 @@ def _gc(
     def found() -> "list[Removal]":
         return cleaning.removals(root, out, keep=kept, since=since)
 
-    decoded = pictures.removals(since=since) if cache else []
+    unread = decoded.removals(since=since) if cache else []
     if yes:
         with cleaning.alone(root):
             removed = found()
             cleaning.clean(root, removed, since=since)
-        decoded = pictures.clean(decoded)
+        unread = decoded.clean(unread)
     else:
         removed = found()
-    _show_removals([*removed, *decoded], root, done=yes, as_json=as_json)
+    _show_removals([*removed, *unread], root, done=yes, as_json=as_json)
 
 
 def _show_removals(removed: "Sequence[Removal]", root: Path, *, done: bool, as_json: bool) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def _built_in() -> dict[str, DatasetSource]:
-    from pipeline.datasets import digits, fashion_mnist, folder, npy, npz, texts
+    from pipeline.datasets import digits, fashion_mnist, folder, npy, npz, sounds, texts
 
     return {
         "digits": digits,
@@ -29,6 +29,7 @@ def _built_in() -> dict[str, DatasetSource]:
         "npz": npz,
         "npy": npy,
         "folder": folder,
+        "sounds": sounds,
         "texts": texts,
     }
 

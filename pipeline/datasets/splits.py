@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,9 @@ from targets.formats.input_kinds import WORDS, Words
 from targets.formats.input_spec import InputSpec, Kind, image_input
 from targets.images.preprocessing import Preprocessing
 from targets.texts.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from targets.sounds.windowing import Windowing
 
 Labels = npt.NDArray[np.int64]
 
@@ -69,6 +72,10 @@ class Dataset:
     """How an image was made of a picture file; None where the data are arrays."""
     spec: InputSpec | None = None
     """One sample; None for images as they are in the splits."""
+    windowing: "Windowing | None" = None
+    """How a waveform was made of a sound file."""
+    noise: Raw | None = None
+    """Background sounds that may be mixed into training waveforms, [samples]."""
     tokenizer: Tokenizer | None = None
     """How texts became tokens; None for data of other kinds."""
 

@@ -1,4 +1,4 @@
-"""Progress over picture files on a terminal; nothing in a log."""
+"""Progress over files on a terminal; nothing in a log."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -6,7 +6,9 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def progress(what: str, total: int, *, done: int = 0) -> Iterator[Callable[[int], None]]:
+def progress(
+    what: str, total: int, *, done: int = 0, noun: str = "pictures"
+) -> Iterator[Callable[[int], None]]:
     """A bar that the yielded function advances."""
     if not sys.stderr.isatty():
         yield lambda count: None
@@ -19,7 +21,7 @@ def progress(what: str, total: int, *, done: int = 0) -> Iterator[Callable[[int]
         TextColumn(what),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("pictures  left"),
+        TextColumn(f"{noun}  left"),
         Left(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:

@@ -7,7 +7,7 @@ them, and the pictures behind them are kept for random crops.
 
 from pipeline.datasets.audit.pictures import PictureRecord
 from pipeline.datasets.contract import SourceConfig
-from pipeline.datasets.folder.inventory import Inventory
+from pipeline.datasets.files.inventory import Inventory
 from pipeline.datasets.folder.settings import Settings
 from pipeline.datasets.folder.source import fresh, known, scanned, settings_of
 from pipeline.datasets.splits import Dataset

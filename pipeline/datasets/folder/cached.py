@@ -1,14 +1,11 @@
 """A folder of decoded pictures: `images.npy`, `canvases.bin` (each with its thumbnail behind it),
 and a line of `pictures.jsonl` for each chunk of files.
 
-The files are read piece by piece, not memory-mapped: the pages of a map count as resident memory
-until the system wants them back.
+The files are read piece by piece; see `files.rows`.
 """
 
 import json
-import os
 import sys
-import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.datasets.audit.pictures import THUMBNAIL_BYTES, PictureFacts
+from pipeline.datasets.files.rows import File, Rows
 from pipeline.datasets.on_access import Images
-from targets.errors import InputError
 
-IMAGES, CANVASES, PICTURES = "images.npy", "canvases.bin", "pictures.jsonl"
+IMAGES, CANVASES, FACTS = "images.npy", "canvases.bin", "pictures.jsonl"
 
 Index = npt.NDArray[np.int64]
 
@@ -67,29 +64,6 @@ def lines(path: Path) -> Iterator[Line]:
             yield Line.decoded(line)
 
 
-class File:
-    """Reads of a file at an offset, by any number of threads."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._number = os.open(path, os.O_RDONLY)
-        weakref.finalize(self, os.close, self._number)
-
-    def __reduce__(self) -> tuple[type["File"], tuple[Path]]:
-        return File, (self.path,)
-
-    def read_into(self, array: Images, offset: int) -> None:
-        view, done = array.data.cast("B"), 0
-        while done < len(view):
-            count = os.preadv(self._number, [view[done:]], offset + done)
-            if not count:
-                raise InputError(
-                    f"the cache file {self.path} ends too early. Make it again with --set "
-                    "dataset.verify=true."
-                )
-            done += count
-
-
 @dataclass(frozen=True, slots=True)
 class Stored:
     """Bytes of a file, read when they are asked for: few thumbnails are ever compared."""
@@ -102,25 +76,6 @@ class Stored:
         made: Images = np.empty(self.size, np.uint8)
         self.file.read_into(made, self.start)
         return made.tobytes()
-
-
-class Rows:
-    """The images of `images.npy`; for `MappedSamples` in place of an array."""
-
-    def __init__(self, path: Path) -> None:
-        self.shape, self.start = npy_header(path)
-        self.dtype, self.ndim = np.dtype(np.uint8), len(self.shape)
-        self._file, self._bytes = File(path), int(np.prod(self.shape[1:]))
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, key: "Index | slice | int") -> Images:
-        rows = np.arange(len(self))[key] if isinstance(key, slice) else np.asarray(key)
-        made: Images = np.empty((rows.size, *self.shape[1:]), np.uint8)
-        for image, row in zip(made, rows.ravel(), strict=True):
-            self._file.read_into(image, self.start + int(row) * self._bytes)
-        return made.reshape(*rows.shape, *self.shape[1:])
 
 
 class Canvases:
@@ -151,7 +106,7 @@ class Cache:
 
     def __init__(self, folder: Path) -> None:
         self.images = Rows(folder / IMAGES)
-        file, found = File(folder / CANVASES), tuple(lines(folder / PICTURES))
+        file, found = File(folder / CANVASES), tuple(lines(folder / FACTS))
         sides, channels = [sides for line in found for sides in line.canvases], self.images.shape[3]
         shapes = np.insert(np.reshape(sides, (-1, 2)).astype(np.int64), 2, channels, axis=1)
         ends = np.cumsum(stored_bytes(sides, channels))
@@ -165,7 +120,7 @@ class Cache:
             for fact, end in zip(facts, ends.tolist(), strict=True)
         )
         self.sizes = {
-            IMAGES: self.images.start + int(np.prod(self.images.shape)),
+            IMAGES: self.images.size_bytes,
             CANVASES: int(ends[-1]) if len(ends) else 0,
         }
         """Bytes that the files of arrays have."""
@@ -187,11 +142,3 @@ def complete(folder: Path, total: int) -> Cache | None:
         return None
     whole = len(found.facts) == len(found.images) == total and sizes == found.sizes
     return found if whole else None
-
-
-def npy_header(path: Path) -> tuple[tuple[int, ...], int]:
-    """The shape, and the offset of the first row."""
-    with path.open("rb") as file:
-        np.lib.format.read_magic(file)  # type: ignore[no-untyped-call]
-        shape, _, _ = np.lib.format.read_array_header_1_0(file)  # type: ignore[no-untyped-call]
-        return shape, file.tell()

@@ -7,15 +7,16 @@ from contextlib import suppress
 
 from pipeline.datasets.audit import copies
 from pipeline.datasets.audit.pictures import PictureFacts, PictureRecord
+from pipeline.datasets.files.storage import cache_folder, made_by, write
 from pipeline.datasets.folder.form import Form
-from pipeline.datasets.folder.storage import cache_folder, made_by, write
+from pipeline.datasets.folder.pictures import LIBRARIES, PICTURES
 
 
 def copy_groups(files: Mapping[str, str], facts: Sequence[PictureFacts]) -> list[int]:
     """A number for each file of `files` (digest -> path): near copies have the same one."""
-    code = made_by(copies.__name__, Form.__module__)
+    code = made_by(copies.__name__, Form.__module__, libraries=LIBRARIES)
     name = hashlib.sha256("".join([code, *files]).encode()).hexdigest()
-    place = cache_folder() / "copies" / f"{name}.json"
+    place = cache_folder(PICTURES.cache) / "copies" / f"{name}.json"
     with suppress(OSError, ValueError):
         found: list[int] = json.loads(place.read_bytes())
         return found

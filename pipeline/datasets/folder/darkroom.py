@@ -16,10 +16,12 @@ from typing import BinaryIO, Self
 import numpy as np
 
 from pipeline.datasets.audit.pictures import PictureFacts
+from pipeline.datasets.files.index import UNREADABLE
+from pipeline.datasets.files.storage import cache_folder, explained, require_room
 from pipeline.datasets.folder.cached import (
     CANVASES,
+    FACTS,
     IMAGES,
-    PICTURES,
     Cache,
     Line,
     complete,
@@ -27,8 +29,7 @@ from pipeline.datasets.folder.cached import (
     stored_bytes,
 )
 from pipeline.datasets.folder.form import Developed, Form
-from pipeline.datasets.folder.index import UNREADABLE
-from pipeline.datasets.folder.storage import cache_folder, explained, require_room
+from pipeline.datasets.folder.pictures import PICTURES
 from targets.ahead import ahead
 from targets.devices.cpus import available_cpus
 from targets.errors import InputError, printable
@@ -45,7 +46,7 @@ Files = Mapping[str, str]
 
 def prepared(files: Files, form: Form, *, verify: bool) -> Cache:
     """The pictures of these files in this form, found in the cache or made."""
-    folder = cache_folder() / form.key(files)
+    folder = cache_folder(PICTURES.cache) / form.key(files)
     if not verify and (found := complete(folder, len(files))):
         return found
     work = folder.with_suffix(".work")
@@ -59,7 +60,7 @@ def prepared(files: Files, form: Form, *, verify: bool) -> Cache:
             os.replace(work, folder)
             return Cache(folder)
     except OSError as error:
-        raise explained(error, needed=_bytes(work, files, form)) from error
+        raise explained(error, folder.parent, needed=_bytes(work, files, form)) from error
 
 
 def _say_who_decodes() -> None:
@@ -106,11 +107,11 @@ class Roll:
     def __init__(self, work: Path, total: int, form: Form) -> None:
         self._form, self.rows = form, 0
         self._images, self._canvases, self._lines = (
-            _growing(work / name) for name in (IMAGES, CANVASES, PICTURES)
+            _growing(work / name) for name in (IMAGES, CANVASES, FACTS)
         )
         header = {"descr": "|u1", "fortran_order": False, "shape": (total, *form.image)}
         np.lib.format.write_array_header_1_0(self._images, header)  # type: ignore[no-untyped-call]
-        for line in list(lines(work / PICTURES)):
+        for line in list(lines(work / FACTS)):
             if not self._holds(line):
                 break
         for file in (self._images, self._canvases, self._lines):
@@ -182,9 +183,5 @@ def _size(work: Path) -> int:
 
 def _bytes(work: Path, files: Files, form: Form) -> int:
     """What all pictures will need, from what the first of them do."""
-    done = (
-        sum(len(line.facts) for line in lines(work / PICTURES))
-        if (work / PICTURES).is_file()
-        else 0
-    )
+    done = sum(len(line.facts) for line in lines(work / FACTS)) if (work / FACTS).is_file() else 0
     return _size(work) * len(files) // done if done else 2 * len(files) * int(np.prod(form.image))

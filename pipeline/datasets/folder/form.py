@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.datasets.audit.pictures import PictureFacts, perceptual_hash, thumbnail
-from pipeline.datasets.folder.storage import made_by
+from pipeline.datasets.files.storage import made_by
+from pipeline.datasets.folder.pictures import LIBRARIES
 from targets.images.preprocessing import Preprocessing, resized
 from targets.images.reading import Pixels, UnreadablePictureError, has_alpha, opened, pixels
 
@@ -43,7 +44,7 @@ class Form:
     def key(self, contents: Iterable[str]) -> str:
         """Of these files' digests, in this form, by this code and these libraries."""
         digest = hashlib.sha256(self.preprocessing.model_dump_json().encode())
-        digest.update(repr((self.canvas, made_by(__name__))).encode())
+        digest.update(repr((self.canvas, made_by(__name__, libraries=LIBRARIES))).encode())
         for content in contents:
             digest.update(content.encode())
         return digest.hexdigest()

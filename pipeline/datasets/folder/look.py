@@ -7,7 +7,6 @@ from pathlib import Path
 
 from pipeline.datasets.contract import SourceConfig
 from pipeline.datasets.folder.form import require_least
-from pipeline.datasets.folder.index import UNREADABLE
 from pipeline.datasets.folder.source import fresh
 from pipeline.datasets.splits import Split
 from targets.errors import InputError, listed
@@ -73,11 +72,7 @@ def look(cfg: SourceConfig) -> Look:
     """Raises `InputError` for a folder that is no data set."""
     source = fresh(cfg)
     entries = source.inventory.entries
-    bad = {
-        entry.path: digest.removeprefix(UNREADABLE)
-        for entry, digest in zip(entries, source.digests, strict=True)
-        if digest.startswith(UNREADABLE)
-    }
+    bad = dict(source.unread)
     paths = [entry.path for entry in entries if entry.path not in bad]
     counts = Counter(entry.label for entry in entries if entry.label is not None)
     sides = []

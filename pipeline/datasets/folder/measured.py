@@ -9,8 +9,9 @@ from unicodedata import normalize
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.datasets.folder.inventory import Entry, twins
-from pipeline.datasets.folder.scan import listing
+from pipeline.datasets.files.inventory import Entry, twins
+from pipeline.datasets.files.listing import found_in, listing
+from pipeline.datasets.folder.pictures import PICTURES
 from pipeline.datasets.folder.settings import Settings
 from pipeline.datasets.splits import Split
 from targets.errors import InputError, listed, printable
@@ -32,7 +33,7 @@ def measured(root: Path, classes: Sequence[str], *, model: str) -> MeasuredPictu
     class of the model, as in `predict`. Raises `InputError` for a picture of no class of `model`,
     and where all pictures are for training.
     """
-    found = listing(root, Settings(), training=False)
+    found = listing(root, found_in(root, PICTURES), Settings(), training=False)
     _require_measurable(root, found.labelled.entries)
     chosen, what = _chosen(found.labelled.entries)
     numbers = {normalize("NFC", name): number for number, name in enumerate(classes)}

@@ -6,7 +6,8 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
-from pipeline.datasets.folder.storage import cache_folder, made_by, write
+from pipeline.datasets.files.storage import cache_folder, made_by, write
+from pipeline.datasets.folder.pictures import LIBRARIES, PICTURES
 from targets.images.reading import GREY, Channels, UnreadablePictureError, header
 
 PHOTO = 96
@@ -18,8 +19,8 @@ Header = tuple[int, int, str]
 
 def looks(files: Mapping[str, str]) -> tuple[int, Channels]:
     """Size and channels for the files by digest, found out once."""
-    key = sha256("".join([made_by(__name__), *files]).encode()).hexdigest()
-    place = cache_folder() / "looks" / f"{key}.json"
+    key = sha256("".join([made_by(__name__, libraries=LIBRARIES), *files]).encode()).hexdigest()
+    place = cache_folder(PICTURES.cache) / "looks" / f"{key}.json"
     with suppress(OSError, ValueError):
         size, channels = json.loads(place.read_bytes())
         return size, channels

@@ -1,7 +1,5 @@
 """The data set: inventory, digests, decoded pictures and splits put together."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -12,15 +10,17 @@ import numpy as np
 
 from pipeline.datasets.audit.pictures import PictureRecord
 from pipeline.datasets.contract import SourceConfig
+from pipeline.datasets.files.contents import Contents
+from pipeline.datasets.files.enough import require_enough, require_readable
+from pipeline.datasets.files.index import UNREADABLE
+from pipeline.datasets.files.index import digests as digests_of
+from pipeline.datasets.files.inventory import Entry, Inventory
+from pipeline.datasets.files.parts import splits as splits_of
 from pipeline.datasets.folder.cached import Cache
 from pipeline.datasets.folder.copies import copy_groups
 from pipeline.datasets.folder.darkroom import prepared
-from pipeline.datasets.folder.enough import require_enough, require_readable
 from pipeline.datasets.folder.form import Form, canvas_side
-from pipeline.datasets.folder.index import UNREADABLE
-from pipeline.datasets.folder.index import digests as digests_of
-from pipeline.datasets.folder.inventory import Entry, Inventory
-from pipeline.datasets.folder.parts import splits as splits_of
+from pipeline.datasets.folder.pictures import PICTURES
 from pipeline.datasets.folder.probe import looks
 from pipeline.datasets.folder.scan import scan
 from pipeline.datasets.folder.settings import Settings
@@ -31,32 +31,11 @@ from targets.images.preprocessing import Preprocessing
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class Source(Contents):
     """What a config means now; each part is made when it is asked for."""
 
     cfg: SourceConfig
     settings: Settings
-    inventory: Inventory
-    digests: Sequence[str]
-    """Of the entries of the inventory."""
-
-    @property
-    def sha256(self) -> str:
-        """Of what the files are and what they hold, wherever the folder lies."""
-        made = hashlib.sha256()
-        for entry, digest in zip(self.inventory.entries, self.digests, strict=True):
-            parts = [entry.path, entry.label, entry.split, entry.group, digest]
-            made.update(json.dumps(parts).encode())
-        return made.hexdigest()
-
-    @cached_property
-    def files(self) -> Mapping[str, str]:
-        """Digest -> a file with these contents, by digest: the rows of the cache."""
-        pairs = zip(self.digests, self.inventory.entries, strict=True)
-        return {
-            digest: f"{self.inventory.root}/{entry.path}"
-            for digest, entry in sorted(pairs, key=lambda pair: pair[0])
-        }
 
     @cached_property
     def form(self) -> Form:
@@ -73,12 +52,6 @@ class Source:
     @cached_property
     def cache(self) -> Cache:
         return prepared(self.files, self.form, verify=self.settings.verify)
-
-    @cached_property
-    def rows(self) -> Sequence[int]:
-        """The row of each entry in the cache."""
-        places = {digest: row for row, digest in enumerate(self.files)}
-        return [places[digest] for digest in self.digests]
 
     @cached_property
     def splits(self) -> Sequence[Split | None]:
@@ -102,7 +75,9 @@ class Source:
 
     def dataset(self) -> Dataset:
         samples = {split: self._samples([at is split for at in self.splits]) for split in Split}
-        require_enough(self.inventory.root, {split: len(samples[split]) for split in Split})
+        require_enough(
+            self.inventory.root, {split: len(samples[split]) for split in Split}, PICTURES
+        )
         unlabelled = self._samples([entry.label is None for entry in self.inventory.entries])
         return Dataset(
             name=self.inventory.name,
@@ -146,7 +121,7 @@ class Source:
         }
         broken = {path: error for path, error in errors.items() if error is not None}
         if not self.settings.skip_bad:
-            require_readable(self.inventory.root, broken, len(entries))
+            require_readable(self.inventory.root, broken, len(entries), PICTURES)
 
 
 def fresh(cfg: SourceConfig) -> Source:
@@ -170,7 +145,7 @@ def known(cfg: SourceConfig) -> Source:
 def _contents(root: Path | None, settings: Settings) -> tuple[Inventory, Sequence[str]]:
     inventory = scanned(root, settings)
     paths = [entry.path for entry in inventory.entries]
-    return inventory, digests_of(inventory.root, paths, verify=settings.verify)
+    return inventory, digests_of(inventory.root, paths, PICTURES, verify=settings.verify)
 
 
 def scanned(root: Path | None, settings: Settings) -> Inventory:

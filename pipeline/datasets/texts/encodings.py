@@ -56,11 +56,18 @@ def _wrong(content: bytes, path: Path, encoding: str, start: int) -> str:
     )
 
 
+def guessed(content: bytes) -> str:
+    """UTF-8 if the bytes are that, which is hardly chance; what else is one guess of several."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    return next((name for name in ("utf-8", "cp1252") if _can_be(name, content)), "latin-1")
+
+
 def _instead(content: bytes, start: int) -> str:
     """A proposal, and what the place would read as."""
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return 'It begins as UTF-16 does: set dataset.encoding = "utf-16".'
-    name = "cp1252" if _can_be("cp1252", content) else "latin-1"
+    name = guessed(content)
+    if name.startswith("utf"):
+        return f'It looks like {name.upper()}: set dataset.encoding = "{name}".'
     place = len(content[:start].decode(name))
     return (
         f"As {name}, usual in Western Europe, it would read {_around(content.decode(name), place)}:"

@@ -13,7 +13,7 @@ from typing import Literal
 from pipeline.engine.store import WORK, abandoned
 from targets.errors import InputError, printable
 
-Kind = Literal["result", "unfinished", "leftover", "pictures"]
+Kind = Literal["result", "unfinished", "leftover", "pictures", "sounds"]
 FOLDER = re.compile(r"([a-z_]+)-[0-9a-f]{16}")
 """Name of a result. Whatever else is in the folder of a store is not ours, and never touched."""
 

@@ -6,8 +6,10 @@ from pathlib import Path
 import click
 from typing_extensions import TypedDict
 
-from pipeline.datasets.folder.storage import cache_folder
-from pipeline.engine.upkeep import contents, pictures
+from pipeline.datasets.files.storage import cache_folder
+from pipeline.datasets.folder.pictures import PICTURES
+from pipeline.datasets.sounds.clips import SOUNDS
+from pipeline.engine.upkeep import contents, decoded
 from pipeline.engine.upkeep.cleaning import Removal
 from pipeline.engine.upkeep.contents import Entry
 from pipeline.engine.upkeep.runs import runs
@@ -43,6 +45,9 @@ class Sizes(TypedDict):
     unreferenced: Amount
     pictures: Amount
     cache: str
+    """Of pictures."""
+    sounds: Amount
+    sounds_cache: str
 
 
 def sizes(root: Path, out: Path) -> Sizes:
@@ -69,8 +74,10 @@ def sizes(root: Path, out: Path) -> Sizes:
             if names
         ],
         "unreferenced": _amount(one for one in stored if one.path.name not in referred),
-        "pictures": _amount(pictures.copies()),
-        "cache": str(cache_folder()),
+        "pictures": _amount(decoded.copies(PICTURES)),
+        "cache": str(cache_folder(PICTURES.cache)),
+        "sounds": _amount(decoded.copies(SOUNDS)),
+        "sounds_cache": str(cache_folder(SOUNDS.cache)),
     }
 
 
@@ -97,8 +104,11 @@ def print_size(found: Sizes) -> None:
         [*rows, _row("nothing refers to", found["unreferenced"])],
     )
     click.echo("")
-    cache = f"decoded pictures in {printable(found['cache'])}"
-    print_rows(["cache", "folders", "size"], [_row(cache, found["pictures"])])
+    caches = {
+        f"decoded pictures in {printable(found['cache'])}": found["pictures"],
+        f"decoded sounds in {printable(found['sounds_cache'])}": found["sounds"],
+    }
+    print_rows(["cache", "folders", "size"], [_row(name, one) for name, one in caches.items()])
 
 
 def _row(name: str, amount: Amount) -> list[str]:

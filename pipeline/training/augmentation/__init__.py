@@ -27,9 +27,9 @@ __all__ = [
 
 
 def _built_in() -> dict[str, Views]:
-    from pipeline.training.augmentation import arrays, images, texts
+    from pipeline.training.augmentation import arrays, images, sounds, texts
 
-    return {"image": images, "tokens": texts, "array": arrays}
+    return {"image": images, "waveform": sounds, "tokens": texts, "array": arrays}
 
 
 VIEWS = Registry("views", noun="kind of data", contract=Views, built_in=_built_in)

@@ -1,10 +1,11 @@
-"""The files of a data set as a folder or a manifest lists them; no picture is opened."""
+"""The files of a data set as a folder or a table lists them; none is opened."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.datasets.class_names import spelling
+from pipeline.datasets.files.kind import FileKind
 from pipeline.datasets.splits import Split
 from targets.errors import listed
 
@@ -22,6 +23,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Inventory:
+    kind: FileKind
     root: Path
     entries: tuple[Entry, ...]
     """Sorted by path; those without a label are for the distillation."""

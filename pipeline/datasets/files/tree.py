@@ -1,12 +1,13 @@
-"""The files below a folder that may be pictures."""
+"""The files below a folder that may be of a kind."""
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
+from pipeline.datasets.files.kind import FileKind
 from targets.errors import InputError, printable
-from targets.images.recognition import may_be_picture
 
 SYSTEM = {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin"}
 """What operating systems leave in a folder; hidden names begin with a dot."""
@@ -18,7 +19,9 @@ TABLES = {".csv", ".tsv", ".parquet"}
 class Tree:
     """Sorted paths relative to the root, with slashes."""
 
-    pictures: tuple[str, ...]
+    kind: FileKind
+    files: tuple[str, ...]
+    """Those that may be of the kind."""
     folders: tuple[str, ...]
     tables: tuple[str, ...]
     """Tables directly in the root."""
@@ -26,27 +29,28 @@ class Tree:
     """Further files."""
 
 
-def tree(root: Path) -> Tree:
+def tree(root: Path, kind: FileKind) -> Tree:
     """All that lies below `root`. Raises `InputError` for loops and what cannot be listed."""
-    pictures: list[str] = []
+    files: list[str] = []
     folders: list[str] = []
     tables: list[str] = []
     others: list[str] = []
-    for place, inner, names in os.walk(root, followlinks=True, onerror=_cannot_list):
+    for place, inner, names in os.walk(root, followlinks=True, onerror=partial(_cannot_list, kind)):
         inner[:] = sorted(name for name in inner if not _ignored(name))
-        _require_no_loop(place, inner)
+        _require_no_loop(place, inner, kind)
         within = Path(place).relative_to(root).as_posix()
         below = "" if within == "." else f"{within}/"
         folders += [below + name for name in inner]
         for name in filter(lambda name: not _ignored(name), names):
-            if may_be_picture(Path(place, name)):
-                pictures.append(below + name)
+            if kind.may_be(Path(place, name)):
+                files.append(below + name)
             elif Path(name).suffix.lower() in TABLES and not below:
                 tables.append(name)
             else:
                 others.append(below + name)
     return Tree(
-        pictures=tuple(sorted(pictures)),
+        kind=kind,
+        files=tuple(sorted(files)),
         folders=tuple(sorted(folders)),
         tables=tuple(sorted(tables)),
         others=tuple(sorted(others)),
@@ -57,18 +61,18 @@ def _ignored(name: str) -> bool:
     return name.startswith(".") or name.casefold() in SYSTEM
 
 
-def _require_no_loop(place: str, inner: list[str]) -> None:
+def _require_no_loop(place: str, inner: list[str], kind: FileKind) -> None:
     for name in inner:
         path = Path(place, name)
         if path.is_symlink() and Path(place).resolve().is_relative_to(path.resolve()):
             raise InputError(
-                f"data set folder: {printable(str(path))} is a symbolic link to a folder that it "
-                "lies in, so the pictures in it would never end. Remove the link."
+                f"{kind.place}: {printable(str(path))} is a symbolic link to a folder that it lies "
+                f"in, so the {kind.many} in it would never end. Remove the link."
             )
 
 
-def _cannot_list(error: OSError) -> NoReturn:
+def _cannot_list(kind: FileKind, error: OSError) -> NoReturn:
     raise InputError(
-        f"data set folder: {printable(str(error.filename))} cannot be listed: {error.strerror}. "
+        f"{kind.place}: {printable(str(error.filename))} cannot be listed: {error.strerror}. "
         "Give a folder that you may read, with --data."
     ) from error

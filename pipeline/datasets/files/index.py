@@ -9,7 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
 
-from pipeline.datasets.folder.storage import cache_folder, write
+from pipeline.datasets.files.kind import FileKind
+from pipeline.datasets.files.storage import cache_folder, write
 from targets.ahead import ahead
 from targets.devices.cpus import available_cpus
 from targets.files.digest import file_sha256
@@ -26,11 +27,11 @@ UNREADABLE = "!"
 """Begins the reason that stands in place of a digest."""
 
 
-def digests(root: Path, paths: Iterable[str], *, verify: bool = False) -> list[str]:
+def digests(root: Path, paths: Iterable[str], kind: FileKind, *, verify: bool = False) -> list[str]:
     """The sha256 of each file, or `UNREADABLE` and why. With `verify`, every file is read."""
     begun = time.time_ns()
     name = hashlib.sha256(bytes(root.resolve())).hexdigest()
-    place = cache_folder() / "index" / f"{name}.jsonl"
+    place = cache_folder(kind.cache) / "index" / f"{name}.jsonl"
     known = {} if verify else _known(place)
     stamps = {path: _stamp(f"{root}/{path}") for path in paths}
     made = {
@@ -40,7 +41,7 @@ def digests(root: Path, paths: Iterable[str], *, verify: bool = False) -> list[s
     }
     fresh = [path for path in stamps if path not in made]
     if fresh:
-        made.update(zip(fresh, _hashed(root, fresh, stamps), strict=True))
+        made.update(zip(fresh, _hashed(root, fresh, stamps, kind), strict=True))
         settled = (
             json.dumps([path, *stamp, made[path]]).encode() + b"\n"
             for path, stamp in stamps.items()
@@ -67,7 +68,9 @@ def _stamp(path: str) -> Stamp | str:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _hashed(root: Path, paths: list[str], stamps: Mapping[str, Stamp | str]) -> Iterator[str]:
+def _hashed(
+    root: Path, paths: list[str], stamps: Mapping[str, Stamp | str], kind: FileKind
+) -> Iterator[str]:
     def one(path: str) -> str:
         stamp = stamps[path]
         try:
@@ -75,7 +78,7 @@ def _hashed(root: Path, paths: list[str], stamps: Mapping[str, Stamp | str]) -> 
         except OSError as error:
             return UNREADABLE + (error.strerror or str(error))
 
-    with progress("reading", len(paths)) as done:
+    with progress("reading", len(paths), noun=kind.many) as done:
         for digest, _ in ahead(one, paths, threads=len(available_cpus())):
             yield digest.result()
             done(1)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pipeline.datasets.class_names import spelling
-from pipeline.datasets.folder.inventory import Entry
+from pipeline.datasets.files.inventory import Entry
 from pipeline.datasets.splits import Split
 from targets.errors import printable
 
@@ -34,9 +34,9 @@ def merged(entries: Sequence[Entry]) -> Mapping[str, str]:
 
 
 def moved(entries: Sequence[Entry]) -> Mapping[str, str]:
-    """Nested class without a training picture -> the training class that it must be.
+    """Nested class without a training file -> the training class that it must be.
 
-    That is the only one with the same last folder, and no picture of it is in the split of the
+    That is the only one with the same last folder, and no file of it is in the split of the
     other: `test/Vegetables/Mushroom/Cap` beside `train/Vegetables/Cap`.
     """
     splits: dict[str, set[Split | None]] = defaultdict(set)

@@ -1,6 +1,6 @@
-"""The split of every picture: the given one, or a seeded one by class, by group where there is one.
+"""The split of every file: the given one, or a seeded one by class, by group where there is one.
 
-Copies of a picture come into the same split.
+Copies of a file come into the same split.
 """
 
 import warnings
@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from pipeline.datasets.audit.copies import groups as connected
 from pipeline.datasets.contract import SourceConfig
-from pipeline.datasets.folder.enough import require_pictures
-from pipeline.datasets.folder.inventory import Inventory
+from pipeline.datasets.files.enough import require_least
+from pipeline.datasets.files.inventory import Inventory
 from pipeline.datasets.on_access import Images
 from pipeline.datasets.splits import Labels, Samples, Split, hold_out, three_way
 from targets.errors import InputError, listed
@@ -47,6 +47,7 @@ class Parter:
         self, inventory: Inventory, copies: Sequence[int | None], cfg: SourceConfig
     ) -> None:
         self.root, self.classes, self.cfg = inventory.root, inventory.classes, cfg
+        self.kind = inventory.kind
         self.entries, self.copies = inventory.entries, copies
         self.groups = _groups([entry.group for entry in self.entries], copies)
         numbers = {name: number for number, name in enumerate(inventory.classes)}
@@ -83,6 +84,7 @@ class Parter:
             seed=self.cfg.split_seed,
             name=str(self.root),
             classes=self.classes,
+            kind=self.kind.sample,
         )
         return {split: self._with_copies(rows, samples) for split, samples in made.items()}
 
@@ -92,7 +94,8 @@ class Parter:
             return self._by_group(rows, share)
         self._require(rows, 2, of=Split.TRAIN)
         seed, name = self.cfg.split_seed, str(self.root)
-        rest, held = hold_out(self._samples(rows), share, seed=seed, name=name)
+        kind = self.kind.sample
+        rest, held = hold_out(self._samples(rows), share, seed=seed, name=name, kind=kind)
         return self._with_copies(rows, rest), self._with_copies(rows, held)
 
     def _samples(self, rows: Rows) -> Samples:
@@ -106,12 +109,12 @@ class Parter:
         return np.array([row for row in rows.tolist() if self.groups[row] in groups], np.int64)
 
     def _require(self, rows: Rows, least: int, *, of: Split | None) -> None:
-        """Each class with a file in the split `of` has `least` different pictures in `rows`."""
+        """Each class with a file in the split `of` has `least` different files in `rows`."""
         labels = self._samples(rows).labels
         counts = np.bincount(labels, minlength=len(self.classes)).tolist()
         held = {entry.label for entry in self.entries if entry.split is of}
         named = zip(self.classes, counts, strict=True)
-        require_pictures(self.root, {name: n for name, n in named if name in held}, least)
+        require_least(self.root, {name: n for name, n in named if name in held}, least, self.kind)
 
     def _grouped(self, rows: Rows) -> bool:
         return any(self.entries[row].group is not None for row in rows.tolist())
@@ -125,9 +128,10 @@ class Parter:
         folds = min(FOLDS, len(np.unique(groups)), most)
         held = max(1, round(share * folds))
         if held >= folds:
+            count, many = len(np.unique(groups)), self.kind.groups
             raise InputError(
-                f"data set folder: {len(np.unique(groups))} groups in {self.root} are too few for "
-                "three splits. Give more groups, or the splits themselves (dataset.split_column)."
+                f"{self.kind.place}: {count} {many} in {self.root} are too few for three splits. "
+                f"Give more {many}, or the splits themselves (dataset.split_column)."
             )
         cutter = StratifiedGroupKFold(folds, shuffle=True, random_state=self.cfg.split_seed)
         with warnings.catch_warnings():  # of a class that is not in every fold: it need not be
@@ -142,15 +146,16 @@ class Parter:
         lost = sorted({*self.labels[rows].tolist()} - {*self.labels[rest].tolist()})
         if lost:
             names = [self.classes[label] for label in lost]
+            many = self.kind.groups
             raise InputError(
-                f"data set folder: all pictures in {self.root} of {listed(names)} are in so few "
-                "groups that none is left for training. Give more groups of these classes, or the "
-                "splits themselves (dataset.split_column)."
+                f"{self.kind.place}: all {self.kind.many} in {self.root} of {listed(names)} are of "
+                f"so few {many} that none is left for training. Give more {many} of these classes, "
+                "or the splits themselves (dataset.split_column)."
             )
 
 
 def _groups(named: Sequence[str | None], copies: Sequence[int | None]) -> list[int]:
-    """Copies and pictures of one named group together."""
+    """Copies and files of one named group together."""
     first: dict[str | int, int] = {}
     pairs = [
         (first.setdefault(key, row), row)

@@ -1,4 +1,4 @@
-"""A table of pictures: path, label, and perhaps split and group, a row each."""
+"""A table of files: path, label, and perhaps split and group, a row each."""
 
 import csv
 import os
@@ -8,23 +8,25 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import ModuleType
+from typing import Protocol
 
+from pipeline.datasets.files.class_folders import Labelled
+from pipeline.datasets.files.inventory import Entry
+from pipeline.datasets.files.kind import FileKind
 from pipeline.datasets.files.roles import roles
-from pipeline.datasets.folder.class_folders import Labelled
-from pipeline.datasets.folder.inventory import Entry
-from pipeline.datasets.folder.settings import Settings
-from pipeline.datasets.folder.tree import Tree
+from pipeline.datasets.files.tree import Tree
 from pipeline.datasets.splits import Split
 from targets.errors import InputError, did_you_mean, listed, printable
 
 USUAL = {
     "path": (
         *("path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path"),
-        *("image_name", "image_file", "image_id", "img", "img_path", "picture", "photo", "id"),
+        *("image_name", "image_file", "image_id", "img", "img_path", "picture", "photo"),
+        *("audio", "audio_path", "wav", "wav_path", "sound", "clip", "id"),
     ),
     "label": ("label", "class", "category", "target", "class_name", "label_name", "labels"),
     "split": ("split", "set", "subset", "partition"),
-    "group": ("group", "group_id"),
+    "group": ("group", "group_id", "speaker", "speaker_id", "client_id"),
 }
 """Role of a column -> its usual names, the best first; case is ignored."""
 
@@ -40,9 +42,37 @@ class Columns:
     group: str | None
 
 
+class ColumnNames(Protocol):
+    """The keys of `[dataset]` that name the columns of a table; null takes a usual name."""
+
+    @property
+    def path_column(self) -> str | None: ...
+    @property
+    def label_column(self) -> str | None: ...
+    @property
+    def split_column(self) -> str | None: ...
+    @property
+    def group_column(self) -> str | None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    path: Path
+    kind: FileKind
+
+    @property
+    def place(self) -> str:
+        """What errors begin with."""
+        return f"{self.kind.place}: {self.path}"
+
+    @property
+    def is_parquet(self) -> bool:
+        return self.path.suffix.lower() == ".parquet"
+
+
 def usable(root: Path, tree: Tree) -> list[str]:
     """The tables in `root` that have a column of paths and one of labels."""
-    return [name for name in tree.tables if _usable(root / name)]
+    return [name for name in tree.tables if _usable(Table(path=root / name, kind=tree.kind))]
 
 
 def obvious(root: Path, tree: Tree) -> str | None:
@@ -50,28 +80,29 @@ def obvious(root: Path, tree: Tree) -> str | None:
     found = usable(root, tree)
     if len(found) > 1:
         raise InputError(
-            f"data set folder: {root} has several tables with paths and labels: {listed(found)}. "
+            f"{tree.kind.place}: {root} has several tables with paths and labels: {listed(found)}. "
             "Name one with --set dataset.manifest=FILE."
         )
     for name in tree.tables if not found else ():
-        if _is_parquet(root / name):  # it can be the one, if the library is missing
-            _parquet_library(root / name)
+        table = Table(path=root / name, kind=tree.kind)
+        if table.is_parquet:  # it can be the one, if the library is missing
+            _parquet_library(table)
     return found[0] if found else None
 
 
-def _usable(path: Path) -> bool:
+def _usable(table: Table) -> bool:
     try:
-        header = [name.strip() for name in _header(path)]
+        header = [name.strip() for name in _header(table)]
     except (OSError, ValueError, csv.Error, InputError):
         return False
     return all(_usual(header, role) is not None for role in ("path", "label"))
 
 
-def in_table(root: Path, name: str, tree: Tree, settings: Settings) -> Labelled:
-    """The pictures of the table `name`. Raises one `InputError` for all its problems."""
-    table = root / name
+def in_table(root: Path, name: str, tree: Tree, names: ColumnNames) -> Labelled:
+    """The files of the table `name`. Raises one `InputError` for all its problems."""
+    table = Table(path=root / name, kind=tree.kind)
     header, rows = _read(table)
-    columns = _columns(header, table, settings)
+    columns = _columns(header, table, names)
     places = Places(root, tree)
     splits = _splits(rows, columns, table)
     entries: dict[str, Entry] = {}
@@ -84,13 +115,14 @@ def in_table(root: Path, name: str, tree: Tree, settings: Settings) -> Labelled:
             problems.append(f"line {number}: {problem}")
     if problems:
         raise InputError(
-            f"data set folder: {table} has {len(problems):,} wrong lines: "
+            f"{table.place} has {len(problems):,} wrong lines: "
             f"{listed(problems, separator='; ')}. Correct the table, or leave these lines out."
         )
-    unlisted = len(set(tree.pictures) - entries.keys())
+    unlisted = len(set(tree.files) - entries.keys())
     notes = [f"{printable(name)} gives the labels."]
     if unlisted:
-        notes.append(f"{unlisted:,} pictures are not in {printable(name)} and are left out.")
+        what = f"{unlisted:,} {tree.kind.many} are not in {printable(name)}"
+        notes.append(f"{what} and are left out.")
     ordered = sorted(entries.values(), key=lambda entry: entry.path)
     return Labelled(entries=tuple(ordered), notes=tuple(notes))
 
@@ -99,9 +131,9 @@ class Places:
     """Finds the file that a table means: by its path, or by a name that only one file has."""
 
     def __init__(self, root: Path, tree: Tree) -> None:
-        self.root, self.known = root, set(tree.pictures)
+        self.root, self.known = root, set(tree.files)
         self.by_name: dict[str, list[str]] = defaultdict(list)
-        for path in tree.pictures:
+        for path in tree.files:
             place = PurePosixPath(path)
             for key in {str(place.with_suffix("")), place.name, place.stem}:
                 self.by_name[key].append(path)
@@ -165,7 +197,7 @@ def _require_same(first: Entry, again: Entry) -> None:
             raise ValueError(f"{printable(first.path)} has two {what}: {values}")
 
 
-def _splits(rows: Rows, columns: Columns, table: Path) -> Mapping[str, Split]:
+def _splits(rows: Rows, columns: Columns, table: Table) -> Mapping[str, Split]:
     if columns.split is None:
         return {}
     values = dict.fromkeys(row[columns.split] for _, row in rows)
@@ -173,37 +205,37 @@ def _splits(rows: Rows, columns: Columns, table: Path) -> Mapping[str, Split]:
     unknown = [value or "(empty)" for value in values if value not in known]
     if unknown:
         raise InputError(
-            f"data set folder: {table} has unknown splits in the column '{columns.split}': "
+            f"{table.place} has unknown splits in the column '{columns.split}': "
             f"{listed(unknown)}. Known are train, val and test, and their usual variants."
         )
     return known
 
 
-def _columns(header: Sequence[str], table: Path, settings: Settings) -> Columns:
+def _columns(header: Sequence[str], table: Table, names: ColumnNames) -> Columns:
     return Columns(
-        path=_required(header, table, "path", settings.path_column),
-        label=_required(header, table, "label", settings.label_column),
-        split=_column(header, table, "split", settings.split_column),
-        group=_column(header, table, "group", settings.group_column),
+        path=_required(header, table, "path", names.path_column),
+        label=_required(header, table, "label", names.label_column),
+        split=_column(header, table, "split", names.split_column),
+        group=_column(header, table, "group", names.group_column),
     )
 
 
-def _required(header: Sequence[str], table: Path, role: str, name: str | None) -> str:
+def _required(header: Sequence[str], table: Table, role: str, name: str | None) -> str:
     column = _column(header, table, role, name)
     if column is None:
         raise InputError(
-            f"data set folder: {table} has no column that is known to hold the {role}; it has: "
+            f"{table.place} has no column that is known to hold the {role}; it has: "
             f"{listed(list(header))}. Name one with --set dataset.{role}_column=NAME."
         )
     return column
 
 
-def _column(header: Sequence[str], table: Path, role: str, name: str | None) -> str | None:
+def _column(header: Sequence[str], table: Table, role: str, name: str | None) -> str | None:
     if name is None:
         return _usual(header, role)
     if name not in header:
         raise InputError(
-            f"data set folder: {table} has no column '{name}' "
+            f"{table.place} has no column '{name}' "
             f"(dataset.{role}_column){did_you_mean(name, header)} It has: {listed(list(header))}."
         )
     return name
@@ -214,23 +246,23 @@ def _usual(header: Sequence[str], role: str) -> str | None:
     return next((folded[name] for name in USUAL[role] if name in folded), None)
 
 
-def _read(table: Path) -> tuple[list[str], Rows]:
+def _read(table: Table) -> tuple[list[str], Rows]:
     """Column names and rows, as text without spaces around it."""
     try:
-        lines = _parquet(table) if _is_parquet(table) else _delimited(table)
+        lines = _parquet(table) if table.is_parquet else _delimited(table.path)
         header = [name.strip() for name in next(lines)[1]]
         rows = [(number, _row(header, row, number)) for number, row in lines if any(row)]
     except StopIteration:
-        raise InputError(f"data set folder: {table} is empty.") from None
+        raise InputError(f"{table.place} is empty.") from None
     except (OSError, ValueError, csv.Error) as error:
         raise InputError(
-            f"data set folder: {table} cannot be read as a table: {error}. Give a .csv or .tsv "
+            f"{table.place} cannot be read as a table: {error}. Give a .csv or .tsv "
             "file in UTF-8 whose first line names the columns, and whose lines are of equal length."
         ) from error
     twice = [name for name, count in Counter(header).items() if name and count > 1]
     if twice:
         raise InputError(
-            f"data set folder: {table} has several columns of one name: {listed(twice)}. Give each "
+            f"{table.place} has several columns of one name: {listed(twice)}. Give each "
             "column a name of its own."
         )
     return header, rows
@@ -242,12 +274,12 @@ def _row(header: Sequence[str], cells: Sequence[str], number: int) -> dict[str, 
     return dict(zip(header, map(str.strip, cells), strict=True))
 
 
-def _header(table: Path) -> Sequence[str]:
+def _header(table: Table) -> Sequence[str]:
     """The column names alone."""
-    if _is_parquet(table):
-        names: list[str] = _parquet_library(table).read_schema(table).names
+    if table.is_parquet:
+        names: list[str] = _parquet_library(table).read_schema(table.path).names
         return names
-    return next(_delimited(table), (0, []))[1]
+    return next(_delimited(table.path), (0, []))[1]
 
 
 def _delimited(table: Path) -> Iterator[tuple[int, list[str]]]:
@@ -261,23 +293,19 @@ def _delimited(table: Path) -> Iterator[tuple[int, list[str]]]:
                 yield reader.line_num, row
 
 
-def _is_parquet(table: Path) -> bool:
-    return table.suffix.lower() == ".parquet"
-
-
-def _parquet(table: Path) -> Iterator[tuple[int, list[str]]]:
-    read = _parquet_library(table).read_table(table)
+def _parquet(table: Table) -> Iterator[tuple[int, list[str]]]:
+    read = _parquet_library(table).read_table(table.path)
     yield 1, read.column_names
     columns = (column.to_pylist() for column in read.columns)
     for number, row in enumerate(zip(*columns, strict=True), start=2):
         yield number, ["" if value is None else str(value) for value in row]
 
 
-def _parquet_library(table: Path) -> ModuleType:
+def _parquet_library(table: Table) -> ModuleType:
     try:
         return import_module("pyarrow.parquet")
     except ImportError as error:  # also of one that is too new for the installed numpy
         raise InputError(
-            f"data set folder: {table} needs the package 'pyarrow' ({error}): "
+            f"{table.place} needs the package 'pyarrow' ({error}): "
             "python -m pip install 'edge-distill[parquet]'. A .csv table needs no package."
         ) from error

@@ -1,0 +1,1 @@
+"""Sounds as a program on the device reads them: from a file to the samples that a model takes."""
