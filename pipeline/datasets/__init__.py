@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 
 
 def _built_in() -> dict[str, DatasetSource]:
-    from pipeline.datasets import digits, fashion_mnist, folder, npy, npz, sounds, texts
+    from pipeline.datasets import (
+        commands,
+        digits,
+        fashion_mnist,
+        folder,
+        npy,
+        npz,
+        sounds,
+        texts,
+        vowels,
+    )
 
     return {
         "digits": digits,
@@ -31,6 +41,8 @@ def _built_in() -> dict[str, DatasetSource]:
         "folder": folder,
         "sounds": sounds,
         "texts": texts,
+        "vowels": vowels,
+        "commands": commands,
     }
 
 
