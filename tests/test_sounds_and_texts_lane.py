@@ -1,4 +1,4 @@
-"""Sounds and texts go through the lane that images go through: the same stages, proofs and report."""
+"""Sounds and texts go through the lane of images: the same stages, proofs and report."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,8 @@ from targets.formats import sidecar
 from targets.texts import tokenizer
 
 SHORT = (
-    *("teacher.epochs=2", "distill.epochs=3", "quantize.epochs=1", "logits.views=1"),
+    *("teacher.epochs=4", "distill.epochs=8", "quantize.epochs=1", "logits.views=2"),
+    *("teacher.batch_size=16", "distill.batch_size=16"),
     *("bench.processes=2", "bench.min_queries=4", "bench.min_duration_s=0.02"),
     *("bench.warmup_runs=1", "bench.warmup_s=0.001", "quantize.calibration_samples=256"),
     'convert.targets=["tflite", "onnx"]',
@@ -35,7 +36,7 @@ SMALL = {
 
 @pytest.fixture(scope="module", params=SMALL)
 def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    name, out = request.param, tmp_path_factory.mktemp("kinds")
+    name, out = str(request.param), tmp_path_factory.mktemp("kinds")
     recipe = load(name, [parse_override(text) for text in (*SHORT, *SMALL[name])])
     Runner(recipe=recipe, store=Store(out / ".store"), console=SilentConsole()).run(out / name)
     return out / name
