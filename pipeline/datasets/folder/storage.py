@@ -13,11 +13,15 @@ from targets.errors import InputError
 VARIABLE = "PIPELINE_CACHE"
 
 
-def cache_folder() -> Path:
+def user_cache() -> Path:
     from platformdirs import user_cache_path
 
     given = os.environ.get(VARIABLE)
-    return (Path(given) if given else user_cache_path("edge-distill")) / "photos"
+    return Path(given) if given else user_cache_path("edge-distill")
+
+
+def cache_folder() -> Path:
+    return user_cache() / "photos"
 
 
 def made_by(*modules: str) -> str:

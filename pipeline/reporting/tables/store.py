@@ -7,6 +7,7 @@ import click
 from typing_extensions import TypedDict
 
 from pipeline.datasets.folder.storage import cache_folder
+from pipeline.engine.remote.contents import Amount, Contents
 from pipeline.engine.upkeep import contents, pictures
 from pipeline.engine.upkeep.cleaning import Removal
 from pipeline.engine.upkeep.contents import Entry
@@ -17,11 +18,6 @@ from pipeline.reporting.tables.cells import print_rows
 from targets.errors import printable
 
 MEGABYTE = 1_000_000
-
-
-class Amount(TypedDict):
-    count: int
-    size_bytes: int
 
 
 class RunAmount(Amount):
@@ -99,6 +95,11 @@ def print_size(found: Sizes) -> None:
     click.echo("")
     cache = f"decoded pictures in {printable(found['cache'])}"
     print_rows(["cache", "folders", "size"], [_row(cache, found["pictures"])])
+
+
+def print_contents(found: Contents) -> None:
+    stages = {**found["stages"], "unfinished work": found["unfinished"], "total": found["total"]}
+    print_rows(["stage", "results", "size"], [_row(name, one) for name, one in stages.items()])
 
 
 def _row(name: str, amount: Amount) -> list[str]:
