@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.app import exit_code
+from pipeline.cluster.contract import Task
+from pipeline.cluster.landmarks import marked
 from pipeline.engine.manifest import Manifest, StageKey, key_digest
 from pipeline.engine.progress import EpochProgress, SilentConsole, SilentEpochs
 from pipeline.engine.remote import filesystem, unfinished
@@ -22,12 +24,14 @@ from pipeline.engine.remote.address import Address
 from pipeline.engine.remote.errors import StoreError, explained
 from pipeline.engine.remote.objects import Objects
 from pipeline.engine.remote.results import Results
-from pipeline.engine.remote.shared_store import SharedStore
+from pipeline.engine.remote.shared_store import SharedStore, of_this_machine
 from pipeline.engine.remote.unfinished import Unfinished
 from pipeline.engine.runner import Runner
 from pipeline.engine.store import Damaged, Elsewhere, Store, Stored, digests
+from pipeline.recipe.load import Override, load
 from pipeline.reporting.schema.search import read
 from pipeline.search import bench
+from targets.errors import InputError
 from tests.conftest import Lane
 from tests.object_server import Keys, ObjectServer, object_server
 from tests.test_cluster import stored
@@ -483,6 +487,53 @@ def test_a_damaged_checkpoint_is_said_and_not_used(
     SharedStore(tmp_path, there).going_on(other, console)
     assert console.lines == [f"distill   the checkpoint in {there} is damaged, and not used"]
     assert list(other.iterdir()) == []
+
+
+def test_a_worker_is_held_to_the_same_object_store(
+    server: ObjectServer, there: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with marked(SharedStore(tmp_path, there)) as landmark:
+        assert landmark.fault() is None
+        become(monkeypatch, server, server.user("reader", *ACTIONS["read"]))
+        assert "cannot use the store of this machine: --store" in (landmark.fault() or "")
+        with object_server() as another:
+            become(monkeypatch, another)
+            another.bucket(there.bucket)
+            assert "reaches another store than this machine" in (landmark.fault() or "")
+        become(monkeypatch, server)
+    assert [key for key in server.objects(there.bucket) if not key.endswith("/")] == []
+
+
+def test_workers_that_share_a_training_need_a_folder(there: Address, tmp_path: Path) -> None:
+    from pipeline.cluster.ray_tasks import RayTasks
+
+    recipe = load("digits", [Override("workers", 2, "--set"), Override("threads", 1, "--set")])
+    tasks = RayTasks(
+        store=SharedStore(tmp_path, there), mailbox=None, cpus=4, largest=2, machines=2
+    )
+    with pytest.raises(InputError, match="workers = 2: workers train together in a folder"):
+        tasks.make([Task(name="seed 1", recipe=recipe)], console=SilentConsole())
+
+
+@pytest.mark.slow
+def test_workers_of_a_cluster_send_what_the_driver_fetches(
+    finished: Lane,
+    there: Address,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("PIPELINE_CACHE", str(tmp_path / "cache"))
+    argv = ["run", str(finished.recipe_file), "--data", str(finished.data_file)]
+    argv += ["--target", "tflite", "--target", "onnx", "--set", "bench.enabled=false"]
+    argv += ["--out", str(tmp_path / "runs"), "--store", str(there), "--cluster", "local"]
+    assert exit_code(argv) == 0
+    said = capsys.readouterr().err
+    assert "tiny: teacher   sent to the object store" in said
+    assert said.count(f"reused: nothing changed; in {there}") == len(STAGES)
+    expected = stored(Store(finished.out / ".store"))
+    assert stored(Store(tmp_path / "runs" / ".store")) == expected
+    assert stored(of_this_machine(there)) == expected
 
 
 @pytest.mark.slow
