@@ -1,9 +1,10 @@
 """Independent trainings, in this process and as tasks of Ray: one contract."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -11,9 +12,10 @@ import pytest
 
 from pipeline.cluster.contract import Cluster, Outcome, Task
 from pipeline.cluster.here import InProcess
+from pipeline.cluster.landmarks import MarkedFolder, marked
 from pipeline.cluster.ray_session import connected
 from pipeline.cluster.versions import versions
-from pipeline.cluster.worker import Worker
+from pipeline.cluster.worker import probe
 from pipeline.engine.progress import Console, EpochProgress, SilentConsole, Stopped
 from pipeline.engine.store import Store, digests
 from pipeline.recipe.schema import Recipe
@@ -168,27 +170,39 @@ def test_a_worker_of_another_version_is_refused_with_both(
     other = {**versions(), "tensorflow": "1.15.0"}
     monkeypatch.setattr(admission, "versions", lambda: other)
     mine = versions()["tensorflow"]
-    with pytest.raises(InputError, match=rf"tensorflow {mine} there, 1\.15\.0 here"):
-        admission.admitted(Store(tmp_path))
+    with (
+        marked(Store(tmp_path)) as landmark,
+        pytest.raises(InputError, match=rf"tensorflow {mine} there, 1\.15\.0 here"),
+    ):
+        admission.admitted(landmark)
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("contents", "writable", "says"),
     [
-        ({"marker": None}, "does not see the store"),
-        ({"marker": "of another store"}, "does not see the store"),
-        ({"writable": False}, "cannot write to the store"),
+        (None, True, "does not see the store"),
+        ("of another store", True, "does not see the store"),
+        ("ours", False, "cannot write to the store"),
     ],
 )
 def test_a_worker_without_our_store_is_refused(
-    ray: None, tmp_path: Path, change: dict[str, object], says: str
+    ray: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    contents: str | None,
+    writable: bool,
+    says: str,
 ) -> None:
     from pipeline.cluster.admission import _require_ours
 
-    marker = tmp_path / "work" / "cluster-x"
-    marker.parent.mkdir()
-    marker.write_text("ours")
-    sees = Worker(host="there", versions=versions(), marker="ours", writable=True)
-    _require_ours(sees, "there", marker)
-    with pytest.raises(InputError, match=says):
-        _require_ours(replace(sees, **change), "there", marker)  # type: ignore[arg-type]
+    landmark = MarkedFolder(marker=tmp_path / "work" / "cluster-x", contents="ours")
+    landmark.marker.parent.mkdir()
+    landmark.marker.write_text("ours")
+    _require_ours(probe(landmark), "there")
+    if contents is None:
+        landmark.marker.unlink()
+    else:
+        landmark.marker.write_text(contents)
+    monkeypatch.setattr(os, "access", lambda path, mode: writable)  # root may write everywhere
+    with pytest.raises(InputError, match=f"the worker on there {says}"):
+        _require_ours(probe(landmark), "there")

@@ -12,6 +12,7 @@ from pipeline.cluster.contract import Outcome, Task, UnfinishedError
 from pipeline.cluster.here import InProcess
 from pipeline.engine.progress import SilentConsole, Stopped
 from pipeline.engine.references import References
+from pipeline.engine.remote.errors import StoreError
 from pipeline.engine.store import Store
 from pipeline.recipe.load import Override, Source, read
 from pipeline.reporting.schema.search import DeviceFigures, Figures
@@ -30,7 +31,7 @@ from pipeline.search.loop import Loop
 from pipeline.search.space import space_of
 from pipeline.search.study import Study
 from pipeline.search.training import StudentTraining
-from targets.errors import DeviceError, InputError
+from targets.errors import DeviceError, EdgeDistillError, InputError
 from targets.formats.record import ExportedModel
 
 SPACE = {
@@ -336,11 +337,12 @@ def test_the_search_finds_better_students_than_chance(tmp_path: Path) -> None:
     assert max(top1) > 0.89
 
 
-def test_a_worker_that_is_lost_again_and_again_is_not_the_fault_of_the_candidate(
-    tmp_path: Path,
+@pytest.mark.parametrize("kind", [UnfinishedError, StoreError])
+def test_a_lost_worker_or_object_store_is_not_the_fault_of_the_candidate(
+    tmp_path: Path, kind: type[EdgeDistillError]
 ) -> None:
     recipe = source().recipe()
-    lost = Outcome(task=Task(name="trial 0", recipe=recipe), wall_s=1.0, error=UnfinishedError("x"))
+    lost = Outcome(task=Task(name="trial 0", recipe=recipe), wall_s=1.0, error=kind("x"))
     store = Store(tmp_path)
     training = StudentTraining(
         store=store,
@@ -349,5 +351,5 @@ def test_a_worker_that_is_lost_again_and_again_is_not_the_fault_of_the_candidate
         references=References(store=tmp_path, results=tmp_path),
         early_stopping=True,
     )
-    with pytest.raises(UnfinishedError):
+    with pytest.raises(kind):
         training._found(lost)

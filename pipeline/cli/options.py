@@ -9,12 +9,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from pipeline.engine.remote.address import Address
     from pipeline.engine.runner import Runner
     from pipeline.engine.store import Store
     from pipeline.recipe.load import Override, Source
 
 T = TypeVar("T")
 PATH = click.Path(path_type=Path)
+
+
+def store_place(text: str) -> "Path | Address":
+    """A folder, or the URL of an object store."""
+    from pipeline.engine.remote.address import is_url, parsed
+
+    return parsed(text) if is_url(text) else Path(text)
+
+
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout.")
 TARGETS = click.option(
     "--target",
@@ -79,9 +89,11 @@ _SHARED = (
     ),
     click.option(
         "--store",
-        type=PATH,
+        type=store_place,
+        metavar="PLACE",
         envvar="PIPELINE_STORE",
-        help="Folder that keeps finished stages for reuse [default: OUT/.store].",
+        help="Where finished stages are kept for reuse: a folder, or s3://bucket/prefix behind "
+        "OUT/.store [default: OUT/.store].",
     ),
     JSON,
 )
@@ -113,7 +125,7 @@ class RecipeOptions:
     sets: tuple[str, ...]
     seed: int | None
     out: Path
-    store: Path | None
+    store: "Path | Address | None"
     force: tuple[str, ...] = ()
     ablation: bool = False
     suffix: str = ""
@@ -144,9 +156,15 @@ class RecipeOptions:
         return read(self.recipe, [*self._overrides(), *more])
 
     def stored(self) -> "Store":
+        from pipeline.engine.remote.shared_store import SharedStore
         from pipeline.engine.store import Store
 
-        return Store((self.store or self.out / ".store").absolute())
+        here = (self.out / ".store").absolute()
+        if self.store is None:
+            return Store(here)
+        if isinstance(self.store, Path):
+            return Store(self.store.absolute())
+        return SharedStore(here, self.store)
 
     def _overrides(self) -> "list[Override]":
         from pipeline.recipe.load import Override, parse_override

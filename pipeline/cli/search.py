@@ -72,6 +72,7 @@ def _search(
     recipe = source.recipe()
     folder = options.out / f"{recipe.name}-search"
     formats = space_of(source).formats(recipe)
+    store.require()
     Runner(recipe=recipe, store=store, console=shown).check_data()
     with (
         cluster(where, store, threads=recipe.threads) as workers,

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from pipeline.cli.options import JSON, PATH
+from pipeline.cli.options import JSON, PATH, store_place
+from targets.errors import InputError
 
 if TYPE_CHECKING:
+    from pipeline.engine.remote.address import Address
     from pipeline.engine.upkeep.cleaning import Removal
     from pipeline.engine.upkeep.verification import Fault
 
+D = TypeVar("D")
 F = TypeVar("F", bound=Callable[..., object])
 GIVEN = click.core.ParameterSource.COMMANDLINE
 UNITS_S = {"d": 86400, "h": 3600, "m": 60}
@@ -32,9 +35,11 @@ def place(command: F) -> F:
     """Give a command --store, --out and --json."""
     store = click.option(
         "--store",
-        type=PATH,
+        type=store_place,
+        metavar="PLACE",
         envvar="PIPELINE_STORE",
-        help="Folder that keeps finished stages [default: OUT/.store].",
+        help="Where finished stages are kept: a folder, or s3://bucket/prefix for its size "
+        "[default: OUT/.store].",
     )
     out = click.option(
         "--out",
@@ -49,7 +54,7 @@ def place(command: F) -> F:
 @click.group(invoke_without_command=True)
 @click.pass_context
 @place
-def store(context: click.Context, store: Path | None, out: Path, as_json: bool) -> None:
+def store(context: click.Context, store: "Path | Address | None", out: Path, as_json: bool) -> None:
     """Look after the stored results of stages; without a command, show their size.
 
     \b
@@ -58,21 +63,21 @@ def store(context: click.Context, store: Path | None, out: Path, as_json: bool) 
     """
     command = context.invoked_subcommand
     if command is None:
-        _size(_root(store, out), out, as_json=as_json)
+        _size(store, out, as_json=as_json)
     elif any(context.get_parameter_source(name) is GIVEN for name in context.params):
         raise click.UsageError(f"give the options behind the command: pipeline store {command} …")
 
 
 @store.command()
 @place
-def size(store: Path | None, out: Path, as_json: bool) -> None:
+def size(store: "Path | Address | None", out: Path, as_json: bool) -> None:
     """Show how much is stored, by stage and by run.
 
     \b
     Example:
       pipeline store size --out runs
     """
-    _size(_root(store, out), out, as_json=as_json)
+    _size(store, out, as_json=as_json)
 
 
 @store.command()
@@ -93,7 +98,7 @@ def size(store: Path | None, out: Path, as_json: bool) -> None:
     help="Age at which unfinished work, and what only an interrupted run refers to, may go.",
 )
 @click.option("--cache", is_flag=True, help="Include decoded pictures and sounds that are older.")
-def gc(store: Path | None, out: Path, as_json: bool, **options: object) -> None:
+def gc(store: "Path | Address | None", out: Path, as_json: bool, **options: object) -> None:
     """List what no results folder refers to, and remove it with --yes.
 
     Referred to is what the results folders in OUT were made from, and those of every other run that
@@ -104,38 +109,55 @@ def gc(store: Path | None, out: Path, as_json: bool, **options: object) -> None:
     Example:
       pipeline store gc --older-than 7d --yes
     """
-    _gc(_root(store, out), out, as_json=as_json, **options)  # type: ignore[arg-type] # click checks
+    why = (
+        "nothing is removed there, because which results other machines refer to is not known "
+        "here. Let a rule of the bucket remove what is old: a run makes again what is gone"
+    )
+    _gc(_root(store, out, not_there=why), out, as_json=as_json, **options)  # type: ignore[arg-type] # click checks
 
 
 @store.command()
 @place
 @click.option("--remove", is_flag=True, help="Remove what is damaged; a run makes it again.")
-def verify(store: Path | None, out: Path, as_json: bool, remove: bool) -> int:
+def verify(store: "Path | Address | None", out: Path, as_json: bool, remove: bool) -> int:
     """Compare every stored file with its digest; the exit code is 1 if one is damaged.
 
     \b
     Example:
       pipeline store verify --remove
     """
-    return _verify(_root(store, out), remove=remove, as_json=as_json)
+    why = "every run verifies what it fetches, and makes again what is damaged there"
+    return _verify(_root(store, out, not_there=why), remove=remove, as_json=as_json)
 
 
-def _root(store: Path | None, out: Path) -> Path:
+def _root(store: "Path | Address | None", out: Path, *, not_there: str = "") -> Path:
+    """The folder. `not_there` is why a URL is refused."""
     from pipeline.engine.upkeep.contents import require_store
 
-    root = (store or out / ".store").absolute()
+    here = out / ".store"
+    if store is not None and not isinstance(store, Path):
+        raise InputError(f"--store {store}: {not_there}. --store {here} is this machine's folder.")
+    root = (store or here).absolute()
     require_store(root)
     return root
 
 
-def _size(root: Path, out: Path, *, as_json: bool) -> None:
-    from pipeline.reporting.tables.store import print_size, sizes
+def _size(store: "Path | Address | None", out: Path, *, as_json: bool) -> None:
+    from pipeline.engine.remote.contents import contents
+    from pipeline.engine.remote.objects import Objects
+    from pipeline.reporting.tables.store import print_contents, print_size, sizes
 
-    document = sizes(root, out)
+    if store is None or isinstance(store, Path):
+        _print(sizes(_root(store, out), out), print_size, as_json=as_json)
+    else:
+        _print(contents(Objects(store)), print_contents, as_json=as_json)
+
+
+def _print(document: D, show: Callable[[D], None], *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(document, indent=1))
     else:
-        print_size(document)
+        show(document)
 
 
 def _gc(

@@ -1,10 +1,6 @@
-"""Which machines of a cluster may train: those with our versions, that see our store."""
+"""Which machines of a cluster may train: those with our versions, that use our store."""
 
-import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import NamedTemporaryFile
+from collections.abc import Mapping
 from typing import Any
 
 import ray
@@ -12,9 +8,9 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pipeline.cluster import worker
+from pipeline.cluster.landmarks import Landmark
 from pipeline.cluster.signals import deferred
 from pipeline.cluster.versions import differences, versions
-from pipeline.engine.store import WORK, Store
 from targets.errors import InputError, listed, printable
 
 ANSWER_S = 120.0
@@ -22,8 +18,9 @@ POLL_S = 0.5
 PROBE = ray.remote(num_cpus=0, max_retries=0)(worker.probe)
 
 
-def admitted(store: Store) -> list[int]:
-    """The CPUs of each machine. Raises `InputError` where one of them cannot make our results."""
+def admitted(landmark: Landmark) -> list[int]:
+    """The CPUs of each machine. Raises `InputError` where one of them cannot make our results, or
+    does not use the store of `landmark`."""
     nodes = {
         node["NodeID"]: node
         for node in ray.nodes()
@@ -31,29 +28,17 @@ def admitted(store: Store) -> list[int]:
     }
     if not nodes:
         raise InputError("--cluster: no machine of the cluster has a CPU to offer. Add a worker.")
-    with _marker(store) as marker:
-        for node, found in _probed(nodes, marker).items():
-            _require_ours(found, nodes[node]["NodeManagerHostname"], marker)
+    for node, found in _probed(nodes, landmark).items():
+        _require_ours(found, nodes[node]["NodeManagerHostname"])
     return [int(node["Resources"]["CPU"]) for node in nodes.values()]
 
 
-@contextmanager
-def _marker(store: Store) -> Iterator[Path]:
-    """A file that only this store has, with contents that only this process knows."""
-    folder = store.root / WORK
-    folder.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile("w", prefix="cluster-", dir=folder, encoding="utf-8") as file:
-        file.write(secrets.token_hex(16))
-        file.flush()
-        yield Path(file.name)
-
-
-def _probed(nodes: Mapping[str, Any], marker: Path) -> dict[str, "worker.Worker | RayError"]:
+def _probed(nodes: Mapping[str, Any], landmark: Landmark) -> dict[str, "worker.Worker | RayError"]:
     """By node: what a worker there sees."""
     refs = {}
     for node in nodes:
         there = NodeAffinitySchedulingStrategy(node_id=node, soft=False)
-        refs[PROBE.options(scheduling_strategy=there).remote(marker)] = node
+        refs[PROBE.options(scheduling_strategy=there).remote(landmark)] = node
     left = list(refs)
     with deferred() as heed:
         for _ in range(int(ANSWER_S / POLL_S)):
@@ -78,7 +63,7 @@ def _result(ref: Any) -> "worker.Worker | RayError":
     return found
 
 
-def _require_ours(found: "worker.Worker | RayError", host: str, marker: Path) -> None:
+def _require_ours(found: "worker.Worker | RayError", host: str) -> None:
     place, ours = f"--cluster: the worker on {printable(host)}", versions()
     if isinstance(found, RayError):
         last_line = str(found).strip().splitlines()[-1]
@@ -91,13 +76,5 @@ def _require_ours(found: "worker.Worker | RayError", host: str, marker: Path) ->
             f"{place} has other versions, which make other results: {listed(other, most=5)}. "
             "Install the same there and here."
         )
-    root = marker.parent.parent
-    if found.marker != marker.read_text(encoding="utf-8"):
-        raise InputError(
-            f"{place} does not see the store {printable(str(root))} of this machine. Give a folder "
-            "that all machines share, under the same path, with --store."
-        )
-    if not found.writable:
-        raise InputError(
-            f"{place} cannot write to the store {printable(str(root))}. Give its user the right to."
-        )
+    if found.fault is not None:
+        raise InputError(f"{place} {found.fault}")

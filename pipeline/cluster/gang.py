@@ -111,8 +111,12 @@ def _ray(workers: int, store: Store) -> Iterator[list[int]]:
     with nullcontext() if _is_connected() else connected(cluster):
         if cluster == AUTO:
             from pipeline.cluster.admission import admitted
+            from pipeline.cluster.landmarks import marked_folder
 
-            yield admitted(store)
+            # The folder also where an object store is behind it: they work in it together.
+            with marked_folder(store) as landmark:
+                cpus = admitted(landmark)
+            yield cpus
         else:
             import ray
 

@@ -12,10 +12,12 @@ from pipeline.cluster import worker
 from pipeline.cluster.admission import admitted
 from pipeline.cluster.contract import Outcome, Task, UnfinishedError
 from pipeline.cluster.events import Board, Mailbox
+from pipeline.cluster.landmarks import marked
 from pipeline.cluster.signals import deferred
 from pipeline.engine.progress import Console
+from pipeline.engine.remote.shared_store import SharedStore
 from pipeline.engine.store import Store
-from targets.errors import printable
+from targets.errors import InputError, printable
 
 POLL_S = 0.5
 CANCEL_S = 10.0
@@ -37,6 +39,7 @@ class RayTasks:
     """Of all machines."""
     largest: int
     """CPUs of the largest machine."""
+    machines: int = 1
     threads: int = 1
     """Of the recipes, for the number of workers."""
 
@@ -45,6 +48,7 @@ class RayTasks:
         return max(1, self.cpus // min(self.threads, self.largest))
 
     def make(self, tasks: Sequence[Task], *, console: Console) -> list[Outcome]:
+        self._require_one_machine_for_workers(tasks)
         board = Board(console=console, names=[task.name for task in tasks])
         outcomes: dict[int, Outcome] = {}
         with deferred() as heed:
@@ -62,10 +66,23 @@ class RayTasks:
                 _cancel(left)
         return [outcomes[number] for number in range(len(tasks))]
 
+    def _require_one_machine_for_workers(self, tasks: Sequence[Task]) -> None:
+        if not isinstance(self.store, SharedStore) or self.machines == 1:
+            return
+        for task in tasks:
+            if task.recipe.workers > 1:
+                raise InputError(
+                    f"workers = {task.recipe.workers}: workers train together in a folder that "
+                    f"their machines share, and --store {self.store.address} is none. Set workers "
+                    "to 1, or give such a folder with --store."
+                )
+
     def _started(self, number: int, task: Task) -> Any:
         cpus = min(task.recipe.threads, self.largest)
+        # Only the address: its machine has credentials of its own.
+        place = self.store.address if isinstance(self.store, SharedStore) else self.store.root
         return TRAIN.options(num_cpus=cpus, name=printable(task.name)).remote(
-            task, number, store=self.store.root, folder=Path.cwd(), mailbox=self.mailbox
+            task, number, place=place, folder=Path.cwd(), mailbox=self.mailbox
         )
 
     def _show(self, board: Board) -> None:
@@ -79,10 +96,16 @@ class RayTasks:
 
 def ray_tasks(store: Store, *, threads: int) -> RayTasks:
     """Raises `InputError` where a machine of the cluster cannot make our results."""
-    cpus = admitted(store)
+    with marked(store) as landmark:
+        cpus = admitted(landmark)
     mailbox = ray.remote(num_cpus=0)(Mailbox).remote()
     return RayTasks(
-        store=store, mailbox=mailbox, cpus=sum(cpus), largest=max(cpus), threads=threads
+        store=store,
+        mailbox=mailbox,
+        cpus=sum(cpus),
+        largest=max(cpus),
+        machines=len(cpus),
+        threads=threads,
     )
 
 

@@ -1,4 +1,5 @@
-"""What runs in a worker process of Ray. Its machine has the driver's packages and its store."""
+"""What runs in a worker process of Ray. Its machine has the driver's packages, and its store or its
+object store."""
 
 import os
 import socket
@@ -11,8 +12,11 @@ from typing import Any
 
 from pipeline.cluster.contract import Outcome, Task
 from pipeline.cluster.events import Begun, Ended, EpochDone, Event, Said, Stepped
+from pipeline.cluster.landmarks import Landmark
 from pipeline.cluster.versions import Versions, versions
 from pipeline.engine.progress import EpochProgress
+from pipeline.engine.remote.address import Address
+from pipeline.engine.remote.shared_store import of_this_machine
 from pipeline.engine.store import Store
 
 STEP_S = 0.5
@@ -25,31 +29,24 @@ class Worker:
 
     host: str
     versions: Versions
-    marker: str | None
-    """Contents of the driver's file in the store; None where there is no such file."""
-    writable: bool
+    fault: str | None
+    """Why it cannot use the driver's store."""
 
 
-def probe(marker: Path) -> Worker:
-    text = None
-    with suppress(OSError):
-        text = marker.read_text(encoding="utf-8")
-    return Worker(
-        host=socket.gethostname(),
-        versions=versions(),
-        marker=text,
-        writable=os.access(marker.parent, os.W_OK),
-    )
+def probe(landmark: Landmark) -> Worker:
+    return Worker(host=socket.gethostname(), versions=versions(), fault=landmark.fault())
 
 
-def made(task: Task, number: int, *, store: Path, folder: Path, mailbox: Any) -> Outcome:
-    """The outcome of a task; `folder` is what relative paths of its recipe begin at."""
+def made(task: Task, number: int, *, place: Path | Address, folder: Path, mailbox: Any) -> Outcome:
+    """The outcome of a task; `place` is the store, and `folder` what relative paths of its recipe
+    begin at."""
     from pipeline.cluster.here import outcome
 
     with suppress(OSError):  # without it, the paths are absolute, or not found
         os.chdir(folder)
     sender = Sender(mailbox=mailbox, task=number)
-    result = outcome(task, store=Store(store), console=sender)
+    store = Store(place) if isinstance(place, Path) else of_this_machine(place)
+    result = outcome(task, store=store, console=sender)
     sender.flush()
     return result
 

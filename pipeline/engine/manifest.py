@@ -3,8 +3,12 @@
 import hashlib
 import json
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from typing_extensions import TypedDict  # pydantic needs this one below Python 3.12
+
+from pipeline.engine.artifacts import FILE as ARTIFACT
+
+FILE = "manifest.json"
 
 
 class StageKey(TypedDict):
@@ -31,7 +35,7 @@ def folder_name(stage: str, digest: str) -> str:
 
 
 class Manifest(BaseModel):
-    """Stored as `manifest.json` beside the files of a published result."""
+    """Stored as `FILE` beside the files of a published result."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -50,3 +54,17 @@ class Manifest(BaseModel):
     def digest(self) -> str:
         """Digest of the contents alone: equal results have equal digests, whenever made."""
         return hashlib.sha256(json.dumps(self.files, sort_keys=True).encode()).hexdigest()
+
+    def written(self) -> str:
+        """The contents of its file."""
+        return self.model_dump_json(indent=1) + "\n"
+
+
+def parsed(text: str | bytes, *, folder: str) -> Manifest | None:
+    """The manifest of the stored `folder`; None where the text is none, or that of another."""
+    try:
+        manifest = Manifest.model_validate_json(text)
+    except ValidationError:
+        return None
+    whole = ARTIFACT in manifest.files and manifest.folder == folder
+    return manifest if whole else None

@@ -16,10 +16,11 @@ from pipeline.engine.artifacts import Artifact, Exports
 from pipeline.engine.delivery import deliver, workplace
 from pipeline.engine.graph import STAGES, Stage, needed
 from pipeline.engine.job import History, Job, Step
-from pipeline.engine.manifest import Manifest, StageKey, key_digest
+from pipeline.engine.manifest import Manifest, StageKey
 from pipeline.engine.progress import Console, Stopped, clock
 from pipeline.engine.references import References
-from pipeline.engine.store import Damaged, Store, Stored, digests
+from pipeline.engine.store import Store, Stored, digests
+from pipeline.engine.supply import Found, Supply
 from pipeline.recipe.schema import Recipe
 from pipeline.tracking.tracking import tracking
 from targets.errors import InputError, printable
@@ -43,19 +44,6 @@ class Results:
 
     def upstream(self, stage: Stage) -> dict[str, Artifact]:
         return {need: self.artifacts[need] for need in stage.needs if need in self.artifacts}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Found:
-    """A stage's key, and the result that can be reused for it."""
-
-    key: StageKey
-    stored: Stored | None
-    step: Step
-
-    @property
-    def digest(self) -> str:
-        return key_digest(self.key)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +110,7 @@ class Runner:
 
     def check(self) -> None:
         """What fails before a folder is made or anything trains."""
+        self.store.require()
         self.check_data()
         self._require_single_devices()
         self._require_processors()
@@ -139,6 +128,8 @@ class Runner:
         for stage in needed(self.recipe):
             if stage.reusable:
                 step, stored = self._make_or_reuse(stage, made)
+                if self.store.share(stored, made=not step.reused):
+                    self.console.say(f"{stage.name:<9} sent to the object store")
                 made.steps.append(step)
                 made.digests[stage.name] = stored.manifest.digest
                 made.artifacts[stage.name] = stage.makes.read(stored.folder)
@@ -209,29 +200,16 @@ class Runner:
             reason = f"waits for {', '.join(waiting)}; reused if the same bytes come out"
             return Step(name=stage.name, reused=False, reason=reason)
         found = self._find(stage, inputs)
-        if found.stored is not None:
-            inputs[stage.name] = found.stored.manifest.digest
+        if found.step.manifest is not None:
+            inputs[stage.name] = found.step.manifest.digest
         return found.step
 
     def _find(self, stage: Stage, inputs: dict[str, str]) -> Found:
-        key = self._key(stage, inputs)
-        digest = key_digest(key)
-        found = self.store.find(stage.name, digest)
-        if isinstance(found, Stored) and stage.name not in self.force:
-            return Found(key=key, stored=found, step=_reused(stage, found, "nothing changed"))
-        folder, reason = self.store.folder(stage.name, digest).name, self._why(stage, key, found)
-        step = Step(name=stage.name, reused=False, reason=reason, folder=folder)
-        return Found(key=key, stored=None, step=step)
+        return self._supply.find(stage, self._key(stage, inputs))
 
-    def _why(self, stage: Stage, key: StageKey, found: Stored | Damaged | None) -> str:
-        """Why a stage is made again."""
-        if stage.name in self.force:
-            return "--force"
-        if isinstance(found, Damaged):
-            return f"the stored result is damaged ({found.what})"
-        before = self.store.latest(stage.name)
-        changes = fingerprint.difference(before.made_from, key) if before else ""
-        return changes or "not made yet"
+    @property
+    def _supply(self) -> Supply:
+        return Supply(store=self.store, console=self.console, force=self.force)
 
     def _make_or_reuse(self, stage: Stage, made: Results) -> tuple[Step, Stored]:
         found = self._find(stage, made.digests)
@@ -240,19 +218,22 @@ class Runner:
         if found.stored is not None:
             self.console.say(f"{stage.name:<9} reused: {found.step.reason}")
             return found.step, found.stored
-        if not stage.needs:  # data that changed are shown before anything trains on them
+        if (
+            not stage.needs and not found.step.reused
+        ):  # data that changed are shown before anything trains on them
             self._show_audit()
         with self.store.scratch(stage.name, found.digest, self.console) as scratch:
-            meanwhile = self.store.find(stage.name, found.digest)
-            if isinstance(meanwhile, Stored) and stage.name not in self.force:
+            found = self._supply.brought(stage, found, scratch)
+            if found.stored is not None:
                 self.store.clear(scratch)
-                return _reused(stage, meanwhile, "made by another run"), meanwhile
+                return found.step, found.stored
             self.console.say(f"{stage.name:<9} {found.step.reason}")
             started = time.monotonic()
             try:
                 stored = self._make(stage, found, made, scratch)
             except Stopped:
                 self.store.clear(scratch)
+                self.store.forget(scratch)
                 raise
             self.store.clear(scratch)
         wall_s = time.monotonic() - started
@@ -264,7 +245,8 @@ class Runner:
         out = scratch / "out"
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir()
-        job = Job(recipe=self.recipe, scratch=scratch, console=self.console)
+        console = self.store.going_on(scratch, self.console)
+        job = Job(recipe=self.recipe, scratch=scratch, console=console)
         self._trained(stage, out, job, made.upstream(stage)).write()
         if self._key(stage, made.digests) != found.key:
             raise InputError(
@@ -307,13 +289,3 @@ class Runner:
             inputs={need: inputs[need] for need in stage.needs if need in inputs},
             dataset_sha256=datasets.source_digest(self.recipe.dataset),
         )
-
-
-def _reused(stage: Stage, stored: Stored, reason: str) -> Step:
-    return Step(
-        name=stage.name,
-        reused=True,
-        reason=reason,
-        folder=stored.folder.name,
-        manifest=stored.manifest,
-    )

@@ -8,22 +8,20 @@ result is verified against the digests of its manifest whenever it is read.
 import glob
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 
 from filelock import FileLock
-from pydantic import ValidationError
 
-from pipeline.engine.artifacts import FILE as ARTIFACT
-from pipeline.engine.manifest import Manifest, folder_name
+from pipeline.engine.manifest import FILE as MANIFEST
+from pipeline.engine.manifest import Manifest, folder_name, key_digest, parsed
 from pipeline.engine.progress import Console
 from targets.files.digest import file_sha256
 from targets.files.file_lock import free_lock, shared_lock, waiting_lock
 
-MANIFEST = "manifest.json"
 WORK = "work"
 """The folder of unfinished work, in the store."""
 LOCK = ".lock"
@@ -48,8 +46,21 @@ class Damaged:
     """The first file that is missing or has other contents."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Elsewhere:
+    """A result that is not in the folder, and can be fetched into it."""
+
+    manifest: Manifest
+    place: str
+    """For a person: a URL."""
+    download: Callable[[Path], str | None]
+    """Downloads the files into a folder; the first that is missing or has other contents."""
+
+
 @dataclass(frozen=True)
 class Store:
+    """The folder. What an object store behind it adds is `remote.shared_store.SharedStore`."""
+
     root: Path
 
     def folder(self, stage: str, key: str) -> Path:
@@ -101,13 +112,47 @@ class Store:
         before = self.find(stage, key)
         if isinstance(before, Stored) and before.manifest.digest == manifest.digest:
             return before  # the same bytes: a reader keeps its files
-        (out / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        (out / MANIFEST).write_text(manifest.written(), encoding="utf-8")
         folder = self.folder(stage, key)
         replace_folder(out, folder)
         return Stored(folder=folder, manifest=manifest)
 
     def clear(self, scratch: Path) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
+
+    def fetch(self, there: Elsewhere, scratch: Path) -> Stored | Damaged:
+        """Publish a result of elsewhere here, if it is whole."""
+        out, made_from = scratch / "fetched", there.manifest.made_from
+        try:
+            out.mkdir()
+            wrong = there.download(out)
+            if wrong is not None:
+                return Damaged(what=wrong)
+            key = key_digest(made_from)
+            return self.publish(out, stage=made_from["stage"], key=key, manifest=there.manifest)
+        finally:
+            shutil.rmtree(out, ignore_errors=True)
+
+    # A folder alone has nothing to do for these.
+
+    def require(self) -> None:
+        """Raise `InputError` where other machines could not have the results."""
+
+    def elsewhere(self, stage: str, key: str) -> Elsewhere | Damaged | None:
+        """The result of another machine."""
+        return None
+
+    def share(self, stored: Stored, *, made: bool) -> bool:
+        """Let other machines have a result, which was `made` now or is reused; whether it was
+        sent."""
+        return False
+
+    def going_on(self, scratch: Path, console: Console) -> Console:
+        """The console for a stage whose training another machine can go on with."""
+        return console
+
+    def forget(self, scratch: Path) -> None:
+        """That training is over."""
 
 
 @contextmanager
@@ -208,12 +253,9 @@ def verified(folder: Path) -> Stored | Damaged:
 def _read_manifest(folder: Path) -> Manifest | None:
     """The manifest of a folder, or None if it is damaged. Raises `FileNotFoundError`."""
     try:
-        text = (folder / MANIFEST).read_text(encoding="utf-8")
-        manifest = Manifest.model_validate_json(text)
-    except (ValidationError, UnicodeDecodeError, IsADirectoryError, NotADirectoryError):
+        return parsed((folder / MANIFEST).read_bytes(), folder=folder.name)
+    except (IsADirectoryError, NotADirectoryError):
         return None
-    whole = ARTIFACT in manifest.files and manifest.folder == folder.name
-    return manifest if whole else None
 
 
 def _first_wrong(folder: Path, manifest: Manifest) -> str | None:

@@ -10,6 +10,7 @@ from pipeline.cluster.contract import Cluster, Outcome, Task, UnfinishedError
 from pipeline.engine.artifacts import Exports
 from pipeline.engine.progress import Console, SilentConsole
 from pipeline.engine.references import References
+from pipeline.engine.remote.errors import StoreError
 from pipeline.engine.runner import Runner
 from pipeline.engine.store import Store
 from pipeline.recipe.schema import Recipe
@@ -71,7 +72,7 @@ class StudentTraining:
     def _found(self, outcome: Outcome) -> Trained | StoppedEarly | Failed:
         if outcome.stopped is not None:
             return StoppedEarly(stopped=outcome.stopped, wall_s=outcome.wall_s)
-        if isinstance(outcome.error, UnfinishedError):
+        if isinstance(outcome.error, UnfinishedError | StoreError):
             raise outcome.error  # not of the candidate
         if isinstance(outcome.error, EdgeDistillError):
             return Failed(error=outcome.error, wall_s=outcome.wall_s)

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.engine.store import MANIFEST, Damaged, verified
+from pipeline.engine.manifest import FILE as MANIFEST
+from pipeline.engine.store import Damaged, verified
 from pipeline.engine.upkeep.cleaning import remove
 from pipeline.engine.upkeep.contents import results
 

@@ -9,6 +9,7 @@ from typing_extensions import TypedDict
 from pipeline.datasets.files.storage import cache_folder
 from pipeline.datasets.folder.pictures import PICTURES
 from pipeline.datasets.sounds.clips import SOUNDS
+from pipeline.engine.remote.contents import Amount, Contents
 from pipeline.engine.upkeep import contents, decoded
 from pipeline.engine.upkeep.cleaning import Removal
 from pipeline.engine.upkeep.contents import Entry
@@ -19,11 +20,6 @@ from pipeline.reporting.tables.cells import print_rows
 from targets.errors import printable
 
 MEGABYTE = 1_000_000
-
-
-class Amount(TypedDict):
-    count: int
-    size_bytes: int
 
 
 class RunAmount(Amount):
@@ -109,6 +105,11 @@ def print_size(found: Sizes) -> None:
         f"decoded sounds in {printable(found['sounds_cache'])}": found["sounds"],
     }
     print_rows(["cache", "folders", "size"], [_row(name, one) for name, one in caches.items()])
+
+
+def print_contents(found: Contents) -> None:
+    stages = {**found["stages"], "unfinished work": found["unfinished"], "total": found["total"]}
+    print_rows(["stage", "results", "size"], [_row(name, one) for name, one in stages.items()])
 
 
 def _row(name: str, amount: Amount) -> list[str]:

@@ -1,0 +1,1 @@
+"""Results in an object store, behind the folder store of each machine: `--store s3://…`."""
