@@ -55,7 +55,7 @@ def defaults(recipe: Recipe) -> Mapping[str, Dimension]:
     """By key; the family's own keys are tried with the families that have them."""
     size = recipe.dataset.size
     photos = size is not None and size >= PUBLISHED_FROM
-    return {**(PHOTOS if photos else SMALL_IMAGES)}
+    return PHOTOS if photos else SMALL_IMAGES
 
 
 def on_request(recipe: Recipe) -> Mapping[str, Dimension]:

@@ -7,22 +7,18 @@ under its number; the sampler is seeded anew for each number, because its state 
 what was trained at the same time is told in the order of the numbers.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
-
 from pipeline.search.optimizer import imported
 from pipeline.search.space import Space
-from targets.errors import InputError
+from pipeline.search.storage import readable, storage
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
-    from optuna.storages import JournalStorage
     from optuna.study import Study as OptunaStudy
     from optuna.trial import FrozenTrial, Trial
 
@@ -63,12 +59,11 @@ class Study:
         """Go on with the trials of the file, if there is one. Raises `InputError` where it is
         damaged."""
         optuna = imported()
-        journal.parent.mkdir(parents=True, exist_ok=True)
-        with _readable(journal):
+        with readable(journal):
             study = optuna.create_study(
                 study_name="search",
                 direction="maximize",
-                storage=_storage(journal),
+                storage=storage(journal),
                 load_if_exists=True,
             )
         spent_s = study.user_attrs.get(SPENT, 0.0)
@@ -196,48 +191,3 @@ class Study:
 
 def _repeated(trial: "FrozenTrial") -> bool:
     return REPEATED in trial.user_attrs
-
-
-@contextmanager
-def _readable(journal: Path) -> Iterator[None]:
-    try:
-        yield
-    except (ValueError, LookupError, TypeError) as error:  # what Optuna raises for other contents
-        raise InputError(
-            f"{journal}: is damaged: {error}. Remove it: the search begins again, and reuses what "
-            "is stored."
-        ) from error
-
-
-def _storage(journal: Path) -> "JournalStorage":
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
-
-    _drop_torn_line(journal)
-    lock: Any = Lock(journal.with_suffix(".lock"))  # the base of Optuna's locks is private
-    return JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
-
-
-class Lock:
-    """Free once its process has ended: Optuna's own are waited for 30 s after a kill."""
-
-    def __init__(self, path: Path) -> None:
-        self._lock = FileLock(path)
-
-    def acquire(self) -> bool:
-        self._lock.acquire()
-        return True
-
-    def release(self) -> None:
-        self._lock.release()
-
-
-def _drop_torn_line(journal: Path) -> None:
-    """A kill while a line was written leaves a part of it, which Optuna cannot read."""
-    if not journal.exists():
-        return
-    text = journal.read_bytes()
-    whole = text[: text.rfind(b"\n") + 1]
-    if len(whole) < len(text):
-        with journal.open("r+b") as file:
-            file.truncate(len(whole))
