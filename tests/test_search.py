@@ -2,11 +2,13 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from optuna.storages.journal import JournalFileBackend
 
 from pipeline.cluster.contract import Outcome, Task, UnfinishedError
 from pipeline.cluster.here import InProcess
@@ -224,6 +226,33 @@ def test_a_search_that_is_killed_again_and_again_has_the_same_history(
     broken = interrupted(
         tmp_path / "broken", at_once, iter([moment.randint(1, 12) for _ in range(12)])
     )
+    assert history(broken) == history(whole)
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_a_kill_between_any_two_lines_of_the_journal_leaves_the_same_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """Also in the middle of a proposal, of one that was tried before, and of a result."""
+    values = {"width_multiplier": [0.25, 0.5, 0.75], "temperature": [1.0, 2.0, 4.0]}
+    where = source(space={"distill": values}, trials=8)
+    stopping = frozenset({1, 6})
+    whole = searched(tmp_path / "whole", Formulas(at_once=at_once, stopping=stopping), where)
+    assert whole.study.repeated
+    moments, random_lines = Moments(), random.Random(0)
+    write = JournalFileBackend.append_logs
+
+    def append_logs(self: JournalFileBackend, logs: list[dict[str, Any]]) -> None:
+        moments.passing()
+        write(self, logs)
+
+    monkeypatch.setattr(JournalFileBackend, "append_logs", append_logs)
+    broken = None
+    while broken is None:
+        moments = Moments(kill_at=random_lines.randint(4, 12))
+        with suppress(Killed):
+            again = Formulas(at_once=at_once, stopping=stopping)
+            broken = searched(tmp_path / "broken", again, where)
     assert history(broken) == history(whole)
 
 

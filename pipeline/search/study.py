@@ -3,8 +3,8 @@
 One objective, the accuracy on the validation split, with the limits as constraints: two objectives
 cost up to twice the trainings for a worse result, and cannot be stopped early. The same seed gives
 the same trials, also after an interruption, for three reasons: a trial that was running goes on
-under its number; the sampler is seeded anew for each number, because its state is not stored; and
-what was trained at the same time is told in the order of the numbers.
+under its number; the sampler is seeded anew for each number and value, because its state is not
+stored; and what was trained at the same time is told in the order of the numbers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -76,7 +76,8 @@ class Study:
 
     def running(self) -> list[Asked]:
         """Trials without a result, as an interrupted search leaves them."""
-        return [self._asked(one.number) for one in self._trials("RUNNING")]
+        found = (self._new(one.number) for one in self._trials("RUNNING"))
+        return [one for one in found if one is not None]
 
     def finished(self) -> "Sequence[FrozenTrial]":
         return [one for one in self._trials() if one.state.is_finished() and not _repeated(one)]
@@ -95,6 +96,9 @@ class Study:
         number = len(self._trials())
         self.study.sampler = self._sampler(number)
         self._live[number] = self.study.ask()
+        return self._new(number)
+
+    def _new(self, number: int) -> Asked | None:
         found = self._asked(number)
         if any(one.user_attrs.get(VALUES) == found.values for one in self._trials()[:number]):
             self._live[number].set_user_attr(REPEATED, True)
@@ -136,7 +140,8 @@ class Study:
         self, number: int, violations: Mapping[str, float], *, epoch: int, accuracy: float
     ) -> None:
         self._constrain(number, violations)
-        self._trial(number).report(accuracy, epoch)
+        if epoch not in self._trials()[number].intermediate_values:
+            self._trial(number).report(accuracy, epoch)
         self._tell(number, "PRUNED")
 
     def tell_failed(self, number: int) -> None:
@@ -147,8 +152,10 @@ class Study:
         self.study.tell(self._live.pop(number), accuracy)
 
     def _constrain(self, number: int, violations: Mapping[str, float]) -> None:
+        known = self._trials()[number].constraints  # of a kill before the end of `tell`
         for name, value in violations.items():
-            self._trial(number).set_constraint(name, value)
+            if name not in known:
+                self._trial(number).set_constraint(name, value)
 
     def _tell(self, number: int, state: str) -> None:
         from optuna.trial import TrialState
@@ -174,13 +181,12 @@ class Study:
         return Asked(number=number, values=attrs[VALUES], record=attrs.get(RECORD, {}))
 
     def _sampler(self, number: int) -> "BaseSampler":
-        from optuna.samplers import RandomSampler, TPESampler
+        from pipeline.search.sampling import Repeatable
 
         seed = (self.seed * 10_000 + number) % 2**32
         stuck = self.repeats(number) >= PATIENCE
-        if self.sampler == "random" or number < STARTUP or stuck:
-            return RandomSampler(seed=seed)
-        return TPESampler(seed=seed, n_startup_trials=0)
+        learns = self.sampler == "tpe" and number >= STARTUP and not stuck
+        return Repeatable(seed, learns=learns)
 
     def _trials(self, *states: str) -> "list[FrozenTrial]":
         from optuna.trial import TrialState
