@@ -295,7 +295,9 @@ def test_a_small_space_ends_when_all_of_it_was_tried(tmp_path: Path) -> None:
     space = {"distill": {"width_multiplier": [0.25, 0.5], "temperature": [1.0, 2.0]}}
     where = source(space=space, trials=50)
     found = searched(tmp_path / "a", Formulas(), where)
-    assert len(found.study.finished()) == 4
+    rows = trial_rows(found.study.finished())
+    assert [row.number for row in rows] == [0, 1, 2, 3], "proposals that were tried have no number"
+    assert found.study.repeated
 
 
 def test_a_candidate_that_fails_is_a_trial_with_its_reason(tmp_path: Path) -> None:

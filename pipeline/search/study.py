@@ -5,6 +5,9 @@ cost up to twice the trainings for a worse result, and cannot be stopped early. 
 the same trials, also after an interruption, for three reasons: a trial that was running goes on
 under its number; the sampler is seeded anew for each number and value, because its state is not
 stored; and what was trained at the same time is told in the order of the numbers.
+
+Optuna numbers the proposals, also those that had been tried before: here that is the `place`. The
+`number` of a trial counts the others alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,7 +55,7 @@ class Study:
     spent_s: float = 0.0
     """Of the runs of the search before this one, as far as they were noted."""
     _live: "dict[int, Trial]" = field(default_factory=dict, repr=False)
-    """Trials without a result, by number: to make one again draws its values again."""
+    """Trials without a result, by place: to make one again draws its values again."""
 
     @classmethod
     def open(cls, journal: Path, *, space: Space, seed: int, sampler: str) -> "Study":
@@ -76,33 +79,35 @@ class Study:
 
     def running(self) -> list[Asked]:
         """Trials without a result, as an interrupted search leaves them."""
-        found = (self._new(one.number) for one in self._trials("RUNNING"))
+        places = [one.number for one in self._trials() if one.state.name == "RUNNING"]
+        found = map(self._new, places)
         return [one for one in found if one is not None]
 
-    def finished(self) -> "Sequence[FrozenTrial]":
-        return [one for one in self._trials() if one.state.is_finished() and not _repeated(one)]
+    def finished(self) -> "dict[int, FrozenTrial]":
+        """By number."""
+        return {n: one for n, one in self._numbered().items() if one.state.is_finished()}
 
     @property
     def repeated(self) -> int:
         return sum(_repeated(one) for one in self._trials())
 
-    def repeats(self, number: int | None = None) -> int:
-        """How many of the last proposals, before trial `number`, had been tried."""
-        before = reversed(self._trials()[:number])
+    def repeats(self, place: int | None = None) -> int:
+        """How many of the last proposals, before that at `place`, had been tried."""
+        before = reversed(self._trials()[:place])
         return sum(1 for _ in takewhile(_repeated, before))
 
     def ask(self) -> Asked | None:
         """The next candidate; None for values that have been tried."""
-        number = len(self._trials())
-        self.study.sampler = self._sampler(number)
-        self._live[number] = self.study.ask()
-        return self._new(number)
+        place = len(self._trials())
+        self.study.sampler = self._sampler(place)
+        self._live[place] = self.study.ask()
+        return self._new(place)
 
-    def _new(self, number: int) -> Asked | None:
-        found = self._asked(number)
-        if any(one.user_attrs.get(VALUES) == found.values for one in self._trials()[:number]):
-            self._live[number].set_user_attr(REPEATED, True)
-            self._tell(number, "FAIL")  # which the sampler does not learn from
+    def _new(self, place: int) -> Asked | None:
+        found = self._asked(place)
+        if any(one.user_attrs.get(VALUES) == found.values for one in self._trials()[:place]):
+            self._live[place].set_user_attr(REPEATED, True)
+            self._end(place, "FAIL")  # which the sampler does not learn from
             return None
         return found
 
@@ -128,71 +133,78 @@ class Study:
 
     @property
     def in_training(self) -> list[int]:
-        running = {one.number for one in self._trials("RUNNING")}
-        return [one for one in self.study.user_attrs.get(TRAINING, []) if one in running]
+        finished = self.finished()
+        return [one for one in self.study.user_attrs.get(TRAINING, []) if one not in finished]
 
     def tell_over_limit(self, number: int, violations: Mapping[str, float]) -> None:
         """`violations`: above 0 where a limit is missed. Nothing was trained."""
         self._constrain(number, violations)
-        self._tell(number, "PRUNED")
+        self._end(self._place(number), "PRUNED")
 
     def tell_stopped(
         self, number: int, violations: Mapping[str, float], *, epoch: int, accuracy: float
     ) -> None:
         self._constrain(number, violations)
-        if epoch not in self._trials()[number].intermediate_values:
+        if epoch not in self._numbered()[number].intermediate_values:
             self._trial(number).report(accuracy, epoch)
-        self._tell(number, "PRUNED")
+        self._end(self._place(number), "PRUNED")
 
     def tell_failed(self, number: int) -> None:
-        self._tell(number, "FAIL")
+        self._end(self._place(number), "FAIL")
 
     def tell(self, number: int, violations: Mapping[str, float], accuracy: float) -> None:
         self._constrain(number, violations)
-        self.study.tell(self._live.pop(number), accuracy)
+        self.study.tell(self._live.pop(self._place(number)), accuracy)
 
     def _constrain(self, number: int, violations: Mapping[str, float]) -> None:
-        known = self._trials()[number].constraints  # of a kill before the end of `tell`
+        known = self._numbered()[number].constraints  # of a kill before the end of `tell`
         for name, value in violations.items():
             if name not in known:
                 self._trial(number).set_constraint(name, value)
 
-    def _tell(self, number: int, state: str) -> None:
+    def _end(self, place: int, state: str) -> None:
         from optuna.trial import TrialState
 
-        self.study.tell(self._trial(number), state=TrialState[state])
-        del self._live[number]
+        self.study.tell(self._at(place), state=TrialState[state])
+        del self._live[place]
 
     def _trial(self, number: int) -> "Trial":
-        """The trial, drawn with the seed of its number."""
+        return self._at(self._place(number))
+
+    def _at(self, place: int) -> "Trial":
+        """The trial, drawn with the seed of its place."""
         from optuna.trial import Trial
 
-        if number not in self._live:
-            self.study.sampler = self._sampler(number)
-            self._live[number] = Trial(self.study, self._trials()[number]._trial_id)
-        return self._live[number]
+        if place not in self._live:
+            self.study.sampler = self._sampler(place)
+            self._live[place] = Trial(self.study, self._trials()[place]._trial_id)
+        return self._live[place]
 
-    def _asked(self, number: int) -> Asked:
+    def _asked(self, place: int) -> Asked:
         """Draw the values, or read those that were drawn before the interruption."""
-        trial = self._trial(number)
+        trial = self._at(place)
         if VALUES not in trial.user_attrs:
             trial.set_user_attr(VALUES, self.space.suggest(trial))
-        attrs = trial.user_attrs
+        attrs, before = trial.user_attrs, self._trials()[:place]
+        number = sum(not _repeated(one) for one in before)
         return Asked(number=number, values=attrs[VALUES], record=attrs.get(RECORD, {}))
 
-    def _sampler(self, number: int) -> "BaseSampler":
+    def _sampler(self, place: int) -> "BaseSampler":
         from pipeline.search.sampling import Repeatable
 
-        seed = (self.seed * 10_000 + number) % 2**32
-        stuck = self.repeats(number) >= PATIENCE
-        learns = self.sampler == "tpe" and number >= STARTUP and not stuck
+        seed = self.seed * 10_000 + place
+        stuck = self.repeats(place) >= PATIENCE
+        learns = self.sampler == "tpe" and place >= STARTUP and not stuck
         return Repeatable(seed, learns=learns)
 
-    def _trials(self, *states: str) -> "list[FrozenTrial]":
-        from optuna.trial import TrialState
+    def _place(self, number: int) -> int:
+        return self._numbered()[number].number
 
-        kept = tuple(TrialState[name] for name in states) or None
-        return self.study.get_trials(deepcopy=False, states=kept)
+    def _numbered(self) -> "dict[int, FrozenTrial]":
+        return dict(enumerate(one for one in self._trials() if not _repeated(one)))
+
+    def _trials(self) -> "list[FrozenTrial]":
+        return self.study.get_trials(deepcopy=False)
 
 
 def _repeated(trial: "FrozenTrial") -> bool:
