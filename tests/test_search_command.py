@@ -105,10 +105,22 @@ def test_the_same_command_again_trains_nothing(
     assert "4 are done" in printed.err
 
 
-def test_the_store_keeps_what_the_search_relies_on(searched: Searched) -> None:
+def test_the_store_keeps_what_a_finished_search_names_and_no_other_student(
+    searched: Searched, capsys: pytest.CaptureFixture[str]
+) -> None:
     (record,) = records(searched.folder.parent / ".store")
     assert record.results == searched.folder
-    assert {name.split("-")[0] for name in record.stored} >= {"teacher", "distill", "convert"}
+    assert record.finished
+    found = searched.result
+    assert {name.split("-")[0] for name in record.stored} == {
+        *("teacher", "logits", "distill", "convert"),
+    }
+    assert sum(name.startswith("convert-") for name in record.stored) == len(found.named)
+    assert exit_code(["store", "gc", "--out", str(searched.folder.parent), "--json"]) == 0
+    gone = {Path(one["path"]).name for one in json.loads(capsys.readouterr().out)["entries"]}
+    trained = sum(row.state == "trained" for row in found.trials)
+    assert sum(name.startswith("convert-") for name in gone) == trained - len(found.named)
+    assert not gone & record.stored
 
 
 def test_a_limit_that_nothing_can_keep_names_the_nearest(

@@ -100,6 +100,9 @@ class Search:
         )
         done = result(chosen)
         self._publish(done, chosen)
+        if done.named:  # else what was trained waits for other limits, as after an interruption
+            named = [row for row in done.trials if row.number in done.named]
+            training.finish(candidate(self.source, row.values) for row in named)
         self._write(done)  # last: a finished search is not done again
         return done
 
