@@ -192,11 +192,12 @@ class Search:
         )
 
     def _write(self, result: SearchResult) -> None:
+        """The page takes half a second: less than a measurement, of which each trial has one."""
+        page.write(result, self.folder / page.FILE)
         with published(self.folder / FILE, remedy=REMEDY) as part:
             part.write_text(result.dump(), encoding="utf-8")
 
     def _publish(self, result: SearchResult, chosen: Chosen) -> None:
-        page.write(result, self.folder / page.FILE)
         if chosen.finalist is None:
             (self.folder / best.FILE).unlink(missing_ok=True)  # of an earlier search
             return
