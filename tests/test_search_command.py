@@ -156,6 +156,17 @@ def interrupted_at_the_second() -> Callable[[Recipe, Path], ModelFile]:
     return interrupting
 
 
+def test_a_search_does_not_go_into_the_results_of_a_run(
+    searched: Searched, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The next run of a recipe `tiny-search` would replace it."""
+    (tmp_path / "tiny-search").mkdir()
+    (tmp_path / "tiny-search" / "provenance.json").touch()
+    assert exit_code([*searched.arguments, "--out", str(tmp_path)]) == 2
+    assert "holds the results of a run" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "tiny-search").iterdir()] == ["provenance.json"]
+
+
 @pytest.mark.parametrize(
     ("more", "says"),
     [

@@ -11,6 +11,7 @@ from pathlib import Path
 from pipeline import datasets
 from pipeline.cluster.contract import Cluster
 from pipeline.datasets.splits import Split
+from pipeline.engine.delivery import PROVENANCE
 from pipeline.engine.progress import Console
 from pipeline.engine.references import References
 from pipeline.engine.store import Store
@@ -58,6 +59,11 @@ class Search:
         """
         recipe = self.source.recipe()
         space, limits = space_of(self.source), limits_of(recipe.search.limits)
+        if (self.folder / PROVENANCE).exists():
+            raise InputError(
+                f"--out: {self.folder} holds the results of a run, which would replace those of "
+                "this search. Choose another --out, or another name in the recipe."
+            )
         self.folder.mkdir(parents=True, exist_ok=True)
 
         def on_wait() -> None:
