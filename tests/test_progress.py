@@ -13,9 +13,12 @@ def test_a_terminal_shows_the_epoch_that_runs_its_figures_and_the_time_left() ->
     screen = io.StringIO()
     console = TerminalConsole(Rich(file=screen, force_terminal=True, width=120))
     with console.epochs("teacher", first=3, total=5) as epochs:
+        epochs.epoch(2, loss=0.5, accuracy=0.25)  # of the run that was interrupted
+        restored = screen.getvalue()
         epochs.step(4, 4)
         epochs.epoch(3, loss=0.25, accuracy=0.5)
     shown = screen.getvalue()
+    assert "epoch 3/5" in restored
     assert "epoch 4/5" in shown
     for part in ("teacher", "loss 0.2500", "validation 50.00 %", "left"):
         assert part in shown
@@ -23,6 +26,7 @@ def test_a_terminal_shows_the_epoch_that_runs_its_figures_and_the_time_left() ->
 
 def test_elsewhere_it_is_a_line_an_epoch(capsys: pytest.CaptureFixture[str]) -> None:
     with PlainConsole().epochs("teacher", first=3, total=5) as epochs:
+        epochs.epoch(2, loss=0.5, accuracy=0.25)  # of the run that was interrupted
         epochs.step(1, 4)
         epochs.epoch(3, loss=0.25, accuracy=0.5)
     out, err = capsys.readouterr()

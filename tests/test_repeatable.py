@@ -213,6 +213,27 @@ def test_a_place_that_holds_something_else_is_never_replaced(lane: Lane) -> None
     assert not (lane.out / ".store" / "work").exists()  # before anything was trained
 
 
+@dataclass
+class TakingConsole(SilentConsole):
+    """A search takes the results folder while the run goes on."""
+
+    document: Path = Path("search.json")
+
+    def say(self, text: str) -> None:
+        self.document.parent.mkdir(exist_ok=True)
+        self.document.write_text("hours of work")
+
+
+def test_a_place_that_something_else_takes_meanwhile_is_never_replaced(
+    lane: Lane, finished: Lane
+) -> None:
+    shutil.copytree(finished.out / ".store", lane.out / ".store")
+    document = lane.out / "tiny" / "search.json"
+    with pytest.raises(InputError, match="holds no results of an earlier run"):
+        replace(lane, console=TakingConsole(document=document)).run(BOTH, ("bench.enabled", False))
+    assert document.read_text() == "hours of work"
+
+
 @pytest.mark.parametrize("store", ["tiny", "tiny/store", ""])
 def test_a_store_and_results_inside_one_another_are_refused(lane: Lane, store: str) -> None:
     with pytest.raises(InputError, match="inside one another"):

@@ -2,11 +2,13 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from optuna.storages.journal import JournalFileBackend
 
 from pipeline.cluster.contract import Outcome, Task, UnfinishedError
 from pipeline.cluster.here import InProcess
@@ -228,6 +230,33 @@ def test_a_search_that_is_killed_again_and_again_has_the_same_history(
     assert history(broken) == history(whole)
 
 
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_a_kill_between_any_two_lines_of_the_journal_leaves_the_same_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """Also in the middle of a proposal, of one that was tried before, and of a result."""
+    values = {"width_multiplier": [0.25, 0.5, 0.75], "temperature": [1.0, 2.0, 4.0]}
+    where = source(space={"distill": values}, trials=8)
+    stopping = frozenset({1, 6})
+    whole = searched(tmp_path / "whole", Formulas(at_once=at_once, stopping=stopping), where)
+    assert whole.study.repeated
+    moments, random_lines = Moments(), random.Random(0)
+    write = JournalFileBackend.append_logs
+
+    def append_logs(self: JournalFileBackend, logs: list[dict[str, Any]]) -> None:
+        moments.passing()
+        write(self, logs)
+
+    monkeypatch.setattr(JournalFileBackend, "append_logs", append_logs)
+    broken = None
+    while broken is None:
+        moments = Moments(kill_at=random_lines.randint(4, 12))
+        with suppress(Killed):
+            again = Formulas(at_once=at_once, stopping=stopping)
+            broken = searched(tmp_path / "broken", again, where)
+    assert history(broken) == history(whole)
+
+
 def test_the_same_seed_has_the_same_trials_and_another_seed_others(tmp_path: Path) -> None:
     first, second = (searched(tmp_path / name, Formulas()) for name in "ab")
     assert history(first) == history(second)
@@ -267,7 +296,9 @@ def test_a_small_space_ends_when_all_of_it_was_tried(tmp_path: Path) -> None:
     space = {"distill": {"width_multiplier": [0.25, 0.5], "temperature": [1.0, 2.0]}}
     where = source(space=space, trials=50)
     found = searched(tmp_path / "a", Formulas(), where)
-    assert len(found.study.finished()) == 4
+    rows = trial_rows(found.study.finished())
+    assert [row.number for row in rows] == [0, 1, 2, 3], "proposals that were tried have no number"
+    assert found.study.repeated
 
 
 def test_a_candidate_that_fails_is_a_trial_with_its_reason(tmp_path: Path) -> None:

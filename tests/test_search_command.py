@@ -1,8 +1,9 @@
 """`pipeline search` as a person runs it, on the tiny recipe."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ import pytest
 from pipeline.cli.app import exit_code
 from pipeline.engine.references import records
 from pipeline.recipe.load import load
+from pipeline.recipe.schema import Recipe
 from pipeline.reporting.schema.search import SearchResult, read
 from pipeline.search import bench
+from pipeline.search.untrained import ModelFile, untrained
 from targets.bench.plan import BenchPlan
 
 TINY_PLAN = BenchPlan(processes=2, min_queries=66, min_duration_s=0.02, max_duration_s=5.0)
@@ -105,21 +108,63 @@ def test_the_same_command_again_trains_nothing(
     assert "4 are done" in printed.err
 
 
-def test_the_store_keeps_what_the_search_relies_on(searched: Searched) -> None:
-    (record,) = records(searched.folder.parent / ".store")
-    assert record.results == searched.folder
-    assert {name.split("-")[0] for name in record.stored} >= {"teacher", "distill", "convert"}
-
-
-def test_a_limit_that_nothing_can_keep_names_the_nearest(
+def test_the_store_keeps_what_a_finished_search_names_and_no_other_student(
     searched: Searched, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (record,) = records(searched.folder.parent / ".store")
+    assert record.results == searched.folder
+    assert record.finished
+    found = searched.result
+    assert {name.split("-")[0] for name in record.stored} == {
+        *("teacher", "logits", "distill", "convert"),
+    }
+    assert sum(name.startswith("convert-") for name in record.stored) == len(found.named)
+    assert exit_code(["store", "gc", "--out", str(searched.folder.parent), "--json"]) == 0
+    gone = {Path(one["path"]).name for one in json.loads(capsys.readouterr().out)["entries"]}
+    trained = sum(row.state == "trained" for row in found.trials)
+    assert sum(name.startswith("convert-") for name in gone) == trained - len(found.named)
+    assert not gone & record.stored
+
+
+def test_an_interrupted_search_has_a_page_and_goes_on(
+    searched: Searched, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a limit that nothing can keep: the nearest is named."""
     arguments = [*searched.arguments, "--limit", "size <= 1 kB", "--trials", "2"]
-    assert exit_code([*arguments, "--out", str(searched.folder.parent / "small")]) == 1
+    arguments += ["--out", str(searched.folder.parent / "small")]
+    folder = searched.folder.parent / "small" / "tiny-search"
+    with monkeypatch.context() as patched:
+        patched.setattr(bench, "untrained", interrupted_at_the_second())
+        assert exit_code(arguments) == 130
+    assert "1 trials so far, 0 of them trained" in (folder / "search.html").read_text()
+    assert exit_code(arguments) == 1
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("Error: No student fits")
     assert "size" in error
-    assert not (searched.folder.parent / "small" / "tiny-search" / "best.toml").exists()
+    assert "No student fits" in (folder / "search.html").read_text()
+    assert not (folder / "best.toml").exists()
+
+
+def interrupted_at_the_second() -> Callable[[Recipe, Path], ModelFile]:
+    calls = count()
+
+    def interrupting(recipe: Recipe, folder: Path) -> ModelFile:
+        if next(calls) == 1:
+            raise KeyboardInterrupt
+        return untrained(recipe, folder)
+
+    return interrupting
+
+
+def test_a_search_does_not_go_into_the_results_of_a_run(
+    searched: Searched, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The next run of a recipe `tiny-search` would replace it."""
+    (tmp_path / "tiny-search").mkdir()
+    (tmp_path / "tiny-search" / "provenance.json").touch()
+    assert exit_code([*searched.arguments, "--out", str(tmp_path)]) == 2
+    assert "holds the results of a run" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "tiny-search").iterdir()] == ["provenance.json"]
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,19 @@ def test_another_device_behind_the_same_name_begins_a_new_search(
     assert names[0] != names[1]
 
 
+@pytest.mark.parametrize("other", ["platform.node", "targets.devices.local.probe._cpu_model"])
+def test_this_machine_is_another_device_on_another_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "devices.toml").write_text('[pi4]\nurl = "ssh://pi@first"\n')
+    remote = "bench.devices=['pi4']"
+    here, there = name(), name(remote)
+    monkeypatch.setattr(other, lambda: "another")
+    assert name() != here
+    assert name(remote) == there
+
+
 def test_a_device_that_is_named_twice_is_one() -> None:
     assert name("bench.devices=['local', 'local']")
 

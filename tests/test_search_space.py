@@ -13,7 +13,7 @@ from pipeline.recipe.schema import Recipe
 from pipeline.recipe.search_space import PHOTOS, SMALL_IMAGES
 from pipeline.reporting.schema.search import DeviceFigures, Figures
 from pipeline.search import bench, best
-from pipeline.search.limits import missed, violations
+from pipeline.search.limits import limits_of, missed, violations
 from pipeline.search.optimizer import imported
 from pipeline.search.space import described, space_of
 from pipeline.search.study import Study
@@ -104,9 +104,8 @@ def test_which_pictures_are_read_is_no_dimension(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["memory <= 5 MB", "  memory<5MB "])
 def test_memory_is_measured_where_a_limit_asks_for_it(text: str) -> None:
-    given = [Override("search.limits", ["size <= 1 MB", text], "--limit")]
-    assert bench.limits_memory(read("digits", given).recipe())
-    assert not bench.limits_memory(read("digits", given[:0]).recipe())
+    assert bench.limits_memory(limits_of(["size <= 1 MB", text]))
+    assert not bench.limits_memory(limits_of(["size <= 1 MB"]))
 
 
 def test_epochs_are_a_dimension_or_a_budget() -> None:

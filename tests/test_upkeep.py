@@ -126,6 +126,24 @@ def test_an_interrupted_run_keeps_what_the_results_before_it_refer_to(
     assert set(gc()) == {variant.folder.name}
 
 
+def test_a_finished_search_keeps_what_it_names_until_its_folder_is_gone(
+    tmp_path: Path, gc: Gc
+) -> None:
+    winner, other = (stored(tmp_path, "distill", n) for n in range(2))
+    (tmp_path / "mine-search").mkdir()
+    (tmp_path / "mine-search" / "search.json").write_text("{}")
+    note = References(store=tmp_path / ".store", results=tmp_path / "mine-search")
+    for one in (winner, other):
+        note.add(one.folder.name)
+    assert gc() == {}
+    named = References(store=note.store, results=note.results)
+    named.add(winner.folder.name)
+    named.finish()
+    assert set(gc()) == set(gc("--older-than", "0d")) == {other.folder.name}
+    shutil.rmtree(tmp_path / "mine-search")
+    assert set(gc()) == {winner.folder.name, other.folder.name}
+
+
 def test_a_note_that_cannot_be_read_stops_the_cleaning(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

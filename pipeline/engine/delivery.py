@@ -38,6 +38,10 @@ def require_place(results: Path, *, store: Path) -> None:
             f"--out: the results folder {results} and the store {store} are inside one another. "
             "Choose another --out or --store."
         )
+    _require_replaceable(results)
+
+
+def _require_replaceable(results: Path) -> None:
     if results.exists() and not _replaceable(results):
         raise InputError(
             f"--out: {results} exists and holds no results of an earlier run; it would be "
@@ -71,6 +75,7 @@ def deliver(
     (new / "labels.txt").write_text(f"{labels}\n", encoding="utf-8")
     provenance = json.dumps(_provenance(manifests, recipe), indent=1)
     (new / PROVENANCE).write_text(f"{provenance}\n", encoding="utf-8")
+    _require_replaceable(results)  # a search can have taken it meanwhile
     publish_folder(new, results)
 
 

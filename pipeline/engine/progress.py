@@ -17,7 +17,9 @@ class EpochProgress(Protocol):
 
     def step(self, done: int, of: int) -> None: ...
 
-    def epoch(self, number: int, *, loss: float, accuracy: float) -> None: ...
+    def epoch(self, number: int, *, loss: float, accuracy: float) -> None:
+        """An epoch is done, and kept. Those before the first are told again: a kill may have come
+        before the interrupted run told of them."""
 
 
 class Console(Protocol):
@@ -69,6 +71,8 @@ class PlainEpochs:
         """Nothing: a line per step would drown a log."""
 
     def epoch(self, number: int, *, loss: float, accuracy: float) -> None:
+        if number < self.first:
+            return
         spent = time.monotonic() - self.started
         left = spent / (number - self.first + 1) * (self.total - number)
         print(
@@ -125,6 +129,7 @@ class TerminalConsole:
 class BarEpochs:
     def __init__(self, *, progress: "Progress", stage: str, first: int, total: int) -> None:
         self.progress, self._done, self._epochs = progress, 0, total
+        self._first = first
         self._task = progress.add_task(
             stage, total=total - first + 1, number=first, epochs=total, figures=""
         )
@@ -138,7 +143,7 @@ class BarEpochs:
         self.progress.update(self._task, completed=self._done + done / of)
 
     def epoch(self, number: int, *, loss: float, accuracy: float) -> None:
-        self._done += 1
+        self._done = max(0, number - self._first + 1)
         self.progress.update(
             self._task,
             completed=self._done,

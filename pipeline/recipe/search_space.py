@@ -59,7 +59,7 @@ def defaults(recipe: Recipe) -> Mapping[str, Dimension]:
         return _of_kind(recipe.augmentation.kind)
     size = recipe.dataset.size
     photos = size is not None and size >= PUBLISHED_FROM
-    return {**(PHOTOS if photos else SMALL_IMAGES)}
+    return PHOTOS if photos else SMALL_IMAGES
 
 
 def on_request(recipe: Recipe) -> Mapping[str, Dimension]:

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
+from pipeline.recipe.limits import Limit
 from pipeline.recipe.schema import Recipe
 from pipeline.reporting.schema.search import Figures
 from pipeline.search.contract import Candidate, Failed, Measured, Trained
-from pipeline.search.limits import limits_of
+from pipeline.search.limits import doubtful, limits_of
 from pipeline.search.measuring import SHORT, CandidateFile, opened
 from pipeline.search.untrained import ModelFile, untrained
 from targets.bench.plan import BenchPlan
@@ -22,7 +23,9 @@ from targets.devices.contract import Device, Say
 from targets.errors import EdgeDistillError
 
 FULL = BenchPlan.of_tier("quick")
-"""For trained files."""
+"""For trained files. It repeats what is disturbed."""
+MOST = 3
+"""Measurements of an untrained file that exceeds a limit in all of them, each disturbed."""
 Key = tuple[str, int]
 """Digest of a file, and threads."""
 
@@ -32,8 +35,7 @@ class DeviceBench:
     groups: Sequence[Sequence[Device]]
     formats: Sequence[str]
     timeout_s: float
-    memory: bool
-    """Whether a limit asks for it: another process for each file."""
+    limits: Sequence[Limit]
     scratch: Path
     say: Say
     known: dict[Key, Figures] = field(default_factory=dict, repr=False)
@@ -73,11 +75,17 @@ class DeviceBench:
     def _measured(self, files: Sequence[CandidateFile]) -> list[Figures | EdgeDistillError]:
         new = {_key(one): one for one in files if _key(one) not in self.known}
         found: dict[Key, Figures | EdgeDistillError] = {**self.known}
-        found |= dict(zip(new, self._on_devices([*new.values()], SHORT), strict=True))
+        for _ in range(MOST):
+            found |= zip(new, self._on_devices([*new.values()], SHORT), strict=True)
+            new = {key: one for key, one in new.items() if self._doubtful(found[key])}
         for key, figures in found.items():
             if isinstance(figures, Figures) and all(one.valid for one in figures.devices):
                 self.known[key] = figures
         return [found[_key(one)] for one in files]
+
+    def _doubtful(self, found: Figures | EdgeDistillError) -> bool:
+        """Only a valid measurement, or `MOST` that agree, shows that a limit is exceeded."""
+        return isinstance(found, Figures) and doubtful(self.limits, found)
 
     def _on_devices(
         self, files: Sequence[CandidateFile], plan: BenchPlan
@@ -91,7 +99,7 @@ class DeviceBench:
             say=self.say,
             timeout_s=self.timeout_s,
         ) as devices:
-            return devices.measure(files, plan=plan, memory=self.memory)
+            return devices.measure(files, plan=plan, memory=limits_memory(self.limits))
 
 
 def _key(one: CandidateFile) -> Key:
@@ -104,11 +112,12 @@ def device_bench(recipe: Recipe, formats: Sequence[str], *, scratch: Path, say: 
         groups=inventory.groups(recipe.bench.devices),
         formats=formats,
         timeout_s=recipe.bench.timeout_s,
-        memory=limits_memory(recipe),
+        limits=limits_of(recipe.search.limits),
         scratch=scratch,
         say=say,
     )
 
 
-def limits_memory(recipe: Recipe) -> bool:
-    return any(limit.figure == "memory" for limit in limits_of(recipe.search.limits))
+def limits_memory(limits: Sequence[Limit]) -> bool:
+    """Whether it is to be measured: in another process for each file."""
+    return any(limit.figure == "memory" for limit in limits)

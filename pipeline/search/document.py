@@ -1,6 +1,6 @@
 """`search.json` from the study."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipeline.reporting.schema.search import Figures, State, TrialRow
@@ -10,15 +10,16 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 
-def trial_rows(trials: "Sequence[FrozenTrial]") -> tuple[TrialRow, ...]:
-    return tuple(_row(one) for one in trials)
+def trial_rows(trials: "Mapping[int, FrozenTrial]") -> tuple[TrialRow, ...]:
+    """`trials` are those of the study, by number."""
+    return tuple(_row(number, one) for number, one in trials.items())
 
 
-def _row(one: "FrozenTrial") -> TrialRow:
+def _row(number: int, one: "FrozenTrial") -> TrialRow:
     record: Mapping[str, Any] = one.user_attrs.get("record", {})
     top1 = one.value if one.state.name == "COMPLETE" else None
     return TrialRow(
-        number=one.number,
+        number=number,
         values=one.user_attrs["values"],
         state=_state(one, record),
         reason=record.get("reason", ""),

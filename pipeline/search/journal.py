@@ -16,6 +16,9 @@ from pipeline.recipe.schema import Recipe
 from pipeline.search.space import Space
 from pipeline.search.variants import FAMILY, candidate
 from targets.devices import inventory
+from targets.devices.contract import Device
+from targets.devices.local.probe import probe_local
+from targets.devices.one_model import model
 
 LEFT_OUT = {"name", "about", "search", "gates", "tracking", "ablation", "bench"}
 """Tables that change no trial."""
@@ -39,7 +42,15 @@ def journal(folder: Path, source: Source, space: Space) -> Path:
 def _devices(recipe: Recipe) -> Iterator[JsonValue]:
     names = [*dict.fromkeys(recipe.bench.devices)]
     for name, group in zip(names, inventory.groups(names), strict=True):
-        yield [name, *(one.url for one in group)]
+        yield [name, *(_place(one) for one in group)]
+
+
+def _place(device: Device) -> JsonValue:
+    """Its address; `local` is another device where the folder is shared, or was moved."""
+    if device.url != inventory.LOCAL:
+        return device.url
+    facts = probe_local()
+    return [device.url, facts.id, {**model(facts)}]
 
 
 def _stages(source: Source, space: Space) -> Iterator[StageKey]:

@@ -1,7 +1,7 @@
 """Limits against figures: the worst device counts."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from pipeline.recipe.limits import Limit, parse
@@ -14,6 +14,8 @@ class Miss(NamedTuple):
     value: float
     device: str | None
     """The device that misses it by most; None for the size."""
+    disturbed: bool = False
+    """Whether another measurement may give another value."""
 
     @property
     def factor(self) -> float:
@@ -21,6 +23,7 @@ class Miss(NamedTuple):
 
     def __str__(self) -> str:
         where = f" on {self.device}" if self.device else ""
+        where += " (disturbed)" if self.disturbed else ""
         return (
             f"{self.limit.figure} {shown(self.limit, self.value)}{where}, limit {self.limit.text}"
         )
@@ -49,14 +52,20 @@ def missed(limits: Sequence[Limit], figures: Figures, *, surely: bool = False) -
     return [one for one in found if one.factor > 1]
 
 
+def doubtful(limits: Sequence[Limit], figures: Figures) -> bool:
+    """Whether limits are exceeded, and each by a disturbed measurement alone."""
+    misses = missed(limits, figures)
+    return bool(misses) and all(one.disturbed for one in misses)
+
+
 def worst(limit: Limit, figures: Figures, *, upper: bool = False) -> Miss:
     if limit.figure == "size":
         return Miss(limit, figures.size_bytes, None)
-    values: Mapping[str, float] = {
-        one.device: _figure(limit, one, upper=upper) for one in figures.devices
-    }
-    device = max(values, key=lambda name: values[name])
-    return Miss(limit, values[device], device)
+    value, one = max(
+        ((_figure(limit, one, upper=upper), one) for one in figures.devices),
+        key=lambda found: found[0],
+    )
+    return Miss(limit, value, one.device, disturbed=not one.valid)
 
 
 def _figure(limit: Limit, one: DeviceFigures, *, upper: bool) -> float:

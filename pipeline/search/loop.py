@@ -186,13 +186,13 @@ class Loop:
         self.study.note(one.number, reason=str(failed.error), training_s=failed.wall_s)
         self.study.tell_failed(one.number)
         self.on_result()
-        states = [trial.state.name for trial in self.study.finished()]
+        states = [trial.state.name for trial in self.study.finished().values()]
         if len(states) >= ALL_FAIL and set(states) == {"FAIL"}:
             raise failed.error
 
     def _earlier(self) -> list[Mapping[int, float]]:
         """The epochs of the trials that were trained to the end."""
-        records = [one.user_attrs.get("record", {}) for one in self.study.finished()]
+        records = [one.user_attrs.get("record", {}) for one in self.study.finished().values()]
         return [
             {int(epoch): float(value) for epoch, value in record["accuracies"].items()}
             for record in records

@@ -11,6 +11,7 @@ from pathlib import Path
 from pipeline import datasets
 from pipeline.cluster.contract import Cluster
 from pipeline.datasets.splits import Split
+from pipeline.engine.delivery import PROVENANCE
 from pipeline.engine.progress import Console
 from pipeline.engine.references import References
 from pipeline.engine.store import Store
@@ -58,6 +59,11 @@ class Search:
         """
         recipe = self.source.recipe()
         space, limits = space_of(self.source), limits_of(recipe.search.limits)
+        if (self.folder / PROVENANCE).exists():
+            raise InputError(
+                f"--out: {self.folder} holds the results of a run, which would replace those of "
+                "this search. Choose another --out, or another name in the recipe."
+            )
         self.folder.mkdir(parents=True, exist_ok=True)
 
         def on_wait() -> None:
@@ -100,6 +106,9 @@ class Search:
         )
         done = result(chosen)
         self._publish(done, chosen)
+        if done.named:  # else what was trained waits for other limits, as after an interruption
+            named = [row for row in done.trials if row.number in done.named]
+            training.finish(candidate(self.source, row.values) for row in named)
         self._write(done)  # last: a finished search is not done again
         return done
 
@@ -189,11 +198,12 @@ class Search:
         )
 
     def _write(self, result: SearchResult) -> None:
+        """The page takes half a second: less than a measurement, of which each trial has one."""
+        page.write(result, self.folder / page.FILE)
         with published(self.folder / FILE, remedy=REMEDY) as part:
             part.write_text(result.dump(), encoding="utf-8")
 
     def _publish(self, result: SearchResult, chosen: Chosen) -> None:
-        page.write(result, self.folder / page.FILE)
         if chosen.finalist is None:
             (self.folder / best.FILE).unlink(missing_ok=True)  # of an earlier search
             return

@@ -26,8 +26,7 @@ class EarlyStopping:
 
     def stops(self, epoch: int, accuracy: float) -> bool:
         """Whether the accuracy is below the median of the others' at this epoch. Never in the first
-        third, where the learning rate is at its peak and the accuracy says little of the end. Looks
-        at no earlier epoch, which a training that goes on after a kill does not see."""
+        third, where the learning rate is at its peak and the accuracy says little of the end."""
         if epoch >= self.epochs:
             return False
         optuna = imported()

@@ -3,26 +3,25 @@
 One objective, the accuracy on the validation split, with the limits as constraints: two objectives
 cost up to twice the trainings for a worse result, and cannot be stopped early. The same seed gives
 the same trials, also after an interruption, for three reasons: a trial that was running goes on
-under its number; the sampler is seeded anew for each number, because its state is not stored; and
-what was trained at the same time is told in the order of the numbers.
+under its number; the sampler is seeded anew for each number and value, because its state is not
+stored; and what was trained at the same time is told in the order of the numbers.
+
+Optuna numbers the proposals, also those that had been tried before: here that is the `place`. The
+`number` of a trial counts the others alone.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
-
 from pipeline.search.optimizer import imported
 from pipeline.search.space import Space
-from targets.errors import InputError
+from pipeline.search.storage import readable, storage
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
-    from optuna.storages import JournalStorage
     from optuna.study import Study as OptunaStudy
     from optuna.trial import FrozenTrial, Trial
 
@@ -56,19 +55,18 @@ class Study:
     spent_s: float = 0.0
     """Of the runs of the search before this one, as far as they were noted."""
     _live: "dict[int, Trial]" = field(default_factory=dict, repr=False)
-    """Trials without a result, by number: to make one again draws its values again."""
+    """Trials without a result, by place: to make one again draws its values again."""
 
     @classmethod
     def open(cls, journal: Path, *, space: Space, seed: int, sampler: str) -> "Study":
         """Go on with the trials of the file, if there is one. Raises `InputError` where it is
         damaged."""
         optuna = imported()
-        journal.parent.mkdir(parents=True, exist_ok=True)
-        with _readable(journal):
+        with readable(journal):
             study = optuna.create_study(
                 study_name="search",
                 direction="maximize",
-                storage=_storage(journal),
+                storage=storage(journal),
                 load_if_exists=True,
             )
         spent_s = study.user_attrs.get(SPENT, 0.0)
@@ -81,29 +79,35 @@ class Study:
 
     def running(self) -> list[Asked]:
         """Trials without a result, as an interrupted search leaves them."""
-        return [self._asked(one.number) for one in self._trials("RUNNING")]
+        places = [one.number for one in self._trials() if one.state.name == "RUNNING"]
+        found = map(self._new, places)
+        return [one for one in found if one is not None]
 
-    def finished(self) -> "Sequence[FrozenTrial]":
-        return [one for one in self._trials() if one.state.is_finished() and not _repeated(one)]
+    def finished(self) -> "dict[int, FrozenTrial]":
+        """By number."""
+        return {n: one for n, one in self._numbered().items() if one.state.is_finished()}
 
     @property
     def repeated(self) -> int:
         return sum(_repeated(one) for one in self._trials())
 
-    def repeats(self, number: int | None = None) -> int:
-        """How many of the last proposals, before trial `number`, had been tried."""
-        before = reversed(self._trials()[:number])
+    def repeats(self, place: int | None = None) -> int:
+        """How many of the last proposals, before that at `place`, had been tried."""
+        before = reversed(self._trials()[:place])
         return sum(1 for _ in takewhile(_repeated, before))
 
     def ask(self) -> Asked | None:
         """The next candidate; None for values that have been tried."""
-        number = len(self._trials())
-        self.study.sampler = self._sampler(number)
-        self._live[number] = self.study.ask()
-        found = self._asked(number)
-        if any(one.user_attrs.get(VALUES) == found.values for one in self._trials()[:number]):
-            self._live[number].set_user_attr(REPEATED, True)
-            self._tell(number, "FAIL")  # which the sampler does not learn from
+        place = len(self._trials())
+        self.study.sampler = self._sampler(place)
+        self._live[place] = self.study.ask()
+        return self._new(place)
+
+    def _new(self, place: int) -> Asked | None:
+        found = self._asked(place)
+        if any(one.user_attrs.get(VALUES) == found.values for one in self._trials()[:place]):
+            self._live[place].set_user_attr(REPEATED, True)
+            self._end(place, "FAIL")  # which the sampler does not learn from
             return None
         return found
 
@@ -129,115 +133,79 @@ class Study:
 
     @property
     def in_training(self) -> list[int]:
-        running = {one.number for one in self._trials("RUNNING")}
-        return [one for one in self.study.user_attrs.get(TRAINING, []) if one in running]
+        finished = self.finished()
+        return [one for one in self.study.user_attrs.get(TRAINING, []) if one not in finished]
 
     def tell_over_limit(self, number: int, violations: Mapping[str, float]) -> None:
         """`violations`: above 0 where a limit is missed. Nothing was trained."""
         self._constrain(number, violations)
-        self._tell(number, "PRUNED")
+        self._end(self._place(number), "PRUNED")
 
     def tell_stopped(
         self, number: int, violations: Mapping[str, float], *, epoch: int, accuracy: float
     ) -> None:
         self._constrain(number, violations)
-        self._trial(number).report(accuracy, epoch)
-        self._tell(number, "PRUNED")
+        if epoch not in self._numbered()[number].intermediate_values:
+            self._trial(number).report(accuracy, epoch)
+        self._end(self._place(number), "PRUNED")
 
     def tell_failed(self, number: int) -> None:
-        self._tell(number, "FAIL")
+        self._end(self._place(number), "FAIL")
 
     def tell(self, number: int, violations: Mapping[str, float], accuracy: float) -> None:
         self._constrain(number, violations)
-        self.study.tell(self._live.pop(number), accuracy)
+        self.study.tell(self._live.pop(self._place(number)), accuracy)
 
     def _constrain(self, number: int, violations: Mapping[str, float]) -> None:
+        known = self._numbered()[number].constraints  # of a kill before the end of `tell`
         for name, value in violations.items():
-            self._trial(number).set_constraint(name, value)
+            if name not in known:
+                self._trial(number).set_constraint(name, value)
 
-    def _tell(self, number: int, state: str) -> None:
+    def _end(self, place: int, state: str) -> None:
         from optuna.trial import TrialState
 
-        self.study.tell(self._trial(number), state=TrialState[state])
-        del self._live[number]
+        self.study.tell(self._at(place), state=TrialState[state])
+        del self._live[place]
 
     def _trial(self, number: int) -> "Trial":
-        """The trial, drawn with the seed of its number."""
+        return self._at(self._place(number))
+
+    def _at(self, place: int) -> "Trial":
+        """The trial, drawn with the seed of its place."""
         from optuna.trial import Trial
 
-        if number not in self._live:
-            self.study.sampler = self._sampler(number)
-            self._live[number] = Trial(self.study, self._trials()[number]._trial_id)
-        return self._live[number]
+        if place not in self._live:
+            self.study.sampler = self._sampler(place)
+            self._live[place] = Trial(self.study, self._trials()[place]._trial_id)
+        return self._live[place]
 
-    def _asked(self, number: int) -> Asked:
+    def _asked(self, place: int) -> Asked:
         """Draw the values, or read those that were drawn before the interruption."""
-        trial = self._trial(number)
+        trial = self._at(place)
         if VALUES not in trial.user_attrs:
             trial.set_user_attr(VALUES, self.space.suggest(trial))
-        attrs = trial.user_attrs
+        attrs, before = trial.user_attrs, self._trials()[:place]
+        number = sum(not _repeated(one) for one in before)
         return Asked(number=number, values=attrs[VALUES], record=attrs.get(RECORD, {}))
 
-    def _sampler(self, number: int) -> "BaseSampler":
-        from optuna.samplers import RandomSampler, TPESampler
+    def _sampler(self, place: int) -> "BaseSampler":
+        from pipeline.search.sampling import Repeatable
 
-        seed = (self.seed * 10_000 + number) % 2**32
-        stuck = self.repeats(number) >= PATIENCE
-        if self.sampler == "random" or number < STARTUP or stuck:
-            return RandomSampler(seed=seed)
-        return TPESampler(seed=seed, n_startup_trials=0)
+        seed = self.seed * 10_000 + place
+        stuck = self.repeats(place) >= PATIENCE
+        learns = self.sampler == "tpe" and place >= STARTUP and not stuck
+        return Repeatable(seed, learns=learns)
 
-    def _trials(self, *states: str) -> "list[FrozenTrial]":
-        from optuna.trial import TrialState
+    def _place(self, number: int) -> int:
+        return self._numbered()[number].number
 
-        kept = tuple(TrialState[name] for name in states) or None
-        return self.study.get_trials(deepcopy=False, states=kept)
+    def _numbered(self) -> "dict[int, FrozenTrial]":
+        return dict(enumerate(one for one in self._trials() if not _repeated(one)))
+
+    def _trials(self) -> "list[FrozenTrial]":
+        return self.study.get_trials(deepcopy=False)
 
 
 def _repeated(trial: "FrozenTrial") -> bool:
     return REPEATED in trial.user_attrs
-
-
-@contextmanager
-def _readable(journal: Path) -> Iterator[None]:
-    try:
-        yield
-    except (ValueError, LookupError, TypeError) as error:  # what Optuna raises for other contents
-        raise InputError(
-            f"{journal}: is damaged: {error}. Remove it: the search begins again, and reuses what "
-            "is stored."
-        ) from error
-
-
-def _storage(journal: Path) -> "JournalStorage":
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
-
-    _drop_torn_line(journal)
-    lock: Any = Lock(journal.with_suffix(".lock"))  # the base of Optuna's locks is private
-    return JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
-
-
-class Lock:
-    """Free once its process has ended: Optuna's own are waited for 30 s after a kill."""
-
-    def __init__(self, path: Path) -> None:
-        self._lock = FileLock(path)
-
-    def acquire(self) -> bool:
-        self._lock.acquire()
-        return True
-
-    def release(self) -> None:
-        self._lock.release()
-
-
-def _drop_torn_line(journal: Path) -> None:
-    """A kill while a line was written leaves a part of it, which Optuna cannot read."""
-    if not journal.exists():
-        return
-    text = journal.read_bytes()
-    whole = text[: text.rfind(b"\n") + 1]
-    if len(whole) < len(text):
-        with journal.open("r+b") as file:
-            file.truncate(len(whole))

@@ -1,7 +1,7 @@
 """Candidates as trainings: the stages of a run up to its file, and the file on validation."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -91,6 +91,15 @@ class StudentTraining:
             accuracies={one.epoch: one.validation_top1 for one in history},
             wall_s=wall_s,
         )
+
+    def finish(self, recipes: Iterable[Recipe]) -> None:
+        """From now on, `pipeline store gc` keeps what these candidates were made from, and not what
+        the others were."""
+        named = References(store=self.references.store, results=self.references.results)
+        kept = replace(self, references=named)
+        for recipe in recipes:
+            kept._stored(recipe)
+        named.finish()
 
     def test_top1(self, candidate: Candidate) -> tuple[float, int]:
         from pipeline.datasets.splits import Split

@@ -101,13 +101,14 @@ class TrackedConsole:
         for tracker in self.tracking.trackers:
             tracker.tell(lambda one: one.begin(stage, first=first))
         with self.shown.epochs(stage, first=first, total=total) as shown:
-            yield TrackedEpochs(shown=shown, stage=stage, tracking=self.tracking)
+            yield TrackedEpochs(shown=shown, stage=stage, first=first, tracking=self.tracking)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrackedEpochs:
     shown: EpochProgress
     stage: str
+    first: int
     tracking: Tracking
 
     def step(self, done: int, of: int) -> None:
@@ -115,6 +116,8 @@ class TrackedEpochs:
 
     def epoch(self, number: int, *, loss: float, accuracy: float) -> None:
         self.shown.epoch(number, loss=loss, accuracy=accuracy)
+        if number < self.first:
+            return  # `trained` adds what is missing
         epoch = self.tracking.epoch(self.stage, number=number, loss=loss, accuracy=accuracy)
         for tracker in self.tracking.trackers:
             tracker.tell(lambda one: one.epoch(self.stage, epoch))

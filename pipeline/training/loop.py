@@ -136,6 +136,8 @@ def fit(task: Task, *, checkpoint: Path, progress: Progress) -> list[EpochRecord
             progress(first=len(history) + 1, total=task.cfg.epochs) as shown,
             _made_ahead(task, epochs) as ahead,
         ):
+            for record in history:
+                _tell(record, shown)
             for epoch in epochs:
                 task.before_epoch(epoch)
                 loss = _run_epoch(task, epoch, islice(ahead, _steps(task)), step, shown)
@@ -145,10 +147,14 @@ def fit(task: Task, *, checkpoint: Path, progress: Progress) -> list[EpochRecord
                     best = task.model.get_weights()
                 if task.distribution.is_chief:
                     state.save(history, best=best)
-                shown.epoch(epoch + 1, loss=loss, accuracy=accuracy)
+                _tell(history[-1], shown)
         if best is not None:
             task.model.set_weights(best)
     return history
+
+
+def _tell(record: EpochRecord, shown: EpochProgress) -> None:
+    shown.epoch(record.epoch, loss=record.loss, accuracy=record.validation_top1)
 
 
 def _evaluation(task: Task) -> Callable[[int, float], float]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from targets.devices.connection import ReadyDevice
+from targets.devices.facts import DeviceFacts
 from targets.errors import InputError, printable
 
 REVISION = re.compile(r"\s+Rev\s+\S+$")
@@ -24,14 +25,13 @@ def require_one_model(devices: Mapping[str, ReadyDevice]) -> None:
 
 
 def _differences(one: ReadyDevice, other: ReadyDevice) -> Iterator[tuple[str, object, object]]:
-    first, second = _model(one), _model(other)
+    first, second = ({**model(d.facts), "runtime": _runtimes(d)} for d in (one, other))
     return ((key, first[key], second[key]) for key in first if first[key] != second[key])
 
 
-def _model(device: ReadyDevice) -> dict[str, object]:
-    facts = device.facts
+def model(facts: DeviceFacts) -> dict[str, str | int]:
+    """What devices must have in common for their times to be comparable."""
     fastest = max((cpu.max_hz for cpu in facts.cpus if cpu.max_hz), default=None)
-    runtimes = sorted(f"{name} {version}" for name, version in device.versions.items())
     return {
         "board": REVISION.sub("", facts.model or "") or "unknown",
         "processor": facts.soc or "unknown",
@@ -39,5 +39,9 @@ def _model(device: ReadyDevice) -> dict[str, object]:
         "features of the processor": ", ".join(sorted(facts.cpu_features or ())) or "unknown",
         "number of CPUs": len(facts.cpus),
         "highest frequency": "unknown" if fastest is None else f"{fastest / 1e6:.0f} MHz",
-        "runtime": ", ".join(runtimes) or "none",
     }
+
+
+def _runtimes(device: ReadyDevice) -> str:
+    found = sorted(f"{name} {version}" for name, version in device.versions.items())
+    return ", ".join(found) or "none"

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pipeline.engine.delivery import PROVENANCE
 from pipeline.engine.manifest import Manifest
 from pipeline.engine.references import Record, records
+from pipeline.reporting.schema.search import FILE as SEARCH
 from targets.errors import InputError, printable
 
 
@@ -38,7 +39,8 @@ def runs(store: Path, out: Path) -> list[Run]:
 def _noted(record: Record) -> Run:
     delivered = _delivered(record.results)
     if record.finished:  # with the variants of an ablation, while its results are there
-        kept = delivered | record.stored if delivered else delivered
+        there = delivered or (record.results / SEARCH).is_file()
+        kept = delivered | record.stored if there else delivered
         return Run(results=record.results, delivered=kept)
     return Run(
         results=record.results,

@@ -137,16 +137,21 @@ class SearchResult(Section):
     cost: Cost
     versions: dict[str, str] = {}
 
+    @property
+    def named(self) -> set[int]:
+        """The trials that are recommended, compared with that one, rejected, or on the front."""
+        one = self.recommendation
+        named = {*self.front, *(row.trial for row in self.rejected)}
+        if one is not None:
+            named |= {one.trial, one.trial if one.next_best is None else one.next_best}
+        return named
+
     @model_validator(mode="after")
     def _numbers_are_of_trials(self) -> Self:
         known = [trial.number for trial in self.trials]
         if len(set(known)) < len(known):
             raise ValueError("trials: a number is there twice")
-        one = self.recommendation
-        named = {*self.front, *(row.trial for row in self.rejected)}
-        if one is not None:
-            named |= {one.trial, one.trial if one.next_best is None else one.next_best}
-        if lost := named - set(known):
+        if lost := self.named - set(known):
             raise ValueError(f"trials: there is no trial {min(lost)}, which it names elsewhere")
         return self
 
