@@ -39,16 +39,18 @@ def init(
     sets: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Look at the pictures or texts in DATA and write a recipe, with a reason beside each value.
+    """Look at the pictures, sounds or texts in DATA and write a recipe, with a reason beside each
+    value.
 
-    Pictures: DATA is a folder with a folder for each class, or with a table (.csv, .tsv) of files
-    and labels. Splits in folders named train, val and test are used; pictures in unlabelled/ join
-    the distillation. Texts: DATA is a .csv, .tsv or .jsonl file with the columns text and label, or
-    a folder of one for each split.
+    Pictures and sounds: DATA is a folder with a folder for each class, or with a table (.csv, .tsv)
+    of files and labels. Splits in folders named train, val and test are used; files in unlabelled/
+    join the distillation. The names of sounds may hold their class and speaker. Texts: DATA is a
+    .csv, .tsv or .jsonl file with the columns text and label, or a folder of one for each split.
 
     \b
     Examples:
       pipeline init photos/ && pipeline run photos.toml --target tflite
+      pipeline init words/ && pipeline run words.toml --target tflite
       pipeline init questions.csv && pipeline run questions.toml --target tflite
     """
     from pipeline.recipe.load import parse_override

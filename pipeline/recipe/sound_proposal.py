@@ -94,8 +94,9 @@ def _data(found: FoundSounds) -> Iterator[Choice]:
 
 
 def _views(found: FoundSounds) -> Iterator[Choice]:
-    what = f"the {found.recordings} background recordings, and" if found.recordings else "made of"
-    yield Choice("augmentation", "noise", [5, 40], f"{what} white, pink and brown noise, in dB")
+    what = "background recordings, and " if found.recordings else ""
+    why = f"{what}white, pink and brown noise, so many decibels below the clip"
+    yield Choice("augmentation", "noise", [5, 40], why)
     yield Choice("augmentation", "tempo", [0.8, 1.25], "other voices: it changes the pitch too")
 
 

@@ -1,4 +1,4 @@
-"""A recipe file for a folder of pictures or a file of texts: looked at, proposed and written."""
+"""A recipe file for pictures, sounds or texts: looked at, proposed and written."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import Protocol
 
 from pipeline.datasets.folder.look import look
+from pipeline.datasets.sounds import look as sounds
 from pipeline.datasets.texts import look as texts
 from pipeline.recipe.load import Override, Source, load
 from pipeline.recipe.proposal import Choice, Found, name_of, propose, toml
 from pipeline.recipe.schema import DatasetConfig
-from pipeline.recipe.text_proposal import STUDENT, TEACHER, FoundTexts, propose_texts
+from pipeline.recipe.sound_proposal import STUDENT, TEACHER, FoundSounds, propose_sounds
+from pipeline.recipe.text_proposal import STUDENT as TEXT_STUDENT
+from pipeline.recipe.text_proposal import TEACHER as TEXT_TEACHER
+from pipeline.recipe.text_proposal import FoundTexts, propose_texts
 from targets.devices.cpus import available_cpus
 from targets.errors import InputError, printable
 from targets.files.published import published
@@ -55,12 +59,40 @@ def write_recipe(
         raise InputError(
             f"{printable(str(data))}: the name is not UTF-8, as a recipe is. Rename it."
         )
-    proposed = _of_texts if texts.holds_texts(data) else _of_pictures
-    looked, choices = proposed(data, minutes, given)
+    looked, choices = _proposed(data, minutes, given)
     choices = _with(choices, given)
     head = [f"Written by `pipeline init {data}`:", *(f"  {line}" for line in looked.summary())]
     _publish(toml(name, choices, head=head), path)
     return Written(path=path, looked=looked, choices=choices)
+
+
+def _proposed(
+    data: Path, minutes: float, given: Sequence[Override]
+) -> tuple[Looked, Sequence[Choice]]:
+    if sounds.holds_sounds(data):
+        return _of_sounds(data, minutes, given)
+    if texts.holds_texts(data):
+        return _of_texts(data, minutes, given)
+    return _of_pictures(data, minutes, given)
+
+
+def _of_sounds(
+    folder: Path, minutes: float, given: Sequence[Override]
+) -> tuple[Looked, Sequence[Choice]]:
+    families = {"teacher": {"family": TEACHER}, "distill": {"family": STUDENT}}
+    table = {"name": "sounds", "path": str(folder)}
+    looked = sounds.look(_dataset({"dataset": table, **families}, given))
+    found = FoundSounds(
+        path=str(folder),
+        classes=looked.classes,
+        train=looked.splits["train"] + looked.unlabelled,
+        rate=max(looked.rates, key=lambda rate: (looked.rates[rate], rate)),
+        long=looked.long,
+        pattern=looked.guess,
+        recordings=looked.recordings,
+        cores=len(available_cpus()),
+    )
+    return looked, propose_sounds(found, minutes=minutes)
 
 
 def _of_pictures(
@@ -81,7 +113,7 @@ def _of_texts(
     path: Path, minutes: float, given: Sequence[Override]
 ) -> tuple[Looked, Sequence[Choice]]:
     encoding = texts.encoding_of(path)
-    families = {"teacher": {"family": TEACHER}, "distill": {"family": STUDENT}}
+    families = {"teacher": {"family": TEXT_TEACHER}, "distill": {"family": TEXT_STUDENT}}
     table = {"name": "texts", "path": str(path), "encoding": encoding}
     looked = texts.look(_dataset({"dataset": table, **families}, given))
     found = FoundTexts(
