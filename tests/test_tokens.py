@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import string
 import subprocess
 import sys
@@ -146,6 +147,17 @@ def test_a_device_makes_the_same_numbers_with_the_two_files_and_the_standard_lib
         check=True,
     )
     np.testing.assert_array_equal(json.loads(done.stdout), MADE(texts))
+
+
+def test_the_example_of_the_documentation_runs_with_the_standard_library(tmp_path: Path) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "texts.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    models = tmp_path / "runs" / "questions" / "models"
+    models.mkdir(parents=True)
+    MADE.write(models)
+    argv = [sys.executable, "-I", "-S", "-c", f"{example}\nprint(ids)"]
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == tokens.encode("How far is it to the moon ?", NUMBERS, 24)
 
 
 def test_the_code_for_devices_imports_nothing_of_ours_and_is_python_3_9() -> None:
