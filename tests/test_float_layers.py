@@ -25,6 +25,7 @@ from targets.errors import InputError, ProofError
 from targets.evaluation.noise import EXACT_DB, snr_db
 from targets.formats import FORMATS
 from targets.formats.contract import ExportContext, ServingFunction
+from targets.formats.input_kinds import WORDS
 from targets.formats.onnx.mixed import require_same_floats
 from targets.formats.record import Parity
 from targets.formats.tflite.proofs import require_mixed
@@ -266,12 +267,13 @@ def test_the_note_says_what_the_layers_bring_and_what_they_cost() -> None:
     int8, mixed = (
         model_row(f"student.{p}.tflite", us=us) for p, us in (("int8", 50), ("mixed", 60))
     )
-    said = float_layers(FOUND, [int8, mixed])
+    words = WORDS["image"]
+    said = float_layers(FOUND, [int8, mixed], words)
     assert "keeps block1_depthwise_conv in float for convert.max_drop = 0.3 (2 float" in said
     assert "87.80 % top-1 on the 500 validation images, int8 86.00 %" in said
     assert said.endswith("over that of int8: student.mixed.tflite on local 1.20x.")
-    assert "not known" in float_layers(FOUND, [int8, changed(mixed, valid=False)])
-    assert "Median" not in float_layers(FOUND, [changed(int8, median_ns=None), mixed])
+    assert "not known" in float_layers(FOUND, [int8, changed(mixed, valid=False)], words)
+    assert "Median" not in float_layers(FOUND, [changed(int8, median_ns=None), mixed], words)
 
 
 def test_the_page_has_the_worst_layers_and_folds_the_others(tmp_path: Path) -> None:

@@ -9,13 +9,17 @@ from pipeline.engine.job import Job
 from pipeline.engine.progress import SilentConsole
 from pipeline.reporting.findings import notes
 from pipeline.stages.teacher import run
+from targets.formats.input_kinds import WORDS
 from tests.conftest import Lane, stripes
 
+IMAGES = WORDS["image"]
 RARE = np.repeat([0, 1], [95, 5])
 
 
 def test_95_percent_beside_95_percent_of_one_class_is_no_knowledge() -> None:
-    said = notes.at_chance({"a": 0.95, "b": 0.99}, np.tile(RARE, 10), ("cat", "dog"), what="test")
+    said = notes.at_chance(
+        {"a": 0.95, "b": 0.99}, np.tile(RARE, 10), ("cat", "dog"), what="test", words=IMAGES
+    )
     assert said is not None
     assert "naming 'cat'" in said
     assert "95.0 % of the 1000 test images: a (95.0 %)." in said
@@ -24,20 +28,20 @@ def test_95_percent_beside_95_percent_of_one_class_is_no_knowledge() -> None:
 
 def test_a_figure_above_chance_needs_no_note() -> None:
     labels = np.tile(np.arange(4), 25)
-    assert notes.at_chance({"a": 0.5}, labels, tuple("abcd"), what="test") is None
-    assert notes.at_chance({"a": 0.3}, labels, tuple("abcd"), what="test") is not None
+    assert notes.at_chance({"a": 0.5}, labels, tuple("abcd"), what="test", words=IMAGES) is None
+    assert notes.at_chance({"a": 0.3}, labels, tuple("abcd"), what="test", words=IMAGES) is not None
 
 
 def test_a_student_is_better_only_where_that_is_shown() -> None:
     teacher = np.arange(400) % 10 < 7
     better = teacher | (np.arange(400) % 10 == 8)
-    said = notes.outdone_teacher(student=better, teacher=teacher)
+    said = notes.outdone_teacher(student=better, teacher=teacher, words=IMAGES)
     assert said is not None
     assert "right for 80.0 % of the 400 test images, the teacher for 70.0 %" in said
-    assert notes.outdone_teacher(student=teacher, teacher=better) is None
-    assert notes.outdone_teacher(student=teacher, teacher=teacher) is None
+    assert notes.outdone_teacher(student=teacher, teacher=better, words=IMAGES) is None
+    assert notes.outdone_teacher(student=teacher, teacher=teacher, words=IMAGES) is None
     little = teacher | (np.arange(400) == 8)
-    assert notes.outdone_teacher(student=little, teacher=teacher) is None
+    assert notes.outdone_teacher(student=little, teacher=teacher, words=IMAGES) is None
 
 
 @pytest.mark.parametrize("shuffled", [True, False])

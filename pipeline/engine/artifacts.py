@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.models.network import NetworkSpec
 from pipeline.recipe.training import TeacherConfig
 from targets.formats.confidence import Confidence
-from targets.formats.input_spec import InputSpec
+from targets.formats.input_kinds import WORDS, Words
+from targets.formats.input_spec import InputSpec, Kind
 from targets.formats.record import (
     ExportedModel,
     Parity,
@@ -93,7 +94,7 @@ class LayerGain(BaseModel):
     tensors: str
     """What is quantized: `weights`, `activations`, or `weights and activations`."""
     gain: float
-    """Change of top-1 on the images that the layers are measured on."""
+    """Change of top-1 on the samples that the layers are measured on."""
     interval: tuple[float, float]
     """95 % interval of the gain."""
 
@@ -104,7 +105,7 @@ class Sensitivity(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     images: int
-    """Validation images; the next four are of all of them."""
+    """Validation samples, of any kind; the next four are of all of them."""
     float_top1: float
     int8_top1: float
     interval: tuple[float, float]
@@ -114,7 +115,7 @@ class Sensitivity(BaseModel):
     compared_layers: int
     """Layers with quantization; those that change the logits most are measured."""
     measured_on: int
-    """Validation images, evenly spaced, that each of these is measured on."""
+    """Validation samples, evenly spaced, that each of these is measured on."""
     layers: tuple[LayerGain, ...]
     """The largest gains, each of one layer by itself; a layer that gains nothing is left out."""
 
@@ -156,7 +157,7 @@ class Teacher(Artifact):
 
 
 class TeacherLogits(Artifact):
-    """The teacher's logits for several views of every training image."""
+    """The teacher's logits for several views of every training sample."""
 
     FILE: ClassVar[str] = "logits.npy"
 
@@ -164,7 +165,7 @@ class TeacherLogits(Artifact):
 
     @property
     def path(self) -> Path:
-        """Path of the logits, float16 [views, images, classes]."""
+        """Path of the logits, float16 [views, samples, classes]."""
         return self.folder / self.FILE
 
 
@@ -177,8 +178,15 @@ class DatasetSummary(BaseModel):
     val: int
     test: int
     unlabelled: int = 0
-    """Images without labels, which take part in the distillation."""
+    """Samples without labels, which take part in the distillation."""
     sha256: str
+    kind: Kind = "image"
+    """What the samples are; results of earlier versions are of images."""
+
+    @property
+    def words(self) -> Words:
+        """What a person calls the samples."""
+        return WORDS[self.kind]
 
 
 class FloatLayers(BaseModel):
@@ -192,7 +200,7 @@ class FloatLayers(BaseModel):
     operators: int
     """Operators of the TFLite file in float: those of the layers, and those that read them."""
     images: int
-    """Validation images that the next three are measured on, in the files."""
+    """Validation samples, of any kind, that the next three are measured on, in the files."""
     float_top1: float
     int8_top1: float
     mixed_top1: float
@@ -217,7 +225,7 @@ class Exports(Artifact):
     confidence: dict[str, Confidence] = Field(default_factory=dict)
     """Name of a model -> its temperature and thresholds, which its sidecar holds too."""
     teacher_logits: str | None = None
-    """Logits of a teacher without a file to measure: name of a .npy [test images, classes]."""
+    """Logits of a teacher without a file to measure: name of a .npy [test samples, classes]."""
 
     def path(self, model: ExportedModel) -> Path:
         return self.folder / model.file

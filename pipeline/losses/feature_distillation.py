@@ -10,7 +10,7 @@ from targets.untyped import KerasModel, Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureDistillation:
-    """Both networks with the features that are compared: images -> [logits, *features]."""
+    """Both networks with the features that are compared: samples -> [logits, *features]."""
 
     student: KerasModel
     teacher: KerasModel

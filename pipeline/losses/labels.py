@@ -32,7 +32,7 @@ class WeightedLabels:
 
 
 def label_loss(labels: Labels, classes: int, *, balanced: bool, smoothing: float) -> LabelLoss:
-    """The loss on `labels`, those of the training images.
+    """The loss on `labels`, those of the training samples.
 
     `balanced` gives every class the same total weight, and samples a mean weight of 1.
     """

@@ -18,7 +18,7 @@ from targets.evaluation import metrics
 from targets.untyped import KerasModel
 
 COMPARED_ON = 64
-"""Validation images on which all operators are compared; as in `sensitivity`."""
+"""Validation samples on which all operators are compared; as in `sensitivity`."""
 CANDIDATES = 8
 """Operators that may go to float."""
 MOST = 5
@@ -41,7 +41,7 @@ class Search:
         return self._drop(self._logits(floats, self._validation))
 
     def layers(self, limit: float, *, say: Say) -> tuple[str, ...]:
-        """Names for `keep_float`; none where int8 loses no more than `limit`, a share of images.
+        """Names for `keep_float`; none where int8 loses no more than `limit`, a share of samples.
 
         Raises `ProofError` where no few operators bring it there.
         """

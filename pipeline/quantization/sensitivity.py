@@ -1,7 +1,7 @@
 """Which layers cost the int8 network its accuracy: each in turn without its fake quantization.
 
-A pass over many images for each layer takes minutes. So all layers are compared by what each does,
-quantized alone, to the logits of a few images, and the gain in top-1 is measured for the first.
+A pass over many samples for each layer takes minutes. So all layers are compared by what each does,
+quantized alone, to the logits of a few samples, and the gain in top-1 is measured for the first.
 """
 
 from collections.abc import Callable
@@ -19,11 +19,11 @@ from targets.untyped import KerasLayer, KerasModel
 LIMIT = 0.005
 """Loss of top-1 up to which no layer is measured: 0.5 points."""
 COMPARED_ON = 64
-"""Validation images on which all layers are compared; top-1 would need more, logits do not."""
+"""Validation samples on which all layers are compared; top-1 would need more, logits do not."""
 CANDIDATES = 8
 """Layers whose gain in top-1 is measured."""
 MEASURED_ON = 1000
-"""Validation images that each of them is measured on, at most."""
+"""Validation samples that each of them is measured on, at most."""
 LISTED = 5
 LAYERS_PER_LINE = 20
 """Layers between two lines of progress."""
@@ -35,7 +35,7 @@ def measure(
     *, quantized: KerasModel, student: KerasModel, data: Dataset, say: Say
 ) -> Sensitivity | None:
     """The layers that cost most; None where `quantized` is within `LIMIT` of the float `student`,
-    or not shown to be worse: of few images, one is more than `LIMIT`.
+    or not shown to be worse: of few samples, one is more than `LIMIT`.
 
     `quantized` gets a switch for each layer: it cannot be trained or exported afterwards.
     """

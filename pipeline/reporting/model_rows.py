@@ -105,7 +105,8 @@ def unmeasured_rows(
 def notes(rows: tuple[ModelRow, ...], exports: Exports, scores: DeviceScores) -> tuple[str, ...]:
     """Models at chance, and a float student that is better than its teacher."""
     shares = {row.name: row.top1 for row in rows if row.top1 is not None}
-    found = [sentences.at_chance(shares, scores.labels, exports.dataset.classes, what="test")]
+    about, words = exports.dataset, exports.dataset.words
+    found = [sentences.at_chance(shares, scores.labels, about.classes, what="test", words=words)]
     students = [model for model in exports.models if model.role != "teacher"]
     student = min(students, key=lambda m: m.precision != "float32", default=None)
     teacher = None if student is None else _teachers_logits(student, exports, scores)
@@ -114,6 +115,7 @@ def notes(rows: tuple[ModelRow, ...], exports: Exports, scores: DeviceScores) ->
             sentences.outdone_teacher(
                 student=metrics.right(scores.logits[student.name], scores.labels),
                 teacher=metrics.right(teacher, scores.labels),
+                words=words,
             )
         )
     return tuple(filter(None, found))

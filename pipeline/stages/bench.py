@@ -104,7 +104,7 @@ def _request(cfg: BenchConfig, job: Job, exports: Exports) -> "BenchRequest":
 
 
 def _teacher_samples(job: Job, exports: Exports) -> dict[Path, Path]:
-    """File of the teacher -> the test images at its size, where that is not the student's."""
+    """File of the teacher -> the test samples at its size, where that is not the student's."""
     from pipeline.datasets.splits import Split
     from targets.bench.plan import store
 

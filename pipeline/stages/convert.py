@@ -271,4 +271,5 @@ def _summary(data: "Dataset") -> DatasetSummary:
         test=len(data[Split.TEST]),
         unlabelled=0 if data.unlabelled is None else len(data.unlabelled),
         sha256=data.sha256,
+        kind=data.input.kind,
     )

@@ -156,7 +156,7 @@ def _report(
     recommended = recommend(bench.rows, majority_share=bench.majority_share)
     notes = bench.notes if sensitivity is None else (*bench.notes, note(sensitivity, cfg))
     if exports.float_layers is not None:
-        notes = (*notes, float_layers(exports.float_layers, bench.rows))
+        notes = (*notes, float_layers(exports.float_layers, bench.rows, cfg.words))
     if lead is not None and (text := teacher_lead.note(lead, cfg)):
         notes = (*notes, text)
     return Report(

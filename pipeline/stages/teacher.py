@@ -152,7 +152,7 @@ def _accuracy(
 
 def _warn_at_chance(top1: float, job: Job, data: Dataset) -> None:
     """A warning, not an error: a training may be short on purpose."""
-    labels = data[Split.VAL].labels
-    note = notes.at_chance({"teacher": top1}, labels, data.classes, what="validation")
+    labels, words = data[Split.VAL].labels, data.words
+    note = notes.at_chance({"teacher": top1}, labels, data.classes, what="validation", words=words)
     if note:
         job.console.say(f"teacher   warning: {note}")

@@ -13,6 +13,7 @@ from pipeline.teachers import open_teacher
 from pipeline.teachers.contract import Logits, OpenTeacher, TeacherFileConfig, split_logits
 from targets.errors import InputError
 from targets.evaluation import metrics
+from targets.formats.input_kinds import Words
 
 SCALINGS = {
     "raw pixels": (1.0, 0.0),
@@ -32,9 +33,10 @@ class Accuracy:
     """Lower end of Wilson's 95 % interval; `high` is the upper one."""
     high: float
     samples: int
+    words: Words
 
     def __str__(self) -> str:
-        return f"{100 * self.top1:.1f} % of {self.samples} validation images"
+        return f"{100 * self.top1:.1f} % of {self.samples} validation {self.words.many}"
 
 
 def require_teaches(teacher: OpenTeacher, data: Dataset) -> Accuracy:
@@ -43,7 +45,7 @@ def require_teaches(teacher: OpenTeacher, data: Dataset) -> Accuracy:
     logits = split_logits(teacher, data, Split.VAL)
     assert logits is not None
     _require_logits(logits, teacher, data)
-    accuracy = _accuracy(logits, labels)
+    accuracy = _accuracy(logits, labels, data.words)
     chance = metrics.most_frequent_share(labels)
     _require_order(logits, labels, accuracy, chance, teacher, data)
     if accuracy.low <= chance:
@@ -60,14 +62,17 @@ def _require_logits(logits: Logits, teacher: OpenTeacher, data: Dataset) -> None
     bad = ~np.isfinite(logits).all(axis=1)
     if bad.any():
         raise InputError(
-            f"{place}: gives NaN or infinity for {int(bad.sum())} of {len(bad)} validation images. "
-            "Its weights are damaged, or its input is too large: see teacher.scale."
+            f"{place}: gives NaN or infinity for {int(bad.sum())} of {len(bad)} validation "
+            f"{data.words.many}. Its weights are damaged, or its input is too large: see "
+            "teacher.scale."
         )
     if teacher.cfg is not None:
-        _require_kind(logits, teacher, teacher.cfg)
+        _require_kind(logits, teacher, teacher.cfg, data.words)
 
 
-def _require_kind(logits: Logits, teacher: OpenTeacher, cfg: TeacherFileConfig) -> None:
+def _require_kind(
+    logits: Logits, teacher: OpenTeacher, cfg: TeacherFileConfig, words: Words
+) -> None:
     """`teacher.output` is right: every row of probabilities sums to 1, and of logits not."""
     place = f"teacher {teacher.path}"
     quantization = teacher.adapter.output_quantization if teacher.adapter else None
@@ -77,8 +82,8 @@ def _require_kind(logits: Logits, teacher: OpenTeacher, cfg: TeacherFileConfig) 
     if cfg.output == "probabilities" and not sums_to_1.all():
         raise InputError(
             f'{place}: teacher.output is "probabilities", but they do not sum to 1 for '
-            f"{int((~sums_to_1).sum())} of {len(logits)} validation images. If it gives logits, "
-            'leave it at "logits".'
+            f"{int((~sums_to_1).sum())} of {len(logits)} validation {words.many}. "
+            'If it gives logits, leave it at "logits".'
         )
     # The adapter makes two scores of a single one: 0, and the score.
     single = logits.shape[1] == 2 and bool((logits == 0).all(axis=0).any())
@@ -91,10 +96,10 @@ def _require_kind(logits: Logits, teacher: OpenTeacher, cfg: TeacherFileConfig) 
         )
 
 
-def _accuracy(logits: Logits, labels: Labels) -> Accuracy:
+def _accuracy(logits: Logits, labels: Labels, words: Words) -> Accuracy:
     share = metrics.top1(logits, labels)
     low, high = metrics.wilson_interval(share, len(labels))
-    return Accuracy(top1=share, low=low, high=high, samples=len(labels))
+    return Accuracy(top1=share, low=low, high=high, samples=len(labels), words=words)
 
 
 def _require_order(
@@ -112,7 +117,7 @@ def _require_order(
     """
     order = best_order(logits[::2], labels[::2])
     # On the other half: an order always fits the samples on which it was found a little better.
-    reordered = _accuracy(logits[1::2][:, order], labels[1::2])
+    reordered = _accuracy(logits[1::2][:, order], labels[1::2], data.words)
     if reordered.low <= max(accuracy.high, chance + (1 - chance) / 3):
         return
     mapped = teacher.cfg is not None and teacher.cfg.classes is not None
@@ -179,6 +184,7 @@ def _better_scaling(
         if (scale, offset) != (teacher.cfg.scale, teacher.cfg.offset):
             cfg = teacher.cfg.model_copy(update={"scale": scale, "offset": offset})
             logits = open_teacher(teacher.path, cfg, data).logits(val.raw)
-            tried.append((name, (scale, offset), _accuracy(np.nan_to_num(logits), val.labels)))
+            found = _accuracy(np.nan_to_num(logits), val.labels, data.words)
+            tried.append((name, (scale, offset), found))
     best = max(tried, key=lambda one: one[2].top1)
     return best if best[2].low > chance else None

@@ -1,10 +1,10 @@
 """What each step from the teacher to the int8 student gains: observations in, `Ablation` out.
 
-Every variant is trained with the same seeds and budget and measured on the same test images. A step
-compares two variants seed by seed. It counts as separated from no change where two tests agree at
-5 %: the paired t over seeds (another training would not reverse it) and the clustered McNemar test
-over images (other test images would not); with one seed, McNemar's test alone. The steps are fixed
-in advance and their p values are not corrected for their number. Every result is published.
+Every variant is trained with the same seeds and budget and measured on the same test samples. A
+step compares two variants seed by seed. It counts as separated from no change where two tests agree
+at 5 %: the paired t over seeds (another training would not reverse it) and the clustered McNemar
+test over samples (other test samples would not); with one seed, McNemar's test alone. The steps are
+fixed in advance and their p values are not corrected for their number. Every result is published.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -54,7 +54,7 @@ def suspects(
 def probabilities(
     logits: npt.NDArray[np.float16] | npt.NDArray[np.float32], samples: int | None = None
 ) -> Probabilities:
-    """The mean over views of the softmax of the first `samples`: [views, images, classes] to
+    """The mean over views of the softmax of the first `samples`: [views, samples, classes] to
     [samples, classes]. Reads one view at a time, so that `logits` may be larger than memory."""
     total = np.zeros(logits[0, :samples].shape, np.float32)
     for view in logits:

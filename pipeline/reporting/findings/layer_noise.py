@@ -6,6 +6,7 @@ from pipeline.engine.artifacts import FloatLayers
 from pipeline.reporting.formatting import count, percent, times
 from pipeline.reporting.schema.layer_noise import LayerNoise
 from pipeline.reporting.schema.model_row import ModelRow
+from targets.formats.input_kinds import Words
 
 AGREE_DB = 1.0
 """Runtimes round sums differently, by a step each; ratios that far apart say the same."""
@@ -35,15 +36,15 @@ def agreement(rows: Sequence[LayerNoise]) -> str:
     return f"TFLite and ONNX agree within {max(apart.values()):.1f} dB behind every layer.{alone}"
 
 
-def float_layers(found: FloatLayers, rows: Sequence[ModelRow]) -> str:
+def float_layers(found: FloatLayers, rows: Sequence[ModelRow], words: Words) -> str:
     """The layers of the mixed files, their accuracy, and their latency beside that of int8."""
     why = f" for convert.max_drop = {found.max_drop:g}" if found.max_drop is not None else ""
     costs = [cost for row in rows if (cost := _cost(row, rows))]
     return (
         f"student.mixed keeps {', '.join(found.layers)} in float{why} ({count(found.operators)} "
         f"float operators with those that read the results): {percent(found.mixed_top1)} % top-1 "
-        f"on the {count(found.images)} validation images, int8 {percent(found.int8_top1)} %, the "
-        f"float student {percent(found.float_top1)} %."
+        f"on the {count(found.images)} validation {words.many}, int8 {percent(found.int8_top1)} %, "
+        f"the float student {percent(found.float_top1)} %."
         + (f" Median latency over that of int8: {', '.join(costs)}." if costs else "")
     )
 

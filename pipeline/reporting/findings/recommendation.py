@@ -1,7 +1,7 @@
 """Which file to use on a device: the smallest and the fastest of those that keep the accuracy.
 
 A file keeps the accuracy unless the report shows that it is worse: than the float student, by
-McNemar's test on the same test images, or, where the report has no such pair, than the most
+McNemar's test on the same test samples, or, where the report has no such pair, than the most
 accurate file, by intervals that do not overlap. Two times differ where their intervals do not
 overlap; of files whose times do not differ, the smallest is named.
 """

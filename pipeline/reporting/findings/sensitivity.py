@@ -3,18 +3,19 @@
 from pipeline.engine.artifacts import LayerGain, Sensitivity
 from pipeline.recipe.schema import Recipe
 from pipeline.reporting.formatting import count, percent, points, span
+from targets.formats.input_kinds import Words
 
 
 def note(found: Sensitivity, recipe: Recipe) -> str:
     """A paragraph for the console and the page."""
-    return " ".join([_cost(found), _layers(found), _remedy(found, recipe)])
+    return " ".join([_cost(found, recipe.words), _layers(found), _remedy(found, recipe)])
 
 
-def _cost(found: Sensitivity) -> str:
+def _cost(found: Sensitivity, words: Words) -> str:
     change = found.int8_top1 - found.float_top1
     return (
         f"int8 costs {points(-change).lstrip('+')} points on the {count(found.images)} validation "
-        f"images: {percent(found.int8_top1)} % where the float student has "
+        f"{words.many}: {percent(found.int8_top1)} % where the float student has "
         f"{percent(found.float_top1)} % (95 % interval of the change "
         f"{span(found.interval, points)})."
     )

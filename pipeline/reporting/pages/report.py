@@ -194,7 +194,7 @@ def _ablation(report: Report) -> dict[str, object] | None:
     corrupted = any(variant.corrupted for variant in found.variants)
     return {
         "variants": ablation_tables.variants(found, report.dataset),
-        "steps": ablation_tables.steps(found),
+        "steps": ablation_tables.steps(found, report.words),
         "pairs": ablation_tables.pairs(found),
         "gains": ablation_figures.gains(found.steps) if found.steps else None,
         "curves": ablation_figures.corruptions(found.variants) if corrupted else None,

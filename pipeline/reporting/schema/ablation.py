@@ -48,9 +48,9 @@ class Pair(Part):
     gain: float
     interval: Interval
     b: int
-    """Images that became wrong."""
+    """Samples that became wrong."""
     c: int
-    """Images that became right."""
+    """Samples that became right."""
     p_value: float
 
 
@@ -64,6 +64,7 @@ class Step(Part):
     gain: float
     interval: Interval
     interval_over: Literal["seeds", "images"]
+    """`images` are the test samples, of any kind; so they are in `p_images`."""
     p_seeds: float | None
     """P-value of the paired t test; null for one seed."""
     p_images: float

@@ -61,7 +61,7 @@ class Fidelity(Part):
 
 
 class AccuracyChange(Part):
-    """Change from the float student, on the same test images: `evaluation.significance.mcnemar`."""
+    """Change from the float student on the same test samples: `evaluation.significance.mcnemar`."""
 
     reference: str
     """Name of the float student's file."""

@@ -23,6 +23,7 @@ from pipeline.reporting.schema.per_class import PerClass
 from pipeline.reporting.schema.reading import read_json
 from pipeline.reporting.schema.tracked import Tracked
 from targets.errors import InputError
+from targets.formats.input_kinds import Words
 from targets.formats.record import Parity, ScaleRow, Scales
 
 SCHEMA: Final = "report/1"
@@ -179,6 +180,11 @@ class Report(Part):
     """Null without a tracker that has a server, and where it failed."""
     notes: tuple[str, ...] = ()
     """Sentences of `findings.notes`."""
+
+    @property
+    def words(self) -> Words:
+        """What a person calls the samples of the data set."""
+        return self.dataset.words
 
     @field_validator("recipe")
     @classmethod

@@ -9,11 +9,11 @@ from pipeline.reporting.formatting import (
     three_digits,
     worst_class,
 )
-from pipeline.reporting.schema.ablation import Ablation, Variant
+from pipeline.reporting.schema.ablation import Ablation, Step, Variant
 from pipeline.reporting.schema.report import DatasetUsed
 from pipeline.reporting.tables.cells import Cells, Table, print_rows, tabulate
+from targets.formats.input_kinds import Words
 
-STEPS = ["step", "gain, points", "95 % interval", "p, other seeds", "p, other images", "separated"]
 PAIRS = ["step", "seed", "became right", "became wrong", "gain, points", "95 % interval", "p"]
 
 
@@ -47,18 +47,24 @@ def _corrupted(variant: Variant) -> float | None:
     return sum(shares) / len(shares) if shares else None
 
 
-def steps(ablation: Ablation) -> Table:
-    return STEPS, [
+def steps(ablation: Ablation, words: Words) -> Table:
+    gain = ["gain, points", "95 % interval"]
+    header = ["step", *gain, "p, other seeds", f"p, other {words.many}", "separated"]
+    return header, [
         [
             step.adds,
             points(step.gain),
-            f"{span(step.interval, points)} over {step.interval_over}",
+            f"{span(step.interval, points)} over {_unit(step, words)}",
             p_value(step.p_seeds),
             p_value(step.p_images),
             "yes" if step.separated else "no",
         ]
         for step in ablation.steps
     ]
+
+
+def _unit(step: Step, words: Words) -> str:
+    return "seeds" if step.interval_over == "seeds" else words.many
 
 
 def pairs(ablation: Ablation) -> Table:
