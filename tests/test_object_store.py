@@ -27,7 +27,7 @@ from pipeline.engine.remote.results import Results
 from pipeline.engine.remote.shared_store import SharedStore, of_this_machine
 from pipeline.engine.remote.unfinished import Unfinished
 from pipeline.engine.runner import Runner
-from pipeline.engine.store import Damaged, Elsewhere, Store, Stored, digests
+from pipeline.engine.store import WORK, Damaged, Elsewhere, Store, Stored, digests
 from pipeline.recipe.load import Override, load
 from pipeline.reporting.schema.search import read
 from pipeline.search import bench
@@ -458,7 +458,7 @@ def test_another_machine_goes_on_with_a_training_to_the_same_bytes(
             server.client().delete_object(Bucket=bucket, Key=key)
     with pytest.raises(Interrupted):
         machine(finished, tmp_path / "a", shared, Watching(stop=True)).make(last="distill")
-    assert len([key for key in server.objects(bucket) if "/work/distill-" in key]) == 3
+    assert len([key for key in server.objects(bucket) if f"/{WORK}/distill-" in key]) == 3
     console = Watching()
     made = machine(finished, tmp_path / "b", shared, console).make(last="distill")
     assert console.begun == [3]
@@ -467,7 +467,7 @@ def test_another_machine_goes_on_with_a_training_to_the_same_bytes(
         stored(Store(finished.out / ".store"))[made.steps[-1].folder or ""]
         == (stored(Store(tmp_path / "b" / ".store"))[made.steps[-1].folder or ""])
     )
-    assert [key for key in server.objects(bucket) if "/work/distill-" in key] == []
+    assert [key for key in server.objects(bucket) if f"/{WORK}/distill-" in key] == []
 
 
 def test_a_damaged_checkpoint_is_said_and_not_used(
