@@ -1,6 +1,7 @@
 """Sound files: what is read bit for bit, what is refused in which words, and a model's window."""
 
 import io
+import re
 import struct
 import sys
 import warnings
@@ -166,6 +167,37 @@ def test_an_hour_is_refused_before_it_is_read(tmp_path: Path) -> None:
     assert "0 s are the most" in reason(wav(LITTLE), longest_s=0.4)
 
 
+def spoiled_flac(seed: int) -> bytes:
+    """With a few wrong bytes in its header."""
+    import soundfile
+
+    made, random = io.BytesIO(), np.random.default_rng(seed)
+    soundfile.write(made, SAMPLES, 8000, format="FLAC")
+    content = bytearray(made.getvalue())
+    for place in random.integers(4, 90, 4):
+        content[place] = random.integers(256)
+    return bytes(content)
+
+
+@pytest.mark.parametrize("name", [*ODD, "FLAC"])
+def test_wrong_bytes_are_a_reason_or_a_sound_and_never_a_traceback(
+    name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    reasons = []
+    for seed in range(60):
+        random = np.random.default_rng(seed)
+        content = bytearray(ODD.get(name) or spoiled_flac(seed))
+        for place in random.integers(0, 70, 4) if name in ODD else ():
+            content[place] = random.choice([0, 1, 127, 255])
+        try:
+            read(bytes(content))
+        except UnreadableSoundError as error:
+            reasons.append(str(error))
+    assert any(reasons)
+    assert all(len(why.splitlines()) == 1 for why in reasons)
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
 def test_a_file_that_is_not_there_is_no_crash(tmp_path: Path) -> None:
     assert reason(tmp_path / "none.wav") == "No such file or directory"
     assert reason(tmp_path) == "Is a directory"
@@ -248,3 +280,14 @@ def test_a_window_has_the_same_bytes_whatever_the_file_was(tmp_path: Path) -> No
     assert first.dtype == np.int16
     assert first.shape == (8000,)
     np.testing.assert_array_equal(first, window(read(as_file.read_bytes())))
+
+
+def test_the_code_of_the_documentation_runs(tmp_path: Path, monkeypatch: Any) -> None:
+    text = (Path(__file__).parent.parent / "docs" / "sounds.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    write(tmp_path / "yes.wav", tone(3, seconds=2, rate=44100), rate=44100)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert names["samples"].dtype == np.int16
+    assert names["samples"].any()

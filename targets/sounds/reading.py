@@ -147,7 +147,7 @@ def _values(stored: wav.Frames, full_scale: float) -> Values:
 def _header_by_soundfile(file: BinaryIO, name: str) -> SoundHeader:
     library = _soundfile(name)
     try:
-        info = library.info(file)
+        info = library.info(_Source(file))
     except library.LibsndfileError as error:
         raise UnreadableSoundError(f"broken {name}: {error.error_string.rstrip('.')}") from error
     return SoundHeader(
@@ -159,7 +159,7 @@ def _by_soundfile(file: BinaryIO, head: SoundHeader) -> wav.Frames:
     library = _soundfile(head.format)
     file.seek(0)
     try:
-        stored, _ = library.read(file, dtype="float64", always_2d=True)
+        stored, _ = library.read(_Source(file), dtype="float64", always_2d=True)
     except library.LibsndfileError as error:
         reason = error.error_string.rstrip(".")
         raise UnreadableSoundError(f"broken {head.format}: {reason}") from error
@@ -169,6 +169,21 @@ def _by_soundfile(file: BinaryIO, head: SoundHeader) -> wav.Frames:
         )
     frames: wav.Frames = stored
     return frames
+
+
+class _Source:
+    """A file as libsndfile reads it, which asks broken ones for places in front of the beginning:
+    an exception in its callback would be printed with a traceback."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.read, self.tell = file.read, file.tell
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError):
+            return self._file.tell()
 
 
 def _soundfile(name: str) -> ModuleType:
