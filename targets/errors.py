@@ -37,6 +37,11 @@ class DeviceError(EdgeDistillError):
     exit_code = 3
 
 
+class UnreadableError(Exception):
+    """Why a picture, a sound or a text cannot be read, in a few words without its name: one of many
+    may be left out."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str], *, place: str = "") -> InputError:
     """The error for a name that is not registered: what is known, and the nearest spelling."""
     names = sorted(known)

@@ -22,6 +22,7 @@ from targets.bench.session import _write as write_document
 from targets.errors import InputError
 from targets.images.preprocessing import Preprocessing
 from targets.prediction.classifier import MOST_READERS
+from targets.prediction.preparation.pictures import OfPictures
 from targets.prediction.storing import store
 from tests.brief import brief
 from tests.disk import largest_file
@@ -295,7 +296,7 @@ def test_memory_does_not_grow_with_the_pictures(tmp_path: Path) -> None:
         paths.append(tmp_path / f"{number:02}.png")
         Image.fromarray(np.full((1000, 1000, 3), 7 * number, np.uint8)).save(paths[-1])
     tracemalloc.start()
-    assert store(paths, Preprocessing(height=8, width=8), tmp_path / "stored.npy") == []
+    assert store(paths, OfPictures(Preprocessing(height=8, width=8)), tmp_path / "stored.npy") == []
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert np.load(tmp_path / "stored.npy")[:, 0, 0, 0].tolist() == [7 * n for n in range(20)]

@@ -12,7 +12,7 @@ from pipeline.datasets.files.roles import roles
 from pipeline.datasets.splits import Split
 from targets.errors import InputError
 from targets.images.recognition import EXTENSIONS
-from targets.prediction.pictures import listed
+from targets.prediction.files import listed
 from tests.folders import config, fill, loaded, picture
 
 

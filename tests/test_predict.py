@@ -80,7 +80,7 @@ def test_a_quantized_file_gets_bytes_and_gives_probabilities(
     path = teacher_files.tflite_file(tmp_path / "foreign.tflite", stripes_data, dtype=dtype)
     classifier = Classifier(path, classes=stripes_data.classes)
     raw = stripes_data["val"].raw[:20]
-    assert classifier.preprocessing == Preprocessing(height=12, width=12, channels=1)
+    assert classifier.preparation.how == Preprocessing(height=12, width=12, channels=1)
     least = -128 if dtype == "int8" else 0
     adapter = ModelIO(
         shape=(12, 12, 1), input_quantization=(1.0, least) if least else None,
@@ -191,9 +191,9 @@ def test_an_open_size_is_the_one_that_is_asked(tmp_path: Path) -> None:
     path = colour_file(tmp_path / "open.onnx", dims=("n", 3, "h", "w"))
     with pytest.raises(InputError, match="give the size of its pictures with --size"):
         Classifier(path, scale=1 / 255)
-    assert Classifier(path, scale=1 / 255, size=24).preprocessing.height == 24
+    assert Classifier(path, scale=1 / 255, size=24).preparation.blank.shape[0] == 24
     classifier = Classifier(path, scale=1 / 255, size=(16, 24), fit="pad")
-    assert classifier.preprocessing == Preprocessing(height=16, width=24, fit="pad")
+    assert classifier.preparation.how == Preprocessing(height=16, width=24, fit="pad")
     assert classifier.predict(noisy("green")).index == 1
 
 

@@ -4,8 +4,6 @@ import csv
 import json
 import os
 import tracemalloc
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,43 +11,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.cli.app import exit_code
 from pipeline.cli.predict import _write as write_csv
 from pipeline.reporting.tables import predictions
 from targets import Classifier
 from targets.errors import InputError
 from targets.evaluation.metrics import wilson_interval
 from targets.prediction.classifier import MOST_READERS
-from targets.prediction.pictures import Folders, Found, listed
+from targets.prediction.files import Folders, Found, listed, samples
 from targets.prediction.session import predict_all
 from tests.disk import largest_file
 from tests.picture_models import CLASSES, colour_file, delivered, noisy, photo
-
-
-@dataclass(frozen=True)
-class Done:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def rows(self) -> list[list[str]]:
-        return [line.split() for line in self.out.splitlines()]
-
-
-Predict = Callable[..., Done]
-
-
-@pytest.fixture
-def predict(capfd: pytest.CaptureFixture[str]) -> Predict:
-    """The command in this process."""
-
-    def run(*argv: object) -> Done:
-        code = exit_code(["predict", *map(str, argv)])
-        captured = capfd.readouterr()
-        return Done(code, captured.out, captured.err)
-
-    return run
+from tests.predicting import Predict, command  # noqa: F401 # the fixture `predict`
 
 
 @pytest.fixture
@@ -288,7 +260,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["m.onnx", "a.png", "--labels", "no.txt"], "--labels no.txt: cannot be read"),
     (["m.onnx", "a.png", "--labels", "two.txt"], "gives 3 scores, and 2 names of classes"),
     (["m.onnx", "a.png", "--csv", "no/out.csv"], "--csv no/out.csv: is no file in an existing"),
-    (["m.onnx"], "Missing argument 'PICTURES...'"),
+    (["m.onnx"], "Missing argument 'FILES...'"),
     (["copied.onnx", "a.png"], "copied.onnx.json: describes another file"),
 ]
 
@@ -325,10 +297,10 @@ def test_memory_does_not_grow_with_the_pictures(model: Path, tmp_path: Path) -> 
         Image.fromarray(flat).save(tmp_path / "large" / f"{number:02}.png")
     classifier, listing = Classifier(model), listed([tmp_path / "large"])
     tracemalloc.start()
-    results = predict_all(classifier, listing, top=3)
+    results = predict_all(classifier, samples(listing, CLASSES), top=3)
     left, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert len(results.pictures) == 20
+    assert len(results.classified) == 20
     assert left < 100_000
     assert peak < 4 * MOST_READERS * 3_000_000 < 20 * 3_000_000
 

@@ -280,7 +280,10 @@ BAD = {
         'dataset.encoding = "cp1252"',
     ),
     "UTF-16": (wrong(GOOD.encode("utf-16")), 'set dataset.encoding = "utf-16"'),
-    "UTF-16 without a mark": (wrong(GOOD.encode("utf-16-le")), "Set dataset.encoding to utf-16-le"),
+    "UTF-16 without a mark": (
+        wrong(GOOD.encode("utf-16-le")),
+        'would be: set dataset.encoding = "utf-16-le", or',
+    ),
     "a spreadsheet": (wrong(b"PK\x03\x04..."), "is a ZIP archive, as the files of spreadsheets"),
     "a list": (wrong('[{"text": "a"}]'), "is JSON. Write an object for each text on a line"),
     "not JSON": (

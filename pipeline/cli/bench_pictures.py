@@ -11,8 +11,8 @@ from targets.errors import InputError, listed
 if TYPE_CHECKING:
     from targets.bench.request import KnownInput
     from targets.bench.samples import LabelledSamples
-    from targets.images.preprocessing import Preprocessing
     from targets.prediction.classifier import Classifier
+    from targets.prediction.preparation.contract import Preparation
 
 
 def is_folder_of_pictures(path: Path) -> bool:
@@ -46,25 +46,25 @@ def read(
     found = measured(folder, classes, model=classifier.path.name)
     for note in found.notes:
         say(f"data      {note}")
-    forms = [one.preprocessing for one in loaded.values()]
+    forms = [one.preparation for one in loaded.values()]
     paths, stored = _stored(folder, found.paths, forms, scratch, skip_bad=skip_bad)
     if bad := len(found.paths) - len(paths):
         say(f"data      {bad:,} of them cannot be read and are left out.")
     labels = dict(zip(found.paths, found.labels, strict=True))
     known = {
         path: KnownInput(
-            samples=stored[one.preprocessing],
+            samples=stored[one.preparation],
             spec=one.deployment.spec,
             output_index=one.deployment.output_index,
             reading=one.deployment.reading,
         )
         for path, one in loaded.items()
     }
-    size = classifier.preprocessing
+    blank = classifier.preparation.blank
     samples = LabelledSamples(
-        path=stored[size],
-        shape=(size.height, size.width, size.channels),
-        dtype=np.dtype(np.uint8),
+        path=stored[classifier.preparation],
+        shape=blank.shape,
+        dtype=blank.dtype,
         count=len(paths),
         labels=np.array([labels[path] for path in paths], np.int64),
         source=folder.resolve().name,
@@ -106,25 +106,25 @@ def _require_room(scratch: Path, needed: int) -> None:
 def _stored(
     folder: Path,
     paths: Sequence[Path],
-    preprocessings: "Sequence[Preprocessing]",
+    preparations: "Sequence[Preparation]",
     scratch: Path,
     *,
     skip_bad: bool,
-) -> "tuple[Sequence[Path], dict[Preprocessing, Path]]":
-    """The pictures that can be read, and a .npy of them for each different preprocessing."""
+) -> "tuple[Sequence[Path], dict[Preparation, Path]]":
+    """The pictures that can be read, and a .npy of them for each different preparation."""
     from targets.images.progress import progress
     from targets.prediction.storing import store
 
-    made: dict[Preprocessing, Path] = {}
-    forms = list(dict.fromkeys(preprocessings))
-    _require_room(scratch, len(paths) * sum(one.height * one.width * one.channels for one in forms))
-    for number, preprocessing in enumerate(forms):
-        made[preprocessing] = scratch / f"pictures-{number}.npy"
+    made: dict[Preparation, Path] = {}
+    forms = list(dict.fromkeys(preparations))
+    _require_room(scratch, len(paths) * sum(one.blank.nbytes for one in forms))
+    for number, preparation in enumerate(forms):
+        made[preparation] = scratch / f"pictures-{number}.npy"
         with progress("reading", len(paths)) as bar:
-            bad = store(paths, preprocessing, made[preprocessing], done=lambda: bar(1))
+            bad = store(paths, preparation, made[preparation], done=lambda: bar(1))
         if bad and skip_bad and len(bad) < len(paths):
             left = [path for path in paths if path not in dict(bad)]
-            return _stored(folder, left, preprocessings, scratch, skip_bad=False)
+            return _stored(folder, left, preparations, scratch, skip_bad=False)
         if bad:
             files = [f"{path.relative_to(folder)} ({reason})" for path, reason in bad]
             raise InputError(

@@ -1,7 +1,7 @@
-"""`pipeline predict`: parse the options, classify the pictures, and show the results."""
+"""`pipeline predict`: parse the options, classify what is given, and show the results."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,25 +10,32 @@ import click
 
 from pipeline.cli.options import JSON, PATH
 from pipeline.cli.picture_options import CHANNELS, FIT, LABELS, SIZE, PictureOptions
+from pipeline.cli.predict_samples import samples_of
+from pipeline.cli.text_options import ENCODING, LABEL_COLUMN, TEXT_COLUMN, UNQUOTED, TextOptions
 from targets.errors import InputError, listed
 from targets.files.published import published
 
 if TYPE_CHECKING:
+    from pipeline.datasets.texts.settings import Settings
     from targets.prediction.classifier import Classifier
-    from targets.prediction.pictures import Listing
+    from targets.prediction.sample import Sample
     from targets.prediction.session import Results
 
 
 @click.command()
 @click.argument("model", type=PATH)
-@click.argument("pictures", nargs=-1, required=True, type=PATH)
+@click.argument("files", nargs=-1, required=True, type=PATH)
 @click.option(
-    "--top", type=click.IntRange(min=1), default=3, show_default=True, help="Classes per picture."
+    "--top", type=click.IntRange(min=1), default=3, show_default=True, help="Classes per sample."
 )
 @click.option(
-    "--wrong-only", is_flag=True, help="Show only pictures whose folder names another class."
+    "--wrong-only", is_flag=True, help="Show only those whose folder or label is another class."
 )
-@click.option("--csv", "csv_file", type=PATH, help="File to write, a row per picture.")
+@click.option("--csv", "csv_file", type=PATH, help="File to write, a row per sample.")
+@TEXT_COLUMN
+@LABEL_COLUMN
+@ENCODING
+@UNQUOTED
 @LABELS
 @SIZE
 @CHANNELS
@@ -48,31 +55,35 @@ if TYPE_CHECKING:
 @click.option("--output-name", metavar="NAME", help="The output that holds the scores.")
 @JSON
 def predict(as_json: bool, **options: object) -> int:
-    """Classify pictures with a model file.
+    """Classify pictures, sounds or texts with a model file.
 
-    PICTURES are files and folders, which are searched recursively. A file of `pipeline run` needs
-    no option: the .json beside it says how pictures become its input. Options from --labels to
-    --output-name describe any other .tflite or .onnx file.
+    FILES are what the model takes: pictures or sounds, and folders, which are searched
+    recursively; or texts, in .csv, .tsv and .jsonl files with a column of texts, in .txt files
+    with one on each line, or as the lines of the standard input, which is -.
 
-    Probabilities are calibrated where the .json has a temperature. A picture whose class is less
-    probable than the threshold there is marked unknown.
+    A file of `pipeline run` needs no option: the .json beside it says how they become its input.
+    Options from --labels to --output-name describe any other .tflite or .onnx file, of pictures.
 
-    Where folders have the names of classes, the accuracy is shown, and wrong ones come first.
-    Files that cannot be read are listed at the end, and the exit code is then 2.
+    Probabilities are calibrated where the .json has a temperature. What is less probable than the
+    threshold there is marked unknown.
+
+    Where folders, or a column of labels, have the names of classes, the accuracy is shown, and
+    wrong ones come first. What cannot be read is listed at the end, and the exit code is then 2.
 
     \b
-    Example:
+    Examples:
       pipeline predict runs/photos/models/student.int8.tflite new/
+      pipeline predict runs/questions/models/student.int8.onnx questions.csv
     """
     return _predict(Options(**options), as_json=as_json)  # type: ignore[arg-type] # click checks
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(PictureOptions):
+class Options(PictureOptions, TextOptions):
     """The options as the command line gives them."""
 
     model: Path
-    pictures: tuple[Path, ...]
+    files: tuple[Path, ...]
     top: int
     wrong_only: bool
     csv_file: Path | None
@@ -82,20 +93,17 @@ def _predict(options: Options, *, as_json: bool) -> int:
     from pipeline.reporting.tables import predictions
     from targets.files.digest import file_sha256
     from targets.images.progress import progress
-    from targets.prediction import pictures, session
+    from targets.prediction import session
 
     _require_folder(options.csv_file)
     classifier = options.classifier(options.model)
-    listing = pictures.listed(options.pictures)
+    many = classifier.words.many
+    samples, notes = samples_of(options.files, classifier, _reading(options, classifier))
     if options.wrong_only:
-        _require_labels(classifier, listing)
-    with progress("predicting", len(listing.files)) as bar:
+        _require_labels(classifier, samples)
+    with progress("predicting", len(samples), noun=many) as bar:
         results = session.predict_all(
-            classifier,
-            listing,
-            top=options.top,
-            wrong_only=options.wrong_only,
-            done=lambda: bar(1),
+            classifier, samples, top=options.top, wrong_only=options.wrong_only, done=lambda: bar(1)
         )
     if as_json:
         digest = file_sha256(classifier.path)
@@ -103,9 +111,9 @@ def _predict(options: Options, *, as_json: bool) -> int:
     else:
         predictions.print_predictions(results, classifier.classes, classifier.confidence)
     click.echo(predictions.speed(results, classifier.runtime), err=True)
-    if listing.skipped:
-        click.echo(f"other files in the folders, skipped: {listing.skipped:,}", err=True)
-    code = _unreadable(results, len(listing.files))
+    for note in notes:
+        click.echo(note, err=True)
+    code = _unreadable(results, len(samples), many)
     if options.csv_file is not None:  # last: a file that cannot be written loses nothing else
         lines = predictions.as_csv(results, classifier.classes, top=options.top)
         _write(options.csv_file, lines)
@@ -117,15 +125,21 @@ def _require_folder(file: Path | None) -> None:
         raise InputError(f"--csv {file}: is no file in an existing folder. Make its folder first.")
 
 
-def _require_labels(classifier: "Classifier", listing: "Listing") -> None:
-    from targets.prediction.pictures import Folders
+def _reading(options: Options, classifier: "Classifier") -> "Settings | None":
+    """How files of texts are read, for a model that takes texts."""
+    if classifier.preparation.kind == "tokens":
+        return options.reading()
+    options.require_none(classifier.words.many)
+    return None
 
-    folders = Folders(classifier.classes)
-    if all(folders.class_of(found) is None for found in listing.files):
+
+def _require_labels(classifier: "Classifier", samples: "Sequence[Sample]") -> None:
+    if all(sample.label is None for sample in samples):
+        many, names = classifier.words.many, listed(classifier.classes, most=5)
+        what = "no label of" if classifier.preparation.kind == "tokens" else "no folder of"
         raise InputError(
-            "--wrong-only: no folder of these pictures has the name of a class of the model "
-            f"({listed(classifier.classes, most=5)}), so that none is known to be wrong. Leave the "
-            "option out."
+            f"--wrong-only: {what} these {many} has the name of a class of the model ({names}), so "
+            "that none is known to be wrong. Leave the option out."
         )
 
 
@@ -138,17 +152,18 @@ def _write(path: Path, lines: Iterator[str]) -> None:
         file.writelines(lines)
 
 
-def _unreadable(results: "Results", count: int) -> int:
+def _unreadable(results: "Results", count: int, many: str) -> int:
     from targets.errors import printable
 
     failed = results.unreadable
     if not failed:
         return 0
+    what = "texts cannot be read" if many == "texts" else f"files cannot be read as {many}"
     click.echo(
-        f"Error: {len(failed):,} of {count:,} files cannot be read as pictures. Mend or remove "
-        "them; the results of the others are complete:",
+        f"Error: {len(failed):,} of {count:,} {what}. Mend or remove them; the results of the "
+        "others are complete:",
         err=True,
     )
-    for path, reason in failed:
-        click.echo(f"  {printable(str(path))}: {printable(reason)}", err=True)
+    for sample, reason in failed:
+        click.echo(f"  {printable(sample.place)}: {printable(reason)}", err=True)
     return InputError.exit_code

@@ -16,6 +16,7 @@ from targets.formats.input_spec import InputSpec
 from targets.formats.model_io import ModelIO
 from targets.formats.record import ExportedModel
 from targets.images.preprocessing import Preprocessing
+from targets.sounds.windowing import Windowing
 from targets.texts.tokenizer import TokenizerRecord
 
 SCHEMA = "model-sidecar/1"
@@ -41,6 +42,8 @@ class Sidecar(BaseModel):
     """From a picture to the raw input; null where the data set has no picture files."""
     tokenizer: TokenizerRecord | None = None
     """From a text to the raw input; null where the data are no texts."""
+    windowing: Windowing | None = None
+    """From a sound to the raw input; null where the data are no sounds."""
     output: Literal["logits"] = "logits"
     confidence: Confidence | None = None
     """From logits to probabilities, and when a prediction is unknown; null where nothing was
@@ -61,6 +64,7 @@ def write(
     input: InputSpec,
     preprocessing: Preprocessing | None,
     tokenizer: TokenizerRecord | None = None,
+    windowing: Windowing | None = None,
     confidence: Confidence | None = None,
 ) -> None:
     """Write the sidecar of the model file in `path`: the same arguments, the same bytes."""
@@ -75,6 +79,7 @@ def write(
         input=input,
         preprocessing=preprocessing,
         tokenizer=tokenizer,
+        windowing=windowing,
         confidence=confidence,
         adapter=record.adapter,
     )

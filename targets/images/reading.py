@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 import numpy as np
 import numpy.typing as npt
 
+from targets.errors import UnreadableError
 from targets.images.silence import without_warnings
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ FAILURES = (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, Ty
 """What Pillow's decoders raise for broken files."""
 
 
-class UnreadablePictureError(Exception):
+class UnreadablePictureError(UnreadableError):
     """Why a file is not a picture, in a few words without its name."""
 
 

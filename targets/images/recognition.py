@@ -44,10 +44,11 @@ def may_be_picture(path: Path) -> bool:
     if not path.is_file() and path.exists():  # a pipe would never end
         return False
     suffix = path.suffix.lower()
-    return suffix in SUFFIXES or (suffix not in OTHERS and _begins_as_picture(path))
+    return suffix in SUFFIXES or (suffix not in OTHERS and begins_as_picture(path))
 
 
-def _begins_as_picture(path: Path) -> bool:
+def begins_as_picture(path: Path) -> bool:
+    """By the first bytes, whatever its name is."""
     try:
         with path.open("rb") as file:
             return MAGIC.match(file.read(16)) is not None

@@ -1,10 +1,12 @@
-"""`Classifier`: a model file as a function from pictures to classes, with the bytes of a device."""
+"""`Classifier`: a model file as a function from pictures, sounds or texts to classes.
+
+It has the runtime and the input bytes of a device.
+"""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,30 +14,25 @@ import numpy.typing as npt
 from targets.ahead import ahead
 from targets.bench.inputs import Factor
 from targets.devices.cpus import available_cpus
-from targets.errors import InputError
+from targets.errors import InputError, UnreadableError
 from targets.evaluation import metrics
 from targets.formats import sidecar
 from targets.formats.confidence import Confidence
-from targets.images import reading
-from targets.images.preprocessing import Fit, Preprocessing
-from targets.images.reading import Channels, Pixels, UnreadablePictureError
+from targets.formats.input_kinds import Words
+from targets.images.preprocessing import Fit
+from targets.images.reading import Channels
 from targets.prediction import deployment
 from targets.prediction.deployment import Asked, Deployment, Output
 from targets.prediction.loaded import Array, LoadedModel
+from targets.prediction.preparation.contract import NOUNS, Item, Preparation, Raw
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-Picture: TypeAlias = "str | os.PathLike[str] | bytes | npt.NDArray[np.uint8] | Image"
-"""A file, its contents, pixels [height, width] or [height, width, channels], or Pillow's image."""
 Logits = npt.NDArray[np.float32]
-GREY = 128
 MOST_READERS = 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Score:
-    """One class for one picture."""
+    """One class for one item."""
 
     name: str
     index: int
@@ -46,7 +43,7 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """The classes of one picture, the most probable first."""
+    """The classes of one item, the most probable first."""
 
     top: tuple[Score, ...]
     logits: Logits
@@ -116,13 +113,19 @@ class Classifier:
             self._deployed = deployment.as_asked(self._model, asked, classes=count)
         else:
             self._deployed = deployment.from_sidecar(self._model, found, asked)
+        self._blank = self.preparation.blank
         self._model.allocate(self._deployed.spec, output=self._deployed.output_index)
         self.classes = self._tried(asked, names)
 
     @property
-    def preprocessing(self) -> Preprocessing:
-        """From the pixels of a picture to the raw input."""
-        return self._deployed.preprocessing
+    def preparation(self) -> Preparation:
+        """From an item to the raw input."""
+        return self._deployed.preparation
+
+    @property
+    def words(self) -> Words:
+        """What a person calls the items."""
+        return NOUNS[self.preparation.kind]
 
     @property
     def deployment(self) -> Deployment:
@@ -138,30 +141,30 @@ class Classifier:
     def runtime(self) -> str:
         return self._model.runtime
 
-    def predict(self, picture: Picture, *, top: int = 5) -> Prediction:
-        """The `top` classes of a picture. Raises `InputError` where it cannot be read."""
-        return self.classified(self.prepared(picture), top=top)
+    def predict(self, item: Item, *, top: int = 5) -> Prediction:
+        """The `top` classes of an item. Raises `InputError` where it cannot be read."""
+        return self.classified(self.prepared(item), top=top)
 
-    def predict_many(self, pictures: "Iterable[Picture]", *, top: int = 5) -> Iterator[Prediction]:
-        """The predictions of pictures in their order; the next ones are read ahead in threads."""
-        for raw, _ in ahead(self.prepared, pictures, threads=readers()):
+    def predict_many(self, items: Iterable[Item], *, top: int = 5) -> Iterator[Prediction]:
+        """The predictions of items in their order; the next ones are read ahead in threads."""
+        for raw, _ in ahead(self.prepared, items, threads=readers()):
             yield self.classified(raw.result(), top=top)
 
-    def logits(self, raw: Pixels) -> Logits:
-        """Logits [n, classes] of raw inputs [n, height, width, channels]."""
+    def logits(self, raw: Raw) -> Logits:
+        """Logits [n, classes] of raw inputs [n, *shape]."""
         return self._read(self._checked(raw))[0]
 
-    def prepared(self, picture: Picture) -> Pixels:
-        """The raw input [height, width, channels] of a picture. Any thread may call it."""
+    def prepared(self, item: Item) -> Raw:
+        """The raw input [*shape] of an item. Any thread may call it."""
         try:
-            return self.preprocessing(_pixels(picture, self.preprocessing.channels))
-        except UnreadablePictureError as error:
-            named = isinstance(picture, str | os.PathLike)
-            what = str(picture) if named else f"a picture ({type(picture).__name__})"
-            raise InputError(f"{what}: cannot be read as a picture: {error}.") from error
+            return self.preparation(item)
+        except UnreadableError as error:
+            raise InputError(
+                f"{self._named(item)}: cannot be read as a {self.words.one}: {error}."
+            ) from error
 
-    def classified(self, raw: Pixels, *, top: int = 5) -> Prediction:
-        """The prediction for a raw input [height, width, channels]."""
+    def classified(self, raw: Raw, *, top: int = 5) -> Prediction:
+        """The prediction for a raw input [*shape]."""
         logits, ns = self._read(self._checked(raw[np.newaxis]))
         metrics.require_finite(logits, model=self.path.name)
         known = self._confidence
@@ -185,17 +188,23 @@ class Classifier:
             unknown=None if accepted is None else not accepted,
         )
 
-    def _checked(self, raw: Pixels) -> Pixels:
-        wanted = self.preprocessing
-        shape = wanted.height, wanted.width, wanted.channels
-        if raw.dtype != np.uint8 or raw.shape[1:] != shape:
+    def _named(self, item: Item) -> str:
+        is_file = isinstance(item, os.PathLike) or (
+            isinstance(item, str) and self.preparation.kind != "tokens"
+        )
+        return str(item) if is_file else f"a {self.words.one} ({type(item).__name__})"
+
+    def _checked(self, raw: Raw) -> Raw:
+        wanted = self._blank
+        if raw.dtype != wanted.dtype or raw.shape[1:] != wanted.shape:
             raise InputError(
-                f"{self.path}: takes raw inputs uint8 [n, {', '.join(map(str, shape))}], not "
-                f"{raw.dtype} {list(raw.shape)}. Classifier.prepared makes one of any picture."
+                f"{self.path}: takes raw inputs {wanted.dtype} "
+                f"[n, {', '.join(map(str, wanted.shape))}], not {raw.dtype} {list(raw.shape)}. "
+                f"Classifier.prepared makes one of any {self.words.one}."
             )
         return raw
 
-    def _read(self, raw: Pixels) -> tuple[Logits, int]:
+    def _read(self, raw: Raw) -> tuple[Logits, int]:
         outputs, ns = self._model.run(raw)
         values = self._columns(outputs)
         reading = self._deployed.reading
@@ -205,7 +214,7 @@ class Classifier:
         """Outputs [n, ...] as scores [n, classes]."""
         if not self._model.gives_scores(outputs):
             raise InputError(
-                f"{self.path}: its output for a picture is {outputs.dtype} "
+                f"{self.path}: its output for a {self.words.one} is {outputs.dtype} "
                 f"{list(outputs.shape[1:])}, and not one score per class. Export the network up "
                 "to its scores, or name another output with --output-name."
             )
@@ -213,9 +222,7 @@ class Classifier:
 
     def _tried(self, asked: Asked, names: Sequence[str] | None) -> tuple[str, ...]:
         """Run the model once: what its outputs are, and the names of its classes."""
-        wanted = self.preprocessing
-        raw = np.full((1, wanted.height, wanted.width, wanted.channels), GREY, np.uint8)
-        scores = self._columns(self._model.run(raw)[0])
+        scores = self._columns(self._model.run(self._blank[np.newaxis])[0])
         self._deployed = deployment.decided(self._deployed, asked, model=self.path, grey=scores)
         count = max(2, scores.shape[1])
         if names is None:
@@ -230,31 +237,8 @@ class Classifier:
 
 
 def readers() -> int:
-    """Threads that read pictures beside the one that runs the model."""
+    """Threads that read items beside the one that runs the model."""
     return min(MOST_READERS, len(available_cpus()))
-
-
-def _pixels(picture: Picture, channels: Channels) -> Pixels:
-    from PIL import Image
-
-    if isinstance(picture, Image.Image):
-        return reading.pixels(picture, channels=channels)
-    if isinstance(picture, np.ndarray):
-        return reading.pixels(_image(picture), channels=channels)
-    return reading.read(picture if isinstance(picture, bytes) else Path(picture), channels=channels)
-
-
-def _image(pixels: Pixels) -> "Image":
-    from PIL import Image
-
-    values = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
-    is_picture = values.ndim == 2 or (values.ndim == 3 and values.shape[2] in (2, 3, 4))
-    if values.dtype != np.uint8 or not is_picture or 0 in values.shape:
-        raise UnreadablePictureError(
-            f"the array is {pixels.dtype} {list(pixels.shape)}, and must be uint8 [height, width] "
-            "or [height, width, channels]"
-        )
-    return Image.fromarray(values)
 
 
 def _softmax(logits: Logits, *, temperature: float) -> npt.NDArray[np.float64]:

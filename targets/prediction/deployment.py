@@ -1,4 +1,4 @@
-"""How pictures reach a model and how its outputs become logits: from its sidecar, or as given."""
+"""How inputs reach a model and how its outputs become logits: from its sidecar, or as given."""
 
 import math
 from collections.abc import Sequence
@@ -18,6 +18,11 @@ from targets.formats.sidecar import Sidecar
 from targets.images.preprocessing import Fit, Preprocessing
 from targets.images.reading import Channels
 from targets.prediction.loaded import LoadedModel
+from targets.prediction.preparation.contract import Preparation
+from targets.prediction.preparation.pictures import OfPictures
+from targets.prediction.preparation.sounds import OfSounds
+from targets.prediction.preparation.texts import OfTexts
+from targets.texts import tokenizer
 
 Output = Literal["logits", "probabilities"]
 ONE_BYTE = 1 / 256
@@ -44,7 +49,7 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    preprocessing: Preprocessing
+    preparation: Preparation
     spec: InputSpec
     output_index: int = 0
     reading: ModelIO | None
@@ -53,21 +58,10 @@ class Deployment:
 
 def from_sidecar(model: LoadedModel, found: Sidecar, asked: Asked) -> Deployment:
     """The deployment of a file of ours; its sidecar allows no other."""
+    _require_free(model, found, asked)
     shape, adapter = found.input.shape, found.adapter
-    free = {"fit"} if found.preprocessing is None else set()
-    if refused := [name for name in asked.given() if name not in free]:
-        option = "scores" if refused[0] == "output" else refused[0].replace("_", "-")
-        raise InputError(
-            f"{model.path}: --{option} is what its sidecar {model.path.name}.json says already. "
-            "Leave it out, or remove the sidecar to describe the file yourself."
-        )
-    if len(shape) != 3 or shape[2] not in (1, 3):
-        raise InputError(
-            f"{model.path}: takes samples of {list(shape)}, which are no pictures of 1 or 3 "
-            "channels. `pipeline bench --data` measures it on arrays."
-        )
     return Deployment(
-        preprocessing=found.preprocessing or _preprocessing(shape[:2], shape[2], asked.fit),
+        preparation=_preparation(model, found, asked.fit),
         spec={
             "kind": "samples",
             "dtype": model.input["dtype"],
@@ -76,6 +70,37 @@ def from_sidecar(model: LoadedModel, found: Sidecar, asked: Asked) -> Deployment
         },
         output_index=0 if adapter is None else adapter.output_index,
         reading=adapter,
+    )
+
+
+def _require_free(model: LoadedModel, found: Sidecar, asked: Asked) -> None:
+    """Only how pictures are fitted may be open, where no pictures were."""
+    is_open = found.preprocessing is None and found.input.kind == "image"
+    refused = [name for name in asked.given() if not (is_open and name == "fit")]
+    if refused:
+        option = "scores" if refused[0] == "output" else refused[0].replace("_", "-")
+        raise InputError(
+            f"{model.path}: --{option} is what its sidecar {model.path.name}.json says already. "
+            "Leave it out, or remove the sidecar to describe the file yourself."
+        )
+
+
+def _preparation(model: LoadedModel, found: Sidecar, fit: Fit | None) -> Preparation:
+    shape, kind = found.input.shape, found.input.kind
+    if kind == "tokens" and found.tokenizer is not None:
+        return OfTexts(tokenizer.read(model.path.parent, found.tokenizer))
+    if kind == "waveform" and found.windowing is not None:
+        return OfSounds(found.windowing)
+    if kind == "image" and len(shape) == 3 and shape[2] in (1, 3):
+        return OfPictures(found.preprocessing or _preprocessing(shape[:2], shape[2], fit))
+    how = {
+        "tokens": "its sidecar has no tokenizer, which makes them of texts",
+        "waveform": "its sidecar has no windowing, which makes them of sounds",
+    }
+    raise InputError(
+        f"{model.path}: takes samples of {list(shape)}, "
+        f"{how.get(kind, 'which are no pictures of 1 or 3 channels')}. `pipeline bench --data` "
+        "measures it on arrays."
     )
 
 
@@ -94,7 +119,7 @@ def as_asked(model: LoadedModel, asked: Asked, *, classes: int | None) -> Deploy
     index = _output(model, asked, classes=classes, batch=spec["batch"])
     quantization = model.outputs[index]["quantization"]
     return Deployment(
-        preprocessing=preprocessing,
+        preparation=OfPictures(preprocessing),
         spec=spec,
         output_index=index,
         reading=ModelIO(
@@ -144,7 +169,10 @@ def _declared(model: LoadedModel) -> tuple[int | None, int | None, int | None]:
             return high, wide, first
         case [high, wide, last]:
             return high, wide, last
-    raise InputError(f"{_takes(model)}, which are no pictures: [batch, height, width, channels].")
+    raise InputError(
+        f"{_takes(model)}, which are no pictures: [batch, height, width, channels]. A model of "
+        f"sounds or texts needs the sidecar of its run beside it, {model.path.name}.json."
+    )
 
 
 def _takes(model: LoadedModel) -> str:

@@ -47,7 +47,7 @@ class LoadedModel:
         inputs = self._session.inputs
         if len(inputs) != 1:
             raise InputError(
-                f"{self.path}: has {len(inputs)} inputs, and a picture is one. Give a model with "
+                f"{self.path}: has {len(inputs)} inputs, and a sample is one. Give a model with "
                 "one input; `pipeline bench --input` measures others."
             )
         return inputs[0]
@@ -94,7 +94,7 @@ class LoadedModel:
         if batch == 1:
             return output[np.newaxis]
         raise InputError(
-            f"{self.path}: takes {batch} pictures at once, and its output {list(output.shape)} "
+            f"{self.path}: takes {batch} samples at once, and its output {list(output.shape)} "
             "cannot be divided among them. Export it with a batch of 1."
         )
 

@@ -1,43 +1,46 @@
-"""Picture files as the raw inputs of a model in one .npy, for a program that has no pictures."""
+"""Files as the raw inputs of a model in one .npy, for a program that cannot read them."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from targets.ahead import ahead
-from targets.images.preprocessing import Preprocessing
-from targets.images.reading import Pixels, UnreadablePictureError, read
+from targets.errors import UnreadableError
 from targets.prediction.classifier import readers
+from targets.prediction.preparation.contract import Preparation, Raw
+
+OneItem = TypeVar("OneItem", Path, str)
 
 
 def store(
-    paths: Sequence[Path],
-    preprocessing: Preprocessing,
+    items: Sequence[OneItem],
+    preparation: Preparation,
     to: Path,
     *,
     done: Callable[[], object] = lambda: None,
-) -> list[tuple[Path, str]]:
-    """Write `to`, uint8 [files, height, width, channels]; a few pictures are in memory at a time.
+) -> list[tuple[OneItem, str]]:
+    """Write `to`, the raw inputs [items, *shape]; a few items are in memory at a time.
 
-    Returns the files that cannot be read, and why; `to` then has zeros for them. `done` is called
-    after each file.
+    Returns the items that cannot be read, and why; `to` then has zeros for them. `done` is called
+    after each item.
     """
-    shape = preprocessing.height, preprocessing.width, preprocessing.channels
-
-    def prepared(path: Path) -> Pixels:
-        return preprocessing(read(path, channels=preprocessing.channels))
-
+    blank: Raw = preparation.blank
     unreadable = []
     with to.open("wb") as file:
-        header = {"descr": "|u1", "fortran_order": False, "shape": (len(paths), *shape)}
+        header = {
+            "descr": blank.dtype.str,
+            "fortran_order": False,
+            "shape": (len(items), *blank.shape),
+        }
         np.lib.format.write_array_header_1_0(file, header)  # type: ignore[no-untyped-call]
-        for future, path in ahead(prepared, paths, threads=readers()):
+        for future, item in ahead(preparation, items, threads=readers()):
             try:
-                pixels = future.result()
-            except UnreadablePictureError as error:
-                unreadable.append((path, str(error)))
-                pixels = np.zeros(shape, np.uint8)
-            file.write(pixels.tobytes())
+                raw = future.result()
+            except UnreadableError as error:
+                unreadable.append((item, str(error)))
+                raw = np.zeros_like(blank)
+            file.write(raw.tobytes())
             done()
     return unreadable

@@ -1,18 +1,19 @@
-"""Many picture files, readable or not: classified one by one, and none of them kept."""
+"""Many samples, readable or not: classified one by one, and none of them kept."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter_ns
 
 from targets.ahead import ahead
-from targets.images.reading import Pixels, UnreadablePictureError, read
+from targets.errors import UnreadableError
 from targets.prediction.classifier import Classifier, Prediction, readers
+from targets.prediction.preparation.contract import Raw
+from targets.prediction.sample import Sample
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of one picture."""
+    """What became of one sample."""
 
     prediction: Prediction | None = None
     problem: str | None = None
@@ -22,21 +23,22 @@ class Outcome:
 
 
 def outcomes(
-    classifier: Classifier, paths: Iterable[Path], *, top: int
-) -> Iterator[tuple[Path, Outcome]]:
-    """The outcome of each file in order, whether it can be read or not."""
+    classifier: Classifier, samples: Iterable[Sample], *, top: int
+) -> Iterator[tuple[Sample, Outcome]]:
+    """The outcome of each sample in order, whether it can be read or not."""
 
-    def timed(path: Path) -> tuple[Pixels, int]:
+    def timed(sample: Sample) -> tuple[Raw, int]:
         begun = perf_counter_ns()
-        wanted = classifier.preprocessing
-        raw = wanted(read(path, channels=wanted.channels))
+        if sample.problem is not None:
+            raise UnreadableError(sample.problem)
+        raw = classifier.preparation(sample.item)
         return raw, perf_counter_ns() - begun
 
-    for future, path in ahead(timed, paths, threads=readers()):
+    for future, sample in ahead(timed, samples, threads=readers()):
         try:
             raw, ns = future.result()
-        except UnreadablePictureError as error:
-            yield path, Outcome(problem=str(error))
+        except UnreadableError as error:
+            yield sample, Outcome(problem=str(error))
         else:
             prediction = classifier.classified(raw, top=top)
-            yield path, Outcome(prediction=prediction, read_ns=ns)
+            yield sample, Outcome(prediction=prediction, read_ns=ns)

@@ -1,4 +1,4 @@
-"""Predictions against the classes that folders name: accuracy, and what is confused with what."""
+"""Predictions against the classes that a user names: accuracy, and what is confused with what."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -11,10 +11,10 @@ from targets.evaluation.metrics import wilson_interval
 
 @dataclass(kw_only=True)
 class Tally:
-    """Counts only: it grows with the pairs of classes, not with the pictures."""
+    """Counts only: it grows with the pairs of classes, not with the samples."""
 
     counts: Counter[tuple[int, int]] = field(default_factory=Counter)
-    """(class, prediction) -> number of pictures."""
+    """(class, prediction) -> number of samples."""
 
     unknown: Counter[tuple[int, int]] = field(default_factory=Counter)
     """Those of them that are unknown."""
@@ -33,7 +33,7 @@ class Tally:
 
     @property
     def confusions(self) -> Counter[tuple[int, int]]:
-        """(class, wrong prediction) -> number of pictures."""
+        """(class, wrong prediction) -> number of samples."""
         return Counter({pair: n for pair, n in self.counts.items() if pair[0] != pair[1]})
 
     @property
@@ -47,7 +47,7 @@ class Tally:
 
     @property
     def accepted(self) -> int:
-        """The pictures that are not unknown."""
+        """The samples that are not unknown."""
         return self.total - self.unknown.total()
 
     @property

@@ -85,6 +85,18 @@ def header(source: Path | bytes) -> SoundHeader:
         return _header(file, name, wav.header(file) if name == "WAV" else None)
 
 
+def values_of(samples: npt.NDArray[np.generic]) -> Values:
+    """The values of samples in memory, [samples]: int16, or floats from -1 to 1."""
+    if samples.ndim != 1 or not (samples.dtype == np.int16 or samples.dtype.kind == "f"):
+        raise UnreadableSoundError(
+            f"the array is {samples.dtype} {list(samples.shape)}, and must be int16 or floats from "
+            "-1 to 1, [samples]"
+        )
+    if not len(samples):
+        raise UnreadableSoundError("no samples in it")
+    return _values(samples[:, np.newaxis], 32768.0 if samples.dtype == np.int16 else 1.0)
+
+
 @contextmanager
 def _opened(source: Path | bytes) -> Iterator[BinaryIO]:
     try:

@@ -41,7 +41,7 @@ def may_be_sound(path: Path) -> bool:
     if not path.is_file() and path.exists():  # a pipe would never end
         return False
     suffix = path.suffix.lower()
-    return suffix in SUFFIXES or (not suffix and _begins_as_sound(path))
+    return suffix in SUFFIXES or (not suffix and begins_as_sound(path))
 
 
 def format_of(beginning: bytes) -> str | None:
@@ -52,7 +52,8 @@ def format_of(beginning: bytes) -> str | None:
     return next((name for name, pattern in every.items() if pattern.match(beginning)), None)
 
 
-def _begins_as_sound(path: Path) -> bool:
+def begins_as_sound(path: Path) -> bool:
+    """By the first bytes, whatever its name is."""
     try:
         with path.open("rb") as file:
             return format_of(file.read(BEGINNING)) is not None

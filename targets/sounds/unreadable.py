@@ -1,7 +1,9 @@
 """Why a file is not a sound."""
 
+from targets.errors import UnreadableError
 
-class UnreadableSoundError(Exception):
+
+class UnreadableSoundError(UnreadableError):
     """In a few words without the name of the file; with the remedy where there is one."""
 
 

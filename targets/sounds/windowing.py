@@ -26,7 +26,11 @@ class Windowing(BaseModel):
 
     def __call__(self, sound: Sound) -> Waveform:
         """[samples]"""
-        return as_int16(centred(resampled(sound.values, sound.rate, self.rate), self.samples))
+        return self.window(sound.values, sound.rate)
+
+    def window(self, values: Values, rate: int) -> Waveform:
+        """The same of values from -1 to 1 at `rate` samples per second."""
+        return as_int16(centred(resampled(values, rate, self.rate), self.samples))
 
 
 def resampled(values: Values, rate: int, to: int) -> Values:

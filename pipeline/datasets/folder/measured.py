@@ -15,7 +15,7 @@ from pipeline.datasets.folder.pictures import PICTURES
 from pipeline.datasets.folder.settings import Settings
 from pipeline.datasets.splits import Split
 from targets.errors import InputError, listed, printable
-from targets.prediction.pictures import Folders, Found
+from targets.prediction.files import Folders, Found
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.datasets.texts.settings import Settings
+from pipeline.datasets.texts.wording import RECIPE, Wording
 from targets.errors import InputError, did_you_mean, listed
 
 USUAL = {
@@ -29,22 +30,26 @@ class Columns:
 
 
 def columns_of(header: Sequence[str], path: Path, settings: Settings) -> Columns:
-    twice = sorted({name for name in header if name and header.count(name) > 1})
-    if twice:
-        raise InputError(
-            f"data set texts: {path} has several columns of one name: {listed(twice)}. Give each "
-            "column a name of its own."
-        )
-    text = _required(header, path, "text", settings.text_column)
-    label = _required(header, path, "label", settings.label_column)
+    require_distinct(header, path, RECIPE)
+    text = required(header, path, "text", settings.text_column)
+    label = required(header, path, "label", settings.label_column)
     if text == label:
         raise InputError(
             f"data set texts: dataset.text_column and dataset.label_column of {path} are both "
             f"'{text}'. Name two of its columns: {listed(list(header))}."
         )
     return Columns(
-        text=text, label=label, split=_column(header, path, "split", settings.split_column)
+        text=text, label=label, split=column(header, path, "split", settings.split_column)
     )
+
+
+def require_distinct(header: Sequence[str], path: Path, wording: Wording) -> None:
+    twice = sorted({name for name in header if name and header.count(name) > 1})
+    if twice:
+        raise InputError(
+            f"{wording.place}{path} has several columns of one name: {listed(twice)}. Give each "
+            "column a name of its own."
+        )
 
 
 def is_usual(header: Sequence[str]) -> bool:
@@ -52,24 +57,30 @@ def is_usual(header: Sequence[str]) -> bool:
     return all(_usual(header, role) is not None for role in ("text", "label"))
 
 
-def _required(header: Sequence[str], path: Path, role: str, name: str | None) -> str:
-    column = _column(header, path, role, name)
-    if column is None:
+def required(
+    header: Sequence[str], path: Path, role: str, name: str | None, wording: Wording = RECIPE
+) -> str:
+    """The column of this role, as named or with a usual name. Raises `InputError` for none."""
+    found = column(header, path, role, name, wording)
+    if found is None:
         raise InputError(
-            f"data set texts: {path} has no column that is known to hold the {role}; its first "
-            f"line names: {listed(list(header), most=10)}. Name one with dataset.{role}_column, or "
-            "add a first line that names the columns."
+            f"{wording.place}{path} has no column that is known to hold the {role}; its first line "
+            f"names: {listed(list(header), most=10)}. Name one with "
+            f"{wording.name(f'{role}_column')}, or add a first line that names the columns."
         )
-    return column
+    return found
 
 
-def _column(header: Sequence[str], path: Path, role: str, name: str | None) -> str | None:
+def column(
+    header: Sequence[str], path: Path, role: str, name: str | None, wording: Wording = RECIPE
+) -> str | None:
+    """None where no name is given and no column has a usual one."""
     if name is None:
         return _usual(header, role)
     if name not in header:
         raise InputError(
-            f"data set texts: {path} has no column '{name}' "
-            f"(dataset.{role}_column){did_you_mean(name, header)} It has: "
+            f"{wording.place}{path} has no column '{name}' "
+            f"({wording.name(f'{role}_column')}){did_you_mean(name, header)} It has: "
             f"{listed(list(header), most=10)}."
         )
     return name

@@ -11,8 +11,9 @@ Row = Mapping[str, object] | str
 
 
 QUOTATION = (
-    "a cell that begins with a quotation mark must end with one, and marks inside it are doubled; "
-    "where marks are letters like others, set dataset.quoted = false"
+    "a cell that begins with a quotation mark must end with one, and marks inside it are doubled, "
+    "so that nothing behind this line is read; where marks are letters like others, set "
+    "dataset.quoted = false, or give --unquoted"
 )
 
 

@@ -4,6 +4,7 @@ import codecs
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline.datasets.texts.wording import RECIPE, Wording
 from targets.errors import InputError, printable
 
 SHOWN = 20
@@ -11,23 +12,23 @@ SHOWN = 20
 ARCHIVE = b"PK\x03\x04"
 
 
-def decoded(content: bytes, path: Path, encoding: str) -> str:
+def decoded(content: bytes, path: Path, encoding: str, wording: Wording = RECIPE) -> str:
     """Without a byte order mark; line ends as they are."""
     if content.startswith(ARCHIVE):
         raise InputError(
-            f"data set texts: {path} is a ZIP archive, as the files of spreadsheets are. Save the "
+            f"{wording.place}{path} is a ZIP archive, as the files of spreadsheets are. Save the "
             "table as .csv, in UTF-8, or unpack the archive."
         )
     try:
         text = content.decode(encoding)
     except UnicodeError as error:
         start = error.start if isinstance(error, UnicodeDecodeError) else 0
-        raise InputError(_wrong(content, path, encoding, start)) from error
+        raise InputError(_wrong(content, path, encoding, start, wording)) from error
     if text.count("\0") > len(text) // 4:
         raise InputError(
-            f"data set texts: {path} is full of NUL characters when it is read as {encoding}, as a "
-            "UTF-16 file without a byte order mark would be. Set dataset.encoding to utf-16-le or "
-            "utf-16-be."
+            f"{wording.place}{path} is full of NUL characters when it is read as {encoding}, as a "
+            "UTF-16 file without a byte order mark would be: "
+            f"{wording.set_to('encoding', 'utf-16-le')}, or the same with utf-16-be."
         )
     return text.removeprefix("\ufeff")
 
@@ -48,11 +49,12 @@ def encoding_notes(content: bytes, path: Path, encoding: str) -> Iterator[str]:
         )
 
 
-def _wrong(content: bytes, path: Path, encoding: str, start: int) -> str:
+def _wrong(content: bytes, path: Path, encoding: str, start: int, wording: Wording) -> str:
     line = content[:start].decode(encoding, "ignore").count("\n") + 1
     return (
-        f"data set texts: {path} is not in {encoding}: line {line} holds the byte "
-        f"0x{content[start]:02X}, which that encoding has not there. {_instead(content, start)}"
+        f"{wording.place}{path} is not in {encoding}: line {line} holds the byte "
+        f"0x{content[start]:02X}, which that encoding has not there. "
+        f"{_instead(content, start, wording)}"
     )
 
 
@@ -63,15 +65,15 @@ def guessed(content: bytes) -> str:
     return next((name for name in ("utf-8", "cp1252") if _can_be(name, content)), "latin-1")
 
 
-def _instead(content: bytes, start: int) -> str:
+def _instead(content: bytes, start: int, wording: Wording) -> str:
     """A proposal, and what the place would read as."""
     name = guessed(content)
     if name.startswith("utf"):
-        return f'It looks like {name.upper()}: set dataset.encoding = "{name}".'
+        return f"It looks like {name.upper()}: {wording.set_to('encoding', name)}."
     place = len(content[:start].decode(name))
     return (
         f"As {name}, usual in Western Europe, it would read {_around(content.decode(name), place)}:"
-        f' if that is right, set dataset.encoding = "{name}"; if not, name the encoding that it '
+        f" if that is right, {wording.set_to('encoding', name)}; if not, name the encoding that it "
         "was saved in, as cp1251 (Cyrillic), cp932 (Japanese) or gb18030 (Chinese)."
     )
 

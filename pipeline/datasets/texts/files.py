@@ -8,9 +8,7 @@ from pathlib import Path
 from pipeline.datasets.files.roles import roles
 from pipeline.datasets.splits import Split
 from targets.errors import InputError, listed
-
-JSON_LINES = (".jsonl", ".ndjson")
-SUFFIXES = (".csv", ".tsv", *JSON_LINES)
+from targets.texts.recognition import TABLES
 
 Files = Mapping[Path, Split | None]
 """Each file, and the split that all of it belongs to; null where its name does not say."""
@@ -50,7 +48,7 @@ def read(path: Path, split: Split | None) -> File:
 
 def tables(folder: Path) -> list[Path]:
     """Sorted by name."""
-    files = (file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+    files = (file for file in folder.iterdir() if file.suffix.lower() in TABLES)
     return sorted(file for file in files if file.is_file())
 
 

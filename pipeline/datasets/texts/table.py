@@ -10,15 +10,14 @@ from pipeline.datasets.splits import Split
 from pipeline.datasets.texts.columns import Columns, columns_of
 from pipeline.datasets.texts.delimited import Delimited, Row
 from pipeline.datasets.texts.encodings import decoded
-from pipeline.datasets.texts.files import JSON_LINES, File
+from pipeline.datasets.texts.files import File
 from pipeline.datasets.texts.json_lines import JsonLines
 from pipeline.datasets.texts.settings import Settings
-from targets.errors import InputError, listed, printable
-from targets.texts import tokens
+from pipeline.datasets.texts.wording import RECIPE, Wording
+from targets.errors import InputError, listed
+from targets.texts.reading import UnreadableTextError, beginning, require_text
+from targets.texts.recognition import JSON_LINES
 
-LONGEST = 20_000
-"""Letters of a text above which a quotation that does not end, or the wrong file, is likelier: that
-is ten pages. A network for a device reads the first few hundred words."""
 NAMED = 5
 """Wrong lines that a message names."""
 
@@ -52,10 +51,7 @@ class Table:
 def table_of(file: File, settings: Settings) -> Table:
     """The split is that of the file, or else that in its column, if there is one."""
     path = file.path
-    text = decoded(file.content, path, settings.encoding)
-    if not text.strip():
-        raise InputError(f"data set texts: {path} is empty. Give a file with a text on each line.")
-    lines = _lines(text, path, quoted=settings.quoted)
+    lines = lines_of(file.content, path, settings, RECIPE)
     rows = list(lines.rows())
     if not lines.columns:
         _require_right(path, [f"line {number}: {row}" for number, row in rows], rows)
@@ -67,21 +63,29 @@ def table_of(file: File, settings: Settings) -> Table:
     for number, row in rows:
         try:
             entries.append(reader.entry(number, row))
-        except ValueError as problem:
+        except (ValueError, UnreadableTextError) as problem:
             problems.append(f"line {number}: {problem}")
     _require_right(path, problems, entries)
     return Table(columns=columns, entries=tuple(entries))
 
 
-def _lines(text: str, path: Path, *, quoted: bool) -> Lines:
+def lines_of(content: bytes, path: Path, settings: Settings, wording: Wording) -> Lines:
+    """The columns and rows of a file; the wrong rows are among them."""
+    text = decoded(content, path, settings.encoding, wording)
+    require_filled(text, path, wording)
     if path.suffix.lower() in JSON_LINES:
         return JsonLines(text)
     if text.lstrip().startswith(("[", "{")):
         raise InputError(
-            f"data set texts: {path} is JSON. Write an object for each text on a line of its own, "
+            f"{wording.place}{path} is JSON. Write an object for each text on a line of its own, "
             "without a list around them (`jq -c '.[]'` does), into a file that ends in .jsonl."
         )
-    return Delimited(text, quoted=quoted)
+    return Delimited(text, quoted=settings.quoted)
+
+
+def require_filled(text: str, path: Path, wording: Wording) -> None:
+    if not text.strip():
+        raise InputError(f"{wording.place}{path} is empty. Give a file with a text on each line.")
 
 
 def _require_right(path: Path, problems: Sequence[str], entries: Sequence[object]) -> None:
@@ -110,9 +114,9 @@ class Reader:
     def entry(self, line: int, row: Row) -> Entry:
         if isinstance(row, str):
             raise ValueError(row)
-        text = _cell(row, self.columns.text)
-        label = _cell(row, self.columns.label).strip()
-        _require_text(text)
+        text = cell(row, self.columns.text)
+        label = cell(row, self.columns.label).strip()
+        require_text(text)
         _require_label(label, self.columns.label)
         split = self._split(row)
         return Entry(text=text, label=label, split=split, line=line, file=self.file.path.name)
@@ -120,42 +124,25 @@ class Reader:
     def _split(self, row: Mapping[str, object]) -> Split | None:
         if self.columns.split is None:
             return self.file.split
-        value = _cell(row, self.columns.split).strip()
+        value = cell(row, self.columns.split).strip()
         if value not in self.splits:
             raise ValueError(
-                f"the split '{_short(value)}' in '{self.columns.split}' is none of train, val and "
-                "test, or their usual variants"
+                f"the split '{beginning(value)}' in '{self.columns.split}' is none of train, val "
+                "and test, or their usual variants"
             )
         return self.splits[value]
 
 
-def _cell(row: Mapping[str, object], column: str) -> str:
+def cell(row: Mapping[str, object], column: str) -> str:
+    """Raises `ValueError` where it holds more than a text or a number."""
     value = row[column]
     if isinstance(value, list | dict):
         raise ValueError(f"'{column}' is a list or an object, and not one text or number")
     return "" if value is None else str(value)
 
 
-def _require_text(text: str) -> None:
-    if "\0" in text:
-        raise ValueError(f"a NUL character in the text '{_short(text)}'")
-    if len(text) > LONGEST:
-        mark = ", or close a quotation mark" if "\n" in text else ""
-        raise ValueError(
-            f"a text of {len(text):,} characters, '{_short(text)}', and {LONGEST:,} are the most: "
-            f"keep the part that shows its class{mark}"
-        )
-    if next(tokens.words(text), None) is None:
-        what = "empty" if not text.strip() else f"without a word: '{_short(text)}'"
-        raise ValueError(f"the text is {what}")
-
-
 def _require_label(label: str, column: str) -> None:
     if not label:
         raise ValueError(f"no label in '{column}'")
     if not label.isprintable():
-        raise ValueError(f"a label with a line break or a control character: '{_short(label)}'")
-
-
-def _short(text: str) -> str:
-    return printable(text[:30]) + ("…" if len(text) > 30 else "")
+        raise ValueError(f"a label with a line break or a control character: '{beginning(label)}'")

@@ -15,14 +15,27 @@ from targets.evaluation import confusion
 from targets.evaluation.metrics import wilson_interval
 from targets.formats.confidence import Confidence
 from targets.prediction.classifier import Classifier, Score
+from targets.prediction.preparation.contract import NOUNS
+from targets.prediction.sample import Sample
 from targets.prediction.session import Classified, Results
-from targets.prediction.tally import Tally
+from targets.texts.reading import beginning
 
 SCHEMA = "predictions/1"
 MOST_ROWS = 1000
 """Rows of the table; CSV and JSON have all."""
 MOST_PAIRS = 10
-OPTIONAL = ("label", "verdict", "known", "then")
+MOST_LETTERS = 60
+"""Of a text in the table; CSV and JSON have all of it."""
+OPTIONAL = ("text", "label", "verdict", "known", "then")
+LABELLED = {
+    "image": "in folders that name a class",
+    "waveform": "in folders that name a class",
+    "tokens": "with a label that is a class",
+}
+LABEL = {"image": "folder", "waveform": "folder", "tokens": "label"}
+READ = {"image": "read and resize", "waveform": "read and resample", "tokens": "tokenize"}
+HOW = {"image": "preprocessing", "waveform": "windowing", "tokens": "tokenizer"}
+"""By the kind of the model's input, as the next ones; the key of the sidecar."""
 
 
 def print_predictions(
@@ -30,7 +43,8 @@ def print_predictions(
 ) -> None:
     """Print the table and what it shows together, to stdout."""
     rows = results.wrong_first()
-    shown = [_cells(one, classes) for one in rows[:MOST_ROWS]]
+    place = "line" if results.kind == "tokens" else NOUNS[results.kind].one
+    shown = [_cells(one, classes, place=place) for one in rows[:MOST_ROWS]]
     header, table = tabulate(shown, optional=OPTIONAL)
     if table:
         print_rows(header, table, left=len(header))
@@ -41,14 +55,14 @@ def print_predictions(
 
 
 def unknown(results: Results, confidence: Confidence | None) -> Iterator[str]:
-    """How many pictures are unknown, and where folders name classes, how good the others are."""
+    """How many are unknown, and where classes are named, how good the others are."""
     if confidence is None or not confidence.decides or not results.read_ns:
         return
-    count, tally = len(results.read_ns), results.tally
+    count, tally, many = len(results.read_ns), results.tally, NOUNS[results.kind].many
     wanted = percent(confidence.precision)
     yield (
-        f"unknown {results.unknown:,} of {count:,} pictures: less probable than the threshold for "
-        f"a precision of {wanted} %"
+        f"unknown {results.unknown:,} of {count:,} {many}: less probable than the threshold for a "
+        f"precision of {wanted} %"
     )
     if tally.total and tally.accepted:
         precision = tally.accepted_right / tally.accepted
@@ -60,14 +74,14 @@ def unknown(results: Results, confidence: Confidence | None) -> Iterator[str]:
 
 
 def summary(results: Results, classes: Sequence[str]) -> Iterator[str]:
-    """Accuracy and confusions, where folders name classes."""
+    """Accuracy and confusions, where folders or labels name classes."""
     tally = results.tally
     if not tally.total:
         return
     ends = span(tally.interval, percent)
     yield (
         f"accuracy {percent(tally.accuracy)} % ({ends}): {tally.right:,} of {tally.total:,} "
-        "pictures in folders that name a class"
+        f"{NOUNS[results.kind].many} {LABELLED[results.kind]}"
     )
     counts = tally.matrix(len(classes))
     if confusion.support_ratio(counts.sum(axis=1)) > UNEVEN:
@@ -80,62 +94,85 @@ def summary(results: Results, classes: Sequence[str]) -> Iterator[str]:
             f"{printable(classes[label])} → {printable(classes[found])} {count:,}"
             for (label, found), count in tally.confusions.most_common(MOST_PAIRS)
         )
-        yield f"most confused (folder → prediction): {pairs}"
+        yield f"most confused ({LABEL[results.kind]} → prediction): {pairs}"
 
 
 def speed(results: Results, runtime: str) -> str:
     """How fast this command was, on this machine."""
     count, wall_s = len(results.read_ns), results.wall_ns / 1e9
+    words = NOUNS[results.kind]
     if not count:
-        return "no picture was read"
+        return f"no {words.one} was read"
     return (
-        f"{count:,} pictures in {wall_s:.1f} s, {count / wall_s:,.1f}/s; median of one: "
-        f"{duration(median(results.read_ns))} to read and resize, "
+        f"{count:,} {words.many} in {wall_s:.1f} s, {count / wall_s:,.1f}/s; median of one: "
+        f"{duration(median(results.read_ns))} to {READ[results.kind]}, "
         f"{duration(median(results.inference_ns))} in {runtime}"
     )
 
 
 def as_csv(results: Results, classes: Sequence[str], *, top: int) -> Iterator[str]:
-    """The lines of a CSV file: a row per picture in the order of the files, then the unreadable.
+    """The lines of a CSV file: a row per sample in the order of the files, then the unreadable.
 
-    `unknown` is yes, no, or empty where no threshold says it.
+    Texts have their line and themselves. `unknown` is yes, no, or empty where no threshold says it.
     """
     places = range(1, min(top, len(classes)) + 1)
     scores = [name for i in places for name in (f"class_{i}", f"probability_{i}")]
-    yield _csv_line("file", "label", *scores, "unknown", "error")
-    for one in results.pictures:
+    yield _csv_line(*_names(results), "label", *scores, "unknown", "error")
+    for one in results.classified:
         values = [value for score in one.top for value in (score.name, f"{score.probability:.6g}")]
         known = "" if one.unknown is None else "yes" if one.unknown else "no"
-        yield _csv_line(str(one.path), _label(one, classes) or "", *values, known, "")
-    for path, problem in results.unreadable:
-        yield _csv_line(str(path), "", *[""] * len(scores), "", problem)
+        yield _csv_line(*_place(one.sample), _label(one, classes) or "", *values, known, "")
+    for sample, problem in results.unreadable:
+        yield _csv_line(*_place(sample), "", *[""] * len(scores), "", problem)
+
+
+def _names(results: Results) -> tuple[str, ...]:
+    return ("file", "line", "text") if results.kind == "tokens" else ("file",)
+
+
+def _place(sample: Sample) -> tuple[str, ...]:
+    if sample.line is None:
+        return (str(sample.file),)
+    return str(sample.file), str(sample.line), sample.text or ""
 
 
 def document(results: Results, classifier: Classifier, *, sha256: str) -> JsonValue:
     """The JSON document."""
+    how = dict.fromkeys(HOW.values())
     return {
         "schema": SCHEMA,
         "model": {"file": str(classifier.path), "sha256": sha256, "runtime": classifier.runtime},
         "classes": list(classifier.classes),
-        "preprocessing": classifier.preprocessing.model_dump(),
+        "kind": results.kind,
+        **how,
+        HOW[results.kind]: classifier.preparation.how.model_dump(mode="json"),
         "confidence": None if classifier.confidence is None else classifier.confidence.model_dump(),
         "unknown": _unknown(results, classifier.confidence),
-        "pictures": [_as_json(one, classifier.classes) for one in results.wrong_first()],
-        "unreadable": [
-            {"file": str(path), "reason": problem} for path, problem in results.unreadable
+        NOUNS[results.kind].many: [
+            _as_json(one, classifier.classes) for one in results.wrong_first()
         ],
-        "accuracy": _accuracy(results.tally, classifier.classes) if results.tally.total else None,
+        "unreadable": [
+            {**_place_json(sample), "reason": problem} for sample, problem in results.unreadable
+        ],
+        "accuracy": _accuracy(results, classifier.classes) if results.tally.total else None,
         "wall_s": results.wall_ns / 1e9,
         "median_read_ns": _median(results.read_ns),
         "median_inference_ns": _median(results.inference_ns),
-    }  # fmt: skip
+    }
+
+
+def _place_json(sample: Sample) -> dict[str, JsonValue]:
+    if sample.line is None:
+        return {"file": str(sample.file)}
+    return {"file": str(sample.file), "line": sample.line, "text": sample.text}
 
 
 def _unknown(results: Results, confidence: Confidence | None) -> int | None:
     return results.unknown if confidence is not None and confidence.decides else None
 
 
-def _accuracy(tally: Tally, classes: Sequence[str]) -> JsonValue:
+def _accuracy(results: Results, classes: Sequence[str]) -> JsonValue:
+    tally, many = results.tally, NOUNS[results.kind].many
     counts = tally.matrix(len(classes))
     return {
         "top1": tally.accuracy,
@@ -143,21 +180,22 @@ def _accuracy(tally: Tally, classes: Sequence[str]) -> JsonValue:
         "balanced_accuracy": confusion.balanced_accuracy(counts),
         "macro_f1": confusion.macro_f1(counts),
         "right": tally.right,
-        "pictures": tally.total,
+        many: tally.total,
         "accepted": tally.accepted,
         "accepted_right": tally.accepted_right,
         "confusions": [
-            {"label": classes[label], "class": classes[found], "pictures": count}
+            {"label": classes[label], "class": classes[found], many: count}
             for (label, found), count in tally.confusions.most_common()
         ],
     }
 
 
-def _cells(one: Classified, classes: Sequence[str]) -> Cells:
+def _cells(one: Classified, classes: Sequence[str], *, place: str) -> Cells:
     first, *others = one.top
-    label = _label(one, classes)
+    label, text = _label(one, classes), one.sample.text
     return {
-        "picture": printable(str(one.path)),
+        place: printable(one.sample.place),
+        "text": NOT_MEASURED if text is None else beginning(text, MOST_LETTERS),
         "class": printable(first.name),
         "%": f"{100 * first.probability:6.2f}",
         "label": NOT_MEASURED if label is None else printable(label),
@@ -172,14 +210,14 @@ def _short(score: Score) -> str:
 
 
 def _label(one: Classified, classes: Sequence[str]) -> str | None:
-    return None if one.label is None else classes[one.label]
+    return None if one.sample.label is None else classes[one.sample.label]
 
 
 def _as_json(one: Classified, classes: Sequence[str]) -> JsonValue:
     return {
-        "file": str(one.path),
+        **_place_json(one.sample),
         "label": _label(one, classes),
-        "right": None if one.label is None else not one.wrong,
+        "right": None if one.sample.label is None else not one.wrong,
         "unknown": one.unknown,
         "top": [
             {"class": score.name, "index": score.index, "probability": score.probability,

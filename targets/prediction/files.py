@@ -1,13 +1,16 @@
-"""The picture files that a user names, and the classes that their folders name."""
+"""The files that a user names, and the classes that their folders name."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from unicodedata import normalize
 
 from targets.errors import InputError
-from targets.images.recognition import may_be_picture
+from targets.formats.input_spec import Kind
+from targets.prediction.file_kinds import FILE_KINDS, require_kind
+from targets.prediction.preparation.contract import NOUNS
+from targets.prediction.sample import Sample
 
 NOBODYS = ("thumbs.db", "desktop.ini")
 
@@ -23,37 +26,49 @@ class Found:
 class Listing:
     files: list[Found] = field(default_factory=list)
     skipped: int = 0
-    """Files in folders that neither are pictures nor are named like one."""
+    """Files in folders that neither are of the kind nor are named like it."""
 
 
-def listed(sources: Sequence[Path]) -> Listing:
-    """The files and, recursively, those in the folders, without hidden ones.
+def listed(sources: Sequence[Path], kind: Kind = "image") -> Listing:
+    """The files and, recursively, those of the kind in the folders, without hidden ones.
 
-    Raises `InputError` for what is not there, and where there is no file at all.
+    Raises `InputError` for what is not there or is clearly of another kind, and where there is no
+    file at all.
     """
+    give = FILE_KINDS[kind].give
     for source in sources:
-        if not source.exists():
-            raise InputError(f"{source}: there is no such file or folder.")
+        # A text in its place may be longer than names are, for which pathlib raises.
+        if not os.path.exists(source):  # noqa: PTH110
+            raise InputError(f"{source}: there is no such file or folder. {give}.")
+        require_kind(source, kind)
     listing = Listing()
     for source in sources:
         parts = len(source.absolute().parts)
         if source.is_dir():
-            _list_folder(source, parts, listing)
+            _list_folder(source, parts, listing, FILE_KINDS[kind].may_be)
         else:
             listing.files.append(Found(path=source, below=parts - 1))
     if not listing.files:
         others = f" ({listing.skipped} other files)" if listing.skipped else ""
         named = ", ".join(map(str, sources[:3])) + (", …" if len(sources) > 3 else "")
         raise InputError(
-            f"{named}: no pictures there{others}. Give picture files, or folders that hold some; "
+            f"{named}: no {NOUNS[kind].many} there{others}, which the model takes. {give}; "
             "hidden files do not count."
         )
     return listing
 
 
-def _list_folder(folder: Path, parts: int, listing: Listing) -> None:
+def samples(listing: Listing, classes: Iterable[str]) -> list[Sample]:
+    """A sample for each file, labelled by its folder."""
+    folders = Folders(classes)
+    return [Sample(file=one.path, label=folders.class_of(one)) for one in listing.files]
+
+
+def _list_folder(
+    folder: Path, parts: int, listing: Listing, may_be: Callable[[Path], bool]
+) -> None:
     for path in _walked(folder):
-        if may_be_picture(path):
+        if may_be(path):
             listing.files.append(Found(path=path, below=parts))
         else:
             listing.skipped += 1
