@@ -31,7 +31,7 @@ def samples_of(
     if there:
         listing = files.listed(there, classifier.preparation.kind)
     if reading is None:
-        samples, notes = files.samples(listing, classifier.classes), []
+        samples, notes = files.samples(listing, classifier.classes), list[str]()
     else:
         contents = _contents([one.path for one in listing.files], stdin=STDIN in sources)
         samples, notes = _of_texts(contents, classifier.classes, reading)
