@@ -145,7 +145,7 @@ def _require_text(text: str) -> None:
             f"a text of {len(text):,} characters, '{_short(text)}', and {LONGEST:,} are the most: "
             f"keep the part that shows its class{mark}"
         )
-    if next(tokens.words(text), None) is None:
+    if not tokens.words(text):
         what = "empty" if not text.strip() else f"without a word: '{_short(text)}'"
         raise ValueError(f"the text is {what}")
 
