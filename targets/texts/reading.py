@@ -22,7 +22,7 @@ def require_text(text: str) -> None:
             f"a text of {len(text):,} characters, '{beginning(text)}', and {LONGEST:,} are the "
             f"most: keep the part that shows its class{mark}"
         )
-    if next(tokens.words(text), None) is None:
+    if not tokens.words(text):
         what = "empty" if not text.strip() else f"without a word: '{beginning(text)}'"
         raise UnreadableTextError(f"the text is {what}")
 

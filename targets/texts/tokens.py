@@ -8,6 +8,7 @@ begin with ##, holds whole words: each is then found whole, or unknown.
 
 import unicodedata
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
@@ -40,26 +41,21 @@ def tokens(text: str, vocabulary: Mapping[str, int]) -> Iterator[int]:
         yield from pieces(word, vocabulary)
 
 
-def words(text: str) -> Iterator[str]:
+def words(text: str) -> list[str]:
     """Lower case, without accents and control characters; punctuation and ideographs alone."""
-    word = ""
-    for letter in unicodedata.normalize("NFD", text):
-        category = unicodedata.category(letter)
-        # Characters that Python does not know yet (Cn) stay: a device's Python can be older.
-        if category in ("Mn", "Cf", "Co", "Cs") or letter == "\ufffd":
-            continue
-        if category == "Cc" and letter not in "\t\n\r":
-            continue
-        if letter.isspace() or _is_alone(letter, category):
-            if word:
-                yield word
-            word = ""
-            if not letter.isspace():
-                yield letter
-        else:
-            word += letter.lower()
-    if word:
-        yield word
+    return "".join(map(_spelled, unicodedata.normalize("NFD", text))).split()
+
+
+@lru_cache(maxsize=4096)
+def _spelled(letter: str) -> str:
+    """The letter as it is in a word, nothing, or between spaces."""
+    category = unicodedata.category(letter)
+    if letter.isspace() and (category != "Cc" or letter in "\t\n\r"):
+        return " "
+    # Characters that Python does not know yet (Cn) stay: a device's Python can be older.
+    if category in ("Mn", "Cc", "Cf", "Co", "Cs") or letter == "\ufffd":
+        return ""
+    return f" {letter} " if _is_alone(letter, category) else letter.lower()
 
 
 def _is_alone(letter: str, category: str) -> bool:
@@ -71,8 +67,10 @@ def _is_alone(letter: str, category: str) -> bool:
 
 def pieces(word: str, vocabulary: Mapping[str, int]) -> list[int]:
     """The numbers of the longest pieces, from the left; of all but the first, with ## in front."""
+    if len(word) > LONGEST_WORD:
+        return [UNK]
     found: list[int] = []
-    start = 0 if len(word) <= LONGEST_WORD else len(word) + 1
+    start = 0
     while start < len(word):
         front = "##" if start else ""
         ends = range(len(word), start, -1)
@@ -81,4 +79,4 @@ def pieces(word: str, vocabulary: Mapping[str, int]) -> list[int]:
             return [UNK]
         found.append(vocabulary[front + word[start:end]])
         start = end
-    return found or [UNK]
+    return found

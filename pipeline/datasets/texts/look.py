@@ -91,7 +91,7 @@ def look(cfg: SourceConfig) -> Look:
         classes={name: counts[name] for name in source.classes},
         splits={split.value: len(source.splits[split]) for split in Split},
         given=any(entry.split is not None for entry in source.entries),
-        length=length_of([sum(1 for _ in tokens.words(text)) for text in training]),
+        length=length_of([len(tokens.words(text)) for text in training]),
         leaks=len(leaks(copies)),
         notes=(*source.about_files, *alike(source.classes), *copy_notes(copies)),
     )
