@@ -1,5 +1,6 @@
 """A folder of sounds as a data set: labels, speakers, splits, silence, and what is refused."""
 
+import pickle
 import shutil
 import sys
 from collections import Counter
@@ -293,6 +294,15 @@ def test_silence_that_is_measured_is_none_that_trains(tmp_path: Path) -> None:
     assert values[Split.TRAIN] <= set(data.noise.tolist())
     assert len(data.noise) == 2 * 4800
     assert not set(data.noise.tolist()) & (values[Split.VAL] | values[Split.TEST])
+
+
+def test_a_copy_of_the_data_for_another_process_is_small(tmp_path: Path) -> None:
+    data = loaded(config(spoken(tmp_path)))
+    copy = pickle.dumps(data)
+    assert len(copy) < 300_000  # two recordings of 64 kB
+    for split in Split:
+        again = np.asarray(pickle.loads(copy)[split].raw)
+        np.testing.assert_array_equal(again, np.asarray(data[split].raw))
 
 
 def test_recordings_too_short_for_three_splits_are_an_error(tmp_path: Path) -> None:

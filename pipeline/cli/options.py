@@ -72,7 +72,9 @@ _SHARED = (
         ".npz file of logits.",
     ),
     click.option("--data", type=PATH, help="File or folder of the data set."),
-    click.option("--skip-bad", is_flag=True, help="Leave out picture files that cannot be read."),
+    click.option(
+        "--skip-bad", is_flag=True, help="Leave out pictures and sounds that cannot be read."
+    ),
     click.option(
         "--set",
         "sets",

@@ -36,7 +36,9 @@ class Windowing(BaseModel):
 def resampled(values: Values, rate: int, to: int) -> Values:
     """At `to` samples per second, with a polyphase low-pass filter.
 
-    Frequencies that the new rate cannot hold are 56 dB down, which is less than 8 bits resolve.
+    Of what the new rate cannot hold, all beyond 1.2 times its highest frequency is 56 dB down, less
+    than 8 bits resolve; what is between is folded into the uppermost fifth of the band, where
+    speech has little.
     """
     if rate == to:
         return values

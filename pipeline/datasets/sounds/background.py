@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -64,8 +65,26 @@ class Background:
         which = np.searchsorted(np.cumsum(room), places, side="right")
         inside = places - (np.cumsum(room) - room)[which]
         starts = np.array([first for first, _ in stretches])[which] + inside
-        view = np.lib.stride_tricks.sliding_window_view(self.values, samples)
-        return MappedSamples(view, starts).pick(np.arange(count))
+        windows = cast(Raw, Windows(self.values, samples))
+        return MappedSamples(windows, starts).pick(np.arange(count))
+
+
+class Windows:
+    """Every stretch of `samples` samples, by where it starts; for `MappedSamples`.
+
+    Not numpy's view of them: a copy to another process would hold each sample many times.
+    """
+
+    def __init__(self, values: Waveform, samples: int) -> None:
+        self.values, self.samples = values, samples
+        self.shape = (len(values) - samples + 1, samples)
+        self.dtype, self.ndim = values.dtype, 2
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, starts: npt.NDArray[np.int64]) -> Raw:
+        return np.lib.stride_tricks.sliding_window_view(self.values, self.samples)[starts]
 
 
 def heard(root: Path, paths: Sequence[str], rate: int) -> Background:
