@@ -8,13 +8,17 @@ from pipeline.datasets.class_names import natural
 from pipeline.datasets.contract import (
     AuditedSource,
     DatasetSource,
+    FiledSource,
     NotedSource,
     SourceConfig,
+    TextSource,
 )
-from pipeline.datasets.splits import Dataset
+from pipeline.datasets.splits import Dataset, Split
 from targets.registry import Registry
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pipeline.datasets.audit.pictures import PictureRecord
     from pipeline.datasets.audit.schema import Audit
     from targets.images.reading import Pixels
@@ -93,6 +97,18 @@ def notes_on(cfg: SourceConfig) -> tuple[str, ...]:
     if isinstance(source, AuditedSource) or not isinstance(source, NotedSource):
         return ()
     return tuple(source.notes(cfg))
+
+
+def texts_of(cfg: SourceConfig) -> "dict[Split, Sequence[str]]":
+    """The texts of each split in the order of its samples; none where the data are no texts."""
+    source = DATASETS[cfg.name]
+    return {s: source.texts(cfg, s) for s in Split} if isinstance(source, TextSource) else {}
+
+
+def paths_of(cfg: SourceConfig) -> "dict[Split, Sequence[str | None]]":
+    """The files of each split in the order of its samples, of a data set without records."""
+    source = DATASETS[cfg.name]
+    return {s: source.paths(cfg, s) for s in Split} if isinstance(source, FiledSource) else {}
 
 
 def read_picture(cfg: SourceConfig, path: str) -> "Pixels":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol, runtime_checkable
 
 from pydantic import Field
 
-from pipeline.datasets.splits import Dataset
+from pipeline.datasets.splits import Dataset, Split
 from pipeline.recipe.section import PluginSection, PositiveInt, Section
 from targets.formats.input_spec import Kind
 
@@ -87,3 +87,19 @@ class NotedSource(Protocol):
 
     def notes(self, cfg: SourceConfig) -> Sequence[str]:
         """What there is, what was decided, and what may be a mistake: a sentence each."""
+
+
+@runtime_checkable
+class TextSource(Protocol):
+    """A data set of texts, which a report can quote."""
+
+    def texts(self, cfg: SourceConfig, split: Split) -> Sequence[str]:
+        """The texts of a split, in the order of its samples."""
+
+
+@runtime_checkable
+class FiledSource(Protocol):
+    """A data set of files that are no pictures, which a report can name."""
+
+    def paths(self, cfg: SourceConfig, split: Split) -> "Sequence[str | None]":
+        """The file of each sample of a split, relative to `cfg.path`; None for one without."""

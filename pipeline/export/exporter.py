@@ -176,6 +176,7 @@ class Exporter:
             max_abs_diff=difference,
             int8_ops=operators.int8_ops,
             float_ops=operators.float_ops,
+            front_ops=operators.front_ops,
             scales_equal=None,
         )
 

@@ -21,7 +21,7 @@ from pipeline.engine.job import Job
 from pipeline.gates.judging import judged
 from pipeline.gates.runs import measured_in
 from pipeline.recipe.schema import Recipe
-from pipeline.reporting.findings import teacher_lead
+from pipeline.reporting.findings import front_end, teacher_lead
 from pipeline.reporting.findings.decision import decisions
 from pipeline.reporting.findings.layer_noise import float_layers
 from pipeline.reporting.findings.per_class import kept
@@ -46,9 +46,9 @@ from targets.runtimes import distributions
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pipeline.datasets.on_access import Images
     from pipeline.datasets.splits import Dataset
     from pipeline.gates.figures import Measured
+    from pipeline.reporting.findings.label_suspects import Found
     from targets.bench.result import BenchResult
 
 TRAINING = ("edge-distill", "tensorflow", "tf-keras", "tensorflow-model-optimization", "numpy")
@@ -92,19 +92,34 @@ def _html(
     documents: "Mapping[str, BenchResult]",
     student: DistilledCheckpoint,
 ) -> str:
-    from pipeline.datasets.splits import Split
-    from pipeline.reporting.pages import activations, pictures
+    from pipeline.reporting.pages.quotes import quotes
     from pipeline.reporting.pages.report import render
 
-    images: dict[str, Images] = {}
+    texts = datasets.texts_of(cfg.dataset) if data is not None else {}
+    quoted = quotes(report, data, texts) if data is not None and texts else {}
+    return render(report, _album(cfg, report, data, student), documents, quoted)
+
+
+def _album(
+    cfg: Recipe, report: Report, data: "Dataset | None", student: DistilledCheckpoint
+) -> "Mapping[str, str]":
+    """The pictures on the page, by key: of images, or of waveforms."""
+    from pipeline.datasets.splits import Split
+    from pipeline.reporting.pages import activations, pictures, waves
+
+    raw = {} if data is None else {split.value: one.raw for split, one in data.splits.items()}
+    if report.dataset.kind == "waveform":
+        return waves.album(report, raw)
+    if report.dataset.kind != "image":
+        return {}
     seen: Mapping[str, str] = {}
-    if data is not None and data.input.shape[-1] in (1, 3):
-        images = {split.value: samples.raw for split, samples in data.splits.items()}
+    if data is None or data.input.shape[-1] not in (1, 3):
+        raw = {}
+    else:
         test = data[Split.TEST].raw
         seen = activations.activations(report, student, test, threads=cfg.threads)
     read = partial(datasets.read_picture, cfg.dataset)
-    album = pictures.album(report, read=read, images=images)
-    return render(report, {**album, **seen}, documents)
+    return {**pictures.album(report, read=read, images=raw), **seen}
 
 
 def _suspects(
@@ -120,26 +135,30 @@ def _suspects(
     views = np.load(logits.path, mmap_mode="r", allow_pickle=False)
     found = label_suspects.probabilities(views, len(labels))
     trained = label_suspects.suspects(found, labels, data.classes, split="train")
-    return label_suspects.with_paths(
-        (*bench.label_suspects, *trained),
-        records=datasets.records(cfg.dataset),
-        counts={split.value: len(samples) for split, samples in data.splits.items()},
-    )
+    return _with_files((*bench.label_suspects, *trained), cfg, data)
 
 
 def _flips(cfg: Recipe, data: "Dataset | None", found: "Sequence[Measured]") -> tuple[Flip, ...]:
     """On the first device that was measured, with the files of the samples."""
-    from pipeline.datasets.splits import Split
-    from pipeline.reporting.findings import flips, label_suspects
+    from pipeline.reporting.findings import flips
 
     one = next((one for one in found if one.predictions is not None), None)
     if data is None or one is None or one.predictions is None:
         return ()
     rows = [other.row for other in found if other.row.device == one.row.device]
+    return _with_files(flips.flips(rows, one.predictions, data.classes), cfg, data)
+
+
+def _with_files(found: "Sequence[Found]", cfg: Recipe, data: "Dataset") -> "tuple[Found, ...]":
+    """The samples with the paths of their files, where they have some."""
+    from pipeline.reporting.findings import label_suspects
+
+    if files := datasets.paths_of(cfg.dataset):
+        return label_suspects.with_files(found, files, data)
     return label_suspects.with_paths(
-        flips.flips(rows, one.predictions, data.classes),
+        found,
         records=datasets.records(cfg.dataset),
-        counts={"test": len(data[Split.TEST])},
+        counts={split.value: len(samples) for split, samples in data.splits.items()},
     )
 
 
@@ -157,6 +176,8 @@ def _report(
     notes = bench.notes if sensitivity is None else (*bench.notes, note(sensitivity, cfg))
     if exports.float_layers is not None:
         notes = (*notes, float_layers(exports.float_layers, bench.rows, cfg.words))
+    if front := front_end.note(exports.parity):
+        notes = (*notes, front)
     if lead is not None and (text := teacher_lead.note(lead, cfg)):
         notes = (*notes, text)
     return Report(
@@ -170,6 +191,7 @@ def _report(
             **exports.dataset.model_dump(),
             majority_share=bench.majority_share,
             test_imbalance=bench.test_imbalance,
+            notes=datasets.notes_on(cfg.dataset),
             audit=datasets.audit_of(cfg.dataset),
         ),
         recommended=recommended,

@@ -53,6 +53,8 @@ class Parity(BaseModel):
     int8_ops: int
     float_ops: int
     """Operators that calculate in floating point, without conversions at the input and output."""
+    front_ops: int = 0
+    """Operators of a front end, which is in floating point in every file."""
     scales_equal: bool | None
     """Whether both formats' files hold the same scales and zero points; null where not compared."""
     holds_on: str | None = None

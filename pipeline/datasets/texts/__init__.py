@@ -6,13 +6,13 @@ numbers of all texts, as devices do.
 """
 
 from pipeline.datasets.contract import SourceConfig
-from pipeline.datasets.splits import Dataset
+from pipeline.datasets.splits import Dataset, Split
 from pipeline.datasets.texts.notes import notes_on
 from pipeline.datasets.texts.settings import Settings
 from pipeline.datasets.texts.source import fresh
 from targets.formats.input_spec import Kind
 
-__all__ = ["KIND", "Settings", "load", "notes", "source_digest"]
+__all__ = ["KIND", "Settings", "load", "notes", "source_digest", "texts"]
 
 KIND: Kind = "tokens"
 
@@ -28,3 +28,7 @@ def load(cfg: SourceConfig) -> Dataset:
 
 def notes(cfg: SourceConfig) -> tuple[str, ...]:
     return tuple(notes_on(fresh(cfg)))
+
+
+def texts(cfg: SourceConfig, split: Split) -> list[str]:
+    return fresh(cfg).texts(split)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.datasets.audit.pictures import PictureRecord
+from pipeline.datasets.splits import Dataset, Split
 from pipeline.reporting.schema.label_suspect import LabelSuspect
 from pipeline.reporting.schema.sample import Sample
 from targets.evaluation.metrics import Labels
@@ -62,6 +63,19 @@ def probabilities(
         values = np.exp(values - values.max(axis=1, keepdims=True))
         total += values / values.sum(axis=1, keepdims=True)
     return total / np.float32(len(logits))
+
+
+def with_files(
+    found: Sequence[Found], files: Mapping[Split, Sequence[str | None]], data: Dataset
+) -> tuple[Found, ...]:
+    """The samples with the paths of their files; `files`: those of each split of `data`."""
+
+    def path(one: Sample) -> str | None:
+        of_split = files.get(Split(one.split), ())
+        known = len(of_split) == len(data[Split(one.split)])
+        return of_split[one.index] if known else one.path
+
+    return tuple(one.model_copy(update={"path": path(one)}) for one in found)
 
 
 def with_paths(

@@ -28,6 +28,12 @@ class Album:
             uri = data_uri(read())
         except UnreadablePictureError:
             return
+        self.put(key, uri)
+
+    def put(self, key: str, uri: str) -> None:
+        """As `add`, of a picture that is drawn."""
+        if key in self.pictures or self._left <= 0:
+            return
         self._left -= len(uri)
         if self._left > 0:
             self.pictures[key] = uri

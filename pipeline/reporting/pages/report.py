@@ -37,9 +37,10 @@ def render(
     report: Report,
     album: Mapping[str, str] | None = None,
     documents: Mapping[str, BenchResult] | None = None,
+    quotes: Mapping[str, str] | None = None,
 ) -> str:
     """The page; `album`: the data URIs of the pictures on it, `pages.pictures.album`; `documents`:
-    the measurements with their raw samples, by device."""
+    the measurements with their raw samples, by device; `quotes`: the texts of samples by key."""
     measured = report.measured
     header, rows = models(report)
     return templates.render(
@@ -72,6 +73,7 @@ def render(
         ablation=_ablation(report),
         confidence=_confidence(report),
         album=album or {},
+        quotes=quotes or {},
         seen=any(key.startswith("seen ") for key in album or {}),
         data=data.audited(report.dataset.audit),
         per_class=data.per_class(report),

@@ -59,6 +59,8 @@ class DatasetUsed(DatasetSummary):
     """Top-1 on the test split of always naming its most frequent class."""
     test_imbalance: float | None = None
     """Samples of the test split's largest class over those of its smallest."""
+    notes: tuple[str, ...] = ()
+    """What a data set without an audit says of itself, a sentence each."""
     audit: Audit | None = None
     """Null where the data are no picture files."""
 

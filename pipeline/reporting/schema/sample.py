@@ -10,5 +10,5 @@ class Sample(Part):
     index: int
     """Place of the sample in its split."""
     path: str | None = None
-    """Relative to the data set's folder; null where the data are no picture files."""
+    """Relative to the data set's folder; null where the sample is no file."""
     label: str
