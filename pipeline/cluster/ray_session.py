@@ -4,7 +4,7 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from importlib import import_module
 from itertools import chain
@@ -15,6 +15,7 @@ import psutil
 from pipeline.cluster.signals import deferred
 from targets.devices.cpus import available_cpus
 from targets.errors import InputError, missing_package, printable
+from targets.quiet import quiet_stderr
 
 LOCAL, AUTO = "local", "auto"
 CONNECT_S = 5.0
@@ -29,8 +30,15 @@ ALONE = {
     "RAY_AUTH_MODE": "token",
     "RAY_worker_niceness": "0",  # Ray adds 15
 }
-BRIEF = {"RAY_gcs_server_port_wait_time_s": "1", "RAY_py_gcs_connect_timeout_s": "10"}
+BRIEF = {
+    "RAY_gcs_server_port_wait_time_s": "1",
+    "RAY_py_gcs_connect_timeout_s": "10",
+    "RAY_CLIENT_INITIAL_CONNECTION_TIMEOUT_S": "3",  # of ray://, whose three tries take 3, 6, 6 s
+    "RAY_CLIENT_MAX_CONNECTION_TIMEOUT_S": "6",
+}
 """A cluster that does not answer is given up after some 15 s: by default, after 20 minutes."""
+TRIES = 2
+"""A head that is busy gives itself 30 s to start a process for us, and often has done so then."""
 TOKENS = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 
 
@@ -83,7 +91,7 @@ def _require_address(name: str) -> None:
 
 def _not_there(address: str, why: str) -> InputError:
     return InputError(
-        f"--cluster: no cluster of Ray answers at {printable(address)}: "
+        f"--cluster: cannot connect to a cluster of Ray at {printable(address)}: "
         f"{printable(' '.join(why.split())).rstrip('.')}. Check "
         "the address and that the cluster runs; a cluster with a token needs RAY_AUTH_MODE=token "
         "and RAY_AUTH_TOKEN here too."
@@ -110,15 +118,29 @@ def _there(name: str) -> dict[str, object]:
     return {"address": _address(name) or AUTO}
 
 
-def _init(name: str, settings: dict[str, object]) -> None:
+def _init(name: str, settings: Mapping[str, object]) -> None:
+    for left in reversed(range(TRIES)):
+        try:
+            _connect(**settings)
+            return
+        except (OSError, RuntimeError, ValueError) as error:
+            if not (left and isinstance(error, ConnectionAbortedError)):
+                raise _not_there(_address(name) or name, _without_traceback(error)) from error
+
+
+def _connect(**settings: object) -> None:
     import ray
 
     # Ray's thread prints to our stdout that a worker died; we say it ourselves.
     ray._private.worker.print_to_stdstream = _nothing
-    try:
+    with quiet_stderr():  # what Ray says beside its exception
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **settings)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise _not_there(_address(name) or name, str(error)) from error
+
+
+def _without_traceback(error: Exception) -> str:
+    """Of the head, which is in the text."""
+    text = str(error)
+    return text.strip().splitlines()[-1] if "\nTraceback" in text else text
 
 
 def _nothing(data: object, ignore_prefix: bool) -> None: ...
