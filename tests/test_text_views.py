@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.datasets.splits import Dataset, Samples, Split
-from pipeline.training.augmentation import VIEWS, require_fit, training_view
+from pipeline.recipe.schema import Recipe
+from pipeline.training.augmentation import require_fit, training_view
 from pipeline.training.augmentation.texts import TextViews
 from pipeline.training.augmentation.texts.table import uniform, without
 from targets.errors import InputError
@@ -140,5 +141,13 @@ def test_a_span_that_covers_every_text_is_refused() -> None:
         require_fit(TextViews(mask_span=LENGTH - 1), DATA)
 
 
-def test_texts_cannot_be_mixed() -> None:
-    assert VIEWS["tokens"].MIXED_BY == ()
+@pytest.mark.parametrize("key", ["mixup", "cutmix"])
+def test_texts_cannot_be_mixed(key: str) -> None:
+    recipe = {
+        "name": "questions",
+        "dataset": {"name": "texts", "path": "questions.csv"},
+        "teacher": {"family": "kim_cnn"},
+        "distill": {"family": "ds_cnn_1d", key: 0.2},
+    }
+    with pytest.raises(ValueError, match=rf"distill\.{key}: is for .*data set texts holds texts"):
+        Recipe.model_validate(recipe)
