@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from pipeline.datasets.on_access import Images
-    from pipeline.datasets.splits import Samples
+    from pipeline.datasets.on_access import Raw
+    from pipeline.datasets.splits import Dataset, Samples
     from pipeline.reporting.schema.ablation import Ablation, AblationRow
+    from targets.formats.input_spec import Kind
 
     Logits = npt.NDArray[np.float32]
 
@@ -85,7 +86,7 @@ class Observation:
     variant: str
     seed: int
     logits: "Logits"
-    """[test images, classes]."""
+    """[test samples, classes]."""
     corrupted: Mapping[str, tuple[float, ...]]
     """Kind of corruption -> accuracy at severities 1 to 5; empty where it was not measured."""
 
@@ -101,15 +102,16 @@ def run(recipe: Recipe, *, make: Make, say: Say) -> "Ablation":
     from pipeline.reporting.findings.ablation import tabulate
     from targets.evaluation import metrics
 
-    test = datasets.load(recipe.dataset)[Split.TEST]
+    data = datasets.load(recipe.dataset)
+    test = data[Split.TEST]
     with TemporaryDirectory(prefix="ablation-") as folder:
-        observe = _observe(test, recipe.ablation, Path(folder) / "student", say)
+        observe = observer(data, recipe.ablation, Path(folder) / "student", say)
 
         def observe_teacher(variant: str, seed: int, exports: Exports, file: str) -> Observation:
-            images = datasets.load(recipe.teacher_data)[Split.TEST]
+            larger = datasets.load(recipe.teacher_data)
             own = observe
-            if images is not test:
-                own = _observe(images, recipe.ablation, Path(folder) / "teacher", say)
+            if larger is not data:
+                own = observer(larger, recipe.ablation, Path(folder) / "teacher", say)
             return own(variant, seed, exports, file)
 
         observed = list(_observations(recipe, make, observe, observe_teacher, say))
@@ -146,7 +148,7 @@ def _changed(section: Section, values: Values) -> Section:
 def _observations(
     recipe: Recipe, make: Make, observe: Observe, teachers: Observe, say: Say
 ) -> Iterator[Observation]:
-    """The teacher first, on images of its size, then every variant of every seed."""
+    """The teacher first, on samples of its size, then every variant of every seed."""
     for number, seed in enumerate(recipe.ablation.seeds):
         exports = {}
         for chain in chains(recipe):
@@ -160,7 +162,7 @@ def _observations(
 
 
 def observed_teacher(recipe: Recipe, exports: Exports, observe: Observe) -> Iterator[Observation]:
-    """Observe the teacher's file, or its precomputed logits, which lack the corrupted images."""
+    """Observe the teacher's file, or its precomputed logits, which lack the corrupted samples."""
     from pipeline.stages.bench import teacher_logits
 
     file = next((m.name for m in exports.models if m.role == "teacher"), None)
@@ -171,22 +173,25 @@ def observed_teacher(recipe: Recipe, exports: Exports, observe: Observe) -> Iter
         yield Observation(variant="teacher", seed=recipe.seed, logits=logits, corrupted={})
 
 
-def _observe(test: "Samples", cfg: AblationConfig, scratch: Path, say: Say) -> Observe:
+def observer(data: "Dataset", cfg: AblationConfig, scratch: Path, say: Say) -> Observe:
+    """Measures files on the test split of `data`, and on corrupted samples of it."""
     import numpy as np
 
+    from pipeline.datasets.splits import Split
     from targets.bench.plan import logits_of, store
-    from targets.evaluation.corruptions import KINDS, SEVERITIES
+    from targets.evaluation.corruptions import CORRUPTIONS, SEVERITIES
 
+    test, names = data[Split.TEST], CORRUPTIONS[data.input.kind]
     scratch.mkdir()
     count = min(cfg.corrupted_samples, len(test))
     chosen = np.linspace(0, len(test) - 1, count).astype(int)
     labels = test.labels[chosen]
     corrupted, plain = scratch / "corrupted.npy", scratch / "plain.npy"
-    _store_corrupted(np.asarray(test.raw[chosen]), corrupted)
+    _store_corrupted(np.asarray(test.raw[chosen]), data.input.kind, corrupted)
     store(test.raw, plain)
 
     def observe(variant: str, seed: int, exports: Exports, file: str) -> Observation:
-        say(f"ablation  {variant}, seed {seed}: top-1, and on corrupted images")
+        say(f"ablation  {variant}, seed {seed}: top-1, and on corrupted {data.words.many}")
         model = next(m for m in exports.models if m.name == file)
 
         def outputs(samples: Path) -> "Logits":
@@ -194,36 +199,33 @@ def _observe(test: "Samples", cfg: AblationConfig, scratch: Path, say: Say) -> O
                 exports.path(model), model.format, samples, scratch, adapter=model.adapter
             )
 
-        logits = outputs(corrupted).reshape(len(KINDS), len(SEVERITIES), count, -1)
+        logits = outputs(corrupted).reshape(len(names), len(SEVERITIES), count, -1)
         accuracies = (logits.argmax(axis=-1) == labels).mean(axis=-1)
         return Observation(
             variant=variant,
             seed=seed,
             logits=outputs(plain),
             corrupted={
-                kind: tuple(map(float, by_severity))
-                for kind, by_severity in zip(KINDS, accuracies, strict=True)
+                name: tuple(map(float, by_severity))
+                for name, by_severity in zip(names, accuracies, strict=True)
             },
         )
 
     return observe
 
 
-def _store_corrupted(images: "Images", path: Path) -> None:
-    """Write `images` in every kind and severity, one after the other, and never hold them all."""
+def _store_corrupted(raw: "Raw", kind: "Kind", path: Path) -> None:
+    """Write `raw` in every corruption and severity, one after the other; never hold them all."""
     from itertools import product
 
-    import numpy as np
-
-    from targets.evaluation.corruptions import KINDS, SEVERITIES, corrupt
+    from targets.evaluation.corruptions import CORRUPTIONS, SEVERITIES, corrupt
     from targets.files.npy_file import new_npy
 
-    forms = list(product(KINDS, SEVERITIES))
-    shape = (len(forms) * len(images), *images.shape[1:])
-    stored = new_npy(path, np.uint8, shape)
-    for number, (kind, severity) in enumerate(forms):
-        form = corrupt(images, kind=kind, severity=severity, seed=CORRUPTION_SEED)
-        stored[number * len(images) :][: len(images)] = form
+    forms = list(product(CORRUPTIONS[kind], SEVERITIES))
+    stored = new_npy(path, raw.dtype, (len(forms) * len(raw), *raw.shape[1:]))
+    for number, (name, severity) in enumerate(forms):
+        form = corrupt(raw, kind=kind, name=name, severity=severity, seed=CORRUPTION_SEED)
+        stored[number * len(raw) :][: len(raw)] = form
     stored.flush()
 
 

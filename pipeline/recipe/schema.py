@@ -90,7 +90,7 @@ class AblationConfig(Section):
     distill_epochs: PositiveInt = 10
     quantize_epochs: PositiveInt = 1
     corrupted_samples: PositiveInt = 2000
-    """Test images for each corruption, at most."""
+    """Test samples for each corruption, at most."""
 
     @model_validator(mode="after")
     def _seeds_differ(self) -> Self:

@@ -245,5 +245,8 @@ def _limits(report: Report, rows: Sequence[ModelRow]) -> list[str]:
     if any(row.note for row in rows):
         limits.append("A time with ~ was disturbed, cut short, unstable or emulated.")
     if report.ablation is None or not any(one.corrupted for one in report.ablation.variants):
-        limits.append("Accuracy under noise, blur and other disturbances was not measured.")
+        what = "under noise, blur and other disturbances"
+        if report.dataset.kind != "image":
+            what = f"on corrupted {report.words.many}"
+        limits.append(f"Accuracy {what} was not measured.")
     return limits

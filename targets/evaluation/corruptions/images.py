@@ -1,21 +1,21 @@
-"""Seeded corruptions of raw images, to measure robustness to inputs unlike the test split.
+"""Corruptions of images, uint8 [n, height, width, channels].
 
-Four kinds at severities 1 to 5. `noise`, `blur` and `contrast` follow Hendrycks and Dietterich
-2019, arXiv 1903.12261, with their parameters for images of 32 pixels (CIFAR-10-C); `shift` follows
-the translation of MNIST-C (Mu and Gilmer 2019, arXiv 1906.02337). The corruption of an image is a
-pure function of (seed, kind, severity, index): batches, order and machine do not change it. The
-random draws are the same at every severity, so that a curve over severities shows severity alone.
+`noise`, `blur` and `contrast` follow Hendrycks and Dietterich 2019, arXiv 1903.12261, with their
+parameters for images of 32 pixels (CIFAR-10-C); `shift` follows the translation of MNIST-C (Mu and
+Gilmer 2019, arXiv 1906.02337).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
+from targets.evaluation.corruptions.draws import Corrupt, Draws
+
 Images = npt.NDArray[np.uint8]
 Pixels = npt.NDArray[np.float32]
 
-SEVERITIES = (1, 2, 3, 4, 5)
 NOISE = (0.04, 0.06, 0.08, 0.09, 0.10)
 """Standard deviation of Gaussian noise per pixel and channel, as a fraction of the range 0-255."""
 BLUR = (0.4, 0.6, 0.7, 0.8, 1.0)
@@ -27,29 +27,6 @@ CONTRAST = (0.75, 0.5, 0.4, 0.3, 0.15)
 """Factor of every pixel's difference from the image's mean, per channel."""
 
 DIRECTIONS = np.array([(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0)])
-CHUNK = 1024
-"""Images that are held as floats at a time."""
-
-
-def corrupt(images: Images, *, kind: str, severity: int, seed: int) -> Images:
-    """`images`, uint8 [n, height, width, channels], corrupted; same shape and dtype."""
-    out = np.empty_like(images)
-    for start in range(0, len(images), CHUNK):
-        part = images[start : start + CHUNK]
-        drawn = _generators(seed, kind, start, len(part))
-        pixels = KINDS[kind](part, severity - 1, drawn)
-        out[start : start + CHUNK] = np.clip(np.rint(pixels), 0, 255)
-    return out
-
-
-Draws = Iterator[np.random.Generator]
-
-
-def _generators(seed: int, kind: str, first: int, count: int) -> Draws:
-    """One generator per image. Philox is counter-based: the image's index is the counter."""
-    key = np.random.SeedSequence((seed, list(KINDS).index(kind))).generate_state(2, np.uint64)
-    for index in range(first, first + count):
-        yield np.random.Generator(np.random.Philox(key=key, counter=[0, 0, 0, index]))
 
 
 def noise(images: Images, level: int, draws: Draws) -> Pixels:
@@ -83,10 +60,6 @@ def contrast(images: Images, level: int, draws: Draws) -> Pixels:
     return pixels
 
 
-KINDS: dict[str, Callable[[Images, int, Draws], npt.NDArray[np.generic]]] = {
-    "noise": noise,
-    "blur": blur,
-    "shift": shift,
-    "contrast": contrast,
-}
-"""The position of a kind is part of its seed: append new kinds at the end."""
+CORRUPTIONS: Mapping[str, Corrupt] = MappingProxyType(
+    {"noise": noise, "blur": blur, "shift": shift, "contrast": contrast}
+)
