@@ -19,7 +19,6 @@ def found(**changes: object) -> FoundTexts:
         "path": "questions.csv",
         "columns": {"text": "question", "label": "kind"},
         "encoding": "utf-8",
-        "classes": {"a": 3000, "b": 3000},
         "train": 4600,
         "length": 28,
         "cores": 2,
@@ -103,10 +102,4 @@ def test_the_estimate_is_of_texts_and_their_length_and_stays_in_the_time() -> No
 
     assert epochs() == 20
     assert epochs(train=100) == 60
-    assert epochs(length=280) < 10  # type: ignore[operator]
-
-
-def test_very_unequal_classes_are_balanced_by_sampling() -> None:
-    uneven = propose_texts(found(classes={"ham": 5000, "spam": 400}), minutes=60)
-    assert chosen(uneven, "distill.balance") == "sampling"
-    assert chosen(propose_texts(found(), minutes=60), "distill.balance") is None
+    assert epochs(length=560) < 10  # type: ignore[operator]

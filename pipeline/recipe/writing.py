@@ -120,7 +120,6 @@ def _of_texts(
         path=str(path),
         columns={role: name for role, name in vars(looked.columns).items() if name is not None},
         encoding=encoding,
-        classes=looked.classes,
         train=looked.splits["train"],
         length=looked.length,
         cores=len(available_cpus()),
