@@ -133,7 +133,8 @@ def test_both_formats_hold_the_same_texts(run: Path, tmp_path: Path) -> None:
     assert ours.items() <= props.items()
     assert json.loads(props["labels"]) == list(LABELS)
     assert json.loads(props["preprocessing"]) == {
-        "shape": [12, 12, 1], "dtype": "uint8", "scale": 1 / 128, "zero_point": 128,
+        "kind": "image", "shape": [12, 12, 1], "dtype": "uint8", "scale": 1 / 128,
+        "zero_point": 128, "front_end": None, "vocabulary": None,
         "channel_order": "grey",
     }  # fmt: skip
 

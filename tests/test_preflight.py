@@ -87,7 +87,6 @@ REFUSED: dict[str, tuple[tuple[int, ...], Callable[[Any], Any], str]] = {
         lambda x: layers.LayerNormalization(name="suspect")(x),
         "BatchNormalization behind",
     ),
-    "Embedding": ((8,), lambda x: layers.Embedding(4, 2, name="suspect")(x), "dynamic"),
     "Functional": (IMAGE, nested, "layers of its own"),
     "Activation(hard_sigmoid)": (
         IMAGE,

@@ -54,7 +54,10 @@ def test_an_override_is_a_toml_value_or_else_a_string() -> None:
         ("distill.epochs=0", "greater than or equal to 1"),
         ("distill.epochs=two", "should be a valid integer"),
         ("distill.family=mobilenet_v3", "did you mean 'mobilenet_v"),
-        ("dataset.name=digit", "unknown dataset 'digit'; did you mean 'digits'? Known: digits, f"),
+        (
+            "dataset.name=digit",
+            "unknown dataset 'digit'; did you mean 'digits'? Known: commands, d",
+        ),
         ('bench.devices=["foo://x"]', "bench.devices: foo://x: is not the address of a device."),
         ('convert.targets=["tflit"]', "unknown target 'tflit'; did you mean 'tflite'? Known: onnx"),
         ('bench.devices=["locl"]', "unknown device 'locl'; did you mean 'local'?"),

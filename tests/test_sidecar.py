@@ -56,7 +56,8 @@ def test_the_document_names_its_schema_and_what_a_program_needs(tmp_path: Path) 
     content = json.loads((sidecar.path_of(written(tmp_path))).read_text())
     assert content["schema"] == "model-sidecar/1"
     assert content["input"] == {
-        "shape": [64, 96, 3], "dtype": "uint8", "scale": 1 / 128, "zero_point": 128,
+        "kind": "image", "shape": [64, 96, 3], "dtype": "uint8", "scale": 1 / 128,
+        "zero_point": 128, "front_end": None, "vocabulary": None,
     }  # fmt: skip
     assert content["preprocessing"] == {"height": 64, "width": 96, "channels": 3, "fit": "pad"}
     assert content["output"] == "logits"

@@ -77,7 +77,8 @@ def require_quantizable(model: KerasModel, *, family: str) -> None:
         names = ", ".join(f"'{problem.layer}'" for problem in group)
         parts.append(f"{kind} {names}: {why}; {remedy}.")
     taken = STUDENTS[family].TAKES if family in STUDENTS else TEACHERS[family].TAKES
-    fitting = (name for name in STUDENTS if {*STUDENTS[name].TAKES} & {*taken})
+    whole = [name for name in STUDENTS if {*taken} <= {*STUDENTS[name].TAKES}]
+    fitting = whole or [name for name in STUDENTS if {*taken} & {*STUDENTS[name].TAKES}]
     others = ", ".join(name for name in fitting if name != family)
     raise InputError(
         f"family {family}: cannot be quantized to int8 as it is. {' '.join(parts)} Families that "
