@@ -17,7 +17,9 @@ TEXT_COLUMN = click.option(
 LABEL_COLUMN = click.option(
     "--label-column", metavar="NAME", help="Column of the classes, for the accuracy [as above]."
 )
-ENCODING = click.option("--encoding", metavar="NAME", help="Encoding of the files of texts [default: utf-8].")
+ENCODING = click.option(
+    "--encoding", metavar="NAME", help="Encoding of the files of texts [default: utf-8]."
+)
 UNQUOTED = click.option(
     "--unquoted", is_flag=True, help="Quotation marks in a table are letters like any other."
 )

@@ -11,11 +11,12 @@ from pipeline.datasets.texts.classes import alike
 from pipeline.datasets.texts.columns import Columns
 from pipeline.datasets.texts.copies import copies_of, copy_notes, leaks
 from pipeline.datasets.texts.encodings import guessed
-from pipeline.datasets.texts.files import SUFFIXES, files_in, tables
+from pipeline.datasets.texts.files import files_in, tables
 from pipeline.datasets.texts.source import fresh, settings_of
 from pipeline.datasets.texts.vocabulary import length_of
 from targets.images.recognition import SUFFIXES as PICTURES
 from targets.texts import tokens
+from targets.texts.recognition import TABLES
 
 SHOWN = 12
 """Classes that the summary lists."""
@@ -67,7 +68,7 @@ LEAKING = "texts are in two splits, at which a run ends unless dataset.allow_lea
 def holds_texts(path: Path) -> bool:
     """Whether `path` is a table, or a folder of tables alone: with pictures, they are theirs."""
     if path.is_file():
-        return path.suffix.lower() in SUFFIXES
+        return path.suffix.lower() in TABLES
     if not path.is_dir() or not tables(path):
         return False
     return not any(one.is_dir() or one.suffix.lower() in PICTURES for one in path.iterdir())
