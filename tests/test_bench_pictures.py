@@ -24,6 +24,7 @@ from targets.images.preprocessing import Preprocessing
 from targets.prediction.classifier import MOST_READERS
 from targets.prediction.preparation.pictures import OfPictures
 from targets.prediction.storing import store
+from tests import sound_models, sounds, text_models, texts
 from tests.brief import brief
 from tests.disk import largest_file
 from tests.picture_models import CLASSES, colour_file, delivered, describe, noisy
@@ -301,3 +302,17 @@ def test_memory_does_not_grow_with_the_pictures(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert np.load(tmp_path / "stored.npy")[:, 0, 0, 0].tolist() == [7 * n for n in range(20)]
     assert peak < 4 * MOST_READERS * 3_000_000 < 20 * 3_000_000
+
+
+def test_files_of_sounds_and_texts_are_refused_with_what_measures_them(
+    run: Run, tmp_path: Path
+) -> None:
+    table = texts.write(tmp_path / "q.csv")
+    text_model = text_models.delivered(tmp_path / "texts.onnx")
+    sound_model = sound_models.delivered(tmp_path / "sounds.onnx")
+    sounds.write(tmp_path / "in" / "loud" / "a.wav", sounds.tone(0))
+    for model, data in ((text_model, table), (sound_model, tmp_path / "in")):
+        done = run("bench", model, "--data", data)
+        assert done.code == 2
+        assert f"--data {data}: " in done.err
+        assert "`pipeline predict` gives" in done.err

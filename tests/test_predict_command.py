@@ -260,7 +260,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["m.onnx", "a.png", "--labels", "no.txt"], "--labels no.txt: cannot be read"),
     (["m.onnx", "a.png", "--labels", "two.txt"], "gives 3 scores, and 2 names of classes"),
     (["m.onnx", "a.png", "--csv", "no/out.csv"], "--csv no/out.csv: is no file in an existing"),
-    (["m.onnx"], "Missing argument 'FILES...'"),
+    (["m.onnx"], "no FILES are given. Name those that the model takes"),
     (["copied.onnx", "a.png"], "copied.onnx.json: describes another file"),
 ]
 

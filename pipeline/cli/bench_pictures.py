@@ -40,6 +40,7 @@ def read(
     from targets.bench.samples import LabelledSamples
 
     loaded = _classifiers(models, how)
+    _require_pictures(folder, loaded)
     classifier = next(iter(loaded.values()))
     classes = classifier.classes
     _require_same_classes(loaded)
@@ -82,6 +83,16 @@ def _classifiers(models: Sequence[Path], how: PictureOptions) -> "dict[Path, Cla
         path: (PictureOptions() if path in described else how).classifier(path)
         for path in dict.fromkeys(models)  # the baseline can be one of the others
     }
+
+
+def _require_pictures(folder: Path, loaded: "Mapping[Path, Classifier]") -> None:
+    for path, one in loaded.items():
+        if one.preparation.kind != "image":
+            raise InputError(
+                f"--data {folder}: {path} takes {one.words.many}, and files are measured here as "
+                "pictures only. `pipeline predict` gives its accuracy on this folder; for the "
+                "latency leave --data out, or give raw inputs as .npz."
+            )
 
 
 def _require_same_classes(loaded: "Mapping[Path, Classifier]") -> None:

@@ -99,6 +99,7 @@ def _data(
             options.data, options.files, how, scratch, say=say, skip_bad=options.skip_bad
         )
     _require_no_pictures(options)
+    _require_no_texts(options.data)
     return None if options.data is None else samples.read(options.data, scratch), {}
 
 
@@ -134,6 +135,16 @@ def _require_no_pictures(options: Options) -> None:
                 f"folder of pictures. Leave {option} out, or give a folder of class folders with "
                 "--data."
             )
+
+
+def _require_no_texts(data: Path | None) -> None:
+    from targets.texts import recognition
+
+    if data is not None and data.suffix.lower() in recognition.SUFFIXES:
+        raise InputError(
+            f"--data {data}: files of texts are not measured here. `pipeline predict` gives the "
+            "accuracy on them; for the latency leave --data out, or give raw inputs as .npz."
+        )
 
 
 def _given(options: Options, samples: "LabelledSamples | None") -> "Given":

@@ -10,6 +10,7 @@ import click
 
 from pipeline.cli.options import JSON, PATH
 from pipeline.cli.picture_options import CHANNELS, FIT, LABELS, SIZE, PictureOptions
+from pipeline.cli.predict_microphone import listen
 from pipeline.cli.predict_samples import samples_of
 from pipeline.cli.text_options import ENCODING, LABEL_COLUMN, TEXT_COLUMN, UNQUOTED, TextOptions
 from targets.errors import InputError, listed
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("model", type=PATH)
-@click.argument("files", nargs=-1, required=True, type=PATH)
+@click.argument("files", metavar="FILES...", nargs=-1, type=PATH)
 @click.option(
     "--top", type=click.IntRange(min=1), default=3, show_default=True, help="Classes per sample."
 )
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     "--wrong-only", is_flag=True, help="Show only those whose folder or label is another class."
 )
 @click.option("--csv", "csv_file", type=PATH, help="File to write, a row per sample.")
+@click.option(
+    "--microphone", is_flag=True, help="Listen, in place of FILES, to the microphone until Ctrl-C."
+)
 @TEXT_COLUMN
 @LABEL_COLUMN
 @ENCODING
@@ -59,7 +63,8 @@ def predict(as_json: bool, **options: object) -> int:
 
     FILES are what the model takes: pictures or sounds, and folders, which are searched
     recursively; or texts, in .csv, .tsv and .jsonl files with a column of texts, in .txt files
-    with one on each line, or as the lines of the standard input, which is -.
+    with one on each line, or as the lines of the standard input, which is -. With --microphone
+    each second that is heard is a line.
 
     A file of `pipeline run` needs no option: the .json beside it says how they become its input.
     Options from --labels to --output-name describe any other .tflite or .onnx file, of pictures.
@@ -87,6 +92,21 @@ class Options(PictureOptions, TextOptions):
     top: int
     wrong_only: bool
     csv_file: Path | None
+    microphone: bool
+
+    def require_one_source(self) -> None:
+        if not self.files and not self.microphone:
+            raise InputError(
+                "no FILES are given. Name those that the model takes, or give --microphone to a "
+                "model of sounds."
+            )
+        others = {"--csv": self.csv_file, "--wrong-only": self.wrong_only, "FILES": self.files}
+        given = [name for name, value in others.items() if value]
+        if self.microphone and given:
+            raise InputError(
+                f"{given[0]}: cannot be given with --microphone, whose lines end with Ctrl-C alone "
+                "and have no labels. Leave one of them out."
+            )
 
 
 def _predict(options: Options, *, as_json: bool) -> int:
@@ -95,8 +115,11 @@ def _predict(options: Options, *, as_json: bool) -> int:
     from targets.images.progress import progress
     from targets.prediction import session
 
+    options.require_one_source()
     _require_folder(options.csv_file)
     classifier = options.classifier(options.model)
+    if options.microphone:
+        return listen(classifier, top=options.top, as_json=as_json)
     many = classifier.words.many
     samples, notes = samples_of(options.files, classifier, _reading(options, classifier))
     if options.wrong_only:

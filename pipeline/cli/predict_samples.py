@@ -46,7 +46,8 @@ def _of_texts(
     from pipeline.datasets.texts.given import texts_in
     from targets.prediction.sample import Sample
 
-    samples, foreign, notes = [], Counter[str](), []
+    samples: list[Sample] = []
+    foreign, notes = Counter[str](), list[str]()
     index = {normalize("NFC", name): number for number, name in enumerate(classes)}
     for path, content in contents:
         given = texts_in(content, path, reading)
@@ -64,7 +65,7 @@ def _of_texts(
 def _about_splits(path: Path) -> str:
     return (
         f"{path} has a column of splits, of which all are shown: texts that the model was trained "
-        "on may be among them. `pipeline bench --data` measures the test split."
+        "on may be among them."
     )
 
 

@@ -206,6 +206,7 @@ def _describe(
         input=data.input,
         preprocessing=data.preprocessing,
         tokenizer=None if data.tokenizer is None else data.tokenizer.record,
+        windowing=data.windowing,
         confidence=confidence,
     )
 

@@ -22,6 +22,7 @@ from targets.prediction.preparation.contract import Preparation
 from targets.prediction.preparation.pictures import OfPictures
 from targets.prediction.preparation.sounds import OfSounds
 from targets.prediction.preparation.texts import OfTexts
+from targets.sounds.windowing import Windowing
 from targets.texts import tokenizer
 
 Output = Literal["logits", "probabilities"]
@@ -86,20 +87,21 @@ def _require_free(model: LoadedModel, found: Sidecar, asked: Asked) -> None:
 
 
 def _preparation(model: LoadedModel, found: Sidecar, fit: Fit | None) -> Preparation:
-    shape, kind = found.input.shape, found.input.kind
+    shape, kind, front_end = found.input.shape, found.input.kind, found.input.front_end
     if kind == "tokens" and found.tokenizer is not None:
         return OfTexts(tokenizer.read(model.path.parent, found.tokenizer))
-    if kind == "waveform" and found.windowing is not None:
-        return OfSounds(found.windowing)
+    if kind == "waveform" and front_end is not None:
+        return OfSounds(found.windowing or Windowing(rate=front_end.rate, samples=shape[0]))
     if kind == "image" and len(shape) == 3 and shape[2] in (1, 3):
         return OfPictures(found.preprocessing or _preprocessing(shape[:2], shape[2], fit))
-    how = {
-        "tokens": "its sidecar has no tokenizer, which makes them of texts",
-        "waveform": "its sidecar has no windowing, which makes them of sounds",
+    what = {
+        "tokens": "numbers of tokens, and its sidecar has no tokenizer that makes them of texts",
+        "waveform": "waveforms, and its sidecar does not say at which rate",
+        "image": "which are no pictures of 1 or 3 channels",
+        "array": "which are neither pictures, nor sounds, nor texts",
     }
     raise InputError(
-        f"{model.path}: takes samples of {list(shape)}, "
-        f"{how.get(kind, 'which are no pictures of 1 or 3 channels')}. `pipeline bench --data` "
+        f"{model.path}: takes samples of {list(shape)}, {what[kind]}. `pipeline bench --data` "
         "measures it on arrays."
     )
 
