@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 
 import psutil
@@ -201,7 +202,8 @@ def test_a_signal_ends_the_driver_with_its_code_and_leaves_no_process(
     ) as driver:
         assert driver.stderr is not None
         lines = iter(driver.stderr)
-        assert any("teacher   epoch" in line for line in lines)
+        said = [*takewhile(lambda line: "teacher   epoch" not in line, lines)]
+        assert driver.poll() is None, said
         assert len(working_in(tmp_path)) > 3
         driver.send_signal(number)
         errors = list(lines)
