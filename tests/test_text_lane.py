@@ -1,19 +1,26 @@
 """Texts through the whole lane: what is measured, what the report says, and what is not offered."""
 
 import html
+import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from pipeline import datasets
+from pipeline.cli.app import exit_code
 from pipeline.datasets.splits import Split
 from pipeline.engine.ablation import observer
 from pipeline.engine.artifacts import Exports
 from pipeline.reporting.schema.report import Report, read
+from targets.bench.plan import logits_of
+from targets.bundle.files import write_sums
+from targets.bundle.verification import verified
 from targets.evaluation import metrics
 from targets.evaluation.corruptions import CORRUPTIONS, SEVERITIES
 from tests.conftest import Lane
+from tests.receiver import packed, top, unpacked
 from tests.texts import questions, write
 
 TEXTS = """
@@ -109,3 +116,66 @@ def test_an_ablation_measures_corrupted_texts(texts: Lane, tmp_path: Path) -> No
         seen.logits, datasets.load(recipe.dataset)[Split.TEST].labels
     )
     assert said == ["ablation  student_kd, seed 0: top-1, and on corrupted texts"]
+
+
+@pytest.fixture(scope="module")
+def bundle(texts: Lane, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("bundle")
+    return unpacked(packed(texts.out / "tiny", place / "out"), place / "unpacked")
+
+
+def test_a_receiver_classifies_texts_with_the_tokens_of_the_run(
+    texts: Lane, bundle: Path, tmp_path: Path
+) -> None:
+    data, texts_of = datasets.load(texts.recipe().dataset), datasets.texts_of
+    lines = list(texts_of(texts.recipe().dataset)[Split.TEST])[:5]
+    (tmp_path / "lines.txt").write_text("\n".join(lines[1:]))
+    for model in ("student.int8.tflite", "student.float32.tflite"):
+        path = bundle / "models" / model
+        argv = ("--model", str(path), "--text", lines[0], str(tmp_path / "lines.txt"), "--top", "3")
+        wanted = logits_of(path, "tflite", data[Split.TEST].raw[:5], tmp_path)
+        for rows, expected in zip(top(bundle, *argv), wanted, strict=True):
+            found = {row["name"]: row["logit"] for row in rows}
+            assert [found[name] for name in data.classes] == expected.tolist()
+
+
+def test_a_receiver_gets_the_recorded_class_of_every_sample(bundle: Path) -> None:
+    described = json.loads((bundle / "bundle.json").read_bytes())
+    for model in described["models"]:
+        rows = top(bundle, "--model", model["file"], *(one["file"] for one in described["samples"]))
+        assert [one[0]["name"] for one in rows] == [
+            one["predicted"][model["file"]] for one in described["samples"]
+        ]
+
+
+def test_a_bundle_of_texts_is_verified_and_another_vocabulary_is_found(
+    bundle: Path, tmp_path: Path
+) -> None:
+    assert {step.verdict for step in verified(bundle)} == {"passed", "skipped"}
+    folder = shutil.copytree(bundle, tmp_path / "changed")
+    words = folder / "models" / "vocab.txt"
+    words.write_text(words.read_text().replace("where", "there"))
+    write_sums(folder)
+    last = list(verified(folder))[-1]
+    assert (last.name, last.verdict) == ("contents", "failed")
+    assert "is not the vocabulary that the model was trained with" in last.text
+
+
+def test_the_card_of_texts_offers_what_there_is(bundle: Path) -> None:
+    card = (bundle / "README.md").read_text()
+    assert "pipeline_tag: text-classification" in card
+    assert "int32 [12], the numbers that `models/tokens.py` gives a text" in card
+    assert "--text" in card
+    assert not re.search("image|picture|Pillow|snippets|Kotlin", card.split("## Results")[0])
+    assert not (bundle / "snippets").exists()
+    assert "Accuracy on corrupted texts was not measured." in card
+
+
+def test_gates_are_judged_on_texts(texts: Lane, tmp_path: Path) -> None:
+    gates = tmp_path / "gates.toml"
+    gates.write_text("top1 = 0.1\nsize_kb = 1.0\n")
+    argv = ["check", str(texts.out / "tiny"), "--gates", str(gates), "--markdown"]
+    assert exit_code([*argv, str(tmp_path / "verdicts.md")]) == 1
+    written = (tmp_path / "verdicts.md").read_text()
+    assert "size" in written
+    assert "image" not in written
