@@ -93,7 +93,7 @@ FOR_PEOPLE = ("pipeline/cli/", "pipeline/recipe/", "pipeline/reporting/", "targe
 RUNTIMES = ("targets/runtimes/", "targets/bench/agent")
 
 # What a receiver of a bundle runs without us names its runtimes itself.
-RECEIVED = ("targets/bundle/predict.py", "targets/bundle/snippets.py")
+RECEIVED = ("targets/bundle/predict", "targets/bundle/snippets.py")
 TFLITE = ("targets/formats/tflite/", "pipeline/teachers/tflite_file.py", *RUNTIMES, *RECEIVED)
 ONNX = ("targets/formats/onnx/", "pipeline/teachers/onnx_file.py", *RUNTIMES, *RECEIVED)
 

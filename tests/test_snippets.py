@@ -239,9 +239,9 @@ def test_other_data_than_pictures_have_no_pixels(tmp_path: Path) -> None:
 
 
 def test_the_code_is_for_the_recommended_file_or_one_of_its_precision() -> None:
-    assert snippets.model_for(facts("onnx")) is None
+    assert snippets.model_for(facts("onnx"), image_input(2, 2, 1)) is None
     both = facts("onnx", "tflite")
-    assert snippets.model_for(both) == both.models[1]
+    assert snippets.model_for(both, image_input(2, 2, 1)) == both.models[1]
 
 
 def test_hostile_names_end_no_block_of_the_card(tmp_path: Path) -> None:

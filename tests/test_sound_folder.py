@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline import datasets
 from pipeline.datasets import sounds
 from pipeline.datasets.sounds.source import fresh, known
 from pipeline.datasets.splits import Dataset, Split
@@ -259,6 +260,21 @@ def test_words_are_kept_and_the_others_are_as_many_as_one_of_them(tmp_path: Path
     found = counts(loaded(named))[Split.TRAIN]
     assert "_silence_" not in found
     assert found["_unknown_"] == round((found["up"] + found["down"]) / 4)
+
+
+def test_a_report_can_name_the_file_of_every_clip_but_silence(tmp_path: Path) -> None:
+    from scipy.io import wavfile
+
+    cfg = config(spoken(tmp_path), words=["up", "down"])
+    data = loaded(cfg)
+    for split, files in datasets.paths_of(cfg).items():
+        samples = zip(files, data[split].labels.tolist(), data[split].raw, strict=True)
+        for file, label, window in samples:
+            name = data.classes[label]
+            assert (file is None) == (name == "_silence_")
+            if file is not None:
+                assert file.startswith(f"{name}/") or name == "_unknown_"
+                np.testing.assert_array_equal(window, wavfile.read(tmp_path / file)[1])
 
 
 def test_which_unknown_words_stay_follows_from_the_seed(tmp_path: Path) -> None:

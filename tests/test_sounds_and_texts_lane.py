@@ -1,25 +1,37 @@
 """Sounds and texts go through the lane of images: the same stages, proofs and report."""
 
+import html
 import json
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pipeline import datasets
+from pipeline.cli.app import exit_code
 from pipeline.datasets.commands import INTENTS, sentence
 from pipeline.datasets.contract import SourceConfig
 from pipeline.datasets.splits import Split
 from pipeline.datasets.vowels import WORDS, clip
+from pipeline.engine.ablation import observer
+from pipeline.engine.artifacts import Exports
 from pipeline.engine.progress import SilentConsole
 from pipeline.engine.runner import Runner
 from pipeline.engine.store import Store
 from pipeline.recipe.load import load, parse_override
-from pipeline.recipe.schema import DatasetConfig
+from pipeline.recipe.schema import DatasetConfig, Recipe
 from pipeline.reporting.schema.report import Report, read
+from targets.bench.plan import logits_of
+from targets.bundle.files import write_sums
+from targets.bundle.verification import verified
 from targets.errors import InputError
+from targets.evaluation import metrics
+from targets.evaluation.corruptions import CORRUPTIONS, SEVERITIES
 from targets.formats import sidecar
 from targets.texts import tokenizer
+from tests.receiver import packed, top, unpacked
 
 SHORT = (
     *("teacher.epochs=4", "distill.epochs=8", "quantize.epochs=1", "logits.views=2"),
@@ -37,9 +49,12 @@ SMALL = {
 @pytest.fixture(scope="module", params=SMALL)
 def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     name, out = str(request.param), tmp_path_factory.mktemp("kinds")
-    recipe = load(name, [parse_override(text) for text in (*SHORT, *SMALL[name])])
-    Runner(recipe=recipe, store=Store(out / ".store"), console=SilentConsole()).run(out / name)
+    Runner(recipe=small(name), store=Store(out / ".store"), console=SilentConsole()).run(out / name)
     return out / name
+
+
+def small(name: str) -> Recipe:
+    return load(name, [parse_override(text) for text in (*SHORT, *SMALL[name])])
 
 
 def report(ran: Path) -> Report:
@@ -80,10 +95,96 @@ def test_the_sidecar_says_what_the_file_takes(ran: Path) -> None:
     assert learned(["turn on the light"]).shape == (1, *found.input.shape)
 
 
-def test_the_page_is_written(ran: Path) -> None:
-    page = (ran / "report.html").read_text(encoding="utf-8")
-    assert "student.int8.onnx" in page
+def test_the_page_shows_samples_as_what_they_are(ran: Path) -> None:
+    page, found = (ran / "report.html").read_text(encoding="utf-8"), report(ran)
     assert json.loads((ran / "provenance.json").read_text())["recipe"]["name"] == ran.name
+    assert f"on the same {found.dataset.words.many}:" in page
+    cards = len(found.flips) + len(found.label_suspects)
+    assert cards > 0
+    if found.dataset.kind == "waveform":
+        assert page.count('<img src="data:image/svg+xml;base64,') == cards
+        assert any("network int8 from end to end" in note for note in found.notes)
+        return
+    said = datasets.texts_of(small(ran.name).dataset).values()
+    quoted = re.findall("<blockquote>(.*?)</blockquote>", page)
+    assert len(quoted) == cards
+    assert set(quoted) <= {html.escape(text) for texts in said for text in texts}
+    assert "<img" not in page
+
+
+def test_an_ablation_measures_corrupted_samples(ran: Path, tmp_path: Path) -> None:
+    recipe, said = small(ran.name), list[str]()
+    data = datasets.load(recipe.dataset)
+    exports = Exports.read(next((ran.parent / ".store").glob("convert-*")))
+    cfg = recipe.ablation.model_copy(update={"corrupted_samples": 40})
+    observe = observer(data, cfg, tmp_path / "student", said.append)
+    seen = observe("student_kd", 0, exports, "student.int8.tflite")
+    assert seen.corrupted.keys() == CORRUPTIONS[data.input.kind].keys()
+    assert all(len(curve) == len(SEVERITIES) for curve in seen.corrupted.values())
+    own = metrics.top1(seen.logits, data[Split.TEST].labels)
+    assert min(curve[-1] for curve in seen.corrupted.values()) < own
+    assert said == [f"ablation  student_kd, seed 0: top-1, and on corrupted {data.words.many}"]
+
+
+@pytest.fixture(scope="module")
+def bundle(ran: Path) -> Path:
+    return unpacked(packed(ran, ran.parent / "zip"), ran.parent / "unpacked")
+
+
+def test_a_bundle_is_verified_and_its_samples_get_their_class(bundle: Path) -> None:
+    assert {step.verdict for step in verified(bundle)} == {"passed", "skipped"}
+    described = json.loads((bundle / "bundle.json").read_bytes())
+    model, samples = described["recommended"], described["samples"]
+    rows = top(bundle, "--model", model, *(one["file"] for one in samples))
+    assert [one[0]["name"] for one in rows] == [one["predicted"][model] for one in samples]
+
+
+def test_a_card_offers_what_there_is(bundle: Path, ran: Path) -> None:
+    card, kind = (bundle / "README.md").read_text(), report(ran).dataset.kind
+    task = {"waveform": "audio", "tokens": "text"}[kind]
+    takes = {"waveform": "of 8,000 samples a second", "tokens": "the numbers that `models/tokens"}
+    assert f"pipeline_tag: {task}-classification" in card
+    assert takes[kind] in card
+    assert ("--text" in card) == (kind == "tokens")
+    assert not re.search("image|picture|snippets|Kotlin", card.split("## Results")[0])
+    assert not (bundle / "snippets").exists()
+    assert f"Accuracy on corrupted {report(ran).words.many} was not measured." in card
+
+
+@pytest.mark.parametrize("ran", ["commands"], indirect=True)
+def test_a_receiver_classifies_texts_with_the_tokens_of_the_run(
+    bundle: Path, tmp_path: Path
+) -> None:
+    cfg = small("commands").dataset
+    data, lines = datasets.load(cfg), list(datasets.texts_of(cfg)[Split.TEST])[:5]
+    (tmp_path / "lines.txt").write_text("\n".join(lines[1:]))
+    for name in ("int8.tflite", "float32.tflite", "int8.onnx"):
+        path = bundle / "models" / f"student.{name}"
+        argv = ("--model", str(path), "--text", lines[0], str(tmp_path / "lines.txt"))
+        wanted = logits_of(path, path.suffix[1:], data[Split.TEST].raw[:5], tmp_path)
+        for rows, expected in zip(top(bundle, *argv, "--top", "9"), wanted, strict=True):
+            found = {row["name"]: row["logit"] for row in rows}
+            assert [found[label] for label in data.classes] == expected.tolist()
+
+
+@pytest.mark.parametrize("ran", ["commands"], indirect=True)
+def test_a_bundle_with_another_vocabulary_is_found(bundle: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(bundle, tmp_path / "changed")
+    words = folder / "models" / "vocab.txt"
+    words.write_text(words.read_text().replace("\nplease\n", "\nplaese\n"))
+    write_sums(folder)
+    last = list(verified(folder))[-1]
+    assert (last.name, last.verdict) == ("contents", "failed")
+    assert "is not the vocabulary that the model was trained with" in last.text
+
+
+def test_gates_are_judged(ran: Path, tmp_path: Path) -> None:
+    (tmp_path / "gates.toml").write_text("top1 = 0.1\nsize_kb = 1.0\n")
+    argv = ["check", str(ran), "--gates", str(tmp_path / "gates.toml"), "--markdown"]
+    assert exit_code([*argv, str(tmp_path / "verdicts.md")]) == 1
+    written = (tmp_path / "verdicts.md").read_text()
+    assert "passed" in written
+    assert "image" not in written
 
 
 def test_the_synthesised_data_are_a_function_of_their_number() -> None:

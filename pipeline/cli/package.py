@@ -38,7 +38,7 @@ def package(as_json: bool, **options: object) -> None:
 
     RUN is the results folder of a run. The zip holds the student's files with their descriptions,
     test samples, results, a model card, a bill of materials, provenance, predict.py, and code for
-    Kotlin and C++. The same run gives the same bytes. `pipeline verify` checks it.
+    Kotlin and C++ (of images). The same run gives the same bytes. `pipeline verify` checks it.
 
     \b
     Example:

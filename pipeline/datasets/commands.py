@@ -77,11 +77,31 @@ def source_digest(cfg: SourceConfig) -> str:
 
 
 def load(cfg: SourceConfig) -> Dataset:
-    digest = source_digest(cfg)
-    classes, count = tuple(INTENTS), _settings(cfg).samples
-    labels = np.arange(count) % len(classes)
-    texts = np.array([sentence(classes[label], n) for n, label in enumerate(labels.tolist())])
-    rows = three_way(
+    digest, rows = source_digest(cfg), _rows(cfg)
+    said = {split: _sentences(part) for split, part in rows.items()}
+    tokenizer = tokenizer_of(said[Split.TRAIN], TextSettings(), name="commands")
+    return Dataset(
+        name="commands",
+        classes=tuple(INTENTS),
+        splits={
+            split: Samples(raw=tokenizer(said[split]), labels=part.labels)
+            for split, part in rows.items()
+        },
+        sha256=digest,
+        spec=tokenizer.input,
+        tokenizer=tokenizer,
+    )
+
+
+def texts(cfg: SourceConfig, split: Split) -> list[str]:
+    return _sentences(_rows(cfg)[split])
+
+
+def _rows(cfg: SourceConfig) -> dict[Split, Samples]:
+    """The numbers of the sentences in each split, in place of their tokens."""
+    count = _settings(cfg).samples
+    labels = np.arange(count) % len(INTENTS)
+    return three_way(
         Samples(raw=np.arange(count), labels=labels.astype(np.int64)),
         validation=cfg.validation,
         test=cfg.test,
@@ -89,19 +109,12 @@ def load(cfg: SourceConfig) -> Dataset:
         name="commands",
         kind=KIND,
     )
-    learned = texts[rows[Split.TRAIN].raw].tolist()
-    tokenizer = tokenizer_of(learned, TextSettings(), name="commands")
-    return Dataset(
-        name="commands",
-        classes=classes,
-        splits={
-            split: Samples(raw=tokenizer(texts[part.raw].tolist()), labels=part.labels)
-            for split, part in rows.items()
-        },
-        sha256=digest,
-        spec=tokenizer.input,
-        tokenizer=tokenizer,
-    )
+
+
+def _sentences(part: Samples) -> list[str]:
+    intents, numbers = tuple(INTENTS), np.asarray(part.raw).tolist()
+    pairs = zip(part.labels.tolist(), numbers, strict=True)
+    return [sentence(intents[label], number) for label, number in pairs]
 
 
 def sentence(intent: str, number: int) -> str:

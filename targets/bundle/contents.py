@@ -20,11 +20,13 @@ from targets.bundle.stamping import Stamped
 from targets.errors import InputError, ProofError, printable
 from targets.files.digest import file_sha256
 from targets.formats.sidecar import Sidecar
+from targets.texts import tokenizer
 
 MARGIN = 0.1
 """Least difference of the two largest probabilities of a bundled sample, in every file. The float
 kernels of two processors differ by about 1e-6, and int8 files not at all."""
-PREDICT = "predict.py"
+PREDICT, PREDICT_TEXTS = "predict.py", "predict_texts.py"
+"""Either is `predict.py` in a bundle."""
 SCHEMAS: dict[str, type[BaseModel]] = {"bundle": Bundle, "sidecar": Sidecar}
 
 
@@ -52,6 +54,7 @@ def write(run: Path, folder: Path, facts: Facts, scrubber: Scrubber, wanted: Wan
     raw = np.stack([kept.read_input(run / kept.FOLDER / one.file, shape=shape) for one in known])
     models = [stamping.stamp(run, folder, facts, model, raw) for model in facts.models]
     _require_recorded(known, models)
+    _copy_tokenizer(run, folder, models)
     of_files = [model.logits for model in models if model.logits is not None]
     clear = [i for i in range(len(known)) if all(margin(one[i]) >= MARGIN for one in of_files)]
     if not clear:
@@ -119,6 +122,14 @@ def _bundle(facts: Facts, models: Sequence[Stamped], chosen: Sequence[KeptSample
     )
 
 
+def _copy_tokenizer(run: Path, folder: Path, models: Sequence[Stamped]) -> None:
+    """The vocabulary beside the models, and the code that makes tokens of texts with it."""
+    for model in models:
+        record, to = model.sidecar.tokenizer, model.path.parent
+        if record is not None and not (to / tokenizer.VOCABULARY).exists():
+            tokenizer.read((run / model.facts.file).parent, record).write(to)
+
+
 def _copy_samples(run: Path, folder: Path, bundle: Bundle) -> None:
     (folder / kept.FOLDER).mkdir()
     for sample in bundle.samples:
@@ -137,8 +148,8 @@ def _describe(
     for name, kind in SCHEMAS.items():
         text = json.dumps(kind.model_json_schema(), indent=1)
         (folder / "schema" / f"{name}.json").write_text(f"{text}\n", encoding="utf-8")
-    shutil.copyfile(Path(__file__).with_name(PREDICT), folder / PREDICT)
-    if (model := snippets.model_for(facts)) is not None:
+    shutil.copyfile(Path(__file__).with_name(_script(sidecar)), folder / PREDICT)
+    if (model := snippets.model_for(facts, sidecar.input)) is not None:
         there = by_name[model.name]
         snippets.write(folder, facts, model, there.sidecar, dtype=there.dtype)
     sbom.write(folder, facts, bundle.models)
@@ -152,6 +163,10 @@ def _describe(
         snippets=model is not None,
         signed=signed,
     )
+
+
+def _script(found: Sidecar) -> str:
+    return PREDICT if found.tokenizer is None else PREDICT_TEXTS
 
 
 def _copy_results(run: Path, folder: Path, scrubber: Scrubber) -> None:

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO, TypeVar
 
 from pydantic import ValidationError
@@ -22,6 +22,7 @@ from targets.files.digest import file_sha256
 from targets.formats import format_of, sidecar
 from targets.formats.metadata import FileMetadata
 from targets.formats.sidecar import Sidecar
+from targets.texts import tokenizer
 
 T = TypeVar("T")
 MOST_JSON = 2**24
@@ -140,6 +141,11 @@ def _sidecar(model: BundledModel, files: dict[str, Path]) -> Sidecar:
     agrees = (found.name, found.format) == (model.name, form)
     _need(agrees, f"models: {model.file}: its sidecar is of {found.name}, {found.format}")
     _need(len(set(found.classes)) == len(found.classes) > 1, f"{beside}: classes: not unique")
+    if (record := found.tokenizer) is not None:
+        vocabulary = str(PurePosixPath(model.file).with_name(tokenizer.VOCABULARY))
+        _need(vocabulary in files, f"models: there is no file {vocabulary}")
+        _need(files[vocabulary].stat().st_size <= MOST_JSON, f"models: {vocabulary} is too large")
+        _ours(lambda: tokenizer.read(files[model.file].parent, record))
     return found
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from targets.bundle.facts import Facts, ModelFacts
 from targets.bundle.templating import render
 from targets.formats.confidence import Confidence
+from targets.formats.input_spec import InputSpec
 from targets.formats.sidecar import Sidecar
 
 FOLDER = "snippets"
@@ -15,8 +16,13 @@ C_TYPES = {"uint8": ("std::uint8_t", "kTfLiteUInt8", 1), "float32": ("float", "k
 """Type of the file's input -> that of C++, its name in TFLite's C API, and its bytes."""
 
 
-def model_for(facts: Facts) -> ModelFacts | None:
-    """The recommended file, or the one of its precision in the format of the code; None: none."""
+def model_for(facts: Facts, input: InputSpec) -> ModelFacts | None:
+    """The recommended file, or the one of its precision in the format of the code; None: none.
+
+    The code takes bytes from 0 to 255, so that it is for images only.
+    """
+    if input.kind != "image":
+        return None
     fitting = [model for model in facts.models if model.format == FORMAT]
     fitting.sort(key=lambda one: (one != facts.recommended, one.precision != recommended(facts)))
     return next(iter(fitting), None)
@@ -50,7 +56,7 @@ def write(folder: Path, facts: Facts, model: ModelFacts, sidecar: Sidecar, *, dt
             thresholds=thresholds(sure, len(sidecar.classes)),
             temperature=1.0 if sure is None else sure.temperature,
             input=sidecar.input,
-            is_picture=len(shape) == 3 and shape[2] in (1, 3),
+            is_picture=sidecar.input.is_picture,
             channel_order="RGB" if shape[-1] == 3 else "grey",
             fit=None if preprocessing is None else preprocessing.fit,
             size=prod(shape),

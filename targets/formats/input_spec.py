@@ -62,6 +62,11 @@ class InputSpec(BaseModel):
         )
 
     @property
+    def is_picture(self) -> bool:
+        """Whether it is an image that files of pictures hold: grey or RGB."""
+        return self.kind == "image" and len(self.shape) == 3 and self.shape[2] in (1, 3)
+
+    @property
     def name(self) -> str:
         """Of the input tensor of a file."""
         return "values" if self.kind == "array" else self.kind

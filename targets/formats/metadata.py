@@ -27,8 +27,7 @@ class FileMetadata:
 
     @property
     def is_picture(self) -> bool:
-        shape = self.input.shape
-        return self.input.kind == "image" and len(shape) == 3 and shape[2] in (1, 3)
+        return self.input.is_picture
 
     def texts(self) -> dict[str, str]:
         """Every value as text; those that are no text as JSON."""

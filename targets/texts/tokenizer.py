@@ -89,8 +89,12 @@ def read(folder: Path, record: TokenizerRecord) -> Tokenizer:
             f"{path}: is not the vocabulary that the model was trained with, so that its numbers "
             f"mean other words. Copy {VOCABULARY} from the folder of the run that made the model."
         )
+    try:
+        vocabulary = content.decode().split("\n")[:-1]
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is no UTF-8. Copy it again from the run.") from error
     return Tokenizer(
         kind=record.kind,
-        vocabulary=tuple(content.decode().split("\n")[:-1]),
+        vocabulary=tuple(vocabulary),
         length=record.length,
     )

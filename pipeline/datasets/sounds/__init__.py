@@ -9,10 +9,10 @@ from pipeline.datasets.contract import SourceConfig
 from pipeline.datasets.sounds.notes import notes_of
 from pipeline.datasets.sounds.settings import Settings
 from pipeline.datasets.sounds.source import fresh, known
-from pipeline.datasets.splits import Dataset
+from pipeline.datasets.splits import Dataset, Split
 from targets.formats.input_spec import Kind
 
-__all__ = ["KIND", "Settings", "load", "notes", "source_digest"]
+__all__ = ["KIND", "Settings", "load", "notes", "paths", "source_digest"]
 
 KIND: Kind = "waveform"
 
@@ -28,3 +28,7 @@ def load(cfg: SourceConfig) -> Dataset:
 def notes(cfg: SourceConfig) -> tuple[str, ...]:
     """What the data set holds, what was left out, and what was decided."""
     return tuple(notes_of(known(cfg)))
+
+
+def paths(cfg: SourceConfig, split: Split) -> list[str | None]:
+    return known(cfg).paths(split)

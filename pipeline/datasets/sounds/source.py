@@ -118,6 +118,12 @@ class Source(Contents):
             noise=self.background.noise(self.cfg) if self.recordings else None,
         )
 
+    def paths(self, split: Split) -> list[str | None]:
+        """The file of each sample of a split; None for the clips of silence, which are behind."""
+        entries = zip(self.inventory.entries, self.splits, strict=True)
+        files = [entry.path for entry, at in entries if at is split]
+        return [*files, *[None] * (len(self.dataset()[split]) - len(files))]
+
     def _samples(self, chosen: Sequence[bool]) -> Samples:
         """The chosen entries that can be read."""
         numbers = {name: number for number, name in enumerate(self.classes)}

@@ -1,4 +1,4 @@
-"""What of the files is a front end, in words."""
+"""What of the int8 files is a front end, in words."""
 
 from collections.abc import Sequence
 
@@ -9,12 +9,11 @@ def note(parity: Sequence[Parity]) -> str | None:
     """A paragraph for the console and the page; None for files without a front end."""
     files: dict[str, list[str]] = {}
     for row in parity:
-        if row.front_ops and row.name not in files.get(_is(row), []):
+        if row.front_ops and row.int8_ops and row.name not in files.get(_is(row), []):
             files.setdefault(_is(row), []).append(row.name)
     return " ".join(f"{', '.join(names)}: {what}." for what, names in files.items()) or None
 
 
 def _is(row: Parity) -> str:
     front = f"front end in float, {row.front_ops} operators"
-    pure = row.int8_ops and not row.float_ops
-    return f"{front}; network int8 from end to end" if pure else front
+    return front if row.float_ops else f"{front}; network int8 from end to end"

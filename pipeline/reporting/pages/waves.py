@@ -11,6 +11,8 @@ from pipeline.reporting.pages.pictures import key
 from pipeline.reporting.schema.report import Report
 
 WIDTH, HEIGHT = 80, 48
+QUIET = 1024
+"""A peak of 30 dB below full scale: less is drawn small, so that silence is not noise."""
 COLOUR = "#3b82c4"
 """Seen on a light and on a dark page: an SVG in an `img` does not know which it is on."""
 
@@ -26,8 +28,9 @@ def album(report: Report, clips: Mapping[str, Raw]) -> dict[str, str]:
 
 
 def svg(clip: Raw) -> str:
-    """The envelope of int16 [samples] as a data URI; full scale is the height."""
-    parts = np.array_split(clip.astype(np.float64) / 32768, min(WIDTH, len(clip)))
+    """The envelope of int16 [samples] as a data URI; its peak is the height, or `QUIET`."""
+    values = clip.astype(np.float64)
+    parts = np.array_split(values / max(np.abs(values).max(), QUIET), min(WIDTH, len(clip)))
     tops, bottoms = [p.max() for p in parts], [p.min() for p in parts]
     x = np.linspace(0, WIDTH, len(parts))
     there = [f"{a:.0f} {_y(top)}" for a, top in zip(x, tops, strict=True)]
