@@ -15,6 +15,7 @@ import pytest
 from targets import Classifier
 from targets.bench.plan import logits_of
 from targets.errors import DeviceError, InputError
+from targets.prediction import listening
 from targets.prediction.preparation.contract import Item
 from targets.sounds import microphone
 from targets.sounds.reading import read
@@ -143,6 +144,11 @@ MISTAKES = {
     ),
     "a microphone for pictures": (["p.onnx", "--microphone"], "takes pictures, and no sounds."),
     "a microphone and files": (["m.onnx", "a.wav", "--microphone"], "FILES: cannot be given with"),
+    "a stream of pictures": (["p.onnx", "a.png", "--stream"], "only sounds can be listened to."),
+    "a stream as CSV": (
+        ["m.onnx", "a.wav", "--stream", "--csv", "o.csv"],
+        "--csv: cannot be given",
+    ),
     "no package": (["m.onnx", "--microphone"], "--microphone needs the package 'sounddevice'"),
 }
 
@@ -168,6 +174,53 @@ def test_a_mistake_is_one_paragraph_and_exit_2(
     assert (done.code, done.out) == (2, "")
     assert message in done.err
     assert "Traceback" not in done.err
+
+
+def words(*peaks: int) -> npt.NDArray[np.int16]:
+    """Two seconds of each loudness, one after the other."""
+    return np.concatenate([sound(peak, seconds=2) for peak in peaks])
+
+
+def test_a_stream_shows_when_its_words_are_heard(
+    predict: Predict, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "NO_WORDS", {"quiet"})
+    path = write(tmp_path / "a.wav", words(500, 20_000, 500, 20_000, 500))
+    done = predict(model, path, "--stream")
+    assert done.code == 0
+    rows = [(row[-3], row[-4]) for row in done.rows]
+    assert [name for name, _ in rows] == ["loud", "loud"]
+    times = [float(time.rpartition(":")[2]) for _, time in rows]
+    assert 2 < times[0] < 4 < 6 < times[1] < 8
+    done = predict(model, path, "--stream", "--json")
+    found = [json.loads(line) for line in done.out.splitlines()]
+    assert [one["time_s"] for one in found] == times
+    assert predict(model, path, "--stream", "--threshold", 1).out == ""
+
+
+def test_a_stream_at_another_rate_or_shorter_than_a_window_is_heard(
+    model: Path, tmp_path: Path
+) -> None:
+    classifier = Classifier(model)
+    long = read(write(tmp_path / "a.wav", sound(900, seconds=3, rate=8000), rate=8000))
+    windows = listening.sliding(long, WINDOW, hop_s=0.5)
+    assert windows.shape == (5, RATE)
+    short = read(write(tmp_path / "b.wav", sound(900, seconds=0.3)))
+    assert np.array_equal(listening.sliding(short, WINDOW, hop_s=0.5), [WINDOW(short)])
+    shares = listening.probabilities(classifier, windows)
+    assert shares.shape == (5, 2)
+    assert shares.sum(axis=1) == pytest.approx(1)
+
+
+def test_bad_files_of_a_stream_are_named_and_others_are_heard(
+    predict: Predict, model: Path, tmp_path: Path
+) -> None:
+    write(tmp_path / "in" / "a.wav", words(20_000))
+    (tmp_path / "in" / "b.wav").touch()
+    done = predict(model, tmp_path / "in", "--stream")
+    assert done.code == 2
+    assert "a.wav" in done.out
+    assert "b.wav: empty file" in done.err
 
 
 Heard = tuple[npt.NDArray[Any], bool]

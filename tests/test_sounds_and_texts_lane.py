@@ -23,6 +23,7 @@ from pipeline.engine.store import Store
 from pipeline.recipe.load import load, parse_override
 from pipeline.recipe.schema import DatasetConfig, Recipe
 from pipeline.reporting.schema.report import Report, read
+from targets import Classifier
 from targets.bench.plan import logits_of
 from targets.bundle.files import write_sums
 from targets.bundle.verification import verified
@@ -95,8 +96,24 @@ def test_the_sidecar_says_what_the_file_takes(ran: Path) -> None:
     assert learned(["turn on the light"]).shape == (1, *found.input.shape)
 
 
+def test_a_file_predicts_what_the_network_was_trained_for(ran: Path) -> None:
+    """A clip and a sentence become the bytes that the data set has of them."""
+    is_sound = ran.name == "vowels"
+    classifier = Classifier(ran / "models" / "student.int8.tflite")
+    items = (
+        [(word, clip(word, 10_000)) for word in WORDS]
+        if is_sound
+        else [(intent, sentence(intent, 10_000)) for intent in INTENTS]
+    )
+    if is_sound:
+        assert all(np.array_equal(classifier.prepared(item), item) for _, item in items)
+    right = sum(classifier.predict(item).name == label for label, item in items)
+    assert right > len(items) / 4
+
+
 def test_the_page_shows_samples_as_what_they_are(ran: Path) -> None:
     page, found = (ran / "report.html").read_text(encoding="utf-8"), report(ran)
+    assert "student.int8.onnx" in page
     assert json.loads((ran / "provenance.json").read_text())["recipe"]["name"] == ran.name
     assert f"on the same {found.dataset.words.many}:" in page
     cards = len(found.flips) + len(found.label_suspects)

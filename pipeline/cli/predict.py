@@ -12,6 +12,7 @@ from pipeline.cli.options import JSON, PATH
 from pipeline.cli.picture_options import CHANNELS, FIT, LABELS, SIZE, PictureOptions
 from pipeline.cli.predict_microphone import listen
 from pipeline.cli.predict_samples import samples_of
+from pipeline.cli.predict_stream import detect
 from pipeline.cli.text_options import ENCODING, LABEL_COLUMN, TEXT_COLUMN, UNQUOTED, TextOptions
 from targets.errors import InputError, listed
 from targets.files.published import published
@@ -35,6 +36,16 @@ if TYPE_CHECKING:
 @click.option("--csv", "csv_file", type=PATH, help="File to write, a row per sample.")
 @click.option(
     "--microphone", is_flag=True, help="Listen, in place of FILES, to the microphone until Ctrl-C."
+)
+@click.option(
+    "--stream", is_flag=True, help="Find words in long sounds, and show them with their times."
+)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    default=0.8,
+    show_default=True,
+    help="Least mean probability of a word, with --stream.",
 )
 @TEXT_COLUMN
 @LABEL_COLUMN
@@ -64,7 +75,8 @@ def predict(as_json: bool, **options: object) -> int:
     FILES are what the model takes: pictures or sounds, and folders, which are searched
     recursively; or texts, in .csv, .tsv and .jsonl files with a column of texts, in .txt files
     with one on each line, or as the lines of the standard input, which is -. With --microphone
-    each second that is heard is a line.
+    each second that is heard is a line. With --stream a window slides over long sounds, and each
+    word that is found is a line with its time.
 
     A file of `pipeline run` needs no option: the .json beside it says how they become its input.
     Options from --labels to --output-name describe any other .tflite or .onnx file, of pictures.
@@ -93,6 +105,8 @@ class Options(PictureOptions, TextOptions):
     wrong_only: bool
     csv_file: Path | None
     microphone: bool
+    stream: bool
+    threshold: float
 
     def require_one_source(self) -> None:
         if not self.files and not self.microphone:
@@ -100,12 +114,15 @@ class Options(PictureOptions, TextOptions):
                 "no FILES are given. Name those that the model takes, or give --microphone to a "
                 "model of sounds."
             )
-        others = {"--csv": self.csv_file, "--wrong-only": self.wrong_only, "FILES": self.files}
+        others: dict[str, object] = {"--csv": self.csv_file, "--wrong-only": self.wrong_only}
+        if self.microphone:
+            others |= {"FILES": self.files, "--stream": self.stream}
         given = [name for name, value in others.items() if value]
-        if self.microphone and given:
+        if given and (self.microphone or self.stream):
+            one = "--microphone" if self.microphone else "--stream"
             raise InputError(
-                f"{given[0]}: cannot be given with --microphone, whose lines end with Ctrl-C alone "
-                "and have no labels. Leave one of them out."
+                f"{given[0]}: cannot be given with {one}, whose results are lines without labels. "
+                "Leave one of them out."
             )
 
 
@@ -120,6 +137,8 @@ def _predict(options: Options, *, as_json: bool) -> int:
     classifier = options.classifier(options.model)
     if options.microphone:
         return listen(classifier, top=options.top, as_json=as_json)
+    if options.stream:
+        return detect(classifier, options.files, threshold=options.threshold, as_json=as_json)
     many = classifier.words.many
     samples, notes = samples_of(options.files, classifier, _reading(options, classifier))
     if options.wrong_only:

@@ -1,0 +1,109 @@
+"""Words in a long recording are found once each, and counted as the literature counts them."""
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from targets.evaluation.streaming import (
+    Detection,
+    Listening,
+    OperatingPoint,
+    Spoken,
+    best_within,
+    curve,
+    detections,
+    operating_point,
+    smoothed,
+)
+
+HOW = Listening(hop_s=0.5, window_s=1.0, smoothed_over=2, ignored=frozenset({0}))
+"""Class 0 is silence; two windows decide."""
+
+
+def scores(*classes: int, height: float = 0.9) -> npt.NDArray[np.float64]:
+    """[windows, 3]: a window of each class in turn."""
+    made = np.full((len(classes), 3), (1 - height) / 2)
+    made[np.arange(len(classes)), classes] = height
+    return made
+
+
+def test_the_mean_is_over_the_latest_windows_and_those_that_are() -> None:
+    values = np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    assert smoothed(values, 2)[:, 0].tolist() == [0.0, 0.5, 1.0, 0.5]
+    assert smoothed(values, 1).tolist() == values.tolist()
+    assert smoothed(values, 9)[:, 0] == pytest.approx([0, 1 / 2, 2 / 3, 2 / 4])
+
+
+def test_a_word_over_several_windows_is_one_detection_at_the_end_of_a_window() -> None:
+    found = detections(scores(0, 0, 1, 1, 1, 1, 1, 1, 0, 0), HOW, threshold=0.8)
+    assert [(one.index, one.time_s) for one in found] == [(1, 3 * 0.5 + 1.0)]
+    assert found[0].probability == pytest.approx(0.9)
+
+
+def test_a_single_window_is_smoothed_away() -> None:
+    assert detections(scores(0, 1, 0, 0), HOW, threshold=0.8) == []
+
+
+def test_a_word_is_found_again_after_a_pause_below_the_threshold() -> None:
+    found = detections(scores(0, 1, 1, 0, 0, 1, 1, 2, 2, 2), HOW, threshold=0.8)
+    assert [(one.index, one.time_s) for one in found] == [(1, 2.0), (1, 4.0), (2, 5.0)]
+
+
+def test_another_word_within_the_pause_waits_for_its_end() -> None:
+    patient = Listening(hop_s=0.5, window_s=1.0, smoothed_over=1, pause_s=1.5)
+    found = detections(scores(1, 2, 2, 2, 2), patient, threshold=0.8)
+    assert [(one.index, one.time_s) for one in found] == [(1, 1.0), (2, 2.5)]
+
+
+def test_silence_is_no_word() -> None:
+    assert detections(scores(0, 0, 0, 0), HOW, threshold=0.8) == []
+    assert detections(scores(0, 0, 0, 0), HOW, threshold=0.04)[0].index != 0
+
+
+def detection(index: int, time_s: float) -> Detection:
+    return Detection(index=index, time_s=time_s, probability=0.9)
+
+
+WORDS = [Spoken(index=1, start_s=1, end_s=2), Spoken(index=2, start_s=5, end_s=6)]
+
+
+def test_false_accepts_are_per_hour_and_false_rejects_a_share() -> None:
+    found = [
+        detection(1, 1.5), detection(1, 2.4),  # the same word, twice
+        detection(2, 2.0),  # another word
+        detection(2, 6.6),  # too late
+    ]  # fmt: skip
+    point = operating_point(found, WORDS, threshold=0.5, length_s=1800, tolerance_s=0.5)
+    assert point == OperatingPoint(threshold=0.5, false_accepts_per_hour=4.0, false_reject_rate=0.5)
+
+
+def test_a_higher_threshold_misses_more_and_accepts_less() -> None:
+    random = np.random.default_rng(0)
+    classes = np.zeros(4000, np.int64)
+    places = np.arange(20, 3900, 40)
+    words = 1 + np.arange(len(places)) % 2
+    for place, word in zip(places, words, strict=True):
+        classes[place : place + 4] = word
+    sure = random.uniform(0.3, 1.0, (4000, 1))
+    noise = random.dirichlet([0.3] * 3, 4000)
+    one_hot: npt.NDArray[np.float64] = np.eye(3)[classes]
+    probabilities = sure * one_hot + (1 - sure) * noise
+    spoken = [
+        Spoken(index=int(word), start_s=place * 0.5, end_s=(place + 3) * 0.5 + 1)
+        for place, word in zip(places.tolist(), words, strict=True)
+    ]
+    points = curve(probabilities, spoken, HOW, thresholds=[0.5, 0.6, 0.7, 0.8, 0.9, 1.01])
+    accepts = [one.false_accepts_per_hour for one in points]
+    rejects = [one.false_reject_rate for one in points]
+    assert accepts == sorted(accepts, reverse=True)
+    assert rejects == sorted(rejects)
+    assert accepts[0] > 20 > accepts[-1] == 0
+    assert rejects[0] < 0.05 < rejects[-1] == 1
+    chosen = best_within(points, most_per_hour=accepts[2])
+    assert chosen == points[2]
+    assert best_within(points[:1], most_per_hour=0) is None
+
+
+def test_a_recording_without_a_word_has_no_share_of_missed_ones() -> None:
+    with pytest.raises(ValueError, match="without a spoken word"):
+        curve(scores(0, 0), [], HOW, thresholds=[0.5])
