@@ -147,7 +147,8 @@ def test_the_report_is_about_the_dynamic_files(ran: Ran) -> None:
     assert "dynamic" in str(recommended.smallest)
     assert any("dynamic" in one.model for one in report.per_class)
     assert {one.model for one in report.confidence} >= {"student.dynamic.tflite"}
-    assert report.scales == report.layer_noise == ()
+    assert not report.scales
+    assert not report.layer_noise
     assert report.sensitivity is None
     page = (ran.out / "report.html").read_text(encoding="utf-8")
     head, _, _ = page.partition("<table")

@@ -18,7 +18,7 @@ from targets.errors import InputError
 from targets.formats.input_spec import token_input
 from targets.untyped import KerasModel
 
-SMALL: dict[str, JsonValue] = {"embedding": 8, "heads": 2, "feed_forward": 12}
+SMALL: dict[str, Any] = {"embedding": 8, "heads": 2, "feed_forward": 12}
 TOKENS = np.random.default_rng(0).integers(0, 30, (6, 5)).astype(np.int32)
 
 
