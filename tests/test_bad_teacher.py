@@ -157,7 +157,7 @@ def test_too_few_images_to_calibrate_with(typed: Typed, finished: Lane, tmp_path
     [
         (
             ["--target", "onnx", "--set", 'convert.precisions=["float16"]'],
-            "onnx cannot be float16; it can be: float32, int8, int8_ptq",
+            "onnx cannot be float16; it can be: float32, dynamic, int8, int8_ptq",
         ),
         (["--teacher", "missing.onnx"], "teacher missing.onnx: not there"),
         (["--teacher", "/dev/null"], "unknown kind of file"),

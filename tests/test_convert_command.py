@@ -152,7 +152,7 @@ def test_a_recurrent_network_is_converted_for_one_sample(tmp_path: Path) -> None
         ({"precisions": ("int7",)}, "--precision: unknown precision 'int7'"),
         (
             {"precisions": ("float16",), "targets": ("onnx",)},
-            "onnx cannot hold it; it can hold float32, int8, int8_ptq. ",
+            "onnx cannot hold it; it can hold float32, dynamic, int8, int8_ptq. ",
         ),
         ({"precisions": ("int8",)}, "quantization-aware training"),
         ({"precisions": ("int8_ptq",)}, "needs --data"),

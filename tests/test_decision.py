@@ -8,12 +8,13 @@ from pipeline.reporting.findings.recommendation import recommend
 from pipeline.reporting.pages.report import render
 from pipeline.reporting.schema.decision import Decision
 from pipeline.reporting.schema.gate import GateRow, Verdict
-from pipeline.reporting.schema.model_row import ModelRow
+from pipeline.reporting.schema.model_row import ModelRow, small_files
 from pipeline.reporting.schema.predictions import ModelPredictions, Predictions
 from pipeline.reporting.tables.models import print_report
 from tests.reports import changed, model_row, report
 
 TEACHER, FLOAT, INT8 = "teacher.float32.tflite", "student.float32.tflite", "student.int8.tflite"
+LOSS = {"reference": FLOAT, "gain": -0.021, "interval": (-0.03, -0.01), "p_value": 0.001}
 
 
 def rows(**changes: object) -> list[ModelRow]:
@@ -125,10 +126,34 @@ def test_nothing_is_shipped_on_a_measurement_that_is_not_valid(
 
 
 def test_an_int8_file_that_loses_accuracy_is_not_the_one_and_the_loss_is_said() -> None:
-    loss = {"reference": FLOAT, "gain": -0.021, "interval": (-0.03, -0.01), "p_value": 0.001}
-    (found,) = decided(rows(accuracy_change=loss))
+    (found,) = decided(rows(accuracy_change=LOSS))
     assert found.file == FLOAT
     assert f"{INT8} loses 2.10 points against the float student" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("precisions", "small"),
+    [
+        (("float32", "int8_ptq", "dynamic", "int8"), ["int8_ptq", "int8"]),
+        (("float32", "float16", "dynamic"), ["dynamic"]),
+        (("float32", "float16"), []),
+    ],
+)
+def test_the_small_files_are_int8_or_else_dynamic(
+    precisions: tuple[str, ...], small: list[str]
+) -> None:
+    files = [model_row("teacher.int8.tflite")]
+    files += [model_row(f"student.{precision}.tflite") for precision in precisions]
+    assert [row.precision for row in small_files(files)] == small
+    assert not any(row.is_teacher for row in small_files(files))
+
+
+def test_a_dynamic_file_that_loses_accuracy_is_named_where_no_file_is_int8() -> None:
+    teacher, student, int8 = rows(accuracy_change=LOSS)
+    dynamic = changed(int8, name="student.dynamic.tflite", precision="dynamic")
+    (found,) = decided([teacher, student, dynamic])
+    assert found.file == FLOAT
+    assert "student.dynamic.tflite loses 2.10 points against the float student" in found.reason
 
 
 def test_a_device_that_failed_and_a_run_without_a_bench_ship_nothing() -> None:

@@ -10,6 +10,7 @@ from pipeline import datasets
 from pipeline.datasets import DATASETS
 from pipeline.datasets.splits import Dataset, Samples, Split, hold_out, three_way
 from pipeline.models import STUDENTS, TEACHERS
+from pipeline.models.contract import why_no_int8
 from pipeline.models.network import NetworkSpec, build
 from pipeline.recipe.load import Source, parse_override
 from pipeline.recipe.schema import DatasetConfig, Recipe
@@ -208,7 +209,22 @@ def test_settings_that_change_something_are_not_plain() -> None:
 def test_a_search_offers_the_families_that_take_the_data() -> None:
     found = space_of(LINES)
     assert "dataset.size" not in found.dimensions
-    assert set(found.families()) == {name for name in STUDENTS if "array" in STUDENTS[name].TAKES}
+    assert set(found.families()) == {
+        name
+        for name in STUDENTS
+        if "array" in STUDENTS[name].TAKES and not why_no_int8(STUDENTS[name])
+    }
+
+
+def test_a_search_asks_each_family_for_the_precisions_that_it_has() -> None:
+    families = "distill={family=['ds_cnn','gru']}"
+    space = f"search.space={{{families},convert={{precisions=[['int8'],['dynamic']]}}}}"
+    found = space_of(with_sets(LINES, space))
+    offered = {one: found.offered("convert.precisions", one) for one in found.families()}
+    choices = {name: one.dimension.choices for name, one in offered.items() if one}
+    assert choices == {"ds_cnn": (["int8"], ["dynamic"]), "gru": (["dynamic"],)}
+    with pytest.raises(InputError, match=r"convert.precisions: gru cannot be int8: the steps of"):
+        space_of(with_sets(LINES, f"search.space={{{families}}}"))
 
 
 @pytest.mark.parametrize(("kind", "word"), [("waveform", "clips"), ("tokens", "texts")])

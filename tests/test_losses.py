@@ -11,11 +11,12 @@ from pydantic import JsonValue
 
 from pipeline.losses import FEATURE_LOSSES, LOSSES, dist, dkd, formulas
 from pipeline.losses.feature_distillation import feature_distillation
-from pipeline.losses.features import attention, rkd
+from pipeline.losses.features import attention, cosine, rkd
 from pipeline.losses.objectives import distillation
 from pipeline.models.network import NetworkSpec, build
 from pipeline.recipe.training import DistillationConfig
-from targets.formats.input_spec import image_input
+from targets.errors import InputError
+from targets.formats.input_spec import image_input, token_input
 from tests.toys import plugged_in
 
 STUDENT = np.array([[1, 2, 0.5, -1], [0.2, -0.3, 1.5, 0.7], [-0.5, 0, 0.4, 2.2]])
@@ -194,15 +195,21 @@ def test_published_settings_are_valid_in_a_recipe(name: str) -> None:
 @pytest.mark.parametrize("name", [*FEATURE_LOSSES, "toy"])
 def test_a_feature_loss_trains_the_student_on_the_teachers_features(name: str) -> None:
     student, teacher = small("student", "mobilenet_v1"), small("teacher", "resnet")
+    shown, layer = (
+        tf.random.stateless_uniform([4, 12, 12, 1], seed=(0, 0), minval=-1),
+        "block0_depthwise_conv",
+    )
+    if name == "cosine":
+        student, teacher = encoder("student", layers=1), encoder("teacher", layers=2)
+        shown, layer = tf.constant([[1, 2, 3], [3, 0, 0]]), "encoder0_query"
     both = feature_distillation(name, student=student, teacher=teacher)
-    images = tf.random.stateless_uniform([4, 12, 12, 1], seed=(0, 0), minval=-1)
     with tf.GradientTape() as tape:
-        (logits, *features), (_, *targets) = both.student(images), both.teacher(images)
+        (logits, *features), (_, *targets) = both.student(shown), both.teacher(shown)
         loss = both.loss(student=features, teacher=targets)
-    np.testing.assert_allclose(logits, student(images), rtol=1e-6)
+    np.testing.assert_allclose(logits, student(shown), rtol=1e-5, atol=1e-6)
     assert loss.shape == []
     assert float(loss) > 0
-    weights = [student.get_layer("block0_depthwise_conv").trainable_weights[0], *teacher.weights]
+    weights = [student.get_layer(layer).trainable_weights[0], *teacher.weights]
     of_student, *of_teacher = tape.gradient(loss, weights)
     assert np.isfinite(of_student).all()
     assert np.abs(of_student).max() > 0
@@ -218,6 +225,40 @@ def small(role: Literal["teacher", "student"], family: str) -> Any:
     return build(NetworkSpec(role=role, family=family, settings=settings, input=spec, classes=4))
 
 
+def encoder(role: Literal["teacher", "student"], **settings: JsonValue) -> Any:
+    spec, small = token_input(3, 9), {"embedding": 8, "heads": 2, "feed_forward": 8, **settings}
+    return build(
+        NetworkSpec(role=role, family="transformer", settings=small, input=spec, classes=4)
+    )
+
+
+@pytest.mark.parametrize(
+    ("student", "teacher", "shapes"),
+    [
+        (
+            lambda: encoder("student"),
+            lambda: encoder("teacher", embedding=4),
+            "has 3x8, the .* 3x4",
+        ),
+        (lambda: small("student", "mobilenet_v1"), lambda: encoder("teacher"), "none, the .* 3x8"),
+    ],
+)
+def test_hidden_states_of_other_forms_are_refused(student: Any, teacher: Any, shapes: str) -> None:
+    with pytest.raises(InputError, match=rf"distill.features: cosine compares .*{shapes}\."):
+        feature_distillation("cosine", student=student(), teacher=teacher())
+
+
+def test_directions_of_hidden_states_have_their_known_values() -> None:
+    """Equal, at a right angle, opposite: 0, 1, 2."""
+    student = tf.constant([[[1.0, 0], [2, 0], [3, 0]]])
+    teacher = tf.constant([[[9.0, 0], [0, 5], [-1, 0]]])
+    for position, expected in enumerate((0, 1, 2)):
+        found = (one[:, position : position + 1] for one in (student, teacher))
+        loss = cosine.apart(**dict(zip(("student", "teacher"), found, strict=True)))
+        assert float(loss) == pytest.approx(expected, abs=1e-6)
+    assert float(cosine.apart(student=student, teacher=teacher)) == pytest.approx(1, abs=1e-6)
+
+
 def _squared(student: Any, teacher: Any) -> Any:
     return formulas.squared_error(student=student, teacher=teacher)
 
@@ -231,7 +272,11 @@ def _attention(student: Any, teacher: Any) -> Any:
     return attention.attention(student=maps[0], teacher=maps[1])
 
 
-@pytest.mark.parametrize("loss_of", [_squared, _relations, _attention])
+def _directions(student: Any, teacher: Any) -> Any:
+    return cosine.apart(student=student[None], teacher=teacher[None])
+
+
+@pytest.mark.parametrize("loss_of", [_squared, _relations, _attention, _directions])
 @pytest.mark.parametrize("size", [0.0, 1e4])
 def test_extreme_features_give_numbers_and_the_teacher_no_gradient(
     loss_of: Any, size: float

@@ -20,6 +20,7 @@ from targets.formats import FORMATS
 from targets.formats.calibration import MIN_CALIBRATION_SAMPLES
 from targets.formats.input_spec import InputSpec, image_input
 from targets.formats.onnx import qdq
+from targets.formats.onnx.dynamic import export_dynamic
 from targets.formats.onnx.scales import require_equal_scales, scale_table
 from targets.formats.precisions import PRECISIONS
 from targets.formats.tflite import export
@@ -78,9 +79,14 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
             made[family] = out = tmp_path_factory.mktemp(family)
             model = network(family)
             files = {p: write(model, p, out) for p in FORMATS["tflite"].precisions}
-            qdq.export_float(
-                lambda image: model(image, training=False), SPEC, out / "student.float32.onnx"
-            )
+            for precision, to_onnx in (
+                ("float32", qdq.export_float), ("dynamic", export_dynamic),
+            ):  # fmt: skip
+                to_onnx(
+                    lambda image: model(image, training=False),
+                    SPEC,
+                    out / f"student.{precision}.onnx",
+                )
             for precision in ("int8", "mixed", "int8_ptq"):
                 onnx = out / f"student.{precision}.onnx"
                 qdq.export_int8(files[precision], onnx, mixed=precision == "mixed")

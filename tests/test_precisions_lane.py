@@ -31,8 +31,8 @@ def tflite(finished: Lane, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
 
 @pytest.fixture(scope="module")
 def both(finished: Lane, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Content]:
-    """The three that both formats can hold."""
-    return converted(finished, tmp_path_factory.mktemp("three"), "tflite", "onnx")
+    """The four that both formats can hold."""
+    return converted(finished, tmp_path_factory.mktemp("four"), "tflite", "onnx")
 
 
 def converted(finished: Lane, out: Path, *targets: str) -> tuple[Path, Content]:
@@ -149,7 +149,7 @@ def test_a_run_with_a_file_that_is_not_proved_names_the_others_and_publishes_non
     with OtherNetwork("int8_ptq").offered(), pytest.raises(ProofError) as error:
         converted(finished, tmp_path, "tflite", "onnx")
     message, first, second = str(error.value).split("\n- ")
-    assert "2 of 10 files are not proved" in message
+    assert "2 of 12 files are not proved" in message
     assert {f"student.{p}.{t}" for p in ("float32", "int8") for t in ("tflite", "onnx")} <= {
         name.strip() for name in message.split("Proved: ")[1].split(". Not")[0].split(",")
     }

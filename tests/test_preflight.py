@@ -13,14 +13,21 @@ from tf_keras import layers
 
 from pipeline.engine.artifacts import Checkpoint, TeacherLogits
 from pipeline.models import STUDENTS
+from pipeline.models.contract import why_no_int8
 from pipeline.models.network import NetworkSpec, build
-from pipeline.quantization.preflight import problems, require_quantizable
+from pipeline.quantization.preflight import (
+    problems,
+    require_calibratable,
+    require_quantizable,
+)
 from pipeline.quantization.scheme import quantize_per_channel
+from pipeline.recipe.load import Override, load
+from pipeline.recipe.schema import Recipe
 from pipeline.stages import quantize
 from targets.errors import InputError
 from targets.formats.input_spec import image_input
 from tests.conftest import Lane
-from tests.kept import job, kept
+from tests.kept import Setting, job, kept
 
 IMAGE, SERIES = (8, 8, 3), (8, 4)
 
@@ -160,6 +167,20 @@ def test_what_tfmot_quantizes_is_not_refused() -> None:
 
 
 OF_IMAGES = [name for name in STUDENTS if "image" in STUDENTS[name].TAKES]
+FLOAT_ONLY = [name for name in STUDENTS if why_no_int8(STUDENTS[name])]
+
+
+def of_family(name: str, *sets: Setting) -> Recipe:
+    """A recipe of data that the student takes."""
+    data = "commands" if "tokens" in STUDENTS[name].TAKES else "vowels"
+    given = [("dataset", {"name": data}), ("distill", {"family": name}), ("gates", {}), *sets]
+    return load(data, [Override(key, value, f"--set {key}") for key, value in given])
+
+
+def refused(name: str, *sets: Setting, targets: list[str] | None = None) -> str:
+    with pytest.raises(InputError) as error:
+        of_family(name, *sets, ("convert.targets", targets or ["tflite"]))
+    return str(error.value)
 
 
 def family(name: str) -> Any:
@@ -194,6 +215,43 @@ def test_all_layers_are_in_one_error() -> None:
     norms = [layer.name for layer in model.layers if layer.name.endswith("_bn")]
     assert [name for name in norms if f"'{name}'" in message] == ["stage0_block1_a_bn", "head_bn"]
     assert "\n" not in message
+
+
+@pytest.mark.parametrize("targets", [["tflite"], ["tflite", "onnx"]])
+@pytest.mark.parametrize("precision", ["int8", "int8_ptq", "int16x8"])
+@pytest.mark.parametrize("name", FLOAT_ONLY)
+def test_a_family_without_int8_forms_is_refused_with_the_precisions_that_it_has(
+    name: str, precision: str, targets: list[str]
+) -> None:
+    """By its recipe alone: no data are read."""
+    if precision == "int16x8" and "onnx" in targets:
+        pytest.skip("is refused for every family")
+    message = refused(name, ("convert.precisions", ["float32", precision]), targets=targets)
+    assert f"convert.precisions: {name} cannot be {precision}: " in message
+    assert why_no_int8(STUDENTS[name]) in message
+    assert message.endswith("""give --set 'convert.precisions=["float32", "dynamic"]'.""")
+    assert ("float32, float16, dynamic: give" in message) == (targets == ["tflite"])
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("name", FLOAT_ONLY)
+def test_the_precisions_that_a_refusal_names_are_taken(name: str) -> None:
+    asked = ("convert.precisions", ["float32", "dynamic"])
+    assert of_family(name, asked).convert.precisions == ("float32", "dynamic")
+    message = refused(name, asked, ("ablation.enabled", True))
+    assert f"ablation: compares int8 files, and {name} has none" in message
+
+
+def test_a_loop_of_a_family_that_does_not_tell_is_found_in_its_layers() -> None:
+    def recurrent(x: Any) -> Any:
+        return layers.Bidirectional(layers.GRU(2, name="gru"), name="both")(x)
+
+    with pytest.raises(InputError) as error:
+        require_calibratable(model_of(SERIES, recurrent), family="mine")
+    message = str(error.value)
+    assert message.startswith("family mine: cannot be int8_ptq or int16x8: GRU 'forward_gru', ")
+    assert message.endswith("""give --set 'convert.precisions=["float32", "dynamic"]'.""")
+    require_calibratable(model_of(IMAGE, all_that_is_accepted), family="mine")
 
 
 def test_a_model_of_one_s_own_class_is_reported() -> None:

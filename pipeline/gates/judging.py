@@ -10,7 +10,7 @@ from itertools import product
 from pipeline.gates.figures import Figure, Measured, SkippedError, UnreliableError
 from pipeline.recipe.gates import KINDS, Gates, Limit
 from pipeline.reporting.schema.gate import GateRow, Verdict
-from pipeline.reporting.schema.model_row import ModelRow
+from pipeline.reporting.schema.model_row import ModelRow, small_files
 
 
 def judged(gates: Gates, found: Sequence[Measured]) -> list[GateRow]:
@@ -31,9 +31,8 @@ def judged(gates: Gates, found: Sequence[Measured]) -> list[GateRow]:
 
 
 def general_files(rows: Sequence[ModelRow]) -> list[ModelRow]:
-    """The student's files with int8 weights and activations, or all of the student's."""
-    students = [row for row in rows if not row.is_teacher]
-    return [row for row in students if row.precision.startswith("int8")] or students
+    """The student's small files, or all of the student's."""
+    return small_files(rows) or [row for row in rows if not row.is_teacher]
 
 
 def _judged(name: str, limit: Limit, one: Measured) -> GateRow:

@@ -18,9 +18,9 @@ def _losses() -> dict[str, DistillationLoss]:
 
 
 def _feature_losses() -> dict[str, FeatureLoss]:
-    from pipeline.losses.features import attention, fitnet, rkd
+    from pipeline.losses.features import attention, cosine, fitnet, rkd
 
-    return {"fitnet": fitnet, "attention": attention, "rkd": rkd}
+    return {"fitnet": fitnet, "attention": attention, "rkd": rkd, "cosine": cosine}
 
 
 LOSSES = Registry("losses", noun="loss", contract=DistillationLoss, built_in=_losses)

@@ -7,15 +7,18 @@ from targets.registry import Registry
 def _students() -> dict[str, NetworkFamily]:
     from pipeline.models import (
         bc_resnet,
+        crnn,
         ds_cnn,
         ds_cnn_1d,
         efficientnet_lite0,
         fused,
+        gru,
         kim_cnn,
         mobilenet_v1,
         mobilenet_v2,
         mobilenet_v4,
         resnet,
+        transformer,
     )
 
     return {
@@ -29,6 +32,9 @@ def _students() -> dict[str, NetworkFamily]:
         "bc_resnet": bc_resnet,
         "ds_cnn_1d": ds_cnn_1d,
         "kim_cnn": kim_cnn,
+        "crnn": crnn,
+        "gru": gru,
+        "transformer": transformer,
     }
 
 
@@ -45,6 +51,7 @@ def _teachers() -> dict[str, NetworkFamily]:
         mobilenet_v2,
         resnet,
         resnet50v2,
+        transformer,
         wrn,
     )
 
@@ -61,6 +68,7 @@ def _teachers() -> dict[str, NetworkFamily]:
         "gru": gru,
         "ds_cnn_1d": ds_cnn_1d,
         "kim_cnn": kim_cnn,
+        "transformer": transformer,
     }
 
 

@@ -9,7 +9,8 @@ from targets.untyped import KerasModel
 
 @runtime_checkable
 class NetworkFamily(Protocol):
-    """One module: `pipeline.models.mobilenet_v1` is a short example."""
+    """One module: `pipeline.models.mobilenet_v1` is a short example. A module whose layers have no
+    int8 form says why in `NO_INT8`: see `why_no_int8`."""
 
     @property
     def Settings(self) -> type[Section]:  # noqa: N802
@@ -31,3 +32,8 @@ class NetworkFamily(Protocol):
         `settings` is an instance of `Settings`. Every layer gets an explicit name: Keras numbers
         unnamed layers per process, and names are part of the exported file.
         """
+
+
+def why_no_int8(family: NetworkFamily) -> str:
+    """Why a family can have no file with activations of integers; empty: it can have all."""
+    return str(getattr(family, "NO_INT8", ""))

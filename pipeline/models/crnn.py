@@ -1,13 +1,14 @@
 """CRNN for keyword spotting: two convolutions, then GRUs in both directions over time.
 
-Arik et al. 2017, arXiv 1703.05390. A teacher: recurrent layers have no int8 form (`preflight`).
+Arik et al. 2017, arXiv 1703.05390.
 """
 
-from pipeline.models.layers import SOUNDS, conv_bn, image_tensor, relu
+from pipeline.models.layers import LOOP, SOUNDS, conv_bn, image_tensor, relu
 from pipeline.recipe.section import PositiveInt, Section
 from targets.untyped import KerasModel
 
 TAKES = SOUNDS
+NO_INT8 = LOOP
 
 
 class Settings(Section):

@@ -1,15 +1,16 @@
-"""GRUs in both directions over tokens, or over the frames of a waveform: a recurrent teacher.
+"""GRUs in both directions over tokens, or over the frames of a waveform.
 
-Cho et al. 2014, arXiv 1406.1078. Recurrent layers have no int8 form (`preflight`).
+Cho et al. 2014, arXiv 1406.1078.
 """
 
-from pipeline.models.layers import image_tensor
+from pipeline.models.layers import LOOP, image_tensor
 from pipeline.models.tokens import embedded, logits
 from pipeline.recipe.section import PositiveInt, Section
 from targets.formats.input_spec import Kind
 from targets.untyped import KerasModel, Tensor
 
 TAKES: tuple[Kind, ...] = ("tokens", "waveform", "array")
+NO_INT8 = LOOP
 
 
 class Settings(Section):

@@ -12,6 +12,11 @@ MAPS: tuple[Kind, ...] = ("image", "waveform", "array")
 """Kinds of data that a network of convolutions gets as a map [height, width, channels]."""
 SOUNDS: tuple[Kind, ...] = ("waveform", "array")
 """Of a network whose first axis is time: features [frames, coefficients, 1]."""
+LOOP = (
+    "the steps of a recurrent layer are a loop, for which there is no quantization-aware training, "
+    "and which ends the whole process where TFLite calibrates it"
+)
+"""`NO_INT8` of a family with recurrent layers."""
 BN_MOMENTUM = 0.9
 
 

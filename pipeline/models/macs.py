@@ -70,6 +70,12 @@ def _attention(layer: KerasLayer) -> int:
     return int(query[1] * value[1] * ((key or [value])[0][2] + value[2]))
 
 
+def _self_attention(layer: KerasLayer) -> int:
+    """Of queries by keys and of weights by values, in all heads together."""
+    _, positions, channels = layer.input_shape[0]
+    return int(2 * positions * positions * channels)
+
+
 def _dot(layer: KerasLayer) -> int:
     axes = layer.axes
     summed = axes if isinstance(axes, int) else axes[0]
@@ -100,6 +106,7 @@ COUNTED: Mapping[str, Callable[[KerasLayer], int]] = {
     "Bidirectional": _both_directions,
     "MultiHeadAttention": _multi_head,
     "Attention": _attention,
+    "SelfAttention": _self_attention,
     "Dot": _dot,
     "TFOpLambda": _operator,
 }

@@ -11,6 +11,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from pipeline.models import STUDENTS, TEACHERS
+from pipeline.models.contract import why_no_int8
+from pipeline.models.layers import LOOP
 from targets.errors import InputError
 from targets.formats.precisions import PRECISIONS
 from targets.untyped import KerasLayer, KerasModel, KerasNode
@@ -41,6 +43,11 @@ REMEDIES = {
 
 def need_samples(precisions: Iterable[str]) -> bool:
     return any(PRECISIONS[name].needs_samples for name in precisions)
+
+
+def need_calibration(precisions: Iterable[str]) -> bool:
+    """Whether the converter reads ranges of activations for any file."""
+    return any(PRECISIONS[name].calibrated for name in precisions)
 
 
 def need_quantization(precisions: Iterable[str]) -> bool:
@@ -76,14 +83,40 @@ def require_quantizable(model: KerasModel, *, family: str) -> None:
     for (kind, why, remedy), group in groupby(found, key=_message):
         names = ", ".join(f"'{problem.layer}'" for problem in group)
         parts.append(f"{kind} {names}: {why}; {remedy}.")
-    taken = STUDENTS[family].TAKES if family in STUDENTS else TEACHERS[family].TAKES
-    whole = [name for name in STUDENTS if {*taken} <= {*STUDENTS[name].TAKES}]
-    fitting = whole or [name for name in STUDENTS if {*taken} & {*STUDENTS[name].TAKES}]
-    others = ", ".join(name for name in fitting if name != family)
     raise InputError(
         f"family {family}: cannot be quantized to int8 as it is. {' '.join(parts)} Families that "
-        f"can: {others}."
+        f"can: {', '.join(_quantizable(but=family))}."
     )
+
+
+def _quantizable(*, but: str) -> list[str]:
+    """The other built-in students with int8 forms that take all kinds of data that `but` takes, or
+    else one of them."""
+    taken = {*(STUDENTS if but in STUDENTS else TEACHERS)[but].TAKES}
+    others = {
+        name: {*family.TAKES}
+        for name, family in zip(STUDENTS, STUDENTS.values(), strict=True)
+        if name != but and not why_no_int8(family)
+    }
+    whole = [name for name in others if taken <= others[name]]
+    return whole or [name for name in others if taken & others[name]]
+
+
+def require_calibratable(model: KerasModel, *, family: str) -> None:
+    """Raise `InputError` for layers with a loop, on which TFLite's calibration ends the process."""
+    from tf_keras import layers
+
+    loops = [
+        f"{type(one).__name__} '{one.name}'"
+        for one in model._flatten_layers(include_self=False)
+        if isinstance(one, layers.RNN)
+    ]
+    if loops:
+        remedy = """--set 'convert.precisions=["float32", "dynamic"]'"""
+        raise InputError(
+            f"family {family}: cannot be int8_ptq or int16x8: {', '.join(loops)}: {LOOP}. "
+            f"It can be float32, float16 or dynamic: give {remedy}."
+        )
 
 
 def _message(problem: Problem) -> tuple[str, str, str]:

@@ -90,7 +90,8 @@ class Limits(Section):
 
 
 class Gates(Limits):
-    """Limits of the student's int8 files, or of all its files where none is int8."""
+    """Limits of the student's int8 files; where none is int8, of its dynamic files; where none is
+    dynamic either, of all."""
 
     files: Mapping[str, Limits] = Field(default_factory=dict)
     """Limits of one file by its name in the table, such as `student.float32.onnx`; each replaces

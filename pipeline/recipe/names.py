@@ -42,9 +42,7 @@ def not_for_teachers_only(family: object) -> object:
     """`_plugin` would call the family unknown."""
     if isinstance(family, str) and family in TEACHERS and family not in STUDENTS:
         students = ", ".join(STUDENTS.available())
-        raise ValueError(
-            f"{family} is for teachers only; students, whose layers all have int8 forms: {students}"
-        )
+        raise ValueError(f"{family} is for teachers only; families of students: {students}")
     return family
 
 

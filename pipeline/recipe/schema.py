@@ -13,6 +13,7 @@ from pipeline.recipe.files import ConfidenceConfig, ConvertConfig
 from pipeline.recipe.gates import Gates
 from pipeline.recipe.kinds import require_kind, require_own_kind, with_kind
 from pipeline.recipe.names import Device, Seed, Slug, plugin
+from pipeline.recipe.precisions import require_precisions
 from pipeline.recipe.search import SearchConfig
 from pipeline.recipe.section import PositiveFloat, PositiveInt, Section
 from pipeline.recipe.tracking import TrackingConfig
@@ -156,6 +157,11 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _tables_fit_the_kind_of_the_data(self) -> Self:
         require_kind(self.dataset, teacher=self.teacher, distill=self.distill)
+        return self
+
+    @model_validator(mode="after")
+    def _student_has_the_precisions(self) -> Self:
+        require_precisions(self.distill.family, self.convert, ablation=self.ablation.enabled)
         return self
 
     @model_validator(mode="after")

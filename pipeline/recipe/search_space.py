@@ -10,6 +10,7 @@ from types import MappingProxyType
 from pydantic import JsonValue
 
 from pipeline.models import STUDENTS
+from pipeline.models.contract import why_no_int8
 from pipeline.models.form import PUBLISHED_FROM
 from pipeline.recipe.schema import Recipe
 from pipeline.recipe.search import Dimension
@@ -69,8 +70,13 @@ def on_request(recipe: Recipe) -> Mapping[str, Dimension]:
 
 
 def _of_kind(kind: Kind) -> Mapping[str, Dimension]:
-    """The built-in families that take the kind, with the keys of small images that they have."""
-    families = {name: STUDENTS[name] for name in STUDENTS if kind in STUDENTS[name].TAKES}
+    """The built-in families that take the kind and have the precisions of `BOTH`, with the keys of
+    small images that they have."""
+    families = {
+        name: family
+        for name, family in zip(STUDENTS, STUDENTS.values(), strict=True)
+        if kind in family.TAKES and not why_no_int8(family)
+    }
     own = {key for family in families.values() for key in family.Settings.model_fields}
     small = {key: one for key, one in SMALL_IMAGES.items() if key.removeprefix("distill.") in own}
     return {"distill.family": _of(*families), **small, **BOTH}

@@ -9,6 +9,7 @@ from pydantic import JsonValue, ValidationError
 
 from pipeline.models import STUDENTS
 from pipeline.recipe.load import Source
+from pipeline.recipe.precisions import has as has_precision
 from pipeline.recipe.schema import Recipe
 from pipeline.recipe.search import Dimension
 from pipeline.recipe.search_space import defaults, on_request
@@ -16,11 +17,12 @@ from pipeline.recipe.training import DistillConfig
 from pipeline.reporting.schema.search import DimensionRow
 from pipeline.search.variants import FAMILY, Values, candidate
 from targets.errors import InputError, listed
+from targets.formats.precisions import PRECISIONS
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
 
-DISTILL, EPOCHS = "distill.", "distill.epochs"
+DISTILL, EPOCHS, FILES = "distill.", "distill.epochs", "convert.precisions"
 NOT_SEARCHED = (
     *("name", "seed", "threads", "workers", "search", "gates", "ablation", "tracking", "about"),
     *("schema", "bench", "dataset.path", "dataset.name"),
@@ -58,7 +60,7 @@ class Space:
     def offered(self, key: str, family: str) -> Offered | None:
         """None where a family has no such key, or none of the values."""
         whole = self.dimensions[key]
-        if not _is_own(key):
+        if not _is_own(key) and key != FILES:
             return Offered(name=key, dimension=whole)
         kept = [value for value in _values(whole) if _has(family, key, value)]
         if not kept:
@@ -151,9 +153,15 @@ def _require_valid(key: str, space: Space, source: Source) -> None:
             f"student: {listed(sorted(DistillConfig.model_fields.keys() - {'settings'}))}."
         )
     for family in fitting:
-        offered = space.offered(key, family)
-        for value in _values(offered.dimension) if offered else ():
-            candidate(source, {FAMILY: family, key: value})
+        first = _offered(space, FILES, family)[:1]
+        given = dict(zip([FILES], first, strict=False))
+        for value in [family] if key == FAMILY else _offered(space, key, family):
+            candidate(source, {FAMILY: family, **given, key: value})
+
+
+def _offered(space: Space, key: str, family: str) -> list[JsonValue]:
+    found = space.offered(key, family) if key in space.dimensions else None
+    return [] if found is None else list(_values(found.dimension))
 
 
 def _is_own(key: str) -> bool:
@@ -162,6 +170,9 @@ def _is_own(key: str) -> bool:
 
 
 def _has(family: str, key: str, value: JsonValue) -> bool:
+    if key == FILES:
+        names = value if isinstance(value, list | tuple) else ()
+        return all(has_precision(family, str(name)) for name in names if name in PRECISIONS)
     settings, name = STUDENTS[family].Settings, key.removeprefix(DISTILL)
     if name not in settings.model_fields:
         return False

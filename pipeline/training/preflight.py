@@ -7,8 +7,10 @@ from pipeline.models.pretrained.inheritance import inherit
 from pipeline.models.pretrained.initial import load_initial
 from pipeline.quantization.float_layers import require_layers
 from pipeline.quantization.preflight import (
+    need_calibration,
     need_quantization,
     need_samples,
+    require_calibratable,
     require_quantizable,
 )
 from pipeline.recipe.schema import Recipe
@@ -37,10 +39,13 @@ def require_int8(recipe: Recipe, data: Dataset, *, seed: int) -> None:
     """The part of `require_trainable` that is about the student's int8 files."""
     session.start(seed=seed, threads=recipe.threads)
     precisions = {*recipe.convert.precisions, *(("int8",) if recipe.ablation.enabled else ())}
-    if need_samples(precisions):
-        _require_calibration(recipe, data)
+    if not need_samples(precisions):
+        return
+    _require_calibration(recipe, data)
+    student = build(student_network(recipe, data))
+    if need_calibration(precisions):
+        require_calibratable(student, family=recipe.distill.family)
     if need_quantization(precisions):
-        student = build(student_network(recipe, data))
         require_quantizable(student, family=recipe.distill.family)
         require_layers(student, recipe.convert.keep_float, spec=data.input)
 

@@ -6,6 +6,10 @@ A precision is one record here, and its exporter in each format that lists its n
 from dataclasses import dataclass
 from typing import Literal
 
+LARGE = 1024
+"""Elements from which on a weight tensor of a file without calibration has the file's precision:
+TFLite's converter leaves smaller ones in float."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Precision:
@@ -53,8 +57,8 @@ PRECISIONS = {
         ),
         Precision(
             name="dynamic",
-            summary="int8 weights, float32 activations",
-            remedy="Ask for float16.",
+            summary="8-bit weights, float32 activations",
+            remedy="Ask for float32, or for float16 where the format can hold it.",
         ),
         Precision(
             name="int8",

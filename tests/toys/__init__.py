@@ -1,5 +1,5 @@
-"""Plug-ins of one module each, one for every axis of `pipeline`, all named `toy`; `lines` is
-a data set that has no images."""
+"""Plug-ins of one module each, one for every axis of `pipeline`, all named `toy`; `lines` and
+`tokens` are data sets that have no images."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -8,7 +8,7 @@ from pipeline.datasets import DATASETS
 from pipeline.losses import FEATURE_LOSSES, LOSSES
 from pipeline.models import STUDENTS
 from pipeline.teachers import TEACHER_FILES
-from tests.toys import dataset, feature_loss, lines, loss, student, teacher_file
+from tests.toys import dataset, feature_loss, lines, loss, student, teacher_file, tokens
 
 
 @contextmanager
@@ -20,5 +20,6 @@ def plugged_in() -> Iterator[None]:
         stack.enter_context(FEATURE_LOSSES.added("toy", feature_loss))
         stack.enter_context(DATASETS.added("toy", dataset))
         stack.enter_context(DATASETS.added("lines", lines))
+        stack.enter_context(DATASETS.added("tokens", tokens))
         stack.enter_context(TEACHER_FILES.added("toy", teacher_file))
         yield

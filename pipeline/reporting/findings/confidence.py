@@ -4,15 +4,16 @@ from collections.abc import Iterator
 
 from pipeline.reporting.formatting import count, percent, span
 from pipeline.reporting.schema.confidence import ConfidenceRow
+from pipeline.reporting.schema.model_row import small_files
 from pipeline.reporting.schema.report import Report
 
 
 def drawn(report: Report) -> ConfidenceRow | None:
-    """The row of a recommended file, else of an int8 one, else the last."""
+    """The row of a recommended file, else of a small one, else the last."""
     named = [name for one in report.recommended for name in (one.smallest, one.fastest)]
-    int8 = [row.name for row in report.models if row.precision.startswith("int8")]
+    small = [row.name for row in small_files(report.models)]
     rows = {row.model: row for row in report.confidence}
-    found = next((name for name in (*named, *int8) if name in rows), None)
+    found = next((name for name in (*named, *small) if name in rows), None)
     return rows[found] if found else next(reversed(report.confidence), None)
 
 

@@ -19,7 +19,7 @@ from pipeline.reporting.formatting import (
 )
 from pipeline.reporting.schema.decision import Decision
 from pipeline.reporting.schema.gate import GateRow
-from pipeline.reporting.schema.model_row import ModelRow
+from pipeline.reporting.schema.model_row import ModelRow, small_files
 from pipeline.reporting.schema.report import Recommended, Report
 from pipeline.reporting.tables.gates import failing, sentence, summary
 
@@ -113,12 +113,12 @@ def _speed_up(row: ModelRow) -> str:
 
 
 def _left_out(chosen: Measured, rows: Sequence[Measured]) -> Iterator[str]:
-    """The int8 files that lose accuracy, where another precision is shipped in their place."""
-    if chosen.row.precision.startswith("int8"):
+    """The small files that lose accuracy, where another precision is shipped in their place."""
+    small = small_files([other.row for other in rows])
+    if chosen.row in small:
         return
-    for row in (other.row for other in rows):
+    for row in small:
         change = row.accuracy_change
-        lost = change is not None and change.gain < 0 and change.p_value <= LEVEL
-        if row.precision.startswith("int8") and change is not None and lost:
+        if change is not None and change.gain < 0 and change.p_value <= LEVEL:
             lost_points = points(-change.gain).removeprefix("+")
             yield f"{row.name} loses {lost_points} points against the float student"

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from pipeline.reporting.schema.flip import Flip, Prediction
-from pipeline.reporting.schema.model_row import ModelRow
+from pipeline.reporting.schema.model_row import ModelRow, small_files
 from pipeline.reporting.schema.predictions import TEACHER, Predictions
 
 LISTED = 12
@@ -17,7 +17,7 @@ LISTED = 12
 
 
 def flips(rows: Sequence[ModelRow], found: Predictions, classes: Sequence[str]) -> tuple[Flip, ...]:
-    """From the teacher to the float student, and from that to its first int8 file; of each pair
+    """From the teacher to the float student, and from that to its first small file; of each pair
     first what turned wrong, and of that first what the later network is surest of."""
     pairs = _pairs([row for row in rows if row.name in found.models], found)
     return tuple(flip for pair in pairs for flip in _between(*pair, found, classes))
@@ -25,7 +25,7 @@ def flips(rows: Sequence[ModelRow], found: Predictions, classes: Sequence[str]) 
 
 def _pairs(rows: Sequence[ModelRow], found: Predictions) -> Iterator[tuple[str, str]]:
     """Names of (before, after), the files of one format where possible."""
-    first = next((row for row in rows if row.precision == "int8" and not row.is_teacher), None)
+    first = min(small_files(rows), key=lambda row: row.precision != "int8", default=None)
     wanted = first.format if first else None
     ordered = sorted(rows, key=lambda row: row.format != wanted)
     teacher = next((row for row in ordered if row.is_teacher), None)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pipeline.reporting.schema.model_row import ModelRow
+from pipeline.reporting.schema.model_row import ModelRow, small_files
 from pipeline.reporting.schema.per_class import PerClass
 from pipeline.reporting.schema.report import Recommended
 
@@ -21,12 +21,12 @@ class Confused(NamedTuple):
 def kept(
     every: Sequence[PerClass], rows: Sequence[ModelRow], recommended: Sequence[Recommended]
 ) -> tuple[PerClass, ...]:
-    """Those of the files that are recommended or int8 (first), the float student, the teacher."""
+    """Those of the files that are recommended or small (first), the float student, the teacher."""
     named = [one.smallest for one in recommended] + [one.fastest for one in recommended]
     students = [row for row in rows if not row.is_teacher]
     choices = [
         [row for row in students if row.name in named],
-        [row for row in students if row.precision.startswith("int8")],
+        small_files(rows),
         [row for row in students if row.precision == "float32"],
         [row for row in rows if row.is_teacher],
     ]

@@ -13,7 +13,7 @@ from pipeline.reporting.findings.pareto import by_latency, by_size, pareto, sent
 from pipeline.reporting.formatting import NOT_MEASURED, count, percent
 from pipeline.reporting.pages import data, templates
 from pipeline.reporting.pages import layers as layers_page
-from pipeline.reporting.schema.model_row import ModelRow
+from pipeline.reporting.schema.model_row import ModelRow, small_files
 from pipeline.reporting.schema.report import (
     ProcessorRow,
     Report,
@@ -49,8 +49,8 @@ def render(
         measured=measured,
         headlines=[
             {"name": _where(row, report), "sentences": headline.sentences(row, measured)}
-            for row in measured
-            if row.precision == "int8" and not row.is_teacher
+            for row in small_files(measured)
+            if row.precision != "int8_ptq"
         ],
         plots={device: _plots(rows, report) for device, rows in _by_device(measured).items()},
         latencies=_latencies(documents or {}),

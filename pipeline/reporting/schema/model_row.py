@@ -4,6 +4,7 @@ Times are nanoseconds, sizes bytes, shares from 0 to 1, intervals 95 %. What was
 null. A row is its groups of columns side by side, so that each group is made where it is known.
 """
 
+from collections.abc import Sequence
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict
@@ -146,3 +147,11 @@ class ModelRow(Validity, SpeedUp, Latency, Accuracy, ModelFile):
     def reliable_ci(self) -> Interval | None:
         """The interval of a median that is reliable."""
         return self.median_ci if self.is_reliable else None
+
+
+def small_files(rows: Sequence[ModelRow]) -> list[ModelRow]:
+    """The files that a student is trained for: its int8 ones, or its dynamic ones where the family
+    has no int8 form; empty where it has neither."""
+    students = [row for row in rows if not row.is_teacher]
+    int8 = [row for row in students if row.precision.startswith("int8")]
+    return int8 or [row for row in students if row.precision == "dynamic"]

@@ -9,7 +9,7 @@ from targets.formats.metadata import FileMetadata
 from targets.formats.record import TensorNoise
 
 name = "onnx"
-precisions: tuple[str, ...] = ("float32", "int8", "mixed", "int8_ptq")
+precisions: tuple[str, ...] = ("float32", "dynamic", "int8", "mixed", "int8_ptq")
 distributions: tuple[str, ...] = ("tensorflow", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert")
 MADE_FROM = "tflite"
 """The format that int8 files are made from."""
@@ -19,10 +19,11 @@ def export(
     function: ServingFunction, precision: str, path: Path, *, context: ExportContext
 ) -> SourceFile | None:
     """The option `weights` is `uint8` (default) or `int8`: `qdq.export_int8`."""
-    from targets.formats.onnx import qdq
+    from targets.formats.onnx import dynamic, qdq
 
-    if precision == "float32":
-        qdq.export_float(function.call, function.input, path)
+    if precision in ("float32", "dynamic"):
+        write = qdq.export_float if precision == "float32" else dynamic.export_dynamic
+        write(function.call, function.input, path)
         return None
     source = _source(function, precision, path, context)
     weights = context.options.get("weights", "uint8")

@@ -44,20 +44,30 @@ from targets.untyped import OnnxGraph, OnnxModel, OnnxNode, Tensor
 
 def export_float(model: Callable[[Tensor], Tensor], spec: InputSpec, path: Path) -> None:
     """Write `model` (real values to logits) as float32: raw values as float32 in."""
+    proto, front = float_graph(model, spec, path)
+    write(canonical(proto, source=spec.name, front_end=front), path)
+
+
+def float_graph(
+    model: Callable[[Tensor], Tensor], spec: InputSpec, path: Path
+) -> tuple[OnnxModel, set[str]]:
+    """The graph of `model` from raw values to logits, and what its front end calculates."""
     import tensorflow as tf
     import tf2onnx
 
     signature = [tf.TensorSpec([1, *spec.shape], spec.file_dtype, name=spec.name)]
 
     @tf.function(input_signature=signature)
-    def serve(image: Tensor) -> Tensor:
-        return model(spec.real(image))
+    def serve(raw: Tensor) -> list[Tensor]:
+        # The features are an output, because tf2onnx keeps no other names. `canonical` drops it.
+        values = spec.real(raw)
+        return [model(values), *([values] if spec.front_end else [])]
 
     with _converting(path), _one_function():
         proto, _ = tf2onnx.convert.from_function(serve, input_signature=signature, opset=OPSET)
     _require_plain(proto, path)
     erf_for_erfc(proto)
-    write(canonical(proto, source=spec.name), path)
+    return proto, calculated_for(proto.graph, [one.name for one in proto.graph.output[1:]])
 
 
 def export_int8(
@@ -182,14 +192,20 @@ def erf_for_erfc(model: OnnxModel) -> None:
 
 def outputs_in_front(graph: OnnxGraph) -> set[str]:
     """What is calculated of the input in float, in front of the first quantization."""
-    made = {output: node for node in graph.node for output in node.output}
     first = [n.input[0] for n in graph.node if n.op_type == "QuantizeLinear"][:1]
+    return calculated_for(graph, first)
+
+
+def calculated_for(graph: OnnxGraph, names: Sequence[str]) -> set[str]:
+    """`names` and everything that they are calculated from, constants and inputs left out."""
+    made = {output: node for node in graph.node for output in node.output}
     found: set[str] = set()
-    while first:
-        name = first.pop()
+    open_names = list(names)
+    while open_names:
+        name = open_names.pop()
         if name in made and name not in found:
             found.update(made[name].output)
-            first += made[name].input
+            open_names += made[name].input
     return found
 
 

@@ -1,6 +1,6 @@
 """The operators of a `.tflite` file and their types, read from its own tables."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import prod
 from pathlib import Path
 
@@ -15,6 +15,8 @@ PROBABILITY_OPS = {"SOFTMAX", "LOG_SOFTMAX", "LOGISTIC"}
 they make a further output of the first one, as `add_probabilities` does."""
 INT8_TYPES = {"INT8", "UINT8", "INT32", "BOOL"}
 """Types in int8 files. INT32: biases (int8 x int8 products). BOOL: integer comparisons (SELU)."""
+EIGHT_BITS = {"INT8", "UINT8"}
+"""Without one of them, an operator counts or compares: the steps of a loop."""
 WEIGHT_SLOT = {
     "CONV_2D": 1,
     "DEPTHWISE_CONV_2D": 1,
@@ -23,6 +25,14 @@ WEIGHT_SLOT = {
     "BATCH_MATMUL": 1,
 }
 """Operator -> which of its inputs is multiplied with the activation."""
+MATRIX_SLOTS: Mapping[str, tuple[int, ...]] = {
+    **{name: (slot,) for name, slot in WEIGHT_SLOT.items()},
+    "GATHER": (0,),
+    "UNIDIRECTIONAL_SEQUENCE_RNN": (1, 2),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": tuple(range(1, 9)),
+}
+"""Operator -> which of its inputs are kernels, matrices or tables of vectors. Any other constant is
+no weight: a bias, a scale per channel, the vectors of positions, the empty results of a loop."""
 
 
 class Weights(BaseModel):
@@ -36,7 +46,7 @@ class Weights(BaseModel):
     front: bool = False
     """Whether it belongs to the front end."""
     multiplied: bool
-    """Whether it is read as a matrix or a kernel; a bias and a scale per channel are not."""
+    """Whether it is in one of `MATRIX_SLOTS`."""
 
 
 class Operator(BaseModel):
@@ -94,7 +104,7 @@ def inspect(path: Path) -> Inspection:
     floats = [op for op in between if any(kind.startswith("FLOAT") for kind in op.dtypes)]
     source, target = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
     return Inspection(
-        int8_ops=sum(op.dtypes <= INT8_TYPES for op in between),
+        int8_ops=sum(bool(op.dtypes & EIGHT_BITS) and op.dtypes <= INT8_TYPES for op in between),
         float_ops=len(floats),
         front_ops=sum(op.front for op in operators),
         float_op_names=tuple(f"{op.name} ({op.output})" for op in floats),
@@ -207,20 +217,12 @@ def _constants(model: TfliteModel, kinds: dict[int, str]) -> Iterator[Weights]:
 
 
 def _multiplied(model: TfliteModel, graph: TfliteGraph) -> set[int]:
-    """The tensors that are read as a matrix or a kernel.
-
-    Without tensors that are only added (biases, position embeddings) and vectors outside
-    `WEIGHT_SLOT` (the scale or the limit of each channel): TFLite keeps these in float wherever
-    the activation is float.
-    """
-    found = set()
-    for operator in graph.operators:
-        name = operator_name(model, operator)
-        for slot, index in enumerate(operator.inputs):
-            vector = index < 0 or sum(size > 1 for size in _shape(graph.tensors[index])) <= 1
-            if slot == WEIGHT_SLOT.get(name) or not (vector or name in ("ADD", "SUB")):
-                found.add(int(index))
-    return found
+    """The tensors that are read as a matrix, a kernel or a table of vectors."""
+    return {
+        int(operator.inputs[slot])
+        for operator in graph.operators
+        for slot in MATRIX_SLOTS.get(operator_name(model, operator), ())
+    }
 
 
 def _shape(tensor: TfliteTensor) -> list[int]:

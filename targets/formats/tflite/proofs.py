@@ -6,14 +6,13 @@ from pathlib import Path
 
 from targets.errors import ProofError
 from targets.formats.input_spec import InputSpec
+from targets.formats.precisions import LARGE
 from targets.formats.tflite.inspect import INT8_TYPES, Inspection, Operator, Weights, inspect
 
 INT16_TYPES = {"INT16", "INT32", "INT64"}
 """Types of int16x8 files. INT64: the biases, which are int16 x int8 products."""
 ACTIVATIONS = ("elu", "selu", "celu", "softplus", "softsign", "mish")
 """Activations, some of which have no int8 form in TFLite."""
-LARGE = 1024
-"""Elements from which on the converter quantizes a weight tensor without calibration."""
 
 
 def require_float16(path: Path) -> None:
