@@ -42,7 +42,10 @@ SHORT = (
     'convert.targets=["tflite", "onnx"]',
 )
 SMALL = {
-    "vowels": ("dataset.samples=480", "teacher.units=16", "distill.filters=16"),
+    "vowels": (
+        *("dataset.samples=480", "teacher.units=16", "distill.filters=16"),
+        "convert.front_end_apart=true",
+    ),
     "commands": ("dataset.samples=600", "teacher.embedding=16", "distill.width_multiplier=0.25"),
 }
 
@@ -141,6 +144,88 @@ def test_an_ablation_measures_corrupted_samples(ran: Path, tmp_path: Path) -> No
     own = metrics.top1(seen.logits, data[Split.TEST].labels)
     assert min(curve[-1] for curve in seen.corrupted.values()) < own
     assert said == [f"ablation  student_kd, seed 0: top-1, and on corrupted {data.words.many}"]
+
+
+SOUNDS_MD = Path(__file__).parent.parent / "docs" / "sounds.md"
+
+
+@pytest.mark.parametrize("ran", ["vowels"], indirect=True)
+def test_front_end_and_network_stand_apart_too(ran: Path) -> None:
+    names = {one.name for one in (ran / "parts").iterdir()}
+    assert names == {
+        f"{name}.{kind}{end}"
+        for name in ("front_end", "student.int8.network")
+        for kind in ("tflite", "onnx")
+        for end in ("", ".json")
+    }
+    rows = report(ran).parts
+    assert [row.whole for row in rows] == ["student.int8.tflite", "student.int8.onnx"]
+    for row in rows:
+        assert row.max_steps <= 1
+        assert row.samples == report(ran).dataset.val
+        assert None not in (row.whole_ns, row.front_end_ns, row.network_ns)
+        assert any(
+            f"{row.whole} on local: the front end by itself takes" in text
+            for text in report(ran).notes
+        )
+    page = (ran / "report.html").read_text(encoding="utf-8")
+    table = page.partition("<h3>Front end and network apart</h3>")[2].partition("</table>")[0]
+    assert "student.int8.tflite" in table.replace("<wbr>", "")
+    assert "student.int8.tflite: median" in page
+    assert not re.search(r"(front_end|network)\.(tflite|onnx): median", page)
+
+
+@pytest.mark.parametrize("ran", ["vowels"], indirect=True)
+def test_parts_are_no_models_of_the_run(ran: Path, bundle: Path) -> None:
+    parts = {one.name for one in (ran / "parts").iterdir()}
+    assert not parts & {row.name for row in report(ran).models}
+    assert not parts & json.loads((ran / "predictions" / "local.json").read_text())["models"].keys()
+    assert not parts & {one.name for one in bundle.rglob("*")}
+
+
+@pytest.mark.parametrize("ran", ["vowels"], indirect=True)
+def test_the_sidecar_says_how_features_are_made_and_quantized(ran: Path) -> None:
+    for kind, low, high in (("tflite", -128, 127), ("onnx", 0, 255)):
+        found = sidecar.read(ran / "parts" / f"student.int8.network.{kind}")
+        front = sidecar.read(ran / "parts" / f"front_end.{kind}")
+        assert found is not None
+        assert front is not None
+        assert found.features is not None
+        assert found.classes == report(ran).dataset.classes
+        assert (found.input.kind, found.input.shape) == ("array", (49, 10, 1))
+        said = found.features
+        assert (said.rate, said.frame, said.hop, said.frames) == (8000, 320, 160, 49)
+        assert (said.bands, said.coefficients, said.sha256) == (40, 10, front.sha256)
+        assert said.quantization is not None
+        assert said.quantization.startswith(f"q = min({high}, max({low}, round(x / ")
+        assert (front.output, front.input.shape, front.classes) == ("features", (8000,), ())
+
+
+@pytest.mark.parametrize("ran", ["vowels"], indirect=True)
+def test_the_program_of_the_documentation_gives_the_class_of_the_whole_file(
+    ran: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    section = SOUNDS_MD.read_text(encoding="utf-8").partition("## Microcontrollers")[2]
+    program = re.search("```python\n(.*?)```", section, re.DOTALL)
+    assert program is not None
+    (ran.parent / "runs").mkdir()
+    (ran.parent / "runs" / "digits-spoken").symlink_to(ran)
+    monkeypatch.chdir(ran.parent)
+    exec(program[1], {})
+    wanted = Classifier(ran / "models" / "student.int8.tflite")
+    assert (
+        capsys.readouterr().out.split()[0]
+        == wanted.predict(np.load(ran / "samples" / "00.npy")).name
+    )
+
+
+@pytest.mark.parametrize("ran", ["vowels"], indirect=True)
+def test_a_part_classifies_no_sounds(ran: Path) -> None:
+    for name, gives in (("front_end", "features"), ("student.int8.network", "classes of features")):
+        with pytest.raises(
+            InputError, match=f"is a part of a file, and gives {gives}. Give the whole"
+        ):
+            Classifier(ran / "parts" / f"{name}.tflite")
 
 
 @pytest.fixture(scope="module")
