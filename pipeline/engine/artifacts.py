@@ -21,6 +21,7 @@ from targets.formats.record import (
     ScaleRow,
     TensorNoise,
 )
+from targets.formats.streaming import WordThreshold
 
 FILE = "artifact.json"
 LEVEL = 0.05
@@ -224,6 +225,9 @@ class Exports(Artifact):
     """Proofs of both int8 files on this processor and on each of `convert.prove_on`."""
     confidence: dict[str, Confidence] = Field(default_factory=dict)
     """Name of a model -> its temperature and thresholds, which its sidecar holds too."""
+    streaming: dict[str, WordThreshold] = Field(default_factory=dict)
+    """Name of a student's file -> when it detects a word, which its sidecar holds too; empty
+    without the recipe's table `[streaming]`."""
     teacher_logits: str | None = None
     """Logits of a teacher without a file to measure: name of a .npy [test samples, classes]."""
 

@@ -56,6 +56,7 @@ def _plain(recipe: Recipe) -> Iterator[Override]:
         "convert.keep_float": [],
         "convert.max_drop": None,
         "ablation.enabled": False,
+        "streaming.enabled": False,
         "gates": {},
     }
     yield from (Override(key, value, key) for key, value in plain.items())

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pipeline.reporting.model_rows import DeviceRows
+    from pipeline.reporting.schema.streaming import Streaming
     from targets.bench.plan import BenchPlan
     from targets.bench.request import BenchRequest
     from targets.bench.session import DeviceResult
@@ -65,6 +66,7 @@ def run(cfg: BenchConfig, out: Path, *, job: Job, convert: Exports) -> Measureme
         per_class=next((one.per_class for one in measured if one.per_class), ()),
         label_suspects=next((one.label_suspects for one in measured if one.label_suspects), ()),
         confidence=_confidence(results, labels, convert),
+        streaming=_streaming(job, convert),
         notes=tuple(dict.fromkeys(note for one in measured for note in one.notes)),
     )
 
@@ -150,6 +152,16 @@ def _confidence(
 
     one = next(one for one in results if one.document is not None)
     return confidence_rows(one.outputs, labels, exports.confidence, device=one.device)
+
+
+def _streaming(job: Job, exports: Exports) -> "Streaming | None":
+    """On this machine, whatever the devices are: the outputs are the same on them."""
+    from pipeline.reporting.streaming_rows import streaming
+
+    if not exports.streaming:
+        return None
+    job.console.say("bench     words in a long sound")
+    return streaming(job.recipe.streaming, job.dataset(), exports, scratch=job.scratch)
 
 
 def _write_predictions(

@@ -199,6 +199,7 @@ def _report(
         per_class=kept(bench.per_class, bench.rows, recommended),
         label_suspects=suspects,
         confidence=bench.confidence,
+        streaming=bench.streaming,
         parity=exports.parity,
         processors=tuple(ProcessorRow.model_validate(r.model_dump()) for r in exports.processors),
         scales=tuple(TensorScales.of(row) for row in exports.scales),
