@@ -23,6 +23,8 @@ from pipeline.engine.store import Store
 from pipeline.recipe.load import load, parse_override
 from pipeline.recipe.schema import DatasetConfig, Recipe
 from pipeline.reporting.schema.report import Report, read
+from pipeline.streams import sources
+from pipeline.streams.stream import Stream
 from targets import Classifier
 from targets.bench.plan import logits_of
 from targets.bundle.files import write_sums
@@ -30,7 +32,10 @@ from targets.bundle.verification import verified
 from targets.errors import InputError
 from targets.evaluation import metrics
 from targets.evaluation.corruptions import CORRUPTIONS, SEVERITIES
+from targets.evaluation.streaming import detections
 from targets.formats import sidecar
+from targets.prediction import listening
+from targets.sounds.windowing import sliding
 from targets.texts import tokenizer
 from tests.receiver import packed, top, unpacked
 
@@ -45,6 +50,7 @@ SMALL = {
     "vowels": (
         *("dataset.samples=480", "teacher.units=16", "distill.filters=16"),
         "convert.front_end_apart=true",
+        *("streaming.minutes=1", "streaming.false_accepts_per_hour=600"),
     ),
     "commands": ("dataset.samples=600", "teacher.embedding=16", "distill.width_multiplier=0.25"),
 }
@@ -130,6 +136,52 @@ def test_the_page_shows_samples_as_what_they_are(ran: Path) -> None:
     assert len(quoted) == cards
     assert set(quoted) <= {html.escape(text) for texts in said for text in texts}
     assert "<img" not in page
+
+
+@pytest.mark.parametrize("ran", ["vowels"], indirect=True)
+def test_words_in_a_stream_are_found_with_the_threshold_of_the_sidecar(ran: Path) -> None:
+    found, recipe = report(ran).streaming, small("vowels")
+    assert found is not None
+    assert (found.chosen_on.source, found.judged_on.source, found.same) == ("val", "test", False)
+    data = datasets.load(recipe.dataset)
+    judged = sources.judging(recipe.streaming, data)
+    assert judged.about == found.judged_on
+    assert judged.about.words == len(judged.spoken) == 15
+    names = {row.name for row in report(ran).models if row.role != "teacher"}
+    assert {row.model for row in found.files} == names
+    for row in found.files:
+        held = sidecar.read(ran / "models" / row.model)
+        assert held is not None
+        assert held.streaming is not None
+        assert (held.streaming.threshold, held.streaming.chosen_on) == (
+            row.threshold,
+            found.chosen_on,
+        )
+    by_hand = counted(ran / "models" / "student.int8.tflite", judged)
+    (row,) = [row for row in found.files if row.model == "student.int8.tflite"]
+    assert (row.missed, row.false_accepts) == by_hand
+    page = (ran / "report.html").read_text(encoding="utf-8")
+    assert ">Words in a long sound</h2>" in page
+    assert "The model has no class for silence or for other words" in page
+
+
+def counted(model: Path, judged: Stream) -> tuple[int, int]:
+    """Missed words and false accepts of the file as `pipeline predict --stream` runs it."""
+    classifier = Classifier(model)
+    how = listening.listening(classifier)
+    windows = sliding(judged.values, 8000, 2000)
+    shares = listening.probabilities(classifier, windows)
+    threshold, _ = listening.threshold_of(classifier)
+    said = detections(shares, how, threshold=threshold)
+    late_s = 1.0 + 3 * 0.25
+    pairs = [
+        (one, word)
+        for one in said
+        for word in judged.spoken
+        if one.index == word.index and word.start_s <= one.time_s <= word.end_s + late_s
+    ]
+    hit, right = {word for _, word in pairs}, {one for one, _ in pairs}
+    return len(judged.spoken) - len(hit), len(said) - len(right)
 
 
 def test_an_ablation_measures_corrupted_samples(ran: Path, tmp_path: Path) -> None:
@@ -281,11 +333,13 @@ def test_a_bundle_with_another_vocabulary_is_found(bundle: Path, tmp_path: Path)
 
 
 def test_gates_are_judged(ran: Path, tmp_path: Path) -> None:
-    (tmp_path / "gates.toml").write_text("top1 = 0.1\nsize_kb = 1.0\n")
+    lines = ("top1 = 0.1", "size_kb = 1.0", "false_reject_rate = 1.0")
+    (tmp_path / "gates.toml").write_text("\n".join(lines))
     argv = ["check", str(ran), "--gates", str(tmp_path / "gates.toml"), "--markdown"]
     assert exit_code([*argv, str(tmp_path / "verdicts.md")]) == 1
     written = (tmp_path / "verdicts.md").read_text()
     assert "passed" in written
+    assert ("no stream was evaluated" in written) == (ran.name == "commands")
     assert "image" not in written
 
 

@@ -136,6 +136,7 @@ def variant(recipe: Recipe, chain: str, seed: int) -> Recipe:
             "distill": _changed(recipe.distill, {**distill, **changes.get("distill", {})}),
             "quantize": _changed(recipe.quantize, {**quantize, **changes.get("quantize", {})}),
             "convert": _changed(recipe.convert, {**PLAIN_FILES, **changes["convert"]}),
+            "streaming": _changed(recipe.streaming, {"enabled": False}),
         }
     )
 

@@ -22,6 +22,7 @@ from targets.formats.record import (
     TakenApart,
     TensorNoise,
 )
+from targets.formats.streaming import WordThreshold
 
 FILE = "artifact.json"
 PARTS = "parts"
@@ -229,6 +230,9 @@ class Exports(Artifact):
     """The int8 files that are also there as two, with `convert.front_end_apart`."""
     confidence: dict[str, Confidence] = Field(default_factory=dict)
     """Name of a model -> its temperature and thresholds, which its sidecar holds too."""
+    streaming: dict[str, WordThreshold] = Field(default_factory=dict)
+    """Name of a student's file -> when it detects a word, which its sidecar holds too; empty
+    without the recipe's table `[streaming]`."""
     teacher_logits: str | None = None
     """Logits of a teacher without a file to measure: name of a .npy [test samples, classes]."""
 

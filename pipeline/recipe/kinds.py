@@ -74,6 +74,16 @@ def require_kind(
     _require_taken("distill.family", distill.family, STUDENTS, kind, data)
 
 
+def require_sounds(dataset: SourceConfig, table: str) -> None:
+    """Raise `ValueError` for a table of sounds beside data of another kind."""
+    kind = DATASETS[dataset.name].KIND
+    if kind != "waveform":
+        raise ValueError(
+            f"{table}: is for {WORDS['waveform'].many}, and the data set {dataset.name} holds "
+            f"{WORDS[kind].many}; leave the table out"
+        )
+
+
 def _keys_of_images(dataset: SourceConfig, teacher: TeacherConfig) -> Iterator[str]:
     """The keys outside of `[augmentation]` that are set, and mean something for images only."""
     for key, value in (

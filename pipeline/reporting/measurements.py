@@ -11,6 +11,7 @@ from pipeline.reporting.schema.model_row import ModelRow
 from pipeline.reporting.schema.parts import PartsRow
 from pipeline.reporting.schema.per_class import PerClass
 from pipeline.reporting.schema.report import JsonObject
+from pipeline.reporting.schema.streaming import Streaming
 
 
 class Measurements(Artifact):
@@ -34,6 +35,8 @@ class Measurements(Artifact):
     """Every file with a temperature, on the first device that was measured."""
     parts: tuple[PartsRow, ...] = ()
     """On every device, the files that are also there as front end and network."""
+    streaming: Streaming | None = None
+    """The student's files over a long sound, on this machine; null without `[streaming]`."""
     notes: tuple[str, ...] = ()
     """What a reader of the accuracies must know: `findings.notes`."""
 

@@ -57,6 +57,7 @@ def _plain(recipe: Recipe) -> Iterator[Override]:
         "convert.max_drop": None,
         "convert.front_end_apart": False,
         "ablation.enabled": False,
+        "streaming.enabled": False,
         "gates": {},
     }
     yield from (Override(key, value, key) for key, value in plain.items())

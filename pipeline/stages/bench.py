@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from pipeline.datasets.splits import Samples
     from pipeline.reporting.model_rows import DeviceRows
+    from pipeline.reporting.schema.streaming import Streaming
     from targets.bench.plan import BenchPlan
     from targets.bench.request import BenchRequest
     from targets.bench.session import DeviceResult
@@ -74,6 +75,7 @@ def run(cfg: BenchConfig, out: Path, *, job: Job, convert: Exports) -> Measureme
         parts=parts_rows(
             convert, {one.device: one.document for one in results if one.document is not None}
         ),
+        streaming=_streaming(job, convert),
         notes=tuple(dict.fromkeys(note for one in measured for note in one.notes)),
     )
 
@@ -181,6 +183,16 @@ def _confidence(
 
     one = next(one for one in results if one.document is not None)
     return confidence_rows(one.outputs, labels, exports.confidence, device=one.device)
+
+
+def _streaming(job: Job, exports: Exports) -> "Streaming | None":
+    """On this machine, whatever the devices are: the outputs are the same on them."""
+    from pipeline.reporting.streaming_rows import streaming
+
+    if not exports.streaming:
+        return None
+    job.console.say("bench     words in a long sound")
+    return streaming(job.recipe.streaming, job.dataset(), exports, scratch=job.scratch)
 
 
 def _write_predictions(

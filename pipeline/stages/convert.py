@@ -1,7 +1,7 @@
 """Write the requested files, each proved by the exporter; all are delivered, or none."""
 
 import shutil
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ from targets.formats.confidence import Confidence
 from targets.formats.contract import ServingFunction
 from targets.formats.precisions import PRECISIONS
 from targets.formats.record import ExportedModel, TakenApart
+from targets.formats.streaming import WordThreshold
 
 if TYPE_CHECKING:
     from pipeline.datasets.splits import Dataset
@@ -77,8 +78,10 @@ def run(
     models = [file.record for file in files]
     if opened.adapter is not None:
         models.append(_user_file(teacher, opened, teacher_data, folder))
+    streaming = _streaming(job, data, out, models, confidence)
     for model in models:
-        _describe(out / model.file, model, data_of(model), confidence.get(model.name))
+        known = confidence.get(model.name), streaming.get(model.name)
+        _describe(out / model.file, model, data_of(model), *known)
     apart.describe(
         out,
         parts,
@@ -99,6 +102,7 @@ def run(
         processors=tuple(row for file in files for row in file.processors),
         parts=parts,
         confidence=confidence,
+        streaming=streaming,
         layer_noise=layer_noise.measured(
             files,
             students=[distill] if quantize is None else [distill, quantize],
@@ -219,7 +223,11 @@ def _not_proved(files: Sequence[ProvedFile], refused: Sequence[Refused]) -> Proo
 
 
 def _describe(
-    path: Path, model: ExportedModel, data: "Dataset", confidence: Confidence | None
+    path: Path,
+    model: ExportedModel,
+    data: "Dataset",
+    confidence: Confidence | None,
+    streaming: WordThreshold | None,
 ) -> None:
     """Write the sidecar of a file, which takes the samples of `data`."""
     sidecar.write(
@@ -231,7 +239,26 @@ def _describe(
         tokenizer=None if data.tokenizer is None else data.tokenizer.record,
         windowing=data.windowing,
         confidence=confidence,
+        streaming=streaming,
     )
+
+
+def _streaming(
+    job: Job,
+    data: "Dataset",
+    out: Path,
+    models: Sequence[ExportedModel],
+    confidence: Mapping[str, Confidence],
+) -> dict[str, WordThreshold]:
+    """The thresholds of the student's files in a long sound, by name."""
+    cfg = job.recipe.streaming
+    if not cfg.enabled:
+        return {}
+    from pipeline.streams import detecting
+
+    job.console.say("convert   thresholds of words in a long sound")
+    files = {out / model.file: model for model in models if model.role != "teacher"}
+    return detecting.thresholds(cfg, data, files, confidence, scratch=job.scratch)
 
 
 def _user_file(

@@ -200,6 +200,7 @@ def _report(
         per_class=kept(bench.per_class, bench.rows, recommended),
         label_suspects=suspects,
         confidence=bench.confidence,
+        streaming=bench.streaming,
         parity=exports.parity,
         parts=bench.parts,
         processors=tuple(ProcessorRow.model_validate(r.model_dump()) for r in exports.processors),

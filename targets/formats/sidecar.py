@@ -16,6 +16,7 @@ from targets.formats.features import Features
 from targets.formats.input_spec import InputSpec
 from targets.formats.model_io import ModelIO
 from targets.formats.record import ExportedModel
+from targets.formats.streaming import WordThreshold
 from targets.images.preprocessing import Preprocessing
 from targets.sounds.windowing import Windowing
 from targets.texts.tokenizer import TokenizerRecord
@@ -51,6 +52,9 @@ class Sidecar(BaseModel):
     confidence: Confidence | None = None
     """From logits to probabilities, and when a prediction is unknown; null where nothing was
     fitted, and in sidecars of earlier versions."""
+    streaming: WordThreshold | None = None
+    """When a word is detected in a long sound; null where no threshold was chosen, and in sidecars
+    of earlier versions."""
     adapter: ModelIO | None = None
     """Of a user's own file: from raw samples to its input, and from its output to logits."""
 
@@ -71,6 +75,7 @@ def write(
     features: Features | None = None,
     output: Literal["logits", "features"] = "logits",
     confidence: Confidence | None = None,
+    streaming: WordThreshold | None = None,
 ) -> None:
     """Write the sidecar of the model file in `path`: the same arguments, the same bytes."""
     content = Sidecar(
@@ -88,6 +93,7 @@ def write(
         features=features,
         output=output,
         confidence=confidence,
+        streaming=streaming,
         adapter=record.adapter,
     )
     path_of(path).write_text(content.model_dump_json(by_alias=True, indent=1) + "\n", "utf-8")

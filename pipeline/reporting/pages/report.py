@@ -11,7 +11,7 @@ from pipeline.reporting.findings import disturbances, headline
 from pipeline.reporting.findings.chance import chance
 from pipeline.reporting.findings.pareto import by_latency, by_size, pareto, sentence
 from pipeline.reporting.formatting import NOT_MEASURED, count, percent
-from pipeline.reporting.pages import data, templates
+from pipeline.reporting.pages import data, streaming, templates
 from pipeline.reporting.pages import layers as layers_page
 from pipeline.reporting.schema.model_row import ModelRow, small_files
 from pipeline.reporting.schema.report import (
@@ -74,6 +74,7 @@ def render(
         digests=_digests(report),
         ablation=_ablation(report),
         confidence=_confidence(report),
+        streaming=streaming.section(report),
         album=album or {},
         quotes=quotes or {},
         seen=any(key.startswith("seen ") for key in album or {}),
