@@ -10,10 +10,12 @@ import pytest
 from pipeline.cli.app import exit_code
 from pipeline.datasets.splits import Dataset, Split
 from pipeline.engine import fingerprint
+from pipeline.engine.ablation import variant
 from pipeline.engine.graph import STAGES
 from pipeline.engine.manifest import StageKey
-from pipeline.recipe.load import load, parse_override
+from pipeline.recipe.load import load, parse_override, read
 from pipeline.recipe.streaming import StreamingConfig
+from pipeline.search.variants import candidate
 from pipeline.streams import sources
 from pipeline.streams.stream import Stream
 from pipeline.training.augmentation.sounds.noise import rms
@@ -225,6 +227,14 @@ def test_a_recording_that_cannot_be_read_is_an_error(
     assert message in str(caught.value)
 
 
+def test_a_recording_of_more_than_an_hour_is_an_error(tmp_path: Path) -> None:
+    cfg = of_files(tmp_path, HEAD + "1,2,yes\n")
+    assert cfg.recording is not None
+    write(cfg.recording, np.zeros(3_601_000, np.int16), rate=1000)
+    with pytest.raises(InputError, match="3,601 s long, and 3,600 s are the most"):
+        sources.require(cfg, dataset())
+
+
 def test_a_validation_recording_chooses(tmp_path: Path) -> None:
     judged = of_files(tmp_path, HEAD + "1,2,yes\n")
     other = of_files(tmp_path / "val", HEAD + "1,2,no\n4,5,no\n")
@@ -279,6 +289,13 @@ def test_files_are_made_again_where_another_stream_chooses_their_thresholds(
     chosen = key(*pair, *own)
     (tmp_path / "words.csv").write_text(HEAD + "1,4,yes\n")
     assert key(*pair, *own) == chosen
+
+
+def test_networks_that_are_only_compared_listen_to_no_stream() -> None:
+    source = read("vowels", [parse_override("streaming.minutes=3")])
+    assert source.recipe().streaming.enabled
+    assert not variant(source.recipe(), "kd", 0).streaming.enabled
+    assert not candidate(source, {}).streaming.enabled
 
 
 REFUSED = {
