@@ -14,6 +14,7 @@ from targets.files.digest import file_sha256
 from targets.formats import FORMATS, sidecar
 from targets.formats.confidence import Confidence
 from targets.formats.features import Features
+from targets.formats.front_end import SoundFrontEnd
 from targets.formats.input_spec import InputSpec
 from targets.formats.model_io import ModelIO
 from targets.formats.precisions import PRECISIONS
@@ -165,7 +166,7 @@ def describe(
 
 
 def _features(whole: InputSpec, file: Path, ends: NetworkEnds | None = None) -> Features:
-    assert whole.front_end is not None  # of the files that were taken apart
+    assert isinstance(whole.front_end, SoundFrontEnd)  # of the files that were taken apart
     return Features.of(
         whole.front_end, whole.shape[0], file=file.name, sha256=file_sha256(file), ends=ends
     )

@@ -103,13 +103,15 @@ def _html(
 def _album(
     cfg: Recipe, report: Report, data: "Dataset | None", student: DistilledCheckpoint
 ) -> "Mapping[str, str]":
-    """The pictures on the page, by key: of images, or of waveforms."""
+    """The pictures on the page, by key: of images, of waveforms, or of arrays."""
     from pipeline.datasets.splits import Split
-    from pipeline.reporting.pages import activations, pictures, waves
+    from pipeline.reporting.pages import activations, lines, pictures, waves
 
     raw = {} if data is None else {split.value: one.raw for split, one in data.splits.items()}
     if report.dataset.kind == "waveform":
         return waves.album(report, raw)
+    if report.dataset.kind == "array" and data is not None:
+        return lines.album(report, raw, data.input)
     if report.dataset.kind != "image":
         return {}
     seen: Mapping[str, str] = {}
