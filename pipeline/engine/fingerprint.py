@@ -25,6 +25,8 @@ from targets.errors import missing_package
 from targets.files.digest import file_sha256
 
 Table = Mapping[str, JsonValue]
+SHOWN = 6
+"""Keys of the recipe in a reason."""
 
 
 def stage_key(
@@ -46,10 +48,10 @@ def stage_key(
 
 def difference(old: StageKey, new: StageKey) -> str:
     """Why `new` has another result than `old`, in a few words; empty where it has the same."""
-    reasons = [
-        f"{key} {_show(before)} → {_show(after)}"
-        for key, before, after in _changes(old["recipe"], new["recipe"])
-    ]
+    changes = [*_changes(old["recipe"], new["recipe"])]
+    reasons = [f"{key} {_show(before)} → {_show(after)}" for key, before, after in changes[:SHOWN]]
+    if len(changes) > SHOWN:  # of another recipe in the same store
+        reasons.append(f"{len(changes) - SHOWN} more keys of the recipe")
     for label, before, after in (
         ("version of", old["libraries"], new["libraries"]),
         ("code changed:", old["code"], new["code"]),
