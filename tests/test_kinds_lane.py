@@ -39,12 +39,17 @@ from targets.evaluation import metrics
 from targets.evaluation.corruptions import CORRUPTIONS, SEVERITIES
 from targets.evaluation.streaming import detections
 from targets.formats import sidecar
+from targets.formats.calibration import evenly
 from targets.formats.channel_scaling import ChannelScaling
 from targets.formats.input_kinds import WORDS
 from targets.formats.input_spec import Kind
+from targets.formats.record import ProcessorProof
 from targets.prediction import listening
+from targets.processors import PROCESSORS
+from targets.processors.proof import prove
 from targets.sounds.windowing import sliding
 from targets.texts import tokenizer
+from tests.emulators import requires
 from tests.receiver import packed, top, unpacked
 
 SHORT = (
@@ -362,6 +367,45 @@ def test_a_bundle_with_another_vocabulary_is_found(bundle: Path, tmp_path: Path)
     last = list(verified(folder))[-1]
     assert (last.name, last.verdict) == ("contents", "failed")
     assert "is not the vocabulary that the model was trained with" in last.text
+
+
+def proved(ran: Path, name: str, folder: Path, *, count: int) -> ProcessorProof:
+    """Of both int8 files on an emulated processor."""
+    requires(name)
+    samples = evenly(datasets.load(small(ran.name).dataset)[Split.TEST].raw, count)
+    path = ran / "models" / "student.int8.onnx"
+    source = path.with_suffix(".tflite")
+    _, there = prove(path, source=source, samples=samples, on=[name], scratch=folder)
+    return there
+
+
+def one_step(ran: Path) -> float:
+    """Of the logits of sounds."""
+    found = sidecar.read(ran / "parts" / "student.int8.network.tflite")
+    assert found is not None
+    assert found.adapter is not None
+    assert found.adapter.output_quantization is not None
+    return found.adapter.output_quantization[0]
+
+
+ANOTHER = {"vowels": "aarch64", "commands": "x86-avx2"}
+"""One processor each: it rounds the sums of a front end in another way, and has the products that
+saturate. The long test has them all."""
+
+
+def test_int8_files_give_the_same_on_another_processor(ran: Path, tmp_path: Path) -> None:
+    """A front end is in float, so that a feature may be rounded to the next integer."""
+    row = proved(ran, ANOTHER[ran.name], tmp_path, count=8)
+    assert row.agreement == 1
+    assert row.max_abs_diff <= (1.01 * one_step(ran) if ran.name == "vowels" else 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PROCESSORS)
+def test_int8_files_give_the_same_on_every_processor(ran: Path, name: str, tmp_path: Path) -> None:
+    row = proved(ran, name, tmp_path, count=40)
+    assert row.agreement == 1
+    assert row.max_abs_diff <= (1.01 * one_step(ran) if ran.name == "vowels" else 0)
 
 
 def test_gates_are_judged(ran: Path, tmp_path: Path) -> None:
