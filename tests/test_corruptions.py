@@ -7,6 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from targets.evaluation.corruptions import CHUNK, CORRUPTIONS, SEVERITIES, corrupt
+from targets.evaluation.corruptions.arrays import STUCK
 from targets.evaluation.corruptions.draws import Raw
 from targets.evaluation.corruptions.images import NOISE, Images
 from targets.evaluation.corruptions.tokens import SHARES
@@ -238,3 +239,15 @@ def test_a_text_with_deleted_words_keeps_their_order_and_one_of_them() -> None:
         assert all(token in rest for token in left)
         assert len(left) >= 2
         assert not (new[len(left) :] != PAD).any()
+
+
+def test_one_channel_of_an_array_stays_at_its_mean_for_a_share_of_the_steps() -> None:
+    raw = arrays()
+    for severity, share in zip(SEVERITIES, STUCK, strict=True):
+        changed = corrupt(raw, kind="array", name="stuck", severity=severity, seed=0) != raw
+        assert (changed.any(axis=1).sum(axis=1) == 1).all()
+        assert (changed.sum(axis=(1, 2)) == round(share * 12)).all()
+    whole = corrupt(raw, kind="array", name="stuck", severity=5, seed=0)
+    np.testing.assert_allclose(whole.mean(axis=1), raw.mean(axis=1), rtol=1e-6)
+    alone = corrupt(raw[..., 0], kind="array", name="stuck", severity=5, seed=0)
+    np.testing.assert_allclose(alone, raw[..., 0].mean(axis=1)[:, None].repeat(12, 1), rtol=1e-6)

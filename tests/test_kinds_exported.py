@@ -21,6 +21,7 @@ from pipeline.training.inference import make_predict
 from targets.bench.plan import logits_of
 from targets.errors import ProofError
 from targets.formats import FORMATS
+from targets.formats.channel_scaling import ChannelScaling
 from targets.formats.contract import ExportContext, ServingFunction
 from targets.formats.front_end import SoundFrontEnd
 from targets.formats.input_spec import InputSpec, array_input, token_input, waveform_input
@@ -35,6 +36,9 @@ CLASSES = 4
 WAVEFORM = waveform_input(2000, SoundFrontEnd(rate=4000))
 TOKENS = token_input(12, 200)
 ARRAY = array_input(24, 6, 2)
+SCALED = array_input(24, 6, 2, scaling=ChannelScaling(mean=(3.0, 2.5), deviation=(9.0, 7.5)))
+FRONT = {"waveform": 32, "tokens": 0, "array": 2}
+"""Kind -> operators of its front end."""
 EACH = [(f, p) for f in ("tflite", "onnx") for p in FORMATS[f].precisions if PRECISIONS[p].chosen]
 
 
@@ -86,7 +90,7 @@ RAW: dict[str, Callable[[np.random.Generator], npt.NDArray[Any]]] = {
 }
 
 
-@pytest.fixture(scope="module", params=[WAVEFORM, TOKENS, ARRAY], ids=lambda spec: spec.kind)
+@pytest.fixture(scope="module", params=[WAVEFORM, TOKENS, SCALED], ids=lambda spec: spec.kind)
 def case(request: pytest.FixtureRequest) -> Case:
     session.start(seed=0, threads=2)
     spec = request.param
@@ -137,7 +141,7 @@ def test_the_front_end_is_the_same_float_operators_in_every_precision(
     found = inspect(written(case, "tflite", precision, tmp_path))
     front = [op for op in found.operators if op.front]
     assert all(op.dtypes <= {"FLOAT32", "INT32"} for op in front)
-    assert len(front) == (32 if case.spec.front_end else 0)
+    assert len(front) == FRONT[case.spec.kind]
     assert found.input_dtype == case.spec.file_dtype.upper()
     assert found.input_shape == (1, *case.spec.shape)
 

@@ -1,4 +1,4 @@
-"""What a page shows of samples by the kind of data: pictures, words, or the envelope of a clip."""
+"""What a page shows of samples by the kind of data: pictures, words, envelopes of clips, lines."""
 
 import base64
 import re
@@ -13,11 +13,15 @@ from pipeline.recipe.schema import DatasetConfig
 from pipeline.reporting.findings import front_end
 from pipeline.reporting.findings.label_suspects import with_files
 from pipeline.reporting.pages import waves
+from pipeline.reporting.pages.lines import album as array_album
+from pipeline.reporting.pages.lines import svg
 from pipeline.reporting.pages.quotes import LONGEST, quotes, shortened
 from pipeline.reporting.pages.report import render
 from pipeline.reporting.schema.flip import Flip, Prediction
 from pipeline.reporting.schema.label_suspect import LabelSuspect
 from pipeline.reporting.schema.report import Report
+from targets.formats.channel_scaling import ChannelScaling
+from targets.formats.input_spec import array_input
 from targets.formats.record import Parity
 from tests.reports import two_formats
 from tests.texts import write
@@ -148,3 +152,35 @@ def test_the_notes_of_a_data_set_without_an_audit_are_on_the_page() -> None:
     assert "<h2>Data</h2>" not in render(plain)
     dataset = plain.dataset.model_copy(update={"notes": ("Vocabulary: 12 words.",)})
     assert "<p>Vocabulary: 12 words.</p>" in render(plain.model_copy(update={"dataset": dataset}))
+
+
+def lines_of(uri: str) -> list[list[float]]:
+    """The heights of each line, from the top."""
+    text = base64.b64decode(uri.partition(",")[2]).decode()
+    paths = re.findall(r'd="M(.*?)"', text)
+    return [[float(y) for y in path.split()[1::2]] for path in paths]
+
+
+@pytest.mark.parametrize(
+    ("shape", "channels", "lines", "points"),
+    [((50, 3), 3, 3, 50), ((200,), 1, 1, 80), ((12,), 12, 1, 12), ((20, 9, 1), 1, 6, 20)],
+)
+def test_an_array_is_drawn_as_a_line_for_each_channel(
+    shape: tuple[int, ...], channels: int, lines: int, points: int
+) -> None:
+    scaling = ChannelScaling(mean=(5.0,) * channels, deviation=(100.0,) * channels)
+    spec = array_input(*shape, scaling=scaling)
+    raw = np.full(shape, 5, np.float32)
+    raw[0] = 305
+    found = lines_of(svg(raw, spec))
+    assert [len(line) for line in found] == [points] * lines
+    assert all(line == [0.0] + [24.0] * (points - 1) for line in found)
+    album = array_album(with_samples(suspect(0)), {"train": raw[np.newaxis]}, spec)
+    assert list(album) == ["train:0"]
+
+
+def test_noise_of_an_array_is_not_drawn_as_a_movement() -> None:
+    scaling = ChannelScaling(mean=(0.0,), deviation=(1.0,))
+    raw = np.where(np.arange(40) % 2, 0.1, -0.1).astype(np.float32)
+    (line,) = lines_of(svg(raw, array_input(40, scaling=scaling)))
+    assert {*line} == {22.8, 25.2}

@@ -200,7 +200,8 @@ def _unreadable(results: "Results", count: int, many: str) -> int:
     failed = results.unreadable
     if not failed:
         return 0
-    what = "texts cannot be read" if many == "texts" else f"files cannot be read as {many}"
+    are_files = many not in ("texts", "samples")
+    what = f"files cannot be read as {many}" if are_files else f"{many} cannot be read"
     click.echo(
         f"Error: {len(failed):,} of {count:,} {what}. Mend or remove them; the results of the "
         "others are complete:",

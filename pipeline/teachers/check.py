@@ -4,6 +4,7 @@ A network with wrongly scaled pixels or another order of classes still gives log
 would learn for hours. If the accuracy is no better than chance, the likely causes are tested.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,13 +15,17 @@ from pipeline.teachers.contract import Logits, OpenTeacher, TeacherFileConfig, s
 from targets.errors import InputError
 from targets.evaluation import metrics
 from targets.formats.input_kinds import Words
+from targets.formats.input_spec import Kind
 
-SCALINGS = {
-    "raw pixels": (1.0, 0.0),
-    "pixels from 0 to 1": (1 / 255, 0.0),
-    "pixels from -1 to 1": (1 / 127.5, -1.0),
+SCALINGS: Mapping[Kind, Mapping[str, tuple[float, float]]] = {
+    "image": {
+        "raw pixels": (1.0, 0.0),
+        "pixels from 0 to 1": (1 / 255, 0.0),
+        "pixels from -1 to 1": (1 / 127.5, -1.0),
+    },
+    "waveform": {"values from -32768 to 32767": (1.0, 0.0), "values from -1 to 1": (2**-15, 0.0)},
 }
-"""Common inputs of networks for images, as (scale, offset)."""
+"""Common inputs of networks by the kind of data, as (scale, offset)."""
 
 SUM_TOLERANCE = 0.05
 """Largest difference from 1 of the sum of probabilities; quantized ones are rounded."""
@@ -165,10 +170,11 @@ def _at_chance(teacher: OpenTeacher, data: Dataset, accuracy: Accuracy, chance: 
             f"{100 * rescaled.top1:.1f} %. Set teacher.scale = {scale:.9g} and teacher.offset = "
             f"{offset:g}."
         )
+    colours = "the order of the colour channels; " if data.input.kind == "image" else ""
     return (
         f"{problem} Likely causes, in this order: the label order (list its classes in the order "
         "of its outputs in teacher.classes); the normalisation (its input is raw * teacher.scale + "
-        "teacher.offset); the order of the colour channels; another task than this data set's."
+        f"teacher.offset); {colours}another task than this data set's."
     )
 
 
@@ -176,11 +182,12 @@ def _better_scaling(
     teacher: OpenTeacher, data: Dataset, chance: float
 ) -> tuple[str, tuple[float, float], Accuracy] | None:
     """The common scaling with the highest accuracy, if that is above chance."""
-    if teacher.cfg is None or not teacher.scalable:
+    scalings = SCALINGS.get(data.input.kind)
+    if teacher.cfg is None or not teacher.scalable or scalings is None:
         return None
     tried: list[tuple[str, tuple[float, float], Accuracy]] = []
     val = data[Split.VAL]
-    for name, (scale, offset) in SCALINGS.items():
+    for name, (scale, offset) in scalings.items():
         if (scale, offset) != (teacher.cfg.scale, teacher.cfg.offset):
             cfg = teacher.cfg.model_copy(update={"scale": scale, "offset": offset})
             logits = open_teacher(teacher.path, cfg, data).logits(val.raw)

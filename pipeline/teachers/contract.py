@@ -39,7 +39,7 @@ class OpenTeacher:
     path: Path
     """Path of the file, for error messages; for the network trained here, of its weights."""
     logits: Callable[[Raw], Logits]
-    """Raw images [n, height, width, channels] to [n, classes], in the data set's class order."""
+    """Raw samples [n, *input.shape] to [n, classes], in the data set's class order."""
     parameters: int | None = None
     """Null where the file does not hold them: precomputed logits, quantized weights."""
     cfg: TeacherFileConfig | None = None
@@ -86,5 +86,5 @@ def split_logits(teacher: OpenTeacher, data: Dataset, split: Split) -> Logits | 
 
 
 def raw_input(spec: InputSpec) -> InputSpec:
-    """`spec` without a normalisation: what `OpenTeacher.serve_raw` is exported with."""
-    return spec.model_copy(update={"scale": 1.0, "zero_point": 0})
+    """`spec` without normalisation and front end: what `OpenTeacher.serve_raw` is exported with."""
+    return spec.model_copy(update={"scale": 1.0, "zero_point": 0, "front_end": None})

@@ -52,14 +52,23 @@ def make_adapter(
     *,
     quantization: Quantization | None = None,
 ) -> ModelIO:
-    """The conversion from raw images to the input `dims` of a file, without the batch."""
-    channels_first, shape = layout_of(dims, data.input.shape, path)
+    """The conversion from raw samples to the input `dims` of a file, without the batch."""
+    is_image = data.input.kind == "image"
+    layout = (
+        layout_of(dims, data.input.shape, path) if is_image else (False, as_it_is(dims, data, path))
+    )
+    channels_first, shape = layout
+    if data.input.kind == "tokens" and not is_raw(cfg):
+        raise InputError(
+            f"teacher {path}: teacher.scale and teacher.offset are for values, and the data set's "
+            "texts are numbers of tokens; leave them out."
+        )
     for key in ("scale", "offset"):
         values = getattr(cfg, key)
         if isinstance(values, tuple) and len(values) not in (1, data.input.shape[-1]):
             raise InputError(
-                f"teacher.{key}: {len(values)} values for images of {data.input.shape[-1]} "
-                "channels; give one, or one per channel."
+                f"teacher.{key}: {len(values)} values for {data.words.many} of "
+                f"{data.input.shape[-1]} channels; give one, or one per channel."
             )
     return ModelIO(
         scale=cfg.scale,
@@ -75,6 +84,28 @@ def make_adapter(
 def is_raw(cfg: TeacherFileConfig) -> bool:
     """Whether the file's input is the raw pixels."""
     return set(np.ravel(cfg.scale)) == {1.0} and set(np.ravel(cfg.offset)) == {0.0}
+
+
+def as_it_is(dims: Sequence[int | None], data: Dataset, path: Path) -> tuple[int, ...]:
+    """The shape of samples that are no images, which a file takes as they are."""
+    shape = data.input.shape
+    pairs = zip(dims, shape, strict=False)
+    if len(dims) != len(shape) or not all(have in (None, want) for have, want in pairs):
+        shown = f"[{', '.join('?' if dim is None else str(dim) for dim in dims)}]"
+        raise InputError(
+            f"teacher {path}: takes samples of {shown}, and the data set's {data.words.many} are "
+            f"{RAW[data.input.kind]} {list(shape)}. Give a network that takes these, with what "
+            f"makes its own features of them inside; or {LOGITS_WAY}."
+        )
+    return shape
+
+
+RAW = {
+    "waveform": "values from -32768 to 32767",
+    "tokens": "numbers of tokens, as vocab.txt of a run counts them,",
+    "array": "values as they were measured,",
+}
+"""Kind -> what a file gets of samples that are no images."""
 
 
 def layout_of(

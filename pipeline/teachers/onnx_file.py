@@ -39,7 +39,7 @@ def open_file(path: Path, cfg: TeacherFileConfig, data: Dataset, *, threads: int
             f"teacher {path}: has {len(session.get_inputs())} inputs ({names}), not 1."
         )
     (source,) = session.get_inputs()
-    dtype = _dtype(source.type, cfg, path)
+    dtype = _dtype(source.type, cfg, path, data)
     batch, *dims = [size if isinstance(size, int) else None for size in source.shape]
     size = batch_size(batch, path)
     adapter = make_adapter(dims, cfg, data, path)
@@ -62,7 +62,7 @@ def open_file(path: Path, cfg: TeacherFileConfig, data: Dataset, *, threads: int
         logits=lambda raw: adapter.logits(every(raw)),
         parameters=parameters,
         cfg=cfg,
-        scalable=dtype is not np.uint8,
+        scalable=bool(np.issubdtype(dtype, np.floating)),
         adapter=adapter,
     )
 
@@ -88,12 +88,18 @@ def _failures() -> tuple[type[Exception], ...]:
     return tuple(kind for kind in kinds if issubclass(kind, Exception))
 
 
-def _dtype(kind: str, cfg: TeacherFileConfig, path: Path) -> type[np.generic]:
+def _dtype(kind: str, cfg: TeacherFileConfig, path: Path, data: Dataset) -> type[np.generic]:
     dtype = DTYPES.get(kind)
-    if dtype not in TAKEN:
-        raise InputError(
-            f"teacher {path}: takes {kind}; an input of float or of raw uint8 pixels is needed."
-        )
+    if data.input.kind == "tokens":
+        if dtype not in (np.int32, np.int64):
+            raise InputError(
+                f"teacher {path}: takes {kind}, and the data set's texts are numbers of tokens: an "
+                "input of int32 or int64 is needed."
+            )
+        return dtype
+    if dtype not in TAKEN or (dtype is np.uint8 and data.input.kind != "image"):
+        pixels = " or of raw uint8 pixels" if data.input.kind == "image" else ""
+        raise InputError(f"teacher {path}: takes {kind}; an input of float{pixels} is needed.")
     if dtype is np.uint8 and not is_raw(cfg):
         raise InputError(
             f"teacher {path}: takes raw uint8 pixels; leave out teacher.scale and teacher.offset."

@@ -33,7 +33,7 @@ def open_file(path: Path, cfg: TeacherFileConfig, data: Dataset, *, threads: int
     adapter = make_adapter(network.input_shape, cfg, data, path)
     if network.takes_integers and not is_raw(cfg):
         raise InputError(
-            f"teacher {path}: takes raw {network.input_dtype} pixels; leave out teacher.scale and "
+            f"teacher {path}: takes raw {network.input_dtype} values; leave out teacher.scale and "
             "teacher.offset."
         )
     (scores,) = network.output_shape
@@ -51,7 +51,7 @@ def open_file(path: Path, cfg: TeacherFileConfig, data: Dataset, *, threads: int
     batch = None if size > 1 else 1
     traced = tf.function(
         lambda raw: serve_raw(tf.cast(raw, tf.float32)),
-        input_signature=[tf.TensorSpec([batch, *spec.shape], tf.uint8)],
+        input_signature=[tf.TensorSpec([batch, *spec.shape], spec.dtype)],
     )
 
     def logits(raw: Images) -> Logits:
@@ -76,7 +76,7 @@ def _logits(network: LoadedNetwork, adapter: ModelIO, raw: Tensor) -> Tensor:
     import tensorflow as tf
 
     scale, offset = (np.asarray(v, np.float32) for v in (adapter.scale, adapter.offset))
-    image = raw * scale + offset
+    image = tf.cast(raw, tf.float32) * scale + offset  # also of tokens: the network casts them
     if adapter.channels_first:
         image = tf.transpose(image, [0, 3, 1, 2])
     if tuple(image.shape[1:]) != adapter.shape:

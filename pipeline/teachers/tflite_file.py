@@ -19,6 +19,7 @@ from pipeline.teachers.matching import (
 )
 from targets.bench.agent.preparation import prepare
 from targets.errors import InputError
+from targets.formats.input_spec import Kind
 from targets.formats.model_io import Quantization
 from targets.quiet import quiet_stderr
 from targets.untyped import TensorDetails, TfliteInterpreter
@@ -43,7 +44,7 @@ def open_file(path: Path, cfg: TeacherFileConfig, data: Dataset, *, threads: int
         cfg,
         data,
         path,
-        quantization=_input_quantization(source, cfg, path),
+        quantization=_input_quantization(source, cfg, path, data.input.kind),
     )
     described = adapter.model_dump()
 
@@ -99,17 +100,25 @@ def _interpreter(path: Path, threads: int) -> TfliteInterpreter:
 
 
 def _input_quantization(
-    source: TensorDetails, cfg: TeacherFileConfig, path: Path
+    source: TensorDetails, cfg: TeacherFileConfig, path: Path, kind: Kind
 ) -> Quantization | None:
-    """Return the input's quantization; None for a float input, and for one of raw pixels."""
-    dtype = source["dtype"]
-    if dtype == np.float32 or (dtype == np.uint8 and is_raw(cfg)):
+    """Return the input's quantization; None for a float input, and for one of raw pixels or
+    tokens."""
+    dtype, quantization = source["dtype"], _quantization(source)
+    if kind == "tokens":
+        if dtype in (np.int32, np.int64):
+            return None
+        raise InputError(
+            f"teacher {path}: takes {np.dtype(dtype).name}, and the data set's texts are numbers "
+            "of tokens: an input of int32 or int64 is needed."
+        )
+    if dtype == np.float32 or (dtype == np.uint8 and kind == "image" and is_raw(cfg)):
         return None
-    quantization = _quantization(source)
     if dtype not in (np.uint8, np.int8) or quantization is None:
+        pixels = "of raw uint8 pixels " if kind == "image" else ""
         raise InputError(
             f"teacher {path}: takes {np.dtype(dtype).name} without a scale; an input of float32, "
-            "of raw uint8 pixels or of quantized int8 is needed."
+            f"{pixels}or of quantized int8 is needed."
         )
     return quantization
 
