@@ -219,6 +219,7 @@ def test_a_card_offers_what_there_is(bundle: Path, ran: Path) -> None:
     assert ("--text" in card) == (kind == "tokens")
     assert not re.search("image|picture|snippets|Kotlin", card.split("## Results")[0])
     assert not (bundle / "snippets").exists()
+    assert ("In a long sound student.int8" in card) == (kind == "waveform")
     assert f"Accuracy on corrupted {report(ran).words.many} was not measured." in card
 
 
