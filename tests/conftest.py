@@ -118,7 +118,7 @@ def recipe_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def stripes_data() -> Dataset:
     """The stripes, split as the tiny recipe does."""
-    from pipeline.datasets.arrays import check
+    from pipeline.datasets.image_arrays import check
 
     arrays = stripes()
     samples = check(arrays, Path("stripes.npz"))

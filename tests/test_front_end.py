@@ -47,7 +47,7 @@ def sounds(rate: int) -> Values:
 def test_it_is_its_formula(rate: int, frame_ms: int, subtract_mean: bool) -> None:
     front = SoundFrontEnd(rate=rate, frame_ms=frame_ms, subtract_mean=subtract_mean)
     made = front(tf.constant(sounds(rate), tf.float32)).numpy()[..., 0]
-    assert made.shape[1:] == front.shape(rate)[:2]
+    assert made.shape[1:] == front.shape((rate,))[:2]
     wanted = np.stack([reference(front, sound) for sound in sounds(rate)])
     np.testing.assert_allclose(made, wanted, atol=1e-3)
 

@@ -186,7 +186,7 @@ def test_options_reach_the_session_and_the_document(
     path = tmp_path / "x.onnx"
     onnx.save(product("MatMul", weights(8, 4)), path)
     option = ["--ort-option", "session.x64quantprecision=1"]
-    given = ["bench", str(path), *option, "--out", str(tmp_path / "out")]
+    given = ["bench", str(path), "--tier", "rapid", *option, "--out", str(tmp_path / "out")]
     assert click.testing.CliRunner().invoke(main, given).exit_code == 0
     blocks = read(tmp_path / "out" / "local.json").blocks
     assert all(b.runtime.ort_options == {"session.x64quantprecision": "1"} for b in blocks)

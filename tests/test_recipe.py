@@ -56,7 +56,7 @@ def test_an_override_is_a_toml_value_or_else_a_string() -> None:
         ("distill.family=mobilenet_v3", "did you mean 'mobilenet_v"),
         (
             "dataset.name=digit",
-            "unknown dataset 'digit'; did you mean 'digits'? Known: commands, d",
+            "unknown dataset 'digit'; did you mean 'digits'? Known: arrays, c",
         ),
         ('bench.devices=["foo://x"]', "bench.devices: foo://x: is not the address of a device."),
         ('convert.targets=["tflit"]', "unknown target 'tflit'; did you mean 'tflite'? Known: onnx"),

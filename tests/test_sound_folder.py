@@ -361,7 +361,7 @@ def test_copies_come_into_one_split(words: Path) -> None:
 def test_the_same_file_in_two_given_splits_is_an_error(words: Path) -> None:
     shutil.copy(words / "no" / "0005.wav", listed(words) / "no" / "0000.wav")
     why = refused(config(words))
-    assert "1 pair of files of the same bytes: no/0000.wav (val) = no/0005.wav (train)" in why
+    assert "1 pair of sounds of the same bytes: no/0000.wav (val) = no/0005.wav (train)" in why
     assert len(loaded(config(words, allow_leaks=True))[Split.VAL]) == 2
 
 

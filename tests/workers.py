@@ -17,7 +17,7 @@ import numpy as np
 from pipeline.cluster.gang import Member
 from pipeline.cluster.multi_worker import tf_config
 from pipeline.cluster.worker import Sender
-from pipeline.datasets.arrays import check
+from pipeline.datasets.image_arrays import check
 from pipeline.datasets.splits import Dataset, Split, three_way
 from pipeline.engine.progress import SilentEpochs
 from pipeline.quantization.qat import QuantizedNetwork

@@ -39,19 +39,21 @@ def init(
     sets: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Look at the pictures, sounds or texts in DATA and write a recipe, with a reason beside each
-    value.
+    """Look at the pictures, sounds, texts or arrays in DATA and write a recipe, with a reason
+    beside each value.
 
     Pictures and sounds: DATA is a folder with a folder for each class, or with a table (.csv, .tsv)
     of files and labels. Splits in folders named train, val and test are used; files in unlabelled/
     join the distillation. The names of sounds may hold their class and speaker. Texts: DATA is a
     .csv, .tsv or .jsonl file with the columns text and label, or a folder of one for each split.
+    Arrays: DATA is an .npz file with float values and labels, or with x_train, y_train and so on.
 
     \b
     Examples:
       pipeline init photos/ && pipeline run photos.toml --target tflite
       pipeline init words/ && pipeline run words.toml --target tflite
       pipeline init questions.csv && pipeline run questions.toml --target tflite
+      pipeline init sensors.npz && pipeline run sensors.toml --target tflite
     """
     from pipeline.recipe.load import parse_override
     from pipeline.recipe.writing import write_recipe

@@ -68,13 +68,14 @@ if TYPE_CHECKING:
 @click.option("--output-name", metavar="NAME", help="The output that holds the scores.")
 @JSON
 def predict(as_json: bool, **options: object) -> int:
-    """Classify pictures, sounds or texts with a model file.
+    """Classify pictures, sounds, texts or arrays with a model file.
 
     FILES are what the model takes: pictures or sounds, and folders, which are searched
     recursively; or texts, in .csv, .tsv and .jsonl files with a column of texts, in .txt files
-    with one on each line, or as the lines of the standard input, which is -. With --microphone
-    each second that is heard is a line. With --stream a window slides over long sounds, and each
-    word that is found is a line with its time.
+    with one on each line, or as the lines of the standard input, which is -; or arrays, in .npy
+    files of one sample or of many, and in .npz files as the data set arrays has them. With
+    --microphone each second that is heard is a line. With --stream a window slides over long
+    sounds, and each word that is found is a line with its time.
 
     A file of `pipeline run` needs no option: the .json beside it says how they become its input.
     Options from --labels to --output-name describe any other .tflite or .onnx file, of pictures.
@@ -176,7 +177,8 @@ def _reading(options: Options, classifier: "Classifier") -> "Settings | None":
 def _require_labels(classifier: "Classifier", samples: "Sequence[Sample]") -> None:
     if all(sample.label is None for sample in samples):
         many, names = classifier.words.many, listed(classifier.classes, most=5)
-        what = "no label of" if classifier.preparation.kind == "tokens" else "no folder of"
+        by_label = classifier.preparation.kind in ("tokens", "array")
+        what = "no label of" if by_label else "no folder of"
         raise InputError(
             f"--wrong-only: {what} these {many} has the name of a class of the model ({names}), so "
             "that none is known to be wrong. Leave the option out."

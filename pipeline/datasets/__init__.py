@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 
 def _built_in() -> dict[str, DatasetSource]:
     from pipeline.datasets import (
+        arrays,
         commands,
         digits,
         fashion_mnist,
         folder,
+        gestures,
         npy,
         npz,
         sounds,
@@ -45,8 +47,10 @@ def _built_in() -> dict[str, DatasetSource]:
         "folder": folder,
         "sounds": sounds,
         "texts": texts,
+        "arrays": arrays,
         "vowels": vowels,
         "commands": commands,
+        "gestures": gestures,
     }
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.datasets import forms
-from pipeline.datasets.arrays import Arrays, class_list
+from pipeline.datasets.image_arrays import class_list
 from pipeline.datasets.image_files import how_to_convert
 from pipeline.datasets.npz import read
+from pipeline.datasets.zipped_arrays import Arrays
 from targets.errors import InputError
 
 

@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.datasets import image_files
-from pipeline.datasets.arrays import UNREADABLE, Arrays, dataset
 from pipeline.datasets.contract import SourceConfig
 from pipeline.datasets.forms import OBJECTS
+from pipeline.datasets.image_arrays import dataset
 from pipeline.datasets.splits import Dataset
+from pipeline.datasets.zipped_arrays import UNREADABLE, Arrays
 from pipeline.recipe.section import NoSettings
 from targets.errors import InputError
 from targets.files.digest import file_sha256

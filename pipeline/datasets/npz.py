@@ -6,19 +6,14 @@ and test by the recipe's shares, stratified by label.
 """
 
 import hashlib
-import io
-import zipfile
-import zlib
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-from pipeline.datasets.arrays import UNREADABLE, Arrays, dataset
+from pipeline.datasets import zipped_arrays
 from pipeline.datasets.contract import SourceConfig
-from pipeline.datasets.forms import OBJECTS
+from pipeline.datasets.image_arrays import dataset
 from pipeline.datasets.image_files import how_to_read
 from pipeline.datasets.splits import Dataset
+from pipeline.datasets.zipped_arrays import Arrays
 from pipeline.recipe.section import NoSettings
 from targets.errors import InputError
 from targets.files.digest import file_sha256
@@ -55,20 +50,4 @@ def _path(cfg: SourceConfig) -> Path:
 
 def read(content: bytes, path: Path) -> Arrays:
     """The arrays by name; `forms.OBJECTS` replaces an array of Python objects."""
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            return {name: _array(file, name) for name in file.files}
-    except (*UNREADABLE, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(
-            f"data set npz: {path} cannot be read as .npz: {error or type(error).__name__}. "
-            "Write it with numpy.savez(path, images=..., labels=...)."
-        ) from error
-
-
-def _array(file: np.lib.npyio.NpzFile, name: str) -> npt.NDArray[np.generic]:
-    try:
-        return np.asarray(file[name])
-    except ValueError as error:
-        if "Object arrays" in str(error):
-            return OBJECTS
-        raise
+    return zipped_arrays.read(content, path, dataset="npz", holds="images")

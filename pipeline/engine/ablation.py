@@ -72,6 +72,7 @@ PLAIN_FILES: Values = {
     "prove_on": (),
     "keep_float": (),
     "max_drop": None,
+    "front_end_apart": False,
     "probabilities": False,
 }
 """What a chain need not have: it is about the training, and some need other files than it makes."""

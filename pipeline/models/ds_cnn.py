@@ -30,7 +30,8 @@ class Settings(Section):
     blocks: PositiveInt = 4
     """Separable blocks behind the first convolution."""
     first_kernel: Annotated[tuple[PositiveInt, PositiveInt], Field()] = (10, 4)
-    """Height (time) and width (coefficients) of the first convolution, which halves both."""
+    """Height (time) and width (coefficients) of the first convolution, which halves both. No kernel
+    is larger than its map: a series of an array has a width of 1."""
 
 
 def build(shape: tuple[int, ...], classes: int, *, name: str, settings: Settings) -> KerasModel:
@@ -39,11 +40,15 @@ def build(shape: tuple[int, ...], classes: int, *, name: str, settings: Settings
     features = image_tensor(shape)
     x = relu6(_first(features, settings), name="stem")
     for index in range(settings.blocks):
-        x = depthwise_bn_relu6(x, name=f"block{index}_depthwise")
+        x = depthwise_bn_relu6(x, _within((3, 3), x), name=f"block{index}_depthwise")
         x = relu6(
             conv_bn(x, settings.filters, 1, name=f"block{index}_pointwise"), name=f"block{index}"
         )
     return Model(features, classifier(x, classes), name=name)
+
+
+def _within(kernel: tuple[int, int], x: Tensor) -> tuple[int, int]:
+    return min(kernel[0], x.shape[1]), min(kernel[1], x.shape[2])
 
 
 def _first(features: Tensor, settings: Settings) -> Tensor:
@@ -51,7 +56,7 @@ def _first(features: Tensor, settings: Settings) -> Tensor:
 
     convolution = layers.Conv2D(
         settings.filters,
-        settings.first_kernel,
+        _within(settings.first_kernel, features),
         strides=2,
         padding="same",
         use_bias=False,

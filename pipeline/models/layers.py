@@ -8,6 +8,7 @@ Conv + BN + ReLU pattern does not match `Activation("relu6")` (tfmot#1030).
 from targets.formats.input_spec import Kind
 from targets.untyped import Tensor
 
+Kernel = int | tuple[int, int]
 MAPS: tuple[Kind, ...] = ("image", "waveform", "array")
 """Kinds of data that a network of convolutions gets as a map [height, width, channels]."""
 SOUNDS: tuple[Kind, ...] = ("waveform", "array")
@@ -44,7 +45,7 @@ def conv_bn(x: Tensor, filters: int, kernel: int, *, strides: int = 1, name: str
     return batch_norm(conv(x, filters, kernel, strides=strides, name=name), name=name)
 
 
-def depthwise_bn(x: Tensor, kernel: int = 3, *, strides: int = 1, name: str) -> Tensor:
+def depthwise_bn(x: Tensor, kernel: Kernel = 3, *, strides: int = 1, name: str) -> Tensor:
     from tf_keras import layers
 
     x = layers.DepthwiseConv2D(
@@ -58,7 +59,7 @@ def depthwise_bn(x: Tensor, kernel: int = 3, *, strides: int = 1, name: str) -> 
     return batch_norm(x, name=name)
 
 
-def depthwise_bn_relu6(x: Tensor, kernel: int = 3, *, strides: int = 1, name: str) -> Tensor:
+def depthwise_bn_relu6(x: Tensor, kernel: Kernel = 3, *, strides: int = 1, name: str) -> Tensor:
     return relu6(depthwise_bn(x, kernel, strides=strides, name=name), name=name)
 
 

@@ -158,7 +158,7 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _tables_fit_the_kind_of_the_data(self) -> Self:
-        require_kind(self.dataset, teacher=self.teacher, distill=self.distill)
+        require_kind(self.dataset, teacher=self.teacher, distill=self.distill, convert=self.convert)
         if self.streaming.enabled:
             require_sounds(self.dataset, "streaming")
         return self

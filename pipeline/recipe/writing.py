@@ -1,13 +1,17 @@
-"""A recipe file for pictures, sounds or texts: looked at, proposed and written."""
+"""A recipe file for pictures, sounds, texts or arrays: looked at, proposed and written."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from pipeline.datasets.arrays import look as arrays
 from pipeline.datasets.folder.look import look
 from pipeline.datasets.sounds import look as sounds
 from pipeline.datasets.texts import look as texts
+from pipeline.recipe.array_proposal import STUDENT as ARRAY_STUDENT
+from pipeline.recipe.array_proposal import TEACHER as ARRAY_TEACHER
+from pipeline.recipe.array_proposal import FoundArrays, propose_arrays
 from pipeline.recipe.load import Override, Source, load
 from pipeline.recipe.proposal import Choice, Found, name_of, propose, toml
 from pipeline.recipe.schema import DatasetConfig
@@ -73,6 +77,8 @@ def _proposed(
         return _of_sounds(data, minutes, given)
     if texts.holds_texts(data):
         return _of_texts(data, minutes, given)
+    if arrays.holds_arrays(data):
+        return _of_arrays(data, minutes, given)
     return _of_pictures(data, minutes, given)
 
 
@@ -125,6 +131,22 @@ def _of_texts(
         cores=len(available_cpus()),
     )
     return looked, propose_texts(found, minutes=minutes)
+
+
+def _of_arrays(
+    path: Path, minutes: float, given: Sequence[Override]
+) -> tuple[Looked, Sequence[Choice]]:
+    families = {"teacher": {"family": ARRAY_TEACHER}, "distill": {"family": ARRAY_STUDENT}}
+    table = {"name": "arrays", "path": str(path)}
+    looked = arrays.look(_dataset({"dataset": table, **families}, given))
+    found = FoundArrays(
+        path=str(path),
+        shape=looked.shape,
+        classes=looked.classes,
+        train=looked.splits["train"],
+        cores=len(available_cpus()),
+    )
+    return looked, propose_arrays(found, minutes=minutes)
 
 
 def _dataset(tree: Mapping[str, object], given: Sequence[Override]) -> DatasetConfig:

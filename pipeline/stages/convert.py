@@ -23,7 +23,7 @@ from targets.formats import FORMATS, sidecar
 from targets.formats.confidence import Confidence
 from targets.formats.contract import ServingFunction
 from targets.formats.precisions import PRECISIONS
-from targets.formats.record import ExportedModel
+from targets.formats.record import ExportedModel, TakenApart
 from targets.formats.streaming import WordThreshold
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def run(
     The results of a run are delivered as a whole: its table and its gates compare all files.
     """
     from pipeline.datasets.splits import Split
-    from pipeline.export import layer_noise, mixed_files, students
+    from pipeline.export import apart, layer_noise, mixed_files, students
     from pipeline.teachers.stored import open_stored
     from pipeline.training import session
 
@@ -69,6 +69,7 @@ def run(
     exporter = _exporter(cfg, folder, job, data)
     requested = _requested(cfg, _teacher(teacher, opened, teacher_data), networks, mixed)
     files = export_all(requested, exporter, optional=() if teacher.asked is None else ("teacher",))
+    parts = _parts(cfg, files, data, out, job)  # before anything is appended to the files
     labels = data[Split.VAL].labels
     confidence = fit_all(files, labels, classes=data.classes, config=job.recipe.confidence)
     if cfg.probabilities:  # after all proofs: a file may be made from that of another format
@@ -81,6 +82,14 @@ def run(
     for model in models:
         known = confidence.get(model.name), streaming.get(model.name)
         _describe(out / model.file, model, data_of(model), *known)
+    apart.describe(
+        out,
+        parts,
+        classes=data.classes,
+        input=data.input,
+        windowing=data.windowing,
+        confidence=confidence,
+    )
     if data.tokenizer is not None:
         data.tokenizer.write(folder)
     return Exports(
@@ -91,6 +100,7 @@ def run(
         parity=tuple(row for file in files for row in file.parity),
         scales=tuple(row for file in files if _in_scale_table(file, cfg) for row in file.scales),
         processors=tuple(row for file in files for row in file.processors),
+        parts=parts,
         confidence=confidence,
         streaming=streaming,
         layer_noise=layer_noise.measured(
@@ -103,6 +113,19 @@ def run(
         float_layers=mixed_files.gained(cfg, chosen, files, networks[0], data),
         teacher_logits=_precomputed(opened, models, teacher_data, out),
     )
+
+
+def _parts(
+    cfg: ConvertConfig, files: Sequence[ProvedFile], data: "Dataset", out: Path, job: Job
+) -> tuple[TakenApart, ...]:
+    """The student's int8 files as two, where the recipe asks for it."""
+    from pipeline.datasets.splits import Split
+    from pipeline.export.apart import Parts
+
+    if not cfg.front_end_apart:
+        return ()
+    into = Parts(out=out, scratch=job.scratch, input=data.input, say=job.console.say)
+    return tuple(into.of(files, data[Split.VAL].raw))
 
 
 def _exporter(cfg: ConvertConfig, folder: Path, job: Job, data: "Dataset") -> Exporter:

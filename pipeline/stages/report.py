@@ -103,13 +103,15 @@ def _html(
 def _album(
     cfg: Recipe, report: Report, data: "Dataset | None", student: DistilledCheckpoint
 ) -> "Mapping[str, str]":
-    """The pictures on the page, by key: of images, or of waveforms."""
+    """The pictures on the page, by key: of images, of waveforms, or of arrays."""
     from pipeline.datasets.splits import Split
-    from pipeline.reporting.pages import activations, pictures, waves
+    from pipeline.reporting.pages import activations, lines, pictures, waves
 
     raw = {} if data is None else {split.value: one.raw for split, one in data.splits.items()}
     if report.dataset.kind == "waveform":
         return waves.album(report, raw)
+    if report.dataset.kind == "array" and data is not None:
+        return lines.album(report, raw, data.input)
     if report.dataset.kind != "image":
         return {}
     seen: Mapping[str, str] = {}
@@ -178,6 +180,7 @@ def _report(
         notes = (*notes, float_layers(exports.float_layers, bench.rows, cfg.words))
     if front := front_end.note(exports.parity):
         notes = (*notes, front)
+    notes = (*notes, *front_end.costs(bench.parts))
     if lead is not None and (text := teacher_lead.note(lead, cfg)):
         notes = (*notes, text)
     return Report(
@@ -201,6 +204,7 @@ def _report(
         confidence=bench.confidence,
         streaming=bench.streaming,
         parity=exports.parity,
+        parts=bench.parts,
         processors=tuple(ProcessorRow.model_validate(r.model_dump()) for r in exports.processors),
         scales=tuple(TensorScales.of(row) for row in exports.scales),
         sensitivity=sensitivity,

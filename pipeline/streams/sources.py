@@ -11,6 +11,7 @@ from pipeline.streams import recording, synthesis
 from pipeline.streams.stream import Stream
 from targets.errors import InputError
 from targets.evaluation.streaming import NO_WORDS, Listening
+from targets.formats.front_end import SoundFrontEnd
 from targets.sounds.windowing import hop_of, sliding
 
 
@@ -80,5 +81,5 @@ def ignored(classes: Sequence[str]) -> frozenset[int]:
 def _form(data: Dataset) -> tuple[int, int]:
     """Samples per second, and of a clip."""
     front_end = data.input.front_end
-    assert front_end is not None  # it is a waveform
+    assert isinstance(front_end, SoundFrontEnd)  # it is a waveform
     return front_end.rate, data.input.shape[0]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from targets.bundle.facts import Facts
 from targets.bundle.templating import render
+from targets.formats.front_end import SoundFrontEnd
 from targets.formats.input_spec import InputSpec
 from targets.formats.sidecar import Sidecar
 from targets.texts.tokenizer import CODE, VOCABULARY
@@ -60,7 +61,7 @@ def _input(sidecar: Sidecar) -> str:
             f"{input.dtype} {shape}, the numbers that `models/{CODE}` gives a text with "
             f"`models/{VOCABULARY}`"
         )
-    if input.front_end is not None:
+    if isinstance(input.front_end, SoundFrontEnd):
         rate = f"{input.front_end.rate:,} samples a second"
         return f"{shape} of {rate} as float32, from -32768 to 32767"
     if input.kind == "image":

@@ -57,9 +57,9 @@ class SoundFrontEnd(BaseModel):
     def frames(self, samples: int) -> int:
         return samples // self.hop - 1
 
-    def shape(self, samples: int) -> tuple[int, ...]:
-        """[frames, coefficients, 1] of a waveform of `samples` samples."""
-        return self.frames(samples), self.coefficients, 1
+    def shape(self, raw: tuple[int, ...]) -> tuple[int, ...]:
+        """[frames, coefficients, 1] of a waveform of the shape `raw`, [samples]."""
+        return self.frames(raw[0]), self.coefficients, 1
 
     def __call__(self, values: Tensor) -> Tensor:
         """From values of -1 to 1, [batch, samples], to [batch, frames, coefficients, 1]."""
@@ -69,7 +69,8 @@ class SoundFrontEnd(BaseModel):
         logarithm = tf.math.log(self._band_energies(values, frames) + SILENCE)
         if self.subtract_mean:
             logarithm -= tf.reduce_mean(logarithm, 1, keepdims=True)
-        return tf.reshape(tf.matmul(logarithm, self._cosines), [-1, *self.shape(values.shape[1])])
+        shape = self.shape(values.shape[1:])
+        return tf.reshape(tf.matmul(logarithm, self._cosines), [-1, *shape])
 
     def _band_energies(self, values: Tensor, frames: int) -> Tensor:
         """[batch, frames, bands]."""

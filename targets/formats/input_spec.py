@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from targets.formats.channel_scaling import ChannelScaling
 from targets.formats.front_end import SoundFrontEnd
 from targets.untyped import Tensor
 
@@ -28,8 +29,8 @@ class InputSpec(BaseModel):
     """Of the data: uint8 images, int16 waveforms, int32 tokens, float32 arrays."""
     scale: float
     zero_point: int
-    front_end: SoundFrontEnd | None = None
-    """What makes features of a waveform, in the graph of every file."""
+    front_end: SoundFrontEnd | ChannelScaling | None = None
+    """What makes features of a waveform, or scales an array, in the graph of every file."""
     vocabulary: int | None = None
     """How many different tokens there are, from 0."""
 
@@ -46,7 +47,7 @@ class InputSpec(BaseModel):
     @property
     def features(self) -> tuple[int, ...]:
         """Shape of one sample as the network takes it, without the batch dimension."""
-        return self.shape if self.front_end is None else self.front_end.shape(self.shape[0])
+        return self.shape if self.front_end is None else self.front_end.shape(self.shape)
 
     @property
     def of_network(self) -> "InputSpec":
@@ -114,6 +115,9 @@ def token_input(length: int, vocabulary: int) -> InputSpec:
     )
 
 
-def array_input(*shape: int) -> InputSpec:
-    """float32 values as they are; int8 networks quantize them by a calibrated range."""
-    return InputSpec(kind="array", shape=shape, dtype="float32", scale=1, zero_point=0)
+def array_input(*shape: int, scaling: ChannelScaling | None = None) -> InputSpec:
+    """float32 values as they are; int8 networks quantize what `scaling` makes of them, by a
+    calibrated range."""
+    return InputSpec(
+        kind="array", shape=shape, dtype="float32", scale=1, zero_point=0, front_end=scaling
+    )

@@ -13,11 +13,13 @@ from targets.bench.agent.job import InputSpec
 from targets.bench.inputs import Factor, Given
 from targets.errors import InputError, unknown
 from targets.evaluation.metrics import Logits
+from targets.formats.front_end import SoundFrontEnd
 from targets.formats.model_io import ModelIO, Quantization
 from targets.formats.sidecar import Sidecar
 from targets.images.preprocessing import Fit, Preprocessing
 from targets.images.reading import Channels
 from targets.prediction.loaded import LoadedModel
+from targets.prediction.preparation.arrays import OfArrays
 from targets.prediction.preparation.contract import Preparation
 from targets.prediction.preparation.pictures import OfPictures
 from targets.prediction.preparation.sounds import OfSounds
@@ -59,6 +61,7 @@ class Deployment:
 
 def from_sidecar(model: LoadedModel, found: Sidecar, asked: Asked) -> Deployment:
     """The deployment of a file of ours; its sidecar allows no other."""
+    _require_scores(model, found)
     _require_free(model, found, asked)
     shape, adapter = found.input.shape, found.adapter
     return Deployment(
@@ -72,6 +75,15 @@ def from_sidecar(model: LoadedModel, found: Sidecar, asked: Asked) -> Deployment
         output_index=0 if adapter is None else adapter.output_index,
         reading=adapter,
     )
+
+
+def _require_scores(model: LoadedModel, found: Sidecar) -> None:
+    if found.features is not None:
+        gives = "features" if found.output == "features" else "classes of features"
+        raise InputError(
+            f"{model.path}: is a part of a file, and gives {gives}. Give the whole file in models/ "
+            "beside its folder; a program that runs both parts is in docs/sounds.md."
+        )
 
 
 def _require_free(model: LoadedModel, found: Sidecar, asked: Asked) -> None:
@@ -90,15 +102,16 @@ def _preparation(model: LoadedModel, found: Sidecar, fit: Fit | None) -> Prepara
     shape, kind, front_end = found.input.shape, found.input.kind, found.input.front_end
     if kind == "tokens" and found.tokenizer is not None:
         return OfTexts(tokenizer.read(model.path.parent, found.tokenizer))
-    if kind == "waveform" and front_end is not None:
+    if isinstance(front_end, SoundFrontEnd):
         return OfSounds(found.windowing or Windowing(rate=front_end.rate, samples=shape[0]))
+    if kind == "array":
+        return OfArrays(found.input)
     if kind == "image" and len(shape) == 3 and shape[2] in (1, 3):
         return OfPictures(found.preprocessing or _preprocessing(shape[:2], shape[2], fit))
     what = {
         "tokens": "numbers of tokens, and its sidecar has no tokenizer that makes them of texts",
         "waveform": "waveforms, and its sidecar does not say at which rate",
         "image": "which are no pictures of 1 or 3 channels",
-        "array": "which are neither pictures, nor sounds, nor texts",
     }
     raise InputError(
         f"{model.path}: takes samples of {list(shape)}, {what[kind]}. `pipeline bench --data` "

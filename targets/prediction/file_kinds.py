@@ -5,6 +5,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from targets.arrays import recognition as of_arrays
 from targets.errors import InputError
 from targets.formats.input_spec import Kind
 from targets.images import recognition as of_pictures
@@ -42,6 +43,12 @@ FILE_KINDS: Mapping[Kind, FileKind] = MappingProxyType(
             lambda path: False,
             "Give .csv, .tsv, .jsonl or .txt files, folders that hold some, or - for the lines of "
             "the standard input",
+        ),
+        "array": FileKind(
+            of_arrays.may_be_arrays,
+            of_arrays.SUFFIXES,
+            of_arrays.begins_as_array,
+            "Give .npy or .npz files, or folders that hold some",
         ),
     }
 )

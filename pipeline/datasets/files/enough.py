@@ -39,6 +39,5 @@ def require_least(root: Path, counts: Mapping[str, int], least: int, kind: FileK
         raise InputError(
             f"{kind.place}: {root} cannot be split: each class needs {least} different {kind.many} "
             f"at least, and there are fewer of {listed(few)}. Give more {kind.many} of these "
-            "classes, leave them out, or give the splits: folders named train, val and test, or a "
-            "column."
+            f"classes, leave them out, or give the splits: {kind.splits}."
         )

@@ -23,6 +23,8 @@ class FileKind:
     """Name of the cache folder of its decoded files."""
     may_be: Callable[[Path], bool]
     """Whether a file is taken for one, before it is opened as one."""
+    splits: str = "folders named train, val and test, or a column"
+    """How a user gives the splits."""
 
     @property
     def place(self) -> str:

@@ -128,10 +128,10 @@ class Parter:
         folds = min(FOLDS, len(np.unique(groups)), most)
         held = max(1, round(share * folds))
         if held >= folds:
-            count, many = len(np.unique(groups)), self.kind.groups
+            count, many = len({e.group for e in self.entries} - {None}), self.kind.groups
             raise InputError(
                 f"{self.kind.place}: {count} {many} in {self.root} are too few for three splits. "
-                f"Give more {many}, or the splits themselves (dataset.split_column)."
+                f"Give more {many}, or the splits themselves: {self.kind.splits}."
             )
         cutter = StratifiedGroupKFold(folds, shuffle=True, random_state=self.cfg.split_seed)
         with warnings.catch_warnings():  # of a class that is not in every fold: it need not be
@@ -150,7 +150,7 @@ class Parter:
             raise InputError(
                 f"{self.kind.place}: all {self.kind.many} in {self.root} of {listed(names)} are of "
                 f"so few {many} that none is left for training. Give more {many} of these classes, "
-                "or the splits themselves (dataset.split_column)."
+                f"or the splits themselves: {self.kind.splits}."
             )
 
 

@@ -15,12 +15,12 @@ from pipeline.datasets.contract import SourceConfig
 from pipeline.datasets.files.contents import Contents
 from pipeline.datasets.files.enough import require_enough, require_readable
 from pipeline.datasets.files.index import UNREADABLE, digests
+from pipeline.datasets.files.leaks import require_no_leaks
 from pipeline.datasets.files.parts import splits as splits_of
 from pipeline.datasets.on_access import MappedSamples, Raw
 from pipeline.datasets.sounds.background import Background, heard
 from pipeline.datasets.sounds.cache import Cache, prepared
 from pipeline.datasets.sounds.clips import SOUNDS
-from pipeline.datasets.sounds.leaks import require_no_leaks
 from pipeline.datasets.sounds.scan import scan
 from pipeline.datasets.sounds.settings import Settings
 from pipeline.datasets.sounds.vocabulary import SILENCE, UNKNOWN, average, limited

@@ -35,10 +35,12 @@ def svg(clip: Raw) -> str:
     x = np.linspace(0, WIDTH, len(parts))
     there = [f"{a:.0f} {_y(top)}" for a, top in zip(x, tops, strict=True)]
     back = [f"{a:.0f} {_y(low, 0.5)}" for a, low in zip(x[::-1], bottoms[::-1], strict=True)]
-    text = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}">'
-        f'<path fill="{COLOUR}" d="M{" ".join(there + back)}z"/></svg>'
-    )
+    return drawn(f'<path fill="{COLOUR}" d="M{" ".join(there + back)}z"/>')
+
+
+def drawn(paths: str) -> str:
+    """The data URI of a picture of these `paths`."""
+    text = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}">{paths}</svg>'
     return f"data:image/svg+xml;base64,{base64.b64encode(text.encode()).decode()}"
 
 

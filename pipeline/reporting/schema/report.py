@@ -19,6 +19,7 @@ from pipeline.reporting.schema.gate import GateRow
 from pipeline.reporting.schema.label_suspect import LabelSuspect
 from pipeline.reporting.schema.layer_noise import LayerNoise
 from pipeline.reporting.schema.model_row import ModelRow, Part
+from pipeline.reporting.schema.parts import PartsRow
 from pipeline.reporting.schema.per_class import PerClass
 from pipeline.reporting.schema.reading import read_json
 from pipeline.reporting.schema.streaming import Streaming
@@ -168,6 +169,8 @@ class Report(Part):
     """Test samples that turned wrong or right from one network to the next, on the first device."""
     parity: tuple[Parity, ...]
     processors: tuple[ProcessorRow, ...] = ()
+    parts: tuple[PartsRow, ...] = ()
+    """The int8 files that are also there as front end and network (`convert.front_end_apart`)."""
     scales: tuple[TensorScales, ...] = ()
     sensitivity: Sensitivity | None = None
     """The layers that cost the int8 network its accuracy; null where it is within 0.5 points of the

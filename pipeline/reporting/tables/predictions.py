@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
 from pydantic import JsonValue
@@ -14,6 +14,7 @@ from targets.errors import printable
 from targets.evaluation import confusion
 from targets.evaluation.metrics import wilson_interval
 from targets.formats.confidence import Confidence
+from targets.formats.input_spec import Kind
 from targets.prediction.classifier import Classifier, Score
 from targets.prediction.preparation.contract import NOUNS
 from targets.prediction.sample import Sample
@@ -31,11 +32,24 @@ LABELLED = {
     "image": "in folders that name a class",
     "waveform": "in folders that name a class",
     "tokens": "with a label that is a class",
+    "array": "with a label that is a class",
 }
-LABEL = {"image": "folder", "waveform": "folder", "tokens": "label"}
-READ = {"image": "read and resize", "waveform": "read and resample", "tokens": "tokenize"}
-HOW = {"image": "preprocessing", "waveform": "windowing", "tokens": "tokenizer"}
+LABEL = {"image": "folder", "waveform": "folder", "tokens": "label", "array": "label"}
+READ = {
+    "image": "read and resize",
+    "waveform": "read and resample",
+    "tokens": "tokenize",
+    "array": "check",
+}
+HOW = {
+    "image": "preprocessing",
+    "waveform": "windowing",
+    "tokens": "tokenizer",
+    "array": "input",
+}
 """By the kind of the model's input, as the next ones; the key of the sidecar."""
+PLACE: Mapping[Kind, tuple[str, ...]] = {"tokens": ("line", "text"), "array": ("row",)}
+"""What a file's name is followed by."""
 
 
 def print_predictions(
@@ -58,11 +72,11 @@ def unknown(results: Results, confidence: Confidence | None) -> Iterator[str]:
     """How many are unknown, and where classes are named, how good the others are."""
     if confidence is None or not confidence.decides or not results.read_ns:
         return
-    count, tally, many = len(results.read_ns), results.tally, NOUNS[results.kind].many
-    wanted = percent(confidence.precision)
+    count, tally = len(results.read_ns), results.tally
+    wanted, of = percent(confidence.precision), NOUNS[results.kind].counted(count)
     yield (
-        f"unknown {results.unknown:,} of {count:,} {many}: less probable than the threshold for a "
-        f"precision of {wanted} %"
+        f"unknown {results.unknown:,} of {of}: less probable than the threshold for a precision of "
+        f"{wanted} %"
     )
     if tally.total and tally.accepted:
         precision = tally.accepted_right / tally.accepted
@@ -80,8 +94,8 @@ def summary(results: Results, classes: Sequence[str]) -> Iterator[str]:
         return
     ends = span(tally.interval, percent)
     yield (
-        f"accuracy {percent(tally.accuracy)} % ({ends}): {tally.right:,} of {tally.total:,} "
-        f"{NOUNS[results.kind].many} {LABELLED[results.kind]}"
+        f"accuracy {percent(tally.accuracy)} % ({ends}): {tally.right:,} of "
+        f"{NOUNS[results.kind].counted(tally.total)} {LABELLED[results.kind]}"
     )
     counts = tally.matrix(len(classes))
     if confusion.support_ratio(counts.sum(axis=1)) > UNEVEN:
@@ -104,7 +118,7 @@ def speed(results: Results, runtime: str) -> str:
     if not count:
         return f"no {words.one} was read"
     return (
-        f"{count:,} {words.many} in {wall_s:.1f} s, {count / wall_s:,.1f}/s; median of one: "
+        f"{words.counted(count)} in {wall_s:.1f} s, {count / wall_s:,.1f}/s; median of one: "
         f"{duration(median(results.read_ns))} to {READ[results.kind]}, "
         f"{duration(median(results.inference_ns))} in {runtime}"
     )
@@ -113,7 +127,8 @@ def speed(results: Results, runtime: str) -> str:
 def as_csv(results: Results, classes: Sequence[str], *, top: int) -> Iterator[str]:
     """The lines of a CSV file: a row per sample in the order of the files, then the unreadable.
 
-    Texts have their line and themselves. `unknown` is yes, no, or empty where no threshold says it.
+    Texts have their line and themselves, arrays their row. `unknown` is yes, no, or empty where no
+    threshold says it.
     """
     places = range(1, min(top, len(classes)) + 1)
     scores = [name for i in places for name in (f"class_{i}", f"probability_{i}")]
@@ -121,19 +136,21 @@ def as_csv(results: Results, classes: Sequence[str], *, top: int) -> Iterator[st
     for one in results.classified:
         values = [value for score in one.top for value in (score.name, f"{score.probability:.6g}")]
         known = "" if one.unknown is None else "yes" if one.unknown else "no"
-        yield _csv_line(*_place(one.sample), _label(one, classes) or "", *values, known, "")
+        yield _csv_line(
+            *_place(one.sample, results.kind), _label(one, classes) or "", *values, known, ""
+        )
     for sample, problem in results.unreadable:
-        yield _csv_line(*_place(sample), "", *[""] * len(scores), "", problem)
+        yield _csv_line(*_place(sample, results.kind), "", *[""] * len(scores), "", problem)
 
 
 def _names(results: Results) -> tuple[str, ...]:
-    return ("file", "line", "text") if results.kind == "tokens" else ("file",)
+    return ("file", *PLACE.get(results.kind, ()))
 
 
-def _place(sample: Sample) -> tuple[str, ...]:
-    if sample.line is None:
-        return (str(sample.file),)
-    return str(sample.file), str(sample.line), sample.text or ""
+def _place(sample: Sample, kind: Kind) -> tuple[str, ...]:
+    found = {"line": sample.line, "text": sample.text, "row": sample.row}
+    shown = ("" if found[key] is None else str(found[key]) for key in PLACE.get(kind, ()))
+    return (str(sample.file), *shown)
 
 
 def document(results: Results, classifier: Classifier, *, sha256: str) -> JsonValue:
@@ -162,6 +179,8 @@ def document(results: Results, classifier: Classifier, *, sha256: str) -> JsonVa
 
 
 def _place_json(sample: Sample) -> dict[str, JsonValue]:
+    if sample.row is not None:
+        return {"file": str(sample.file), "row": sample.row}
     if sample.line is None:
         return {"file": str(sample.file)}
     return {"file": str(sample.file), "line": sample.line, "text": sample.text}

@@ -1,1 +1,1 @@
-"""From a picture, a sound or a text to the raw input of a model."""
+"""From a picture, a sound, a text or an array to the raw input of a model."""

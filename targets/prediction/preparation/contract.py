@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Item: TypeAlias = "str | os.PathLike[str] | bytes | npt.NDArray[np.generic] | Image"
 """A picture: a file, its contents, pixels uint8 [height, width] or [height, width, channels], or
 Pillow's image. A sound: a file, its contents, or [samples] at the model's rate, int16 or floats
-from -1 to 1. A text: a `str`."""
+from -1 to 1. A text: a `str`. An array: an .npy file, its contents, or numbers [*shape]."""
 Raw = npt.NDArray[Any]
 
 NOUNS: Mapping[Kind, Words] = MappingProxyType(
@@ -26,6 +26,7 @@ NOUNS: Mapping[Kind, Words] = MappingProxyType(
         "image": Words("picture", "pictures"),
         "waveform": Words("sound", "sounds"),
         "tokens": Words("text", "texts"),
+        "array": Words("sample", "samples"),
     }
 )
 """What a person calls the items, before they are the samples of a model."""

@@ -3,6 +3,7 @@
 from pipeline.datasets.splits import Dataset
 from pipeline.training.augmentation.sounds.settings import SoundViews
 from targets.errors import InputError
+from targets.formats.front_end import SoundFrontEnd
 
 
 def require_fit(
@@ -10,7 +11,7 @@ def require_fit(
 ) -> None:
     """Raise `InputError` for a change that can leave nothing of a clip."""
     front_end = data.input.front_end
-    assert front_end is not None  # it is a waveform
+    assert isinstance(front_end, SoundFrontEnd)  # it is a waveform
     clip_ms = 1000 * data.input.shape[0] / front_end.rate
     for key, value_ms in (("shift_ms", cfg.shift_ms), ("time_mask_ms", cfg.time_mask_ms)):
         if value_ms >= clip_ms:

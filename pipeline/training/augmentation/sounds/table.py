@@ -11,6 +11,7 @@ from pipeline.training.augmentation.draws import SOUND_STREAM, generator
 from pipeline.training.augmentation.sounds.noise import coloured
 from pipeline.training.augmentation.sounds.settings import SoundViews
 from pipeline.training.augmentation.sounds.waves import Draw, changed
+from targets.formats.front_end import SoundFrontEnd
 from targets.sounds.windowing import Waveform
 
 STEPS = 2**16
@@ -72,7 +73,7 @@ def view_table(
 def training_view(cfg: SoundViews, data: Dataset, *, seed: int, view: int) -> SoundTable:
     """The table of view number `view` for the training clips of `data`."""
     front_end = data.input.front_end
-    assert front_end is not None  # it is a waveform
+    assert isinstance(front_end, SoundFrontEnd)  # it is a waveform
     return view_table(
         cfg,
         clips=len(data[Split.TRAIN]),

@@ -1,4 +1,4 @@
-"""The same bytes in two splits."""
+"""The same bytes in two splits of sounds or arrays; pictures have an audit."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,18 +12,19 @@ NAMED = 5
 def require_no_leaks(
     inventory: Inventory, rows: Sequence[int], splits: Sequence[Split | None], *, allowed: bool
 ) -> None:
-    """Raise `InputError` where a file is in two splits; `rows` are equal for equal bytes.
+    """Raise `InputError` where a sample is in two splits; `rows` are equal for equal bytes.
 
     Where splits are drawn by seed, copies are in one already.
     """
     found = [] if allowed else list(_leaks(inventory, rows, splits))
     if found:
-        pairs = "pair" if len(found) == 1 else "pairs"
+        kind, pairs = inventory.kind, "pair" if len(found) == 1 else "pairs"
         raise InputError(
-            f"data set sounds: in two splits of {inventory.root}: {len(found):,} {pairs} of files "
-            f"of the same bytes: {listed(found, most=NAMED, separator='; ')}. Figures on these "
-            "clips would be too good: a model is trained, or chosen, on what it is measured on. "
-            "Remove one file of each pair, or set dataset.allow_leaks = true to go on with them."
+            f"{kind.place}: in two splits of {inventory.root}: {len(found):,} {pairs} of "
+            f"{kind.many} of the same bytes: {listed(found, most=NAMED, separator='; ')}. Figures "
+            f"on these {kind.many} would be too good: a model is trained, or chosen, on what it is "
+            f"measured on. Remove one {kind.one} of each pair, or set dataset.allow_leaks = true "
+            "to go on with them."
         )
 
 

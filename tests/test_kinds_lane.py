@@ -1,20 +1,24 @@
-"""Sounds and texts go through the lane of images: the same stages, proofs and report."""
+"""Sounds, texts and arrays go through the lane of images: the same stages, proofs and report."""
 
 import html
 import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
 from pipeline import datasets
 from pipeline.cli.app import exit_code
+from pipeline.datasets import DATASETS
 from pipeline.datasets.commands import INTENTS, sentence
 from pipeline.datasets.contract import SourceConfig
+from pipeline.datasets.gestures import GESTURES, track
 from pipeline.datasets.splits import Split
-from pipeline.datasets.vowels import WORDS, clip
+from pipeline.datasets.vowels import WORDS as VOWELS
+from pipeline.datasets.vowels import clip
 from pipeline.engine.ablation import observer
 from pipeline.engine.artifacts import Exports
 from pipeline.engine.progress import SilentConsole
@@ -25,6 +29,7 @@ from pipeline.recipe.schema import DatasetConfig, Recipe
 from pipeline.reporting.schema.report import Report, read
 from pipeline.streams import sources
 from pipeline.streams.stream import Stream
+from pipeline.training.augmentation import VIEWS
 from targets import Classifier
 from targets.bench.plan import logits_of
 from targets.bundle.files import write_sums
@@ -34,6 +39,9 @@ from targets.evaluation import metrics
 from targets.evaluation.corruptions import CORRUPTIONS, SEVERITIES
 from targets.evaluation.streaming import detections
 from targets.formats import sidecar
+from targets.formats.channel_scaling import ChannelScaling
+from targets.formats.input_kinds import WORDS
+from targets.formats.input_spec import Kind
 from targets.prediction import listening
 from targets.sounds.windowing import sliding
 from targets.texts import tokenizer
@@ -49,10 +57,17 @@ SHORT = (
 SMALL = {
     "vowels": (
         *("dataset.samples=480", "teacher.units=16", "distill.filters=16"),
+        "convert.front_end_apart=true",
         *("streaming.minutes=1", "streaming.false_accepts_per_hour=600"),
     ),
     "commands": ("dataset.samples=600", "teacher.embedding=16", "distill.width_multiplier=0.25"),
+    "gestures": (
+        *("dataset.samples=448", "teacher.family=ds_cnn", "teacher.blocks=2", "teacher.filters=16"),
+        *("distill.blocks=2", "distill.filters=16"),
+    ),
 }
+ELSEWHERE = {"image": "digits"}
+"""Kind -> a data set that `test_end_to_end` sends through the lane."""
 
 
 @pytest.fixture(scope="module", params=SMALL)
@@ -64,6 +79,15 @@ def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 def small(name: str) -> Recipe:
     return load(name, [parse_override(text) for text in (*SHORT, *SMALL[name])])
+
+
+def test_a_lane_covers_every_registered_kind_of_data() -> None:
+    """A kind that is registered anywhere needs a data set here, whose run the tests below look
+    at."""
+    covered = {DATASETS[name].KIND for name in (*SMALL, *ELSEWHERE.values())}
+    assert {DATASETS[name].KIND for name in DATASETS} <= covered
+    assert covered == {*get_args(Kind)} == {*VIEWS} == {*CORRUPTIONS} == {*WORDS}
+    assert {kind: DATASETS[name].KIND for kind, name in ELSEWHERE.items()} == {"image": "image"}
 
 
 def report(ran: Path) -> Report:
@@ -98,6 +122,10 @@ def test_the_sidecar_says_what_the_file_takes(ran: Path) -> None:
         assert (found.input.dtype, found.input.shape) == ("int16", (8000,))
         assert found.input.front_end is not None
         return
+    if found.input.kind == "array":
+        assert (found.input.dtype, found.input.shape) == ("float32", (100, 3))
+        assert isinstance(found.input.front_end, ChannelScaling)
+        return
     assert found.input.kind == "tokens"
     assert found.tokenizer is not None
     learned = tokenizer.read(ran / "models", found.tokenizer)
@@ -105,15 +133,15 @@ def test_the_sidecar_says_what_the_file_takes(ran: Path) -> None:
 
 
 def test_a_file_predicts_what_the_network_was_trained_for(ran: Path) -> None:
-    """A clip and a sentence become the bytes that the data set has of them."""
-    is_sound = ran.name == "vowels"
+    """A clip, a sentence and a series become the bytes that the data set has of them."""
     classifier = Classifier(ran / "models" / "student.int8.tflite")
-    items = (
-        [(word, clip(word, 10_000)) for word in WORDS]
-        if is_sound
-        else [(intent, sentence(intent, 10_000)) for intent in INTENTS]
-    )
-    if is_sound:
+    of_each: dict[str, list[tuple[str, Any]]] = {
+        "vowels": [(word, clip(word, 10_000)) for word in VOWELS],
+        "commands": [(intent, sentence(intent, 10_000)) for intent in INTENTS],
+        "gestures": [(one, track(one, 10_000)) for one in GESTURES],
+    }
+    items = of_each[ran.name]
+    if ran.name != "commands":
         assert all(np.array_equal(classifier.prepared(item), item) for _, item in items)
     right = sum(classifier.predict(item).name == label for label, item in items)
     assert right > len(items) / 4
@@ -126,7 +154,7 @@ def test_the_page_shows_samples_as_what_they_are(ran: Path) -> None:
     assert f"on the same {found.dataset.words.many}:" in page
     cards = len(found.flips) + len(found.label_suspects)
     assert cards > 0
-    if found.dataset.kind == "waveform":
+    if found.dataset.kind != "tokens":
         assert page.count('<img src="data:image/svg+xml;base64,') == cards
         assert any("network int8 from end to end" in note for note in found.notes)
         return
@@ -197,6 +225,88 @@ def test_an_ablation_measures_corrupted_samples(ran: Path, tmp_path: Path) -> No
     assert said == [f"ablation  student_kd, seed 0: top-1, and on corrupted {data.words.many}"]
 
 
+SOUNDS_MD = Path(__file__).parent.parent / "docs" / "sounds.md"
+
+
+@pytest.mark.parametrize("ran", ["vowels"], indirect=True)
+def test_front_end_and_network_stand_apart_too(ran: Path) -> None:
+    names = {one.name for one in (ran / "parts").iterdir()}
+    assert names == {
+        f"{name}.{kind}{end}"
+        for name in ("front_end", "student.int8.network")
+        for kind in ("tflite", "onnx")
+        for end in ("", ".json")
+    }
+    rows = report(ran).parts
+    assert [row.whole for row in rows] == ["student.int8.tflite", "student.int8.onnx"]
+    for row in rows:
+        assert row.max_steps <= 1
+        assert row.samples == report(ran).dataset.val
+        assert None not in (row.whole_ns, row.front_end_ns, row.network_ns)
+        assert any(
+            f"{row.whole} on local: the front end by itself takes" in text
+            for text in report(ran).notes
+        )
+    page = (ran / "report.html").read_text(encoding="utf-8")
+    table = page.partition("<h3>Front end and network apart</h3>")[2].partition("</table>")[0]
+    assert "student.int8.tflite" in table.replace("<wbr>", "")
+    assert "student.int8.tflite: median" in page
+    assert not re.search(r"(front_end|network)\.(tflite|onnx): median", page)
+
+
+@pytest.mark.parametrize("ran", ["vowels"], indirect=True)
+def test_parts_are_no_models_of_the_run(ran: Path, bundle: Path) -> None:
+    parts = {one.name for one in (ran / "parts").iterdir()}
+    assert not parts & {row.name for row in report(ran).models}
+    assert not parts & json.loads((ran / "predictions" / "local.json").read_text())["models"].keys()
+    assert not parts & {one.name for one in bundle.rglob("*")}
+
+
+@pytest.mark.parametrize("ran", ["vowels"], indirect=True)
+def test_the_sidecar_says_how_features_are_made_and_quantized(ran: Path) -> None:
+    for kind, low, high in (("tflite", -128, 127), ("onnx", 0, 255)):
+        found = sidecar.read(ran / "parts" / f"student.int8.network.{kind}")
+        front = sidecar.read(ran / "parts" / f"front_end.{kind}")
+        assert found is not None
+        assert front is not None
+        assert found.features is not None
+        assert found.classes == report(ran).dataset.classes
+        assert (found.input.kind, found.input.shape) == ("array", (49, 10, 1))
+        said = found.features
+        assert (said.rate, said.frame, said.hop, said.frames) == (8000, 320, 160, 49)
+        assert (said.bands, said.coefficients, said.sha256) == (40, 10, front.sha256)
+        assert said.quantization is not None
+        assert said.quantization.startswith(f"q = min({high}, max({low}, round(x / ")
+        assert (front.output, front.input.shape, front.classes) == ("features", (8000,), ())
+
+
+@pytest.mark.parametrize("ran", ["vowels"], indirect=True)
+def test_the_program_of_the_documentation_gives_the_class_of_the_whole_file(
+    ran: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    section = SOUNDS_MD.read_text(encoding="utf-8").partition("## Microcontrollers")[2]
+    program = re.search("```python\n(.*?)```", section, re.DOTALL)
+    assert program is not None
+    (ran.parent / "runs").mkdir()
+    (ran.parent / "runs" / "digits-spoken").symlink_to(ran)
+    monkeypatch.chdir(ran.parent)
+    exec(program[1], {})
+    wanted = Classifier(ran / "models" / "student.int8.tflite")
+    assert (
+        capsys.readouterr().out.split()[0]
+        == wanted.predict(np.load(ran / "samples" / "00.npy")).name
+    )
+
+
+@pytest.mark.parametrize("ran", ["vowels"], indirect=True)
+def test_a_part_classifies_no_sounds(ran: Path) -> None:
+    for name, gives in (("front_end", "features"), ("student.int8.network", "classes of features")):
+        with pytest.raises(
+            InputError, match=f"is a part of a file, and gives {gives}. Give the whole"
+        ):
+            Classifier(ran / "parts" / f"{name}.tflite")
+
+
 @pytest.fixture(scope="module")
 def bundle(ran: Path) -> Path:
     return unpacked(packed(ran, ran.parent / "zip"), ran.parent / "unpacked")
@@ -212,9 +322,14 @@ def test_a_bundle_is_verified_and_its_samples_get_their_class(bundle: Path) -> N
 
 def test_a_card_offers_what_there_is(bundle: Path, ran: Path) -> None:
     card, kind = (bundle / "README.md").read_text(), report(ran).dataset.kind
-    task = {"waveform": "audio", "tokens": "text"}[kind]
-    takes = {"waveform": "of 8,000 samples a second", "tokens": "the numbers that `models/tokens"}
-    assert f"pipeline_tag: {task}-classification" in card
+    task = {"waveform": "audio", "tokens": "text"}.get(kind)
+    takes = {
+        "waveform": "of 8,000 samples a second",
+        "tokens": "the numbers that `models/tokens",
+        "array": "float32 [100, 3]",
+    }
+    assert f"pipeline_tag: {task}-classification" in card or task is None
+    assert ("pipeline_tag" in card) == (task is not None)
     assert takes[kind] in card
     assert ("--text" in card) == (kind == "tokens")
     assert not re.search("image|picture|snippets|Kotlin", card.split("## Results")[0])
@@ -265,10 +380,16 @@ def test_the_synthesised_data_are_a_function_of_their_number() -> None:
     assert np.array_equal(clip("ai", 7), clip("ai", 7))
     assert not np.array_equal(clip("ai", 7), clip("ai", 8))
     assert sentence("music", 7) == sentence("music", 7) != sentence("music", 8)
+    assert np.array_equal(track("tap", 7), track("tap", 7))
+    assert not np.array_equal(track("tap", 7), track("tap", 8))
 
 
 def test_synthesised_data_are_even_and_in_three_splits() -> None:
-    for name, classes, few in (("vowels", WORDS, 160), ("commands", tuple(INTENTS), 300)):
+    for name, classes, few in (
+        ("vowels", VOWELS, 160),
+        ("commands", tuple(INTENTS), 300),
+        ("gestures", GESTURES, 140),
+    ):
         cfg = DatasetConfig.model_validate({"name": name, "samples": few})
         data = datasets.load(cfg)
         assert data.classes == classes
@@ -277,7 +398,9 @@ def test_synthesised_data_are_even_and_in_three_splits() -> None:
         assert set(counts.tolist()) == {few // len(classes)}
 
 
-@pytest.mark.parametrize(("name", "instead"), [("vowels", "sounds"), ("commands", "texts")])
+@pytest.mark.parametrize(
+    ("name", "instead"), [("vowels", "sounds"), ("commands", "texts"), ("gestures", "arrays")]
+)
 def test_synthesised_data_take_no_file(name: str, instead: str, tmp_path: Path) -> None:
     cfg: SourceConfig = DatasetConfig(name=name, path=tmp_path)
     with pytest.raises(InputError, match=f"takes no file.*dataset.name={instead}"):

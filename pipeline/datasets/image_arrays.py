@@ -1,20 +1,15 @@
-"""The checks on a user's own arrays, of any kind of file."""
+"""The checks on a user's own images as arrays, of any kind of file."""
 
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.datasets import forms
 from pipeline.datasets.contract import SourceConfig
 from pipeline.datasets.on_access import mapped
 from pipeline.datasets.splits import Dataset, Samples, three_way
+from pipeline.datasets.zipped_arrays import Arrays
 from targets.errors import InputError
-
-Arrays = dict[str, npt.NDArray[np.generic]]
-
-UNREADABLE = (ValueError, OSError, EOFError, TypeError, AttributeError)
-"""What numpy raises for a file of another format; the last two for an .npy named .npz."""
 
 
 def dataset(arrays: Arrays, path: Path, cfg: SourceConfig, *, name: str, sha256: str) -> Dataset:
@@ -42,7 +37,9 @@ def check(arrays: Arrays, path: Path) -> Samples:
     """`images` and `labels` as samples, or an `InputError` with the remedy."""
     for name in ("images", "labels"):
         if name not in arrays:
-            raise InputError(f"data set {path}: no array '{name}' in it; {forms.held(arrays)}")
+            raise InputError(
+                f"data set {path}: no array '{name}' in it; {forms.held(arrays)}{_other(arrays)}"
+            )
     images, labels = arrays["images"], arrays["labels"]
     problem = (
         forms.images_problem(images)
@@ -50,11 +47,21 @@ def check(arrays: Arrays, path: Path) -> Samples:
         or forms.numbering_problem(labels, class_list(arrays, path))
     )
     if problem:
-        raise InputError(f"data set {path}: {problem}")
+        raise InputError(f"data set {path}: {problem}{_other(arrays)}")
     if images.ndim == 3:
         images = images[..., np.newaxis]
     return Samples(
         raw=images.astype(np.uint8, copy=False), labels=labels.astype(np.int64, copy=False)
+    )
+
+
+def _other(arrays: Arrays) -> str:
+    """Where floats may be no pixels."""
+    if not any(array.dtype.kind == "f" and array.ndim > 1 for array in arrays.values()):
+        return ""
+    return (
+        " If the values are no pixels but measured, as those of sensors, that is another data set: "
+        'dataset.name = "arrays".'
     )
 
 
