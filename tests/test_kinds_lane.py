@@ -189,6 +189,13 @@ def test_words_in_a_stream_are_found_with_the_threshold_of_the_sidecar(ran: Path
             row.threshold,
             found.chosen_on,
         )
+    whole, part = (
+        sidecar.read(ran / name)
+        for name in ("models/student.int8.onnx", "parts/student.int8.network.onnx")
+    )
+    assert whole is not None
+    assert part is not None
+    assert part.streaming == whole.streaming
     by_hand = counted(ran / "models" / "student.int8.tflite", judged)
     (row,) = [row for row in found.files if row.model == "student.int8.tflite"]
     assert (row.missed, row.false_accepts) == by_hand
@@ -339,6 +346,7 @@ def test_a_card_offers_what_there_is(bundle: Path, ran: Path) -> None:
     assert ("--text" in card) == (kind == "tokens")
     assert not re.search("image|picture|snippets|Kotlin", card.split("## Results")[0])
     assert not (bundle / "snippets").exists()
+    assert ("In a long sound student.int8" in card) == (kind == "waveform")
     assert f"Accuracy on corrupted {report(ran).words.many} was not measured." in card
 
 

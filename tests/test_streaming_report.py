@@ -117,6 +117,10 @@ def test_without_a_stream_a_gate_is_skipped_and_says_why() -> None:
     assert len(rows) == 4
     reason = "no stream was evaluated: it takes [streaming] in the recipe"
     assert {(one.verdict, one.reason) for one in rows} == {("skipped", reason)}
+    without_bench = with_stream(None)
+    without_bench.recipe["streaming"] = {"enabled": True}
+    rows = verdicts(without_bench, false_reject_rate=0.5)
+    assert {one.reason for one in rows} == {"no stream was evaluated: it takes a bench"}
     rows = verdicts(with_stream(stream({"student.int8.onnx": 0.8})), false_reject_rate=0.5)
     assert {(one.file, one.verdict) for one in rows} == {
         ("student.int8.onnx", "passed"), ("student.int8.tflite", "skipped"),
@@ -150,6 +154,17 @@ def test_the_terminal_has_one_line_of_an_int8_file(capsys: pytest.CaptureFixture
         "In a long sound student.int8.tflite misses 5.00 % of 200 words (2.74 to 8.96) with 4.0 "
         "false accepts per hour (0.5 to 14.4), at the threshold 0.8."
     ]
+
+
+def test_the_model_card_says_what_is_known_about_long_sounds() -> None:
+    (known,) = findings.lines(with_stream(stream(BOTH, judged_on=RECORDED)))
+    assert known.startswith("In a long sound student.int8.tflite misses 5.00 %")
+    assert known.endswith("judged on the recording <room>.wav of 30 minutes with 200 words.")
+    plain = with_stream(None)
+    assert list(findings.lines(plain)) == []
+    kind = plain.dataset.model_copy(update={"kind": "waveform"})
+    (unknown,) = findings.lines(plain.model_copy(update={"dataset": kind}))
+    assert "were not measured" in unknown
 
 
 def test_words_say_what_is_weak_about_a_stream() -> None:

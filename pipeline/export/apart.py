@@ -19,6 +19,7 @@ from targets.formats.input_spec import InputSpec
 from targets.formats.model_io import ModelIO
 from targets.formats.precisions import PRECISIONS
 from targets.formats.record import ExportedModel, NetworkEnds, TakenApart
+from targets.formats.streaming import WordThreshold
 from targets.sounds.windowing import Windowing
 
 FRONT_END = "front_end"
@@ -140,8 +141,9 @@ def describe(
     input: InputSpec,
     windowing: Windowing | None,
     confidence: Mapping[str, Confidence],
+    streaming: Mapping[str, WordThreshold],
 ) -> None:
-    """Write the sidecars of all parts."""
+    """Write the sidecars of all parts; what was fitted on the whole files holds for them too."""
     for row in rows:
         place = out / row.front_end.file
         sidecar.write(
@@ -162,6 +164,7 @@ def describe(
             preprocessing=None,
             features=_features(input, place, row.ends),
             confidence=confidence.get(row.whole),
+            streaming=streaming.get(row.whole),
         )
 
 

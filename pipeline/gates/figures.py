@@ -196,7 +196,10 @@ def _calibration(shares: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) 
 def _stream(one: Measured) -> StreamingRow:
     found = one.report.streaming
     if found is None:
-        raise SkippedError("no stream was evaluated: it takes [streaming] in the recipe")
+        table = one.report.recipe.get("streaming")
+        is_asked = isinstance(table, dict) and table.get("enabled")
+        missing = "a bench" if is_asked else "[streaming] in the recipe"
+        raise SkippedError(f"no stream was evaluated: it takes {missing}")
     row = next((row for row in found.files if row.model == one.row.name), None)
     if row is None:
         raise SkippedError("the file was not run over the stream")

@@ -89,6 +89,7 @@ def run(
         input=data.input,
         windowing=data.windowing,
         confidence=confidence,
+        streaming=streaming,
     )
     if data.tokenizer is not None:
         data.tokenizer.write(folder)

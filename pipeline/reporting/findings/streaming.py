@@ -3,9 +3,19 @@
 from collections.abc import Iterator, Sequence
 
 from pipeline.reporting.formatting import count, percent, span
+from pipeline.reporting.schema.report import Report
 from pipeline.reporting.schema.streaming import Streaming, StreamingRow
 from targets.evaluation.streaming import NO_WORDS
 from targets.formats.streaming import StreamSummary
+
+
+def lines(report: Report) -> Iterator[str]:
+    """For the model card: what is known about long sounds, of files that take sounds."""
+    found = report.streaming
+    if found is not None:
+        yield f"{headline(found)} It is judged on {described(found.judged_on)}."
+    elif report.dataset.kind == "waveform":
+        yield "Words in long sounds, and what is falsely taken for one, were not measured."
 
 
 def headline(found: Streaming) -> str:
