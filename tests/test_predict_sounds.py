@@ -150,7 +150,7 @@ MISTAKES = {
         ["m.onnx", "a.wav", "--stream", "--csv", "o.csv"],
         "--csv: cannot be given",
     ),
-    "no package": (["m.onnx", "--microphone"], "--microphone needs the package 'sounddevice'"),
+    "no package": (["m.onnx", "--microphone"], "pip install 'edge-distill[microphone]'"),
 }
 
 

@@ -136,7 +136,7 @@ def test_an_interrupted_search_has_a_page_and_goes_on(
     with monkeypatch.context() as patched:
         patched.setattr(bench, "untrained", interrupted_at_the_second())
         assert exit_code(arguments) == 130
-    assert "1 trials so far, 0 of them trained" in (folder / "search.html").read_text()
+    assert "1 trial so far, 0 trained" in (folder / "search.html").read_text()
     assert exit_code(arguments) == 1
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("Error: No student fits")

@@ -121,6 +121,13 @@ def test_a_search_that_goes_on_says_so_and_names_the_best_so_far() -> None:
     assert found.text.endswith("The same command goes on.")
 
 
+def test_one_trial_is_no_plural() -> None:
+    made = search([trial(0, p90_ms=1, top1=None)], finished=False)
+    assert decision(made).text == (
+        "Not finished: 1 trial so far, 0 trained. The same command goes on."
+    )
+
+
 def test_rejected_trials_are_the_reason_where_nothing_is_left() -> None:
     rejected = [Rejected(trial=0, reason="p90 5.2 ms").model_dump()]
     assert decision(search([trial(0)], rejected=rejected)).text == (

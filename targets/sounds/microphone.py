@@ -11,6 +11,7 @@ from targets.sounds.reading import Values
 from targets.sounds.windowing import Waveform, Windowing
 
 PACKAGE = "sounddevice"
+EXTRA = "edge-distill[microphone]"
 
 
 def windows(windowing: Windowing) -> Iterator[Waveform]:
@@ -45,7 +46,7 @@ def _library() -> ModuleType:
     try:
         return import_module(PACKAGE)
     except ModuleNotFoundError as error:
-        raise missing_package(PACKAGE, needed_for="--microphone") from error
+        raise missing_package(EXTRA, needed_for="--microphone") from error
     except OSError as error:  # without PortAudio
         raise InputError(
             f"--microphone: the package '{PACKAGE}' cannot be loaded: {error}. It needs "

@@ -145,8 +145,9 @@ def decision(result: SearchResult) -> Decision:
 
 
 def _so_far(result: SearchResult) -> str:
-    done = trained(result.trials)
-    text = f"Not finished: {len(result.trials)} trials so far, {len(done)} of them trained"
+    done, count = trained(result.trials), len(result.trials)
+    trials = "1 trial" if count == 1 else f"{count} trials"
+    text = f"Not finished: {trials} so far, {len(done)} {'of them ' * (count > 1)}trained"
     if done and (figures := measured(done[0])):
         text += f"; the best is trial {done[0].number}, {percent(done[0].top1)} % top-1 on the "
         text += f"validation split, {', '.join(_costs(figures))}"
