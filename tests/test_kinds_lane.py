@@ -396,7 +396,7 @@ def one_step(ran: Path) -> float:
     return found.adapter.output_quantization[0]
 
 
-ANOTHER = {"vowels": "aarch64", "commands": "x86-avx2"}
+ANOTHER = {"vowels": "aarch64", "commands": "x86-avx2", "gestures": "x86-avx2"}
 """One processor each: it rounds the sums of a front end in another way, and has the products that
 saturate. The long test has them all."""
 
