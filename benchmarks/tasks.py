@@ -12,7 +12,7 @@ import click
 
 from pipeline.reporting.formatting import percent
 from pipeline.reporting.schema.ablation import Variant
-from pipeline.reporting.schema.report import FILE, Report, read
+from pipeline.reporting.schema.report import FILE, JsonObject, Report, read
 
 COLUMNS = {
     "teacher": "teacher",
@@ -30,12 +30,19 @@ def of_run(folder: Path) -> dict[str, Any]:
     used = {"name", "kind", "train", "val", "test", "sha256", "majority_share", "test_imbalance"}
     return {
         "created_utc": str(report.created_utc),
-        "recipe": report.recipe,
+        "recipe": _without_folder(report.recipe),
         "dataset": report.dataset.model_dump(mode="json", include=used),
         "environment": report.environment.model_dump(mode="json"),
         "models": [row.model_dump(mode="json") for row in report.models],
         "ablation": report.ablation.model_dump(mode="json", by_alias=True),
     }
+
+
+def _without_folder(recipe: JsonObject) -> JsonObject:
+    """With the name of the data's file or folder alone: the rest is of one machine."""
+    data = recipe["dataset"]
+    assert isinstance(data, dict)
+    return {**recipe, "dataset": {**data, "path": Path(str(data["path"])).name}}
 
 
 def table(folders: Sequence[Path]) -> Iterator[str]:

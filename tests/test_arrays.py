@@ -12,6 +12,7 @@ from pipeline import datasets
 from pipeline.datasets.arrays.scaling import scaling_of
 from pipeline.datasets.splits import Dataset, Split
 from pipeline.recipe.schema import DatasetConfig
+from targets.bench import samples
 from targets.errors import InputError
 from targets.formats.channel_scaling import ChannelScaling
 from targets.formats.input_spec import array_input
@@ -262,6 +263,15 @@ def test_the_notes_say_what_there_is(tmp_path: Path) -> None:
     assert "a series of 12 steps of 3 channels" in said
     turned = notes(write(tmp_path / "b.npz", values=series()["values"].transpose(0, 2, 1)))
     assert "`values = values.transpose(0, 2, 1)`" in turned
+
+
+@pytest.mark.parametrize("name", ["values", "x", "data", "features"])
+def test_a_model_is_measured_on_the_same_file(name: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", **{name: series()["values"], "labels": COLUMN})
+    found = samples.read(tmp_path / "a.npz", tmp_path)
+    assert (found.count, found.shape) == (60, (12, 3))
+    assert found.labels is not None
+    assert found.labels.tolist() == COLUMN.tolist()
 
 
 def test_floats_that_are_no_pixels_are_sent_to_this_data_set(tmp_path: Path) -> None:

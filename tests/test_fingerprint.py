@@ -357,6 +357,16 @@ def test_a_changed_value_is_shown_with_both_values() -> None:
     assert shown == "distill.temperature 4.0 → 2.0; seed 0 → 7"
 
 
+def test_of_another_recipe_the_first_keys_are_shown() -> None:
+    recipe = {f"key{number}": number for number in range(8)}
+    shown = fingerprint.difference(
+        cast(StageKey, {**key("distill"), "recipe": {}}),
+        cast(StageKey, {**key("distill"), "recipe": recipe}),
+    )
+    assert shown.startswith("key0 none → 0; ")
+    assert shown.endswith("key5 none → 5; 2 more keys of the recipe")
+
+
 def test_changed_code_is_shown_by_file() -> None:
     code = {**key("distill")["code"], "pipeline/training/loop.py": "other"}
     assert changed(code=code) == "code changed: pipeline/training/loop.py"

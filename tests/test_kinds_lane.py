@@ -38,7 +38,8 @@ from targets.errors import InputError
 from targets.evaluation import metrics
 from targets.evaluation.corruptions import CORRUPTIONS, SEVERITIES
 from targets.evaluation.streaming import detections
-from targets.formats import sidecar
+from targets.files.digest import file_sha256
+from targets.formats import FORMATS, sidecar
 from targets.formats.calibration import evenly
 from targets.formats.channel_scaling import ChannelScaling
 from targets.formats.input_kinds import WORDS
@@ -51,6 +52,7 @@ from targets.sounds.windowing import sliding
 from targets.texts import tokenizer
 from tests.emulators import requires
 from tests.receiver import packed, top, unpacked
+from tests.sounds import write as write_sound
 
 SHORT = (
     *("teacher.epochs=4", "distill.epochs=8", "quantize.epochs=1", "logits.views=2"),
@@ -344,6 +346,8 @@ def test_a_card_offers_what_there_is(bundle: Path, ran: Path) -> None:
     assert ("pipeline_tag" in card) == (task is not None)
     assert takes[kind] in card
     assert ("--text" in card) == (kind == "tokens")
+    assert ("word.wav` takes sounds of 16 bits at 8,000" in card) == (kind == "waveform")
+    assert "Pillow" not in card
     assert not re.search("image|picture|snippets|Kotlin", card.split("## Results")[0])
     assert not (bundle / "snippets").exists()
     assert ("In a long sound student.int8" in card) == (kind == "waveform")
@@ -364,6 +368,42 @@ def test_a_receiver_classifies_texts_with_the_tokens_of_the_run(
         for rows, expected in zip(top(bundle, *argv, "--top", "9"), wanted, strict=True):
             found = {row["name"]: row["logit"] for row in rows}
             assert [found[label] for label in data.classes] == expected.tolist()
+
+
+@pytest.mark.parametrize("ran", ["vowels", "gestures"], indirect=True)
+def test_a_receiver_classifies_sounds_and_arrays_as_the_classifier_does(
+    bundle: Path, tmp_path: Path
+) -> None:
+    model = bundle / json.loads((bundle / "bundle.json").read_bytes())["recommended"]
+    classifier = Classifier(model)
+    if classifier.preparation.kind == "waveform":
+        file = write_sound(tmp_path / "ai.wav", clip("ai", 10_000), rate=8000)
+    else:
+        file = tmp_path / "tap.npy"
+        np.save(file, track("tap", 10_000))
+    wanted = classifier.predict(file, top=3)
+    (rows,) = top(bundle, "--model", str(model), str(file), "--top", "3")
+    assert [row["logit"] for row in rows] == [one.logit for one in wanted.top]
+    assert [row["probability"] for row in rows] == [one.probability for one in wanted.top]
+
+
+@pytest.mark.parametrize("ran", ["commands"], indirect=True)
+def test_the_vocabulary_and_its_code_are_named_with_their_digests(bundle: Path, ran: Path) -> None:
+    wanted = {
+        f"models/{name}": file_sha256(bundle / "models" / name)
+        for name in ("vocab.txt", "tokens.py")
+    }
+    made = json.loads((ran / "provenance.json").read_text())["stages"]["convert"]["files"]
+    assert {*wanted} <= {*made}
+    statement = json.loads((bundle / "provenance.intoto.json").read_text())
+    subjects = {one["name"]: one["digest"]["sha256"] for one in statement["subject"]}
+    parts = json.loads((bundle / "sbom.cdx.json").read_text())["components"]
+    hashes = {one["name"]: one["hashes"][0]["content"] for one in parts if one["type"] == "file"}
+    assert wanted.items() <= subjects.items()
+    assert hashes == wanted
+    for kind in ("tflite", "onnx"):
+        said = FORMATS[kind].stamped(bundle / "models" / f"student.int8.{kind}")
+        assert json.loads(said["tokenizer"])["vocabulary_sha256"] == wanted["models/vocab.txt"]
 
 
 @pytest.mark.parametrize("ran", ["commands"], indirect=True)

@@ -100,7 +100,7 @@ def test_sizes_left_open_that_fit_both_layouts_are_ambiguous(
 
 def test_a_fixed_batch_is_refused(stripes_data: Dataset, tmp_path: Path) -> None:
     path = onnx_file(tmp_path / "t.onnx", stripes_data, dims=(32, 12, 12, 1))
-    with pytest.raises(InputError, match="takes 32 images at once"):
+    with pytest.raises(InputError, match="takes 32 samples at once"):
         open_teacher(path, TO_1, stripes_data)
 
 

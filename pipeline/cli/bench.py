@@ -28,8 +28,8 @@ PAGE = "bench.html"
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
-    help="Samples: a folder of pictures in class folders, an .npz or .npy file, or a folder of "
-    ".npy.",
+    help="Samples: a folder of pictures in class folders, or the raw input of any model as an .npz "
+    "or .npy file, or a folder of .npy.",
 )
 @click.option("--skip-bad", is_flag=True, help="Leave out picture files that cannot be read.")
 @DEVICES
@@ -133,6 +133,7 @@ def bench(as_json: bool, **options: object) -> int:
     all are, and pictures that the model was trained on may be among them.
     A file of `pipeline run` needs no further option: the .json beside it says how pictures become
     its input. --labels, --size, --channels, --fit and --scores describe others, as in `predict`.
+    Models of sounds and texts are measured on raw inputs; `predict` gives their accuracy on files.
 
     \b
     Examples:

@@ -62,9 +62,9 @@ def convert(
     out: Path | None,
     as_json: bool,
 ) -> int:
-    """Convert MODEL, a trained classifier, to files for devices.
+    """Convert MODEL, a trained classifier of images, to files for devices.
 
-    MODEL is a .keras or .h5 file or a SavedModel folder. Every file takes raw uint8 values and is
+    MODEL is a .keras or .h5 file or a SavedModel folder. Every file takes raw uint8 pixels and is
     compared with the network in the runtime that loads it. A file that cannot be proved is not
     written; the others are, and the exit code is 1.
 

@@ -50,8 +50,8 @@ def difference(old: StageKey, new: StageKey) -> str:
     """Why `new` has another result than `old`, in a few words; empty where it has the same."""
     changes = [*_changes(old["recipe"], new["recipe"])]
     reasons = [f"{key} {_show(before)} → {_show(after)}" for key, before, after in changes[:SHOWN]]
-    if len(changes) > SHOWN:  # of another recipe in the same store
-        reasons.append(f"{len(changes) - SHOWN} more keys of the recipe")
+    if (more := len(changes) - SHOWN) > 0:  # of another recipe in the same store
+        reasons.append(f"{more} more key{'s' if more > 1 else ''} of the recipe")
     for label, before, after in (
         ("version of", old["libraries"], new["libraries"]),
         ("code changed:", old["code"], new["code"]),

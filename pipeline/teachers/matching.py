@@ -33,12 +33,12 @@ def in_batches(compute: Callable[[Images], S], size: int) -> Callable[[Images], 
 
 
 def batch_size(batch: int | None, path: Path) -> int:
-    """Images per call of a file: `BATCH` for an open batch dimension (None or -1), or 1."""
+    """Samples per call of a file: `BATCH` for an open batch dimension (None or -1), or 1."""
     if batch in (None, -1):
         return BATCH
     if batch != 1:
         raise InputError(
-            f"teacher {path}: takes {batch} images at once. Export it with an open batch "
+            f"teacher {path}: takes {batch} samples at once. Export it with an open batch "
             "dimension, or with one of 1."
         )
     return 1
@@ -201,9 +201,9 @@ def wrong_scores(shapes: str, count: int | None, data: Dataset, path: Path) -> I
     """The error for a network of other classes, with a way to use it."""
     classes = len(data.classes)
     problem = (
-        f"teacher {path}: gives {shapes} for one image, and the data set has {classes} classes "
-        f"({', '.join(data.classes[:8])}{', …' if classes > 8 else ''}): an output [1, {classes}] "
-        "is needed."
+        f"teacher {path}: gives {shapes} for one {data.words.one}, and the data set has {classes} "
+        f"classes ({', '.join(data.classes[:8])}{', …' if classes > 8 else ''}): an output "
+        f"[1, {classes}] is needed."
     )
     if count is None or count < classes:
         return InputError(f"{problem} Give a network that was trained on these classes.")

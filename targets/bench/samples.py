@@ -12,7 +12,7 @@ import numpy.typing as npt
 from targets.errors import InputError
 
 Array = npt.NDArray[np.generic]
-NAMES = ("images", "samples", "inputs", "x")
+NAMES = ("images", "samples", "inputs", "x", "values", "data", "features")
 """Names of the array in an archive, or of the .npy in a folder, that holds the samples."""
 EMPTY = "holds no sample"
 
@@ -31,7 +31,7 @@ class LabelledSamples:
 
 
 def read(path: Path, scratch: Path) -> LabelledSamples:
-    """Read an `.npy`, an `.npz` (`images` or `samples`, perhaps `labels`), or a folder of `.npy`.
+    """Read an `.npy`, an `.npz` (`images` or `values`, perhaps `labels`), or a folder of `.npy`.
 
     An archive's samples are unpacked into `scratch`; the rest is used where it is. Raises
     `InputError` with what is wrong.
@@ -68,8 +68,9 @@ def _readable(path: Path) -> Iterator[None]:
                 'numbers or text: labels.astype("int64"), labels.astype(str).'
             ) from error
         raise InputError(
-            f"--data {path}: cannot be read: {error}. Give an .npz with 'images' and perhaps "
-            "'labels', an .npy, a folder with images.npy, or a folder of pictures."
+            f"--data {path}: cannot be read: {error}. Give an .npz with 'images', or 'values' of "
+            "other data, and perhaps 'labels', an .npy, a folder with images.npy, or a folder of "
+            "pictures."
         ) from error
 
 
@@ -78,9 +79,7 @@ def _name(arrays: Mapping[str, Array], path: Path) -> str:
         if name in arrays:
             return name
     held = ", ".join(sorted(arrays)) or "nothing"
-    raise InputError(
-        f"--data {path}: no array '{NAMES[0]}' or '{NAMES[1]}' in it; it holds {held}."
-    )
+    raise InputError(f"--data {path}: no array 'images' or 'values' in it; it holds {held}.")
 
 
 def _samples(arrays: Mapping[str, Array], path: Path) -> Array:

@@ -35,6 +35,8 @@ def write(
         recommended=facts.recommended,
         task=_task(sidecar.input),
         texts=sidecar.tokenizer is not None,
+        pictures=sidecar.input.kind == "image",
+        rate=_rate(sidecar.input),
         tags=sorted({part for model in facts.models for part in (model.format, model.precision)}),
         input=_input(sidecar),
         samples=len(samples),
@@ -53,6 +55,12 @@ def _task(input: InputSpec) -> str | None:
     return TASKS.get(input.kind)
 
 
+def _rate(input: InputSpec) -> str | None:
+    """Of sounds."""
+    front_end = input.front_end
+    return f"{front_end.rate:,} samples a second" if isinstance(front_end, SoundFrontEnd) else None
+
+
 def _input(sidecar: Sidecar) -> str:
     """What the files take, in words."""
     input, shape = sidecar.input, list(sidecar.input.shape)
@@ -61,8 +69,7 @@ def _input(sidecar: Sidecar) -> str:
             f"{input.dtype} {shape}, the numbers that `models/{CODE}` gives a text with "
             f"`models/{VOCABULARY}`"
         )
-    if isinstance(input.front_end, SoundFrontEnd):
-        rate = f"{input.front_end.rate:,} samples a second"
+    if rate := _rate(input):
         return f"{shape} of {rate} as float32, from -32768 to 32767"
     if input.kind == "image":
         return f"{input.dtype} {shape}, float files the same values as float32"

@@ -4,7 +4,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +25,9 @@ from targets.texts import tokenizer
 MARGIN = 0.1
 """Least difference of the two largest probabilities of a bundled sample, in every file. The float
 kernels of two processors differ by about 1e-6, and int8 files not at all."""
-PREDICT, PREDICT_TEXTS = "predict.py", "predict_texts.py"
-"""Either is `predict.py` in a bundle."""
+PREDICT, VALUES = "predict.py", "predict_values.py"
+OTHERS = {"tokens": "predict_texts.py", "waveform": VALUES, "array": VALUES}
+"""Kind of the input -> what is `predict.py` in a bundle, if it is not that of pictures."""
 SCHEMAS: dict[str, type[BaseModel]] = {"bundle": Bundle, "sidecar": Sidecar}
 
 
@@ -130,6 +131,13 @@ def _copy_tokenizer(run: Path, folder: Path, models: Sequence[Stamped]) -> None:
             tokenizer.read((run / model.facts.file).parent, record).write(to)
 
 
+def _beside(folder: Path, bundle: Bundle) -> dict[str, str]:
+    """Path -> digest of the files of the tokenizer, where there is one."""
+    folders = dict.fromkeys(PurePosixPath(model.file).parent for model in bundle.models)
+    paths = (f"{one}/{name}" for one in folders for name in (tokenizer.VOCABULARY, tokenizer.CODE))
+    return {path: file_sha256(folder / path) for path in paths if (folder / path).is_file()}
+
+
 def _copy_samples(run: Path, folder: Path, bundle: Bundle) -> None:
     (folder / kept.FOLDER).mkdir()
     for sample in bundle.samples:
@@ -148,12 +156,14 @@ def _describe(
     for name, kind in SCHEMAS.items():
         text = json.dumps(kind.model_json_schema(), indent=1)
         (folder / "schema" / f"{name}.json").write_text(f"{text}\n", encoding="utf-8")
-    shutil.copyfile(Path(__file__).with_name(_script(sidecar)), folder / PREDICT)
+    script = Path(__file__).with_name(OTHERS.get(sidecar.input.kind, PREDICT))
+    shutil.copyfile(script, folder / PREDICT)
     if (model := snippets.model_for(facts, sidecar.input)) is not None:
         there = by_name[model.name]
         snippets.write(folder, facts, model, there.sidecar, dtype=there.dtype)
-    sbom.write(folder, facts, bundle.models)
-    provenance.write(folder, facts, bundle.models)
+    beside = _beside(folder, bundle)
+    sbom.write(folder, facts, bundle.models, beside)
+    provenance.write(folder, facts, bundle.models, beside)
     card.write(
         folder,
         facts,
@@ -163,10 +173,6 @@ def _describe(
         snippets=model is not None,
         signed=signed,
     )
-
-
-def _script(found: Sidecar) -> str:
-    return PREDICT if found.tokenizer is None else PREDICT_TEXTS
 
 
 def _copy_results(run: Path, folder: Path, scrubber: Scrubber) -> None:

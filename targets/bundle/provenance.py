@@ -4,7 +4,7 @@ It is unsigned by itself: the signature of the bundle covers it.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -21,10 +21,14 @@ of each stage with its digest."""
 BUILDER = "urn:edge-distill:command-line"
 
 
-def write(folder: Path, facts: Facts, models: Sequence[BundledModel]) -> None:
+def write(
+    folder: Path, facts: Facts, models: Sequence[BundledModel], beside: Mapping[str, str]
+) -> None:
+    """`beside`: path -> digest of the files that the models need."""
+    made = {**{model.file: model.sha256 for model in models}, **beside}
     statement: dict[str, JsonValue] = {
         "_type": STATEMENT,
-        "subject": [{"name": model.file, "digest": {"sha256": model.sha256}} for model in models],
+        "subject": [{"name": file, "digest": {"sha256": one}} for file, one in made.items()],
         "predicateType": PREDICATE,
         "predicate": {"buildDefinition": _definition(facts), "runDetails": _details(facts, models)},
     }

@@ -48,6 +48,7 @@ class Contents:
             labels=found.classes,
             input=found.input,
             preprocessing=found.preprocessing,
+            tokenizer=found.tokenizer,
             measured_sha256=model.measured_sha256,
         )
 

@@ -1,6 +1,6 @@
 """`sbom.cdx.json`: the parts of a bundle as a CycloneDX bill of materials for machine learning."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,13 +15,19 @@ if TYPE_CHECKING:
 FILE = "sbom.cdx.json"
 
 
-def write(folder: Path, facts: Facts, models: Sequence[BundledModel]) -> None:
-    """The same facts give the same bytes: its time is that of the run, its number theirs."""
+def write(
+    folder: Path, facts: Facts, models: Sequence[BundledModel], beside: Mapping[str, str]
+) -> None:
+    """The same facts give the same bytes: its time is that of the run, its number theirs.
+
+    `beside`: path -> digest of the files that the models need.
+    """
     from cyclonedx.model.bom import Bom, BomMetaData
     from cyclonedx.output.json import JsonV1Dot6
 
     whole = _whole(facts)
     parts = [_model(facts, model) for model in models]
+    needed = [_file(path, digest) for path, digest in beside.items()]
     data, *libraries = _data(facts), *_libraries(facts)
     content = "\n".join((facts.name, facts.version, *(model.sha256 for model in models)))
     bom = Bom(
@@ -29,11 +35,11 @@ def write(folder: Path, facts: Facts, models: Sequence[BundledModel]) -> None:
         metadata=BomMetaData(
             component=whole, timestamp=datetime.fromisoformat(facts.origin.ended_utc)
         ),
-        components=[*parts, data, *libraries],
+        components=[*parts, *needed, data, *libraries],
     )
     bom.register_dependency(whole, parts)
     for part in parts:
-        bom.register_dependency(part, [data, *libraries])
+        bom.register_dependency(part, [*needed, data, *libraries])
     (folder / FILE).write_text(JsonV1Dot6(bom).output_as_string(indent=1) + "\n", "utf-8")
 
 
@@ -72,6 +78,18 @@ def _model(facts: Facts, model: BundledModel) -> "Component":
         bom_ref=model.file,
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=model.sha256)],
         properties=[Property(name=f"edge-distill:{k}", value=v) for k, v in values.items()],
+    )
+
+
+def _file(path: str, sha256: str) -> "Component":
+    from cyclonedx.model import HashAlgorithm, HashType
+    from cyclonedx.model.component import Component, ComponentType
+
+    return Component(
+        type=ComponentType.FILE,
+        name=path,
+        bom_ref=path,
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=sha256)],
     )
 
 

@@ -70,6 +70,7 @@ def stamp(run: Path, folder: Path, facts: Facts, model: ModelFacts, raw: Raw) ->
         labels=found.classes,
         input=found.input,
         preprocessing=found.preprocessing,
+        tokenizer=found.tokenizer,
         measured_sha256=model.sha256,
     )
     FORMATS[model.format].stamp(source, path, metadata=metadata)

@@ -7,6 +7,7 @@ from pydantic import JsonValue
 
 from targets.formats.input_spec import InputSpec
 from targets.images.preprocessing import Preprocessing
+from targets.texts.tokenizer import TokenizerRecord
 
 OWN_NAME = "edge-distill"
 """Name of our JSON in a format whose metadata have no place for it."""
@@ -22,6 +23,8 @@ class FileMetadata:
     input: InputSpec
     preprocessing: Preprocessing | None
     """Null where the data set has no picture files."""
+    tokenizer: TokenizerRecord | None = None
+    """Of texts, with the digest of the vocabulary."""
     measured_sha256: str
     """Digest of the file without these metadata, which was measured."""
 
@@ -38,6 +41,8 @@ class FileMetadata:
             "preprocessing": _json(self._preprocessing()),
             "measured_sha256": self.measured_sha256,
         }
+        if self.tokenizer is not None:
+            texts["tokenizer"] = _json(self.tokenizer.model_dump(mode="json"))
         return texts if self.license is None else {**texts, "license": self.license}
 
     def _preprocessing(self) -> dict[str, JsonValue]:
