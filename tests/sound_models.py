@@ -11,6 +11,7 @@ from targets.formats import sidecar
 from targets.formats.front_end import SoundFrontEnd
 from targets.formats.input_spec import waveform_input
 from targets.formats.record import ExportedModel
+from targets.formats.streaming import WordThreshold
 from targets.sounds.windowing import Windowing
 from tests.sounds import RATE
 
@@ -18,7 +19,12 @@ CLASSES = ("quiet", "loud")
 WINDOW = Windowing(rate=RATE, samples=RATE)
 
 
-def delivered(path: Path, *, windowing: Windowing | None = WINDOW) -> Path:
+def delivered(
+    path: Path,
+    *,
+    windowing: Windowing | None = WINDOW,
+    streaming: WordThreshold | None = None,
+) -> Path:
     """A file as a run leaves it: a second of raw waveform in, logits out."""
     onnx.save(_network(), path)
     record = ExportedModel(
@@ -39,6 +45,7 @@ def delivered(path: Path, *, windowing: Windowing | None = WINDOW) -> Path:
         input=waveform_input(RATE, SoundFrontEnd(rate=RATE)),
         preprocessing=None,
         windowing=windowing,
+        streaming=streaming,
     )
     return path
 

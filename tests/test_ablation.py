@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,17 @@ from pipeline.datasets.splits import Samples, Split
 from pipeline.engine.ablation import (
     Observation,
     chains,
+    files,
     observed_teacher,
     table_rows,
+    unproved,
     variant,
 )
 from pipeline.engine.artifacts import Exports
 from pipeline.engine.progress import SilentConsole
+from pipeline.recipe.schema import Recipe
 from targets.bench.plan import logits_of
+from targets.errors import ProofError
 from tests.conftest import Lane
 
 SMALL = (
@@ -192,3 +197,39 @@ def test_variants_differ_in_nothing_but_what_they_are_about(lane: Lane) -> None:
     assert hard.distill == kd.distill
     assert (kd.quantize.loss, kd.quantize.alpha, hard.quantize.alpha) == ("dkd", 0.5, 0.0)
     assert {recipe.teacher, scratch.teacher, kd.teacher, hard.teacher} == {recipe.teacher}
+
+
+def without_calibration(recipe: Recipe) -> Exports:
+    """Makes files as `convert` does where the calibrated one is not its network any more."""
+    if "int8_ptq" in recipe.convert.precisions:
+        raise ProofError("student.int8_ptq.tflite: differs")
+    names = [f"student.{precision}.tflite" for precision in recipe.convert.precisions]
+    given: dict[str, Any] = {"models": [SimpleNamespace(name=name) for name in names]}
+    return Exports.model_construct(**given)
+
+
+def test_a_calibrated_file_that_is_not_its_network_is_left_out_and_said(lane: Lane) -> None:
+    said = list[str]()
+    kd = variant(lane.recipe(), "kd", 0)
+    made = files(kd, without_calibration, said.append)
+    assert [one.name for one in made.models] == ["student.float32.tflite", "student.int8.tflite"]
+    assert "int8_ptq.tflite: differs" in said[0]
+
+    def never(_: Recipe) -> Exports:
+        raise ProofError("student.float32.tflite: differs")
+
+    with pytest.raises(ProofError, match="float32"):
+        files(variant(lane.recipe(), "scratch", 0), never, said.append)
+
+
+def test_a_variant_without_a_file_of_one_seed_has_no_mean() -> None:
+    logits = np.eye(2, dtype=np.float32)
+    observed = [
+        Observation(variant=name, seed=seed, logits=logits, corrupted={})
+        for name in ("student_kd", "kd_ptq", "kd_qat")
+        for seed in (0, 1)
+        if (name, seed) != ("kd_ptq", 1)
+    ]
+    (note,) = unproved(observed).values()
+    assert note.startswith("Left out: int8 by calibration alone. With seed 1 the outputs")
+    assert not unproved([one for one in observed if one.seed == 0])

@@ -240,3 +240,7 @@ def test_an_input_without_a_spec_is_an_image_of_its_samples() -> None:
     data = datasets.load(DatasetConfig(name="toy"))
     assert data.spec is None
     assert data.input == InputSpec(shape=(8, 8, 1), scale=1 / 128, zero_point=128)
+
+
+def test_one_sample_is_singular() -> None:
+    assert [WORDS["waveform"].counted(count) for count in (1, 1200)] == ["1 clip", "1,200 clips"]

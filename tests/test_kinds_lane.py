@@ -27,6 +27,8 @@ from pipeline.engine.store import Store
 from pipeline.recipe.load import load, parse_override
 from pipeline.recipe.schema import DatasetConfig, Recipe
 from pipeline.reporting.schema.report import Report, read
+from pipeline.streams import sources
+from pipeline.streams.stream import Stream
 from pipeline.training.augmentation import VIEWS
 from targets import Classifier
 from targets.bench.plan import logits_of
@@ -35,12 +37,20 @@ from targets.bundle.verification import verified
 from targets.errors import InputError
 from targets.evaluation import metrics
 from targets.evaluation.corruptions import CORRUPTIONS, SEVERITIES
+from targets.evaluation.streaming import detections
 from targets.files.digest import file_sha256
 from targets.formats import FORMATS, sidecar
+from targets.formats.calibration import evenly
 from targets.formats.channel_scaling import ChannelScaling
 from targets.formats.input_kinds import WORDS
 from targets.formats.input_spec import Kind
+from targets.formats.record import ProcessorProof
+from targets.prediction import listening
+from targets.processors import PROCESSORS
+from targets.processors.proof import prove
+from targets.sounds.windowing import sliding
 from targets.texts import tokenizer
+from tests.emulators import requires
 from tests.receiver import packed, top, unpacked
 from tests.sounds import write as write_sound
 
@@ -52,7 +62,11 @@ SHORT = (
     'convert.targets=["tflite", "onnx"]',
 )
 SMALL = {
-    "vowels": ("dataset.samples=480", "teacher.units=16", "distill.filters=16"),
+    "vowels": (
+        *("dataset.samples=480", "teacher.units=16", "distill.filters=16"),
+        "convert.front_end_apart=true",
+        *("streaming.minutes=1", "streaming.false_accepts_per_hour=600"),
+    ),
     "commands": ("dataset.samples=600", "teacher.embedding=16", "distill.width_multiplier=0.25"),
     "gestures": (
         *("dataset.samples=448", "teacher.family=ds_cnn", "teacher.blocks=2", "teacher.filters=16"),
@@ -158,6 +172,59 @@ def test_the_page_shows_samples_as_what_they_are(ran: Path) -> None:
     assert "<img" not in page
 
 
+@pytest.mark.parametrize("ran", ["vowels"], indirect=True)
+def test_words_in_a_stream_are_found_with_the_threshold_of_the_sidecar(ran: Path) -> None:
+    found, recipe = report(ran).streaming, small("vowels")
+    assert found is not None
+    assert (found.chosen_on.source, found.judged_on.source, found.same) == ("val", "test", False)
+    data = datasets.load(recipe.dataset)
+    judged = sources.judging(recipe.streaming, data)
+    assert judged.about == found.judged_on
+    assert judged.about.words == len(judged.spoken) == 15
+    names = {row.name for row in report(ran).models if row.role != "teacher"}
+    assert {row.model for row in found.files} == names
+    for row in found.files:
+        held = sidecar.read(ran / "models" / row.model)
+        assert held is not None
+        assert held.streaming is not None
+        assert (held.streaming.threshold, held.streaming.chosen_on) == (
+            row.threshold,
+            found.chosen_on,
+        )
+    whole, part = (
+        sidecar.read(ran / name)
+        for name in ("models/student.int8.onnx", "parts/student.int8.network.onnx")
+    )
+    assert whole is not None
+    assert part is not None
+    assert part.streaming == whole.streaming
+    by_hand = counted(ran / "models" / "student.int8.tflite", judged)
+    (row,) = [row for row in found.files if row.model == "student.int8.tflite"]
+    assert (row.missed, row.false_accepts) == by_hand
+    page = (ran / "report.html").read_text(encoding="utf-8")
+    assert ">Words in a long sound</h2>" in page
+    assert "The model has no class for silence or for other words" in page
+
+
+def counted(model: Path, judged: Stream) -> tuple[int, int]:
+    """Missed words and false accepts of the file as `pipeline predict --stream` runs it."""
+    classifier = Classifier(model)
+    how = listening.listening(classifier)
+    windows = sliding(judged.values, 8000, 2000)
+    shares = listening.probabilities(classifier, windows)
+    threshold, _ = listening.threshold_of(classifier)
+    said = detections(shares, how, threshold=threshold)
+    late_s = 1.0 + 3 * 0.25
+    pairs = [
+        (one, word)
+        for one in said
+        for word in judged.spoken
+        if one.index == word.index and word.start_s <= one.time_s <= word.end_s + late_s
+    ]
+    hit, right = {word for _, word in pairs}, {one for one, _ in pairs}
+    return len(judged.spoken) - len(hit), len(said) - len(right)
+
+
 def test_an_ablation_measures_corrupted_samples(ran: Path, tmp_path: Path) -> None:
     recipe, said = small(ran.name), list[str]()
     data = datasets.load(recipe.dataset)
@@ -170,6 +237,88 @@ def test_an_ablation_measures_corrupted_samples(ran: Path, tmp_path: Path) -> No
     own = metrics.top1(seen.logits, data[Split.TEST].labels)
     assert min(curve[-1] for curve in seen.corrupted.values()) < own
     assert said == [f"ablation  student_kd, seed 0: top-1, and on corrupted {data.words.many}"]
+
+
+SOUNDS_MD = Path(__file__).parent.parent / "docs" / "sounds.md"
+
+
+@pytest.mark.parametrize("ran", ["vowels"], indirect=True)
+def test_front_end_and_network_stand_apart_too(ran: Path) -> None:
+    names = {one.name for one in (ran / "parts").iterdir()}
+    assert names == {
+        f"{name}.{kind}{end}"
+        for name in ("front_end", "student.int8.network")
+        for kind in ("tflite", "onnx")
+        for end in ("", ".json")
+    }
+    rows = report(ran).parts
+    assert [row.whole for row in rows] == ["student.int8.tflite", "student.int8.onnx"]
+    for row in rows:
+        assert row.max_steps <= 1
+        assert row.samples == report(ran).dataset.val
+        assert None not in (row.whole_ns, row.front_end_ns, row.network_ns)
+        assert any(
+            f"{row.whole} on local: the front end by itself takes" in text
+            for text in report(ran).notes
+        )
+    page = (ran / "report.html").read_text(encoding="utf-8")
+    table = page.partition("<h3>Front end and network apart</h3>")[2].partition("</table>")[0]
+    assert "student.int8.tflite" in table.replace("<wbr>", "")
+    assert "student.int8.tflite: median" in page
+    assert not re.search(r"(front_end|network)\.(tflite|onnx): median", page)
+
+
+@pytest.mark.parametrize("ran", ["vowels"], indirect=True)
+def test_parts_are_no_models_of_the_run(ran: Path, bundle: Path) -> None:
+    parts = {one.name for one in (ran / "parts").iterdir()}
+    assert not parts & {row.name for row in report(ran).models}
+    assert not parts & json.loads((ran / "predictions" / "local.json").read_text())["models"].keys()
+    assert not parts & {one.name for one in bundle.rglob("*")}
+
+
+@pytest.mark.parametrize("ran", ["vowels"], indirect=True)
+def test_the_sidecar_says_how_features_are_made_and_quantized(ran: Path) -> None:
+    for kind, low, high in (("tflite", -128, 127), ("onnx", 0, 255)):
+        found = sidecar.read(ran / "parts" / f"student.int8.network.{kind}")
+        front = sidecar.read(ran / "parts" / f"front_end.{kind}")
+        assert found is not None
+        assert front is not None
+        assert found.features is not None
+        assert found.classes == report(ran).dataset.classes
+        assert (found.input.kind, found.input.shape) == ("array", (49, 10, 1))
+        said = found.features
+        assert (said.rate, said.frame, said.hop, said.frames) == (8000, 320, 160, 49)
+        assert (said.bands, said.coefficients, said.sha256) == (40, 10, front.sha256)
+        assert said.quantization is not None
+        assert said.quantization.startswith(f"q = min({high}, max({low}, round(x / ")
+        assert (front.output, front.input.shape, front.classes) == ("features", (8000,), ())
+
+
+@pytest.mark.parametrize("ran", ["vowels"], indirect=True)
+def test_the_program_of_the_documentation_gives_the_class_of_the_whole_file(
+    ran: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    section = SOUNDS_MD.read_text(encoding="utf-8").partition("## Microcontrollers")[2]
+    program = re.search("```python\n(.*?)```", section, re.DOTALL)
+    assert program is not None
+    (ran.parent / "runs").mkdir()
+    (ran.parent / "runs" / "digits-spoken").symlink_to(ran)
+    monkeypatch.chdir(ran.parent)
+    exec(program[1], {})
+    wanted = Classifier(ran / "models" / "student.int8.tflite")
+    assert (
+        capsys.readouterr().out.split()[0]
+        == wanted.predict(np.load(ran / "samples" / "00.npy")).name
+    )
+
+
+@pytest.mark.parametrize("ran", ["vowels"], indirect=True)
+def test_a_part_classifies_no_sounds(ran: Path) -> None:
+    for name, gives in (("front_end", "features"), ("student.int8.network", "classes of features")):
+        with pytest.raises(
+            InputError, match=f"is a part of a file, and gives {gives}. Give the whole"
+        ):
+            Classifier(ran / "parts" / f"{name}.tflite")
 
 
 @pytest.fixture(scope="module")
@@ -201,6 +350,7 @@ def test_a_card_offers_what_there_is(bundle: Path, ran: Path) -> None:
     assert "Pillow" not in card
     assert not re.search("image|picture|snippets|Kotlin", card.split("## Results")[0])
     assert not (bundle / "snippets").exists()
+    assert ("In a long sound student.int8" in card) == (kind == "waveform")
     assert f"Accuracy on corrupted {report(ran).words.many} was not measured." in card
 
 
@@ -267,12 +417,53 @@ def test_a_bundle_with_another_vocabulary_is_found(bundle: Path, tmp_path: Path)
     assert "is not the vocabulary that the model was trained with" in last.text
 
 
+def proved(ran: Path, name: str, folder: Path, *, count: int) -> ProcessorProof:
+    """Of both int8 files on an emulated processor."""
+    requires(name)
+    samples = evenly(datasets.load(small(ran.name).dataset)[Split.TEST].raw, count)
+    path = ran / "models" / "student.int8.onnx"
+    source = path.with_suffix(".tflite")
+    _, there = prove(path, source=source, samples=samples, on=[name], scratch=folder)
+    return there
+
+
+def one_step(ran: Path) -> float:
+    """Of the logits of sounds."""
+    found = sidecar.read(ran / "parts" / "student.int8.network.tflite")
+    assert found is not None
+    assert found.adapter is not None
+    assert found.adapter.output_quantization is not None
+    return found.adapter.output_quantization[0]
+
+
+ANOTHER = {"vowels": "aarch64", "commands": "x86-avx2", "gestures": "x86-avx2"}
+"""One processor each: it rounds the sums of a front end in another way, and has the products that
+saturate. The long test has them all."""
+
+
+def test_int8_files_give_the_same_on_another_processor(ran: Path, tmp_path: Path) -> None:
+    """A front end is in float, so that a feature may be rounded to the next integer."""
+    row = proved(ran, ANOTHER[ran.name], tmp_path, count=8)
+    assert row.agreement == 1
+    assert row.max_abs_diff <= (1.01 * one_step(ran) if ran.name == "vowels" else 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PROCESSORS)
+def test_int8_files_give_the_same_on_every_processor(ran: Path, name: str, tmp_path: Path) -> None:
+    row = proved(ran, name, tmp_path, count=40)
+    assert row.agreement == 1
+    assert row.max_abs_diff <= (1.01 * one_step(ran) if ran.name == "vowels" else 0)
+
+
 def test_gates_are_judged(ran: Path, tmp_path: Path) -> None:
-    (tmp_path / "gates.toml").write_text("top1 = 0.1\nsize_kb = 1.0\n")
+    lines = ("top1 = 0.1", "size_kb = 1.0", "false_reject_rate = 1.0")
+    (tmp_path / "gates.toml").write_text("\n".join(lines))
     argv = ["check", str(ran), "--gates", str(tmp_path / "gates.toml"), "--markdown"]
     assert exit_code([*argv, str(tmp_path / "verdicts.md")]) == 1
     written = (tmp_path / "verdicts.md").read_text()
     assert "passed" in written
+    assert ("no stream was evaluated" in written) == (ran.name != "vowels")
     assert "image" not in written
 
 

@@ -15,6 +15,7 @@ import pytest
 from targets import Classifier
 from targets.bench.plan import logits_of
 from targets.errors import DeviceError, InputError
+from targets.formats.streaming import StreamSummary, WordThreshold
 from targets.prediction import listening
 from targets.prediction.preparation.contract import Item
 from targets.sounds import microphone
@@ -196,6 +197,49 @@ def test_a_stream_shows_when_its_words_are_heard(
     found = [json.loads(line) for line in done.out.splitlines()]
     assert [one["time_s"] for one in found] == times
     assert predict(model, path, "--stream", "--threshold", 1).out == ""
+
+
+def chosen(threshold: float | None) -> WordThreshold:
+    """Of a stream that is listened to in another way than usual."""
+    return WordThreshold(
+        threshold=threshold,
+        hop_s=0.5,
+        smoothed_over=1,
+        pause_s=3.0,
+        false_accepts_per_hour=2,
+        chosen_on=StreamSummary(made="synthesised", source="val", seconds=1200, words=80),
+    )
+
+
+def test_a_stream_is_heard_as_the_sidecar_says(
+    predict: Predict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "NO_WORDS", {"quiet"})
+    path = write(tmp_path / "a.wav", words(500, 20_000, 500, 20_000, 500))
+    usual = delivered(tmp_path / "a.onnx")
+    own = delivered(tmp_path / "b.onnx", streaming=chosen(0.99))
+    done = predict(own, path, "--stream")
+    assert (
+        "threshold 0.99: of the sidecar, chosen for at most 2 false accepts per hour in 20 "
+        "synthesised minutes (val)"
+    ) in done.err
+    how = listening.listening(Classifier(own))
+    assert (how.hop_s, how.smoothed_over, how.pause_s) == (0.5, 1, 3.0)
+    expected = listening.heard(Classifier(own), path, how, threshold=0.99)
+    assert len(done.rows) == len(expected) == 2
+    assert "threshold 0.8: a usual one: the model has none" in predict(usual, path, "--stream").err
+    assert "threshold" not in predict(own, path, "--stream", "--threshold", 0.9).err
+
+
+def test_a_model_without_a_good_enough_threshold_asks_for_one(
+    predict: Predict, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "a.wav", LOUD)
+    own = delivered(tmp_path / "a.onnx", streaming=chosen(None))
+    done = predict(own, path, "--stream")
+    assert (done.code, done.out) == (2, "")
+    assert "no threshold kept at most 2 false accepts per hour in 20 synthesised min" in done.err
+    assert predict(own, path, "--stream", "--threshold", 0.5).code == 0
 
 
 def test_a_stream_at_another_rate_or_shorter_than_a_window_is_heard(

@@ -307,9 +307,11 @@ def test_silence_that_is_measured_is_none_that_trains(tmp_path: Path) -> None:
     assert not values[Split.TRAIN] & (values[Split.VAL] | values[Split.TEST])
     assert not values[Split.VAL] & values[Split.TEST]
     assert data.noise is not None
-    assert values[Split.TRAIN] <= set(data.noise.tolist())
-    assert len(data.noise) == 2 * 4800
-    assert not set(data.noise.tolist()) & (values[Split.VAL] | values[Split.TEST])
+    for split in Split:
+        noise = set(data.noise[split].tolist())
+        assert values[split] <= noise
+        assert not any(values[other] & noise for other in Split if other is not split)
+    assert [len(data.noise[split]) for split in Split] == [2 * 4800, 2 * 1200, 2 * 2000]
 
 
 def test_a_copy_of_the_data_for_another_process_is_small(tmp_path: Path) -> None:
@@ -398,7 +400,7 @@ def test_a_broken_recording_is_an_error_too(tmp_path: Path) -> None:
     assert "_background_noise_/hum.wav (empty file)" in refused(config(tmp_path))
     data = loaded(config(tmp_path, skip_bad=True))
     assert data.noise is not None
-    assert len(data.noise) == 0.6 * 8 * RATE
+    assert len(data.noise[Split.TRAIN]) == 0.6 * 8 * RATE
 
 
 def test_a_flac_without_its_package_is_one_error_about_the_package(

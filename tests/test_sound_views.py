@@ -231,7 +231,7 @@ def data(*, seconds: float = 0.5, noise: npt.NDArray[np.int16] | None = None) ->
         splits=dict.fromkeys(Split, SAMPLES),
         sha256="0" * 64,
         spec=waveform_input(round(RATE * seconds), front_end),
-        noise=noise,
+        noise=None if noise is None else {Split.TRAIN: noise},
     )
 
 

@@ -1,5 +1,7 @@
 """Words in a long recording are found once each, and counted as the literature counts them."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -13,6 +15,7 @@ from targets.evaluation.streaming import (
     curve,
     detections,
     operating_point,
+    rate_interval,
     smoothed,
 )
 
@@ -74,7 +77,45 @@ def test_false_accepts_are_per_hour_and_false_rejects_a_share() -> None:
         detection(2, 6.6),  # too late
     ]  # fmt: skip
     point = operating_point(found, WORDS, threshold=0.5, length_s=1800, tolerance_s=0.5)
-    assert point == OperatingPoint(threshold=0.5, false_accepts_per_hour=4.0, false_reject_rate=0.5)
+    assert point == OperatingPoint(threshold=0.5, words=2, missed=1, false_accepts=2, hours=0.5)
+    assert (point.false_accepts_per_hour, point.false_reject_rate) == (4.0, 0.5)
+
+
+def test_what_detects_nothing_misses_everything() -> None:
+    point = operating_point([], WORDS, threshold=1.0, length_s=1800, tolerance_s=0.5)
+    assert (point.false_accepts, point.missed, point.words) == (0, 2, 2)
+
+
+def point(threshold: float, *, missed: int, false_accepts: int) -> OperatingPoint:
+    return OperatingPoint(
+        threshold=threshold, words=10, missed=missed, false_accepts=false_accepts, hours=0.5
+    )
+
+
+def test_the_middle_one_of_equally_good_thresholds_is_chosen() -> None:
+    points = [
+        point(0.5, missed=0, false_accepts=9),
+        point(0.6, missed=1, false_accepts=1),
+        *(point(at, missed=1, false_accepts=0) for at in (0.7, 0.8, 0.9)),
+        point(0.95, missed=4, false_accepts=0),
+    ]
+    chosen = best_within(points, most_per_hour=2)
+    assert chosen is not None
+    assert chosen.threshold == 0.8
+    assert best_within(points, most_per_hour=18) == points[0]
+
+
+def test_the_interval_of_a_rate_is_the_exact_one_of_poisson() -> None:
+    """The ends by their definition: each tail has 2.5 %."""
+    assert rate_interval(0, hours=1) == pytest.approx((0, -math.log(0.025)))
+    low, high = rate_interval(5, hours=2)
+    assert (low, high) == pytest.approx((1.6235 / 2, 11.6683 / 2), rel=1e-4)  # Garwood's table
+
+    def at_most(count: int, mean: float) -> float:
+        return sum(math.exp(-mean) * mean**n / math.factorial(n) for n in range(count + 1))
+
+    assert at_most(5, 2 * high) == pytest.approx(0.025)
+    assert 1 - at_most(4, 2 * low) == pytest.approx(0.025)
 
 
 def test_a_higher_threshold_misses_more_and_accepts_less() -> None:

@@ -43,9 +43,7 @@ if TYPE_CHECKING:
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1),
-    default=0.8,
-    show_default=True,
-    help="Least mean probability of a word, with --stream.",
+    help="Least mean probability of a word, with --stream [default: the sidecar's, else 0.8].",
 )
 @TEXT_COLUMN
 @LABEL_COLUMN
@@ -107,7 +105,7 @@ class Options(PictureOptions, TextOptions):
     csv_file: Path | None
     microphone: bool
     stream: bool
-    threshold: float
+    threshold: float | None
 
     def require_one_source(self) -> None:
         if not self.files and not self.microphone:

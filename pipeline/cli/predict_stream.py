@@ -13,19 +13,21 @@ if TYPE_CHECKING:
     from targets.evaluation.streaming import Detection
     from targets.prediction.classifier import Classifier
 
-HOP_S = 0.25
-
 
 def detect(
-    classifier: "Classifier", sources: Sequence[Path], *, threshold: float, as_json: bool
+    classifier: "Classifier", sources: Sequence[Path], *, threshold: float | None, as_json: bool
 ) -> int:
     """A line, or with `as_json` a document, for each detection; then the files that cannot be read.
 
-    Raises `InputError` for a model of something else than sounds.
+    Without a `threshold`, the sidecar's, and it is said which one. Raises `InputError` for a model
+    of something else than sounds.
     """
     from targets.prediction import files, listening
 
-    how = listening.listening(classifier, hop_s=HOP_S)
+    how = listening.listening(classifier)
+    if threshold is None:
+        threshold, origin = listening.threshold_of(classifier)
+        click.echo(f"threshold {threshold:g}: {origin}", err=True)
     unreadable = []
     for found in files.listed(sources, classifier.preparation.kind).files:
         try:

@@ -74,8 +74,9 @@ class Dataset:
     """One sample; None for images as they are in the splits."""
     windowing: "Windowing | None" = None
     """How a waveform was made of a sound file."""
-    noise: Raw | None = None
-    """Background sounds that may be mixed into training waveforms, [samples]."""
+    noise: Mapping[Split, Raw] | None = None
+    """Background sounds for each split, [samples] each: those of TRAIN may be mixed into training
+    waveforms."""
     tokenizer: Tokenizer | None = None
     """How texts became tokens; None for data of other kinds."""
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from pipeline.engine.artifacts import Exports
 from pipeline.recipe.schema import AblationConfig, Recipe
+from targets.errors import ProofError, listed
 from targets.formats import FORMATS
 
 if TYPE_CHECKING:
@@ -72,9 +73,13 @@ PLAIN_FILES: Values = {
     "prove_on": (),
     "keep_float": (),
     "max_drop": None,
+    "front_end_apart": False,
     "probabilities": False,
 }
 """What a chain need not have: it is about the training, and some need other files than it makes."""
+
+CALIBRATED = "int8_ptq"
+"""The precision of the one file that a chain can do without."""
 
 CORRUPTION_SEED = 0
 
@@ -115,8 +120,11 @@ def run(recipe: Recipe, *, make: Make, say: Say) -> "Ablation":
             return own(variant, seed, exports, file)
 
         observed = list(_observations(recipe, make, observe, observe_teacher, say))
-    right = {(one.variant, one.seed): metrics.right(one.logits, test.labels) for one in observed}
-    return tabulate(table_rows(observed, test), right)
+    lacking = unproved(observed)
+    kept = [one for one in observed if one.variant not in lacking]
+    right = {(one.variant, one.seed): metrics.right(one.logits, test.labels) for one in kept}
+    table = tabulate(table_rows(kept, test), right)
+    return table.model_copy(update={"notes": tuple(lacking.values())})
 
 
 def chains(recipe: Recipe) -> tuple[str, ...]:
@@ -135,6 +143,7 @@ def variant(recipe: Recipe, chain: str, seed: int) -> Recipe:
             "distill": _changed(recipe.distill, {**distill, **changes.get("distill", {})}),
             "quantize": _changed(recipe.quantize, {**quantize, **changes.get("quantize", {})}),
             "convert": _changed(recipe.convert, {**PLAIN_FILES, **changes["convert"]}),
+            "streaming": _changed(recipe.streaming, {"enabled": False}),
         }
     )
 
@@ -153,12 +162,48 @@ def _observations(
         exports = {}
         for chain in chains(recipe):
             say(f"ablation  seed {seed}: {chain}")
-            exports[chain] = make(variant(recipe, chain, seed))
+            exports[chain] = files(variant(recipe, chain, seed), make, say)
         if number == 0:
             yield from observed_teacher(recipe, exports["kd"], teachers)
         for name, (chain, file) in FILES.items():
-            if chain in exports:
+            made = {model.name for model in exports[chain].models} if chain in exports else ()
+            if f"{file}.{FORMAT}" in made:
                 yield observe(name, seed, exports[chain], f"{file}.{FORMAT}")
+
+
+def files(recipe: Recipe, make: Make, say: Say) -> Exports:
+    """The files of a chain, without the calibrated one where that is not its network any more.
+
+    8 bits by calibration alone may lose so much that the proof fails, which ends a run: here it is
+    a finding. Raises `ProofError` for any other file.
+    """
+    kept = tuple(name for name in recipe.convert.precisions if name != CALIBRATED)
+    try:
+        return make(recipe)
+    except ProofError as error:
+        if kept == recipe.convert.precisions:
+            raise
+        say(f"ablation  without {CALIBRATED}: {error}")
+        convert = _changed(recipe.convert, {"precisions": kept})
+        return make(recipe.model_copy(update={"convert": convert}))
+
+
+def unproved(observed: Sequence[Observation]) -> dict[str, str]:
+    """Variant that has no file with some seed -> what a person reads of it.
+
+    It is left out with all seeds: a mean over those that succeeded would be too good.
+    """
+    from pipeline.reporting.findings.ablation import VARIANTS
+
+    seeds = {one.seed for one in observed if one.variant in FILES}
+    found = {name: {one.seed for one in observed if one.variant == name} for name in FILES}
+    return {
+        name: f"Left out: {VARIANTS[name].removeprefix('+ ')}. With seed {listed(lacking)} the "
+        "outputs of its file are not those of its network any more."
+        for name, own in found.items()
+        if (lacking := [str(seed) for seed in sorted(seeds - own)])
+        and FILES[name][1].endswith(CALIBRATED)
+    }
 
 
 def observed_teacher(recipe: Recipe, exports: Exports, observe: Observe) -> Iterator[Observation]:

@@ -19,10 +19,14 @@ from targets.formats.record import (
     Parity,
     ProcessorProof,
     ScaleRow,
+    TakenApart,
     TensorNoise,
 )
+from targets.formats.streaming import WordThreshold
 
 FILE = "artifact.json"
+PARTS = "parts"
+"""Folder of `Exports.parts`, beside `models`."""
 LEVEL = 0.05
 """Level of the two-sided test below which a difference is shown."""
 
@@ -222,10 +226,21 @@ class Exports(Artifact):
     """Null without mixed files."""
     processors: tuple[ProcessorProof, ...] = ()
     """Proofs of both int8 files on this processor and on each of `convert.prove_on`."""
+    parts: tuple[TakenApart, ...] = ()
+    """The int8 files that are also there as two, with `convert.front_end_apart`."""
     confidence: dict[str, Confidence] = Field(default_factory=dict)
     """Name of a model -> its temperature and thresholds, which its sidecar holds too."""
+    streaming: dict[str, WordThreshold] = Field(default_factory=dict)
+    """Name of a student's file -> when it detects a word, which its sidecar holds too; empty
+    without the recipe's table `[streaming]`."""
     teacher_logits: str | None = None
     """Logits of a teacher without a file to measure: name of a .npy [test samples, classes]."""
 
     def path(self, model: ExportedModel) -> Path:
         return self.folder / model.file
+
+    @property
+    def part_files(self) -> tuple[ExportedModel, ...]:
+        """Every file of `parts` once."""
+        found = (one for row in self.parts for one in (row.front_end, row.network))
+        return tuple({one.name: one for one in found}.values())

@@ -25,6 +25,7 @@ OUTSIDE = (
     *("targets.errors", "targets.quiet", "targets.registry", "targets.untyped"),
     *("targets.files.file_lock", "targets.images.progress"),
     "targets.formats.metadata",  # of the files of a bundle
+    "pipeline.streams.detecting",  # where a recipe has a stream, `uses` adds it
     # Refuses an input, and changes nothing.
     *("pipeline.datasets.forms", "pipeline.datasets.image_files", "pipeline.datasets.audit"),
     *("pipeline.quantization.preflight", "pipeline.training.preflight", "pipeline.teachers.check"),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from pipeline.engine.artifacts import Artifact, Exports
+from pipeline.engine.artifacts import PARTS, Artifact, Exports
 from pipeline.engine.job import Step
 from pipeline.engine.manifest import Manifest
 from pipeline.engine.store import folder_beside, publish_folder
@@ -68,6 +68,8 @@ def deliver(
     manifests = {step.name: step.manifest for step in steps if step.manifest is not None}
     files = {exports.folder / name for name in manifests["convert"].files}
     shutil.copytree(exports.folder / "models", new / "models", ignore=_others(files))
+    if exports.parts:
+        shutil.copytree(exports.folder / PARTS, new / PARTS, ignore=_others(files))
     for folder in ("bench", PREDICTIONS):
         if (measured.folder / folder).exists():
             shutil.copytree(measured.folder / folder, new / folder)

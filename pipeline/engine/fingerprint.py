@@ -18,12 +18,15 @@ from pipeline.engine.graph import Stage
 from pipeline.engine.manifest import StageKey
 from pipeline.models.pretrained.initial import weights_file
 from pipeline.recipe.schema import Recipe
+from pipeline.recipe.streaming import PATHS, StreamingConfig
 from pipeline.recipe.training import DistillConfig, TeacherConfig
 from pipeline.teachers import kind_of
 from targets.errors import missing_package
 from targets.files.digest import file_sha256
 
 Table = Mapping[str, JsonValue]
+SHOWN = 6
+"""Keys of the recipe in a reason."""
 
 
 def stage_key(
@@ -45,10 +48,10 @@ def stage_key(
 
 def difference(old: StageKey, new: StageKey) -> str:
     """Why `new` has another result than `old`, in a few words; empty where it has the same."""
-    reasons = [
-        f"{key} {_show(before)} → {_show(after)}"
-        for key, before, after in _changes(old["recipe"], new["recipe"])
-    ]
+    changes = [*_changes(old["recipe"], new["recipe"])]
+    reasons = [f"{key} {_show(before)} → {_show(after)}" for key, before, after in changes[:SHOWN]]
+    if len(changes) > SHOWN:  # of another recipe in the same store
+        reasons.append(f"{len(changes) - SHOWN} more keys of the recipe")
     for label, before, after in (
         ("version of", old["libraries"], new["libraries"]),
         ("code changed:", old["code"], new["code"]),
@@ -77,6 +80,8 @@ def _values(stage: Stage, recipe: Recipe, dataset_sha256: str) -> dict[str, Json
         values["workers"] = recipe.workers
     if isinstance(table := values.get("teacher"), dict):
         values["teacher"] = _teacher_by_contents(table)
+    if "streaming" in values:
+        values["streaming"] = _stream_by_contents(recipe.streaming)
     if isinstance(table := values.get(stage.name), dict) and table.get("weights"):
         values[stage.name] = {**table, "weights": _initial_weights(stage, recipe)}
     if isinstance(table := values.get("dataset"), dict):
@@ -106,6 +111,16 @@ def _teacher_by_contents(table: Table) -> dict[str, JsonValue]:
     path = Path(str(table["file"]))
     read = {key: table[key] for key in ("scale", "offset", "output", "classes")}
     return {**read, "file": f"{kind_of(path)} {file_sha256(path)}"}
+
+
+def _stream_by_contents(cfg: StreamingConfig) -> dict[str, JsonValue]:
+    """Recordings count by their contents, and only those that thresholds are chosen on; a table
+    that is switched off decides nothing."""
+    if not cfg.enabled:
+        return {"enabled": False}
+    table: dict[str, JsonValue] = cfg.model_dump(mode="json", exclude={*PATHS})
+    chosen_on = cfg.pairs[0] if cfg.pairs else ()
+    return {**table, "chosen_on": [file_sha256(path) for path in chosen_on]}
 
 
 def _initial_weights(stage: Stage, recipe: Recipe) -> str:

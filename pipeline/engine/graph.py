@@ -89,7 +89,7 @@ STAGES = (
     ),
     Stage(
         "convert", convert.run, Exports, ("teacher", "distill", "quantize"),
-        ("dataset", "confidence"),
+        ("dataset", "confidence", "streaming"),
         CONVERTED, BOTH,
     ),
     Stage("bench", bench.run, Measurements, ("convert",), reusable=False),

@@ -114,6 +114,7 @@ class Runner:
         self.check_data()
         self._require_single_devices()
         self._require_processors()
+        self._require_streams()
 
     def check_data(self) -> None:
         """Raise `InputError` for data that are missing, in two splits, or cannot be used."""
@@ -145,6 +146,13 @@ class Runner:
             from targets.processors.emulation import prepare
 
             prepare(names)
+
+    def _require_streams(self) -> None:
+        """Make the long sounds of `[streaming]`, which takes seconds, before anything trains."""
+        if self.recipe.streaming.enabled:
+            from pipeline.streams import sources
+
+            sources.require(self.recipe.streaming, datasets.load(self.recipe.dataset))
 
     def _require_single_devices(self) -> None:
         for name in self.recipe.bench.devices:

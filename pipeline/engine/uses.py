@@ -1,4 +1,5 @@
-"""The plug-ins that a recipe names, as part of what decides a stage's result."""
+"""The plug-ins that a recipe names, as part of what decides a stage's result, and the code that
+only some recipes run."""
 
 from collections.abc import Iterator, Mapping
 from typing import Protocol
@@ -43,14 +44,18 @@ REGISTRIES: Mapping[str, Lookup] = {
 
 ACCEPTS_A_TEACHER = "pipeline.teachers.check"
 """Decides whether a file may teach."""
+CHOOSES_THRESHOLDS = "pipeline.streams.detecting"
+"""Decides a part of the sidecars, of a recipe with `[streaming]`."""
 
 
 def modules(keys: tuple[str, ...], recipe: Recipe) -> Iterator[str]:
-    """The modules of the plug-ins that `recipe` names under `keys`."""
+    """The modules of the plug-ins that `recipe` names under `keys`, and of what it switches on."""
     for key in keys:
         yield from (REGISTRIES[key].module(name) for name in _names(key, recipe))
     if "teacher.file" in keys and recipe.teacher.file is not None:
         yield ACCEPTS_A_TEACHER
+    if "convert.targets" in keys and recipe.streaming.enabled:
+        yield CHOOSES_THRESHOLDS
 
 
 def distributions(keys: tuple[str, ...], recipe: Recipe) -> Iterator[tuple[str, str]]:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from pipeline.reporting.schema.model_row import ModelRow
 from pipeline.reporting.schema.predictions import TEACHER, Predictions
 from pipeline.reporting.schema.report import Report
+from pipeline.reporting.schema.streaming import StreamingRow
 from targets.bench.record import Block
 from targets.bench.result import BenchResult
 from targets.bench.statistics import LEAST_BLOCKS, median_interval
@@ -192,6 +193,34 @@ def _calibration(shares: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) 
     return Figure(value=value, low=max(0.0, value - reach), high=min(1.0, value + reach))
 
 
+def _stream(one: Measured) -> StreamingRow:
+    found = one.report.streaming
+    if found is None:
+        table = one.report.recipe.get("streaming")
+        is_asked = isinstance(table, dict) and table.get("enabled")
+        missing = "a bench" if is_asked else "[streaming] in the recipe"
+        raise SkippedError(f"no stream was evaluated: it takes {missing}")
+    row = next((row for row in found.files if row.model == one.row.name), None)
+    if row is None:
+        raise SkippedError("the file was not run over the stream")
+    return row
+
+
+def _false_rejects(one: Measured) -> Figure:
+    """All words where the file has no threshold."""
+    row = _stream(one)
+    low, high = row.false_reject_ci
+    return Figure(value=row.false_reject_rate, low=low, high=high)
+
+
+def _false_accepts(one: Measured) -> Figure:
+    row = _stream(one)
+    if row.threshold is None:
+        raise UnreliableError("no threshold kept the limit, and a silent file accepts nothing")
+    low, high = row.false_accepts_ci
+    return Figure(value=row.false_accepts_per_hour, low=low, high=high)
+
+
 def _speedup(one: Measured) -> Figure:
     row = one.row
     if row.speedup_verdict is None:
@@ -273,6 +302,8 @@ FIGURES: Mapping[str, Callable[[Measured], Figure]] = {
     "calibrated_ece": _calibrated_ece,
     "median_ms": lambda one: _latency(one, block_median),
     "p90_ms": lambda one: _latency(one, block_p90),
+    "false_reject_rate": _false_rejects,
+    "false_accepts_per_hour": _false_accepts,
     "size_kb": lambda one: Figure.fact(one.row.size_bytes / 1000),
     "peak_memory_mb": _memory,
     "all_int8": _all_int8,

@@ -32,6 +32,10 @@ class ConvertConfig(Section):
     """Largest loss of top-1 against the float student on the validation split, in percentage
     points. Where `int8` loses more, the fewest layers that bring it under the limit are chosen as
     `keep_float`; the run fails where none do."""
+    front_end_apart: bool = False
+    """Of sounds: the float front end and the int8 network behind it are written as files of their
+    own too, in `parts/` beside `models/`, for microcontrollers. They are proved to give what the
+    whole file does, to one step of its logits."""
     probabilities: bool = False
     """A second output, `probabilities`, behind the logits: softmax(logits / temperature)."""
 
@@ -66,6 +70,15 @@ class ConvertConfig(Section):
             raise ValueError(
                 "prove_on compares the int8 files of both formats: it needs the targets tflite and "
                 "onnx, and the precision int8 or int8_ptq"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _network_behind_a_front_end_is_int8(self) -> Self:
+        if self.front_end_apart and not any(PRECISIONS[name].int8 for name in self.precisions):
+            raise ValueError(
+                "front_end_apart writes int8 networks for microcontrollers: it needs the precision "
+                "int8 or int8_ptq"
             )
         return self
 

@@ -35,6 +35,8 @@ KINDS: Mapping[str, Kind] = {
     "calibrated_ece": Kind(at_least=False, unit="%"),
     "median_ms": Kind(at_least=False, unit="ms"),
     "p90_ms": Kind(at_least=False, unit="ms"),
+    "false_reject_rate": Kind(at_least=False, unit="%", per_device=False),
+    "false_accepts_per_hour": Kind(at_least=False, unit="per hour", per_device=False),
     "size_kb": Kind(at_least=False, unit="kB", per_device=False),
     "peak_memory_mb": Kind(at_least=False, unit="MB"),
     "all_int8": Kind(at_least=True, unit="", per_device=False),
@@ -69,6 +71,10 @@ class Limits(Section):
     median_ms: Positive | None = None
     p90_ms: Positive | None = None
     """Largest median over processes of each process's 90th percentile."""
+    false_reject_rate: Share | None = None
+    """Largest share of missed words in the stream of `[streaming]`, at the file's threshold."""
+    false_accepts_per_hour: Positive | None = None
+    """Most detections of no word there, per hour."""
     size_kb: Positive | None = None
     peak_memory_mb: Positive | None = None
     """Largest peak memory of the whole measuring process."""

@@ -6,6 +6,7 @@ from pipeline.datasets import DATASETS
 from pipeline.datasets.contract import SourceConfig
 from pipeline.models import STUDENTS, TEACHERS
 from pipeline.models.contract import NetworkFamily
+from pipeline.recipe.files import ConvertConfig
 from pipeline.recipe.training import DistillConfig, TeacherConfig
 from pipeline.training.augmentation import VIEWS
 from targets.errors import listed
@@ -55,16 +56,32 @@ def require_kind(
     *,
     teacher: TeacherConfig,
     distill: DistillConfig,
+    convert: ConvertConfig,
 ) -> None:
     """Raise `ValueError` for what cannot be done with data of this kind."""
     kind = DATASETS[dataset.name].KIND
     data = f"the data set {dataset.name} holds {WORDS[kind].many}"
     for key in _keys_of_images(dataset, teacher) if kind != "image" else ():
         raise ValueError(f"{key}: is for images, and {data}; leave it out")
+    if convert.front_end_apart and kind != "waveform":
+        raise ValueError(
+            f"convert.front_end_apart: is for sounds, and {data}, whose files have no front end; "
+            "leave it out"
+        )
     _require_mixable(distill, kind, data)
     if teacher.file is None:
         _require_taken("teacher.family", teacher.family, TEACHERS, kind, data)
     _require_taken("distill.family", distill.family, STUDENTS, kind, data)
+
+
+def require_sounds(dataset: SourceConfig, table: str) -> None:
+    """Raise `ValueError` for a table of sounds beside data of another kind."""
+    kind = DATASETS[dataset.name].KIND
+    if kind != "waveform":
+        raise ValueError(
+            f"{table}: is for {WORDS['waveform'].many}, and the data set {dataset.name} holds "
+            f"{WORDS[kind].many}; leave the table out"
+        )
 
 
 def _keys_of_images(dataset: SourceConfig, teacher: TeacherConfig) -> Iterator[str]:

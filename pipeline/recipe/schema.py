@@ -11,11 +11,12 @@ from pipeline.datasets import DATASETS
 from pipeline.datasets.contract import SourceConfig
 from pipeline.recipe.files import ConfidenceConfig, ConvertConfig
 from pipeline.recipe.gates import Gates
-from pipeline.recipe.kinds import require_kind, require_own_kind, with_kind
+from pipeline.recipe.kinds import require_kind, require_own_kind, require_sounds, with_kind
 from pipeline.recipe.names import Device, Seed, Slug, plugin
 from pipeline.recipe.precisions import require_precisions
 from pipeline.recipe.search import SearchConfig
 from pipeline.recipe.section import PositiveFloat, PositiveInt, Section
+from pipeline.recipe.streaming import StreamingConfig
 from pipeline.recipe.tracking import TrackingConfig
 from pipeline.recipe.training import (
     AugmentationConfig,
@@ -121,6 +122,7 @@ class Recipe(Section):
     quantize: QuantizeConfig = QuantizeConfig()
     convert: ConvertConfig = ConvertConfig()
     confidence: ConfidenceConfig = ConfidenceConfig()
+    streaming: StreamingConfig = StreamingConfig(enabled=False)
     bench: BenchConfig = Field(default_factory=lambda: BenchConfig.model_validate({}))
     ablation: AblationConfig = AblationConfig()
     search: SearchConfig = SearchConfig()
@@ -156,7 +158,9 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _tables_fit_the_kind_of_the_data(self) -> Self:
-        require_kind(self.dataset, teacher=self.teacher, distill=self.distill)
+        require_kind(self.dataset, teacher=self.teacher, distill=self.distill, convert=self.convert)
+        if self.streaming.enabled:
+            require_sounds(self.dataset, "streaming")
         return self
 
     @model_validator(mode="after")

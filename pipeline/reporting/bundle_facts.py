@@ -10,7 +10,7 @@ from pydantic import JsonValue, ValidationError
 
 from pipeline.engine.delivery import PROVENANCE
 from pipeline.engine.manifest import Manifest
-from pipeline.reporting.findings import disturbances
+from pipeline.reporting.findings import disturbances, streaming
 from pipeline.reporting.formatting import (
     NOT_MEASURED,
     approximate,
@@ -239,6 +239,7 @@ def _limits(report: Report, rows: Sequence[ModelRow]) -> list[str]:
         f"Latency and memory were measured on {', '.join(devices) or 'no device'} only; energy was "
         "not measured.",
         *report.notes,
+        *streaming.lines(report),
         *disturbances.lines(report, "results/report.html"),
         *(f"{name} failed: {why}" for name, why in report.environment.failed_devices.items()),
     ]

@@ -8,8 +8,10 @@ from pipeline.engine.artifacts import Artifact
 from pipeline.reporting.schema.confidence import ConfidenceRow
 from pipeline.reporting.schema.label_suspect import LabelSuspect
 from pipeline.reporting.schema.model_row import ModelRow
+from pipeline.reporting.schema.parts import PartsRow
 from pipeline.reporting.schema.per_class import PerClass
 from pipeline.reporting.schema.report import JsonObject
+from pipeline.reporting.schema.streaming import Streaming
 
 
 class Measurements(Artifact):
@@ -31,6 +33,10 @@ class Measurements(Artifact):
     """Test samples."""
     confidence: tuple[ConfidenceRow, ...] = ()
     """Every file with a temperature, on the first device that was measured."""
+    parts: tuple[PartsRow, ...] = ()
+    """On every device, the files that are also there as front end and network."""
+    streaming: Streaming | None = None
+    """The student's files over a long sound, on this machine; null without `[streaming]`."""
     notes: tuple[str, ...] = ()
     """What a reader of the accuracies must know: `findings.notes`."""
 

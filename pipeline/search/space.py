@@ -27,7 +27,7 @@ NOT_SEARCHED = (
     *("name", "seed", "threads", "workers", "search", "gates", "ablation", "tracking", "about"),
     *("schema", "bench", "dataset.path", "dataset.name"),
     *("dataset.validation", "dataset.test", "dataset.split_seed"),
-    *("convert.prove_on", "convert.keep_float", "convert.max_drop"),
+    *("convert.prove_on", "convert.keep_float", "convert.max_drop", "convert.front_end_apart"),
 )
 """Keys and tables that decide nothing of a file, or what it is compared by."""
 SEARCHED = ("bench.threads",)

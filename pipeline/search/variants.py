@@ -17,7 +17,7 @@ FAMILY = "distill.family"
 LOSS = "distill.loss"
 OF_A_LOSS = ("temperature", "alpha", "parameters")
 FILES = {"convert.precisions", "convert.targets"}
-OF_FILES = ("prove_on", "keep_float", "max_drop")
+OF_FILES = ("prove_on", "keep_float", "max_drop", "front_end_apart")
 """Keys of `[convert]` that need files which a candidate may not have."""
 
 
@@ -55,7 +55,9 @@ def _plain(recipe: Recipe) -> Iterator[Override]:
         "convert.prove_on": [],
         "convert.keep_float": [],
         "convert.max_drop": None,
+        "convert.front_end_apart": False,
         "ablation.enabled": False,
+        "streaming.enabled": False,
         "gates": {},
     }
     yield from (Override(key, value, key) for key, value in plain.items())

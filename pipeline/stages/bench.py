@@ -1,6 +1,7 @@
 """Measure every export on every device: latency, and accuracy over the whole test split."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from pipeline.datasets.splits import Samples
     from pipeline.reporting.model_rows import DeviceRows
+    from pipeline.reporting.schema.streaming import Streaming
     from targets.bench.plan import BenchPlan
     from targets.bench.request import BenchRequest
     from targets.bench.session import DeviceResult
@@ -27,10 +30,13 @@ if TYPE_CHECKING:
 
 def run(cfg: BenchConfig, out: Path, *, job: Job, convert: Exports) -> Measurements:
     from pipeline.reporting import model_rows
+    from pipeline.reporting.parts_rows import parts_rows
 
     if not cfg.enabled:
         rows = model_rows.unmeasured_rows(convert, seed=job.recipe.seed)
-        return Measurements(folder=out, exports=convert.folder, rows=rows, devices={})
+        return Measurements(
+            folder=out, exports=convert.folder, rows=rows, devices={}, parts=parts_rows(convert)
+        )
     from pipeline.datasets.splits import Split
     from targets.bench.session import measure_all
     from targets.devices import inventory
@@ -44,6 +50,7 @@ def run(cfg: BenchConfig, out: Path, *, job: Job, convert: Exports) -> Measureme
         scratch=job.scratch,
         say=job.console.say,
     )
+    results = [_of_whole_files(one, convert) for one in results]
     failures = {one.device: one.failure for one in results if one.failure is not None}
     if len(failures) == len(results):
         raise next(iter(failures.values()))
@@ -65,8 +72,20 @@ def run(cfg: BenchConfig, out: Path, *, job: Job, convert: Exports) -> Measureme
         per_class=next((one.per_class for one in measured if one.per_class), ()),
         label_suspects=next((one.label_suspects for one in measured if one.label_suspects), ()),
         confidence=_confidence(results, labels, convert),
+        parts=parts_rows(
+            convert, {one.device: one.document for one in results if one.document is not None}
+        ),
+        streaming=_streaming(job, convert),
         notes=tuple(dict.fromkeys(note for one in measured for note in one.notes)),
     )
+
+
+def _of_whole_files(result: "DeviceResult", exports: Exports) -> "DeviceResult":
+    """Without the outputs of parts: only whole files are judged. The times of both are measured in
+    the same rounds, and are all in the document."""
+    names = {model.name for model in exports.models}
+    outputs = {name: values for name, values in result.outputs.items() if name in names}
+    return replace(result, outputs=outputs)
 
 
 def _request(cfg: BenchConfig, job: Job, exports: Exports) -> "BenchRequest":
@@ -80,9 +99,10 @@ def _request(cfg: BenchConfig, job: Job, exports: Exports) -> "BenchRequest":
     test = job.dataset()[Split.TEST]
     samples = job.scratch / "test.npy"
     store(test.raw, samples)
+    files = (*exports.models, *exports.part_files)
     return BenchRequest(
-        models=tuple(exports.path(model) for model in exports.models),
-        exports={exports.path(model): model for model in exports.models},
+        models=tuple(exports.path(model) for model in files),
+        exports={exports.path(model): model for model in files},
         baselines={
             exports.path(model): exports.path(teacher)
             for model in exports.models
@@ -97,7 +117,7 @@ def _request(cfg: BenchConfig, job: Job, exports: Exports) -> "BenchRequest":
             labels=test.labels,
             source=exports.dataset.name,
         ),
-        own_samples=_teacher_samples(job, exports),
+        own_samples={**_teacher_samples(job, exports), **_features(test, exports, job.scratch)},
         plan=_plan(cfg, job.recipe.seed),
         timeout_s=cfg.timeout_s,
     )
@@ -113,6 +133,19 @@ def _teacher_samples(job: Job, exports: Exports) -> dict[Path, Path]:
     samples = job.scratch / "test-teacher.npy"
     store(job.teacher_dataset()[Split.TEST].raw, samples)
     return {exports.path(model): samples for model in exports.models if model.role == "teacher"}
+
+
+def _features(test: "Samples", exports: Exports, scratch: Path) -> dict[Path, Path]:
+    """Network without its front end -> the test samples as the integers that it takes."""
+    from pipeline.export.apart import features_of
+    from targets.bench.plan import store
+
+    made: dict[Path, Path] = {}
+    for row in exports.parts:
+        features = features_of(exports.path(row.front_end), test.raw, scratch)
+        made[exports.path(row.network)] = place = scratch / f"{row.network.name}.npy"
+        store(row.ends.quantized(features), place)
+    return made
 
 
 def _plan(cfg: BenchConfig, seed: int) -> "BenchPlan":
@@ -150,6 +183,16 @@ def _confidence(
 
     one = next(one for one in results if one.document is not None)
     return confidence_rows(one.outputs, labels, exports.confidence, device=one.device)
+
+
+def _streaming(job: Job, exports: Exports) -> "Streaming | None":
+    """On this machine, whatever the devices are: the outputs are the same on them."""
+    from pipeline.reporting.streaming_rows import streaming
+
+    if not exports.streaming:
+        return None
+    job.console.say("bench     words in a long sound")
+    return streaming(job.recipe.streaming, job.dataset(), exports, scratch=job.scratch)
 
 
 def _write_predictions(

@@ -1,7 +1,7 @@
 """Write the requested files, each proved by the exporter; all are delivered, or none."""
 
 import shutil
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,8 @@ from targets.formats import FORMATS, sidecar
 from targets.formats.confidence import Confidence
 from targets.formats.contract import ServingFunction
 from targets.formats.precisions import PRECISIONS
-from targets.formats.record import ExportedModel
+from targets.formats.record import ExportedModel, TakenApart
+from targets.formats.streaming import WordThreshold
 
 if TYPE_CHECKING:
     from pipeline.datasets.splits import Dataset
@@ -49,7 +50,7 @@ def run(
     The results of a run are delivered as a whole: its table and its gates compare all files.
     """
     from pipeline.datasets.splits import Split
-    from pipeline.export import layer_noise, mixed_files, students
+    from pipeline.export import apart, layer_noise, mixed_files, students
     from pipeline.teachers.stored import open_stored
     from pipeline.training import session
 
@@ -68,6 +69,7 @@ def run(
     exporter = _exporter(cfg, folder, job, data)
     requested = _requested(cfg, _teacher(teacher, opened, teacher_data), networks, mixed)
     files = export_all(requested, exporter, optional=() if teacher.asked is None else ("teacher",))
+    parts = _parts(cfg, files, data, out, job)  # before anything is appended to the files
     labels = data[Split.VAL].labels
     confidence = fit_all(files, labels, classes=data.classes, config=job.recipe.confidence)
     if cfg.probabilities:  # after all proofs: a file may be made from that of another format
@@ -76,8 +78,19 @@ def run(
     models = [file.record for file in files]
     if opened.adapter is not None:
         models.append(_user_file(teacher, opened, teacher_data, folder))
+    streaming = _streaming(job, data, out, models, confidence)
     for model in models:
-        _describe(out / model.file, model, data_of(model), confidence.get(model.name))
+        known = confidence.get(model.name), streaming.get(model.name)
+        _describe(out / model.file, model, data_of(model), *known)
+    apart.describe(
+        out,
+        parts,
+        classes=data.classes,
+        input=data.input,
+        windowing=data.windowing,
+        confidence=confidence,
+        streaming=streaming,
+    )
     if data.tokenizer is not None:
         data.tokenizer.write(folder)
     return Exports(
@@ -88,7 +101,9 @@ def run(
         parity=tuple(row for file in files for row in file.parity),
         scales=tuple(row for file in files if _in_scale_table(file, cfg) for row in file.scales),
         processors=tuple(row for file in files for row in file.processors),
+        parts=parts,
         confidence=confidence,
+        streaming=streaming,
         layer_noise=layer_noise.measured(
             files,
             students=[distill] if quantize is None else [distill, quantize],
@@ -99,6 +114,19 @@ def run(
         float_layers=mixed_files.gained(cfg, chosen, files, networks[0], data),
         teacher_logits=_precomputed(opened, models, teacher_data, out),
     )
+
+
+def _parts(
+    cfg: ConvertConfig, files: Sequence[ProvedFile], data: "Dataset", out: Path, job: Job
+) -> tuple[TakenApart, ...]:
+    """The student's int8 files as two, where the recipe asks for it."""
+    from pipeline.datasets.splits import Split
+    from pipeline.export.apart import Parts
+
+    if not cfg.front_end_apart:
+        return ()
+    into = Parts(out=out, scratch=job.scratch, input=data.input, say=job.console.say)
+    return tuple(into.of(files, data[Split.VAL].raw))
 
 
 def _exporter(cfg: ConvertConfig, folder: Path, job: Job, data: "Dataset") -> Exporter:
@@ -196,7 +224,11 @@ def _not_proved(files: Sequence[ProvedFile], refused: Sequence[Refused]) -> Proo
 
 
 def _describe(
-    path: Path, model: ExportedModel, data: "Dataset", confidence: Confidence | None
+    path: Path,
+    model: ExportedModel,
+    data: "Dataset",
+    confidence: Confidence | None,
+    streaming: WordThreshold | None,
 ) -> None:
     """Write the sidecar of a file, which takes the samples of `data`."""
     sidecar.write(
@@ -208,7 +240,26 @@ def _describe(
         tokenizer=None if data.tokenizer is None else data.tokenizer.record,
         windowing=data.windowing,
         confidence=confidence,
+        streaming=streaming,
     )
+
+
+def _streaming(
+    job: Job,
+    data: "Dataset",
+    out: Path,
+    models: Sequence[ExportedModel],
+    confidence: Mapping[str, Confidence],
+) -> dict[str, WordThreshold]:
+    """The thresholds of the student's files in a long sound, by name."""
+    cfg = job.recipe.streaming
+    if not cfg.enabled:
+        return {}
+    from pipeline.streams import detecting
+
+    job.console.say("convert   thresholds of words in a long sound")
+    files = {out / model.file: model for model in models if model.role != "teacher"}
+    return detecting.thresholds(cfg, data, files, confidence, scratch=job.scratch)
 
 
 def _user_file(

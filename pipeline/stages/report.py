@@ -180,6 +180,7 @@ def _report(
         notes = (*notes, float_layers(exports.float_layers, bench.rows, cfg.words))
     if front := front_end.note(exports.parity):
         notes = (*notes, front)
+    notes = (*notes, *front_end.costs(bench.parts))
     if lead is not None and (text := teacher_lead.note(lead, cfg)):
         notes = (*notes, text)
     return Report(
@@ -201,7 +202,9 @@ def _report(
         per_class=kept(bench.per_class, bench.rows, recommended),
         label_suspects=suspects,
         confidence=bench.confidence,
+        streaming=bench.streaming,
         parity=exports.parity,
+        parts=bench.parts,
         processors=tuple(ProcessorRow.model_validate(r.model_dump()) for r in exports.processors),
         scales=tuple(TensorScales.of(row) for row in exports.scales),
         sensitivity=sensitivity,

@@ -77,7 +77,7 @@ def require_same_labels(
     metrics.require_finite(expected, model=made_from)
     metrics.require_finite(actual, model=name)
     share = metrics.agreement(expected, actual)
-    if share < SAME_GRAPH_AGREEMENT and not _near(expected, actual):
+    if share < SAME_GRAPH_AGREEMENT and not near(expected, actual):
         raise ProofError(
             f"{name}: gives the labels of {made_from} for {100 * share:.2f} % of {len(actual)} "
             "samples only, though both are one quantized graph."
@@ -125,7 +125,7 @@ def _require_more_than_one_class(
 ) -> None:
     """Raise if a constant file would agree as well and the outputs do not follow the network's."""
     labels = metrics.predicted(expected)
-    if metrics.shown_above_chance(agreement, labels) or _near(expected, actual):
+    if metrics.shown_above_chance(agreement, labels) or near(expected, actual):
         return
     found = correlation(expected, actual)
     # The upper end of Fisher's z interval (1921), as for the share of labels.
@@ -139,7 +139,7 @@ def _require_more_than_one_class(
         )
 
 
-def _near(expected: Logits, actual: Logits) -> bool:
+def near(expected: Logits, actual: Logits) -> bool:
     """Whether the outputs differ by a small part of the margins: the scores less their mean over
     the classes, or the distance of a single score from its threshold."""
     values = expected.astype(np.float64)

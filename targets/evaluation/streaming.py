@@ -12,6 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+NO_WORDS = frozenset({"_silence_", "_unknown_"})
+"""Names of classes that are not to be detected, as in Speech Commands."""
+
+THRESHOLDS = (
+    *(0.1, 0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.92, 0.94, 0.96),
+    *(0.97, 0.98, 0.985, 0.99, 0.993, 0.995, 0.997, 0.998, 0.999, 0.9995, 0.9999, 1.0),
+)
+"""Fixed, so that the curves of two files and of two runs have the same points."""
+
 Probabilities = npt.NDArray[np.float64]
 """[windows, classes]"""
 
@@ -52,10 +61,24 @@ class Spoken:
 
 @dataclass(frozen=True, kw_only=True)
 class OperatingPoint:
+    """What a threshold does in a recording, as counts."""
+
     threshold: float
-    false_accepts_per_hour: float
-    false_reject_rate: float
-    """Share of the spoken words without a detection."""
+    words: int
+    """That are spoken."""
+    missed: int
+    """Of these, without a detection."""
+    false_accepts: int
+    """Detections of no word."""
+    hours: float
+
+    @property
+    def false_accepts_per_hour(self) -> float:
+        return self.false_accepts / self.hours
+
+    @property
+    def false_reject_rate(self) -> float:
+        return self.missed / self.words
 
 
 def smoothed(probabilities: Probabilities, over: int) -> npt.NDArray[np.float64]:
@@ -75,19 +98,19 @@ def detections(
 ) -> list[Detection]:
     """In the order of their times."""
     means = smoothed(probabilities, how.smoothed_over)
-    words = [index for index in range(means.shape[1]) if index not in how.ignored]
+    words = np.array([index for index in range(means.shape[1]) if index not in how.ignored])
+    heights, bests = means[:, words].max(axis=1), words[means[:, words].argmax(axis=1)]
     found: list[Detection] = []
     was_above: int | None = None
-    for place, row in enumerate(means):
-        best = max(words, key=row.__getitem__)
-        time_s = place * how.hop_s + how.window_s
-        above = best if row[best] >= threshold else None
-        is_late = not found or time_s - found[-1].time_s >= how.pause_s - 1e-9
-        if above is not None and above != was_above and is_late:
-            found.append(Detection(index=best, time_s=time_s, probability=float(row[best])))
-            was_above = above
-        elif above is None:
+    for place, (height, best) in enumerate(zip(heights.tolist(), bests.tolist(), strict=True)):
+        if height < threshold:
             was_above = None
+            continue
+        time_s = place * how.hop_s + how.window_s
+        is_late = not found or time_s - found[-1].time_s >= how.pause_s - 1e-9
+        if best != was_above and is_late:
+            found.append(Detection(index=best, time_s=time_s, probability=height))
+            was_above = best
     return found
 
 
@@ -101,19 +124,27 @@ def operating_point(
 ) -> OperatingPoint:
     """A word is found by a detection of its class from its start to `tolerance_s` behind its end;
     one of no word is a false accept."""
-    hits = [[_finds(one, word, tolerance_s) for word in spoken] for one in found]
-    false_accepts = sum(not any(row) for row in hits)
-    missed = sum(not any(row[place] for row in hits) for place in range(len(spoken)))
+    hits = _hits(found, spoken, tolerance_s)
     return OperatingPoint(
         threshold=threshold,
-        false_accepts_per_hour=false_accepts * 3600 / length_s,
-        false_reject_rate=missed / len(spoken),
+        words=len(spoken),
+        missed=int((~hits.any(axis=0)).sum()),
+        false_accepts=int((~hits.any(axis=1)).sum()),
+        hours=length_s / 3600,
     )
 
 
-def _finds(one: Detection, word: Spoken, tolerance_s: float) -> bool:
-    is_timely = word.start_s <= one.time_s <= word.end_s + tolerance_s
-    return one.index == word.index and is_timely
+def _hits(
+    found: Sequence[Detection], spoken: Sequence[Spoken], tolerance_s: float
+) -> npt.NDArray[np.bool_]:
+    """Which detection finds which word, [detections, words]."""
+    times = np.array([one.time_s for one in found])[:, np.newaxis]
+    classes = np.array([one.index for one in found])[:, np.newaxis]
+    starts = np.array([word.start_s for word in spoken])
+    ends = np.array([word.end_s for word in spoken]) + tolerance_s
+    same = classes == np.array([word.index for word in spoken])
+    hits: npt.NDArray[np.bool_] = same & (starts <= times) & (times <= ends)
+    return hits
 
 
 def curve(
@@ -121,7 +152,7 @@ def curve(
     spoken: Sequence[Spoken],
     how: Listening,
     *,
-    thresholds: Sequence[float],
+    thresholds: Sequence[float] = THRESHOLDS,
     tolerance_s: float | None = None,
 ) -> list[OperatingPoint]:
     """False accepts against false rejects, a point for each threshold.
@@ -147,8 +178,26 @@ def curve(
 
 def best_within(points: Sequence[OperatingPoint], most_per_hour: float) -> OperatingPoint | None:
     """The point with the fewest missed words among those with few enough false accepts; of equal
-    ones that with the fewest false accepts. None: there is none."""
+    ones that with the fewest false accepts. None: there is none.
+
+    Of those that are equal in both, which follow one another by their thresholds, the middle one:
+    in another recording either count may change.
+    """
     fitting = [one for one in points if one.false_accepts_per_hour <= most_per_hour]
-    return min(
-        fitting, key=lambda one: (one.false_reject_rate, one.false_accepts_per_hour), default=None
-    )
+    if not fitting:
+        return None
+    fewest = min((one.missed, one.false_accepts) for one in fitting)
+    best = [one for one in fitting if (one.missed, one.false_accepts) == fewest]
+    return sorted(best, key=lambda one: one.threshold)[len(best) // 2]
+
+
+def rate_interval(count: int, hours: float, level: float = 0.95) -> tuple[float, float]:
+    """Exact interval of events per hour, of which `count` were seen: Garwood 1936, Biometrika 28.
+
+    The counts are taken as Poisson's: false accepts that come in bursts vary more.
+    """
+    from scipy.stats import chi2
+
+    low = float(chi2.ppf((1 - level) / 2, 2 * count)) / 2 if count else 0.0
+    high = float(chi2.ppf((1 + level) / 2, 2 * count + 2)) / 2
+    return low / hours, high / hours

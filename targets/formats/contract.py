@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from targets.formats.input_spec import InputSpec
     from targets.formats.metadata import FileMetadata
-    from targets.formats.record import ScaleRow, TensorNoise
+    from targets.formats.record import NetworkEnds, ScaleRow, TensorNoise
 
 
 LOGITS, PROBABILITIES = "logits", "probabilities"
@@ -135,6 +135,17 @@ class Format(Protocol):
 
     def saturating_products(self, path: Path) -> tuple[str, ...]:
         """The operators whose result depends on the processor (`targets.processors.saturates`)."""
+        ...
+
+    def take_apart(
+        self, path: Path, spec: "InputSpec", *, front_end: Path, network: Path
+    ) -> "NetworkEnds":
+        """Write the two parts of an int8 file that has the input `spec`: `front_end`, from it to
+        float32 features [1, *spec.features], and `network`, from integers of that shape.
+
+        Raises `ConversionError` where the file has no front end in front of an int8 network, and
+        `ProofError` where the network is not made of integers only.
+        """
         ...
 
     def external_files(self, path: Path) -> tuple[str, ...]:

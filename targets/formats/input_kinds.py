@@ -9,6 +9,10 @@ class Words(NamedTuple):
     one: str
     many: str
 
+    def counted(self, count: int) -> str:
+        """`1 image`, `1,200 images`."""
+        return f"{count:,} {self.one if count == 1 else self.many}"
+
 
 WORDS: Mapping[str, Words] = MappingProxyType(
     {

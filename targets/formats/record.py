@@ -1,10 +1,13 @@
 """The records of an exported file."""
 
 from pathlib import PurePath
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from targets.formats.model_io import ModelIO
+from targets.formats.model_io import ModelIO, Quantization
 
 
 class ExportedModel(BaseModel):
@@ -149,3 +152,47 @@ class TensorNoise(BaseModel):
     """Of rounding this result alone: the float values on this tensor's grid."""
     weights_snr_db: float | None = None
     """Of the operator's weights; null for one without weights."""
+
+
+class NetworkEnds(BaseModel):
+    """The integers at both ends of an int8 network whose front end stands apart."""
+
+    model_config = ConfigDict(frozen=True)
+
+    dtype: str
+    """Of the input: `int8` or `uint8`."""
+    input: Quantization
+    """(scale, zero point) of the features."""
+    output: Quantization
+    """(scale, zero point) of the logits. The scale is one step of them in either format."""
+    output_dtype: str
+    """`float32` where the file itself makes real logits of its integers."""
+
+    def quantized(self, features: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+        """The input of the network, for real features of any shape:
+        `clip(round(feature / scale) + zero point)`."""
+        scale, zero_point = self.input
+        limits = np.iinfo(np.dtype(self.dtype))
+        steps = np.rint(features / np.float32(scale)) + zero_point
+        integers: npt.NDArray[Any] = np.clip(steps, limits.min, limits.max).astype(self.dtype)
+        return integers
+
+
+class TakenApart(BaseModel):
+    """An int8 file as two files, its front end and the network behind it, and their proof."""
+
+    model_config = ConfigDict(frozen=True)
+
+    whole: str
+    """Name of the file that both are parts of."""
+    front_end: ExportedModel
+    """Raw waveform as float32 to float32 features; the same file for every network of a format."""
+    network: ExportedModel
+    """Integer features to logits; its `adapter` makes real logits of integers."""
+    ends: NetworkEnds
+    samples: int
+    """Validation samples that both ways were compared on."""
+    agreement: float
+    """Share of them with the same top-1 label."""
+    max_steps: int
+    """Largest difference of a logit, in steps of its quantization: 1 at most."""

@@ -12,9 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from targets.errors import InputError
 from targets.files.digest import file_sha256
 from targets.formats.confidence import Confidence
+from targets.formats.features import Features
 from targets.formats.input_spec import InputSpec
 from targets.formats.model_io import ModelIO
 from targets.formats.record import ExportedModel
+from targets.formats.streaming import WordThreshold
 from targets.images.preprocessing import Preprocessing
 from targets.sounds.windowing import Windowing
 from targets.texts.tokenizer import TokenizerRecord
@@ -35,7 +37,7 @@ class Sidecar(BaseModel):
     format: str
     precision: str
     classes: tuple[str, ...]
-    """Names in the order of the logits."""
+    """Names in the order of the logits; empty for features."""
     input: InputSpec
     """The raw input; float files take the raw values as float32."""
     preprocessing: Preprocessing | None
@@ -44,10 +46,15 @@ class Sidecar(BaseModel):
     """From a text to the raw input; null where the data are no texts."""
     windowing: Windowing | None = None
     """From a sound to the raw input; null where the data are no sounds."""
-    output: Literal["logits"] = "logits"
+    features: Features | None = None
+    """Of a front end that stands apart, and of the network behind it; null for whole files."""
+    output: Literal["logits", "features"] = "logits"
     confidence: Confidence | None = None
     """From logits to probabilities, and when a prediction is unknown; null where nothing was
     fitted, and in sidecars of earlier versions."""
+    streaming: WordThreshold | None = None
+    """When a word is detected in a long sound; null where no threshold was chosen, and in sidecars
+    of earlier versions."""
     adapter: ModelIO | None = None
     """Of a user's own file: from raw samples to its input, and from its output to logits."""
 
@@ -65,7 +72,10 @@ def write(
     preprocessing: Preprocessing | None,
     tokenizer: TokenizerRecord | None = None,
     windowing: Windowing | None = None,
+    features: Features | None = None,
+    output: Literal["logits", "features"] = "logits",
     confidence: Confidence | None = None,
+    streaming: WordThreshold | None = None,
 ) -> None:
     """Write the sidecar of the model file in `path`: the same arguments, the same bytes."""
     content = Sidecar(
@@ -80,7 +90,10 @@ def write(
         preprocessing=preprocessing,
         tokenizer=tokenizer,
         windowing=windowing,
+        features=features,
+        output=output,
         confidence=confidence,
+        streaming=streaming,
         adapter=record.adapter,
     )
     path_of(path).write_text(content.model_dump_json(by_alias=True, indent=1) + "\n", "utf-8")

@@ -19,6 +19,7 @@ from targets.evaluation import metrics
 from targets.formats import sidecar
 from targets.formats.confidence import Confidence
 from targets.formats.input_kinds import Words
+from targets.formats.streaming import WordThreshold
 from targets.images.preprocessing import Fit
 from targets.images.reading import Channels
 from targets.prediction import deployment
@@ -108,6 +109,7 @@ class Classifier:
         found = sidecar.read(self.path)
         names = classes if found is None or classes is not None else found.classes
         self._confidence = None if found is None else found.confidence
+        self._word_threshold = None if found is None else found.streaming
         if found is None:
             count = None if classes is None else len(classes)
             self._deployed = deployment.as_asked(self._model, asked, classes=count)
@@ -136,6 +138,11 @@ class Classifier:
     def confidence(self) -> Confidence | None:
         """The temperature and the thresholds of the sidecar."""
         return self._confidence
+
+    @property
+    def word_threshold(self) -> WordThreshold | None:
+        """When a word is detected in a long sound, by the sidecar."""
+        return self._word_threshold
 
     @property
     def runtime(self) -> str:

@@ -61,6 +61,7 @@ class Deployment:
 
 def from_sidecar(model: LoadedModel, found: Sidecar, asked: Asked) -> Deployment:
     """The deployment of a file of ours; its sidecar allows no other."""
+    _require_scores(model, found)
     _require_free(model, found, asked)
     shape, adapter = found.input.shape, found.adapter
     return Deployment(
@@ -74,6 +75,15 @@ def from_sidecar(model: LoadedModel, found: Sidecar, asked: Asked) -> Deployment
         output_index=0 if adapter is None else adapter.output_index,
         reading=adapter,
     )
+
+
+def _require_scores(model: LoadedModel, found: Sidecar) -> None:
+    if found.features is not None:
+        gives = "features" if found.output == "features" else "classes of features"
+        raise InputError(
+            f"{model.path}: is a part of a file, and gives {gives}. Give the whole file in models/ "
+            "beside its folder; a program that runs both parts is in docs/sounds.md."
+        )
 
 
 def _require_free(model: LoadedModel, found: Sidecar, asked: Asked) -> None:

@@ -1,32 +1,69 @@
 """Words in long sound files: a window that slides over each, and what is detected."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from targets.errors import InputError
-from targets.evaluation.streaming import Detection, Listening, Probabilities, detections
+from targets.evaluation.streaming import (
+    NO_WORDS,
+    Detection,
+    Listening,
+    Probabilities,
+    detections,
+)
+from targets.formats.streaming import WordThreshold
 from targets.prediction.classifier import Classifier
 from targets.prediction.preparation.sounds import OfSounds
-from targets.sounds import reading
-from targets.sounds.windowing import Waveform, Windowing, as_int16, resampled
+from targets.sounds import reading, windowing
+from targets.sounds.windowing import Waveform, Windowing, as_int16, hop_of, resampled
 
-NO_WORDS = frozenset({"_silence_", "_unknown_"})
-"""Names of classes, as in Speech Commands."""
+HOP_S = 0.25
+THRESHOLD = 0.8
+"""Of a model whose sidecar says nothing about long sounds."""
 
 
-def listening(classifier: Classifier, *, hop_s: float) -> Listening:
-    """Raises `InputError` for a model of something else than sounds."""
-    windowing = windowing_of(classifier)
+def listening(classifier: Classifier) -> Listening:
+    """As the sidecar says, whose threshold is for this. Raises `InputError` for a model of
+    something else than sounds."""
+    window = windowing_of(classifier)
     ignored = {i for i, name in enumerate(classifier.classes) if name in NO_WORDS}
     if len(ignored) == len(classifier.classes):
         raise InputError(f"{classifier.path}: has no class that is a word to be detected.")
-    return Listening(
-        hop_s=hop_s,
-        window_s=windowing.samples / windowing.rate,
+    chosen, rate = classifier.word_threshold, window.rate
+    plain = Listening(
+        hop_s=hop_of(HOP_S if chosen is None else chosen.hop_s, rate) / rate,
+        window_s=window.samples / rate,
         ignored=frozenset(ignored),
     )
+    if chosen is None:
+        return plain
+    return replace(plain, smoothed_over=chosen.smoothed_over, pause_s=chosen.pause_s)
+
+
+def threshold_of(classifier: Classifier) -> tuple[float, str]:
+    """The threshold of the sidecar, else a usual one, and where it is from.
+
+    Raises `InputError` where the sidecar says that none is good enough.
+    """
+    chosen = classifier.word_threshold
+    if chosen is None:
+        return THRESHOLD, "a usual one: the model has none of its own"
+    limit = f"at most {chosen.false_accepts_per_hour:g} false accepts per hour"
+    if chosen.threshold is None:
+        raise InputError(
+            f"{classifier.path}: no threshold kept {limit} {_where(chosen)}. Give one that is good "
+            "enough for you with --threshold."
+        )
+    return chosen.threshold, f"of the sidecar, chosen for {limit} {_where(chosen)}"
+
+
+def _where(chosen: WordThreshold) -> str:
+    stream = chosen.chosen_on
+    kind = "recorded" if stream.made == "recorded" else "synthesised"
+    return f"in {stream.seconds / 60:.0f} {kind} minutes ({stream.source})"
 
 
 def windowing_of(classifier: Classifier) -> Windowing:
@@ -43,17 +80,17 @@ def heard(
     classifier: Classifier, file: Path, how: Listening, *, threshold: float
 ) -> list[Detection]:
     """The words in a file. Raises `UnreadableSoundError`."""
-    windows = sliding(reading.read(file), windowing_of(classifier), hop_s=how.hop_s)
+    sound = reading.read(file, longest_s=reading.LONGEST_STREAM_S)
+    windows = sliding(sound, windowing_of(classifier), hop_s=how.hop_s)
     return detections(probabilities(classifier, windows), how, threshold=threshold)
 
 
-def sliding(sound: reading.Sound, windowing: Windowing, *, hop_s: float) -> npt.NDArray[np.int16]:
+def sliding(sound: reading.Sound, how: Windowing, *, hop_s: float) -> npt.NDArray[np.int16]:
     """[windows, samples], of which one begins every `hop_s`; of a shorter sound the only one."""
-    values = as_int16(resampled(sound.values, sound.rate, windowing.rate))
-    if len(values) < windowing.samples:
-        return windowing(sound)[np.newaxis]
-    hop = max(1, round(hop_s * windowing.rate))
-    return np.lib.stride_tricks.sliding_window_view(values, windowing.samples)[::hop]
+    values = as_int16(resampled(sound.values, sound.rate, how.rate))
+    if len(values) < how.samples:
+        return how(sound)[np.newaxis]
+    return windowing.sliding(values, how.samples, hop_of(hop_s, how.rate))
 
 
 def probabilities(classifier: Classifier, windows: npt.NDArray[np.int16]) -> Probabilities:

@@ -26,6 +26,8 @@ Values = npt.NDArray[np.float64]
 
 LONGEST_S = 600.0
 """Ten minutes of stereo at 48 kHz take 0.6 GB while they become a clip."""
+LONGEST_STREAM_S = 3600.0
+"""Of a sound that a window slides over: an hour of mono at 48 kHz takes 2 GB meanwhile."""
 LOWEST_RATE, HIGHEST_RATE = 1000, 384_000
 LOUDEST = 8.0
 """Largest float sample; more than this above full scale is a file of another scale."""

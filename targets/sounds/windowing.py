@@ -62,3 +62,13 @@ def as_int16(values: Values) -> Waveform:
     """Rounded to the nearest step; what is beyond full scale is clipped."""
     clipped: Values = np.clip(np.rint(values * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1)
     return clipped.astype(np.int16)
+
+
+def hop_of(hop_s: float, rate: int) -> int:
+    """The whole number of samples that is nearest to `hop_s` seconds, 1 at least."""
+    return max(1, round(hop_s * rate))
+
+
+def sliding(values: Waveform, samples: int, hop: int) -> npt.NDArray[np.int16]:
+    """[windows, samples], of which one begins every `hop` samples; they overlap in memory."""
+    return np.lib.stride_tricks.sliding_window_view(values, samples)[::hop]

@@ -4,7 +4,9 @@ from pathlib import Path
 
 from targets.formats import FORMATS
 from targets.formats.contract import ExportContext, Operators, ServingFunction
+from targets.formats.input_spec import InputSpec
 from targets.formats.metadata import FileMetadata
+from targets.formats.record import NetworkEnds
 from targets.runtimes import RUNTIMES, Runtime
 
 name = "toy"
@@ -47,6 +49,10 @@ def lossy_layers(
 
 def saturating_products(path: Path) -> tuple[str, ...]:
     return ()
+
+
+def take_apart(path: Path, spec: InputSpec, *, front_end: Path, network: Path) -> NetworkEnds:
+    return FORMATS["tflite"].take_apart(path, spec, front_end=front_end, network=network)
 
 
 def external_files(path: Path) -> tuple[str, ...]:

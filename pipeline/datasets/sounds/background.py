@@ -50,10 +50,14 @@ class Background:
             for split, (first, last) in zip(Split, pairwise(cuts), strict=True)
         }
 
-    def noise(self, cfg: SourceConfig) -> Waveform:
-        """What trains of all recordings, [samples]."""
-        parts = [self.values[first:last] for first, last in self.stretches(cfg)[Split.TRAIN]]
-        return np.concatenate([*parts, np.empty(0, np.int16)])
+    def noise(self, cfg: SourceConfig) -> Mapping[Split, Waveform]:
+        """The parts of all recordings for each split, one after the other, [samples]."""
+        return {
+            split: np.concatenate(
+                [*(self.values[first:last] for first, last in parts), np.empty(0, np.int16)]
+            )
+            for split, parts in self.stretches(cfg).items()
+        }
 
     def windows(self, stretches: Stretches, samples: int, count: int) -> Raw | None:
         """`count` clips [count, samples], evenly spread over the stretches and read on access; None

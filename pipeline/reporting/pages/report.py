@@ -11,7 +11,7 @@ from pipeline.reporting.findings import disturbances, headline
 from pipeline.reporting.findings.chance import chance
 from pipeline.reporting.findings.pareto import by_latency, by_size, pareto, sentence
 from pipeline.reporting.formatting import NOT_MEASURED, count, percent
-from pipeline.reporting.pages import data, templates
+from pipeline.reporting.pages import data, streaming, templates
 from pipeline.reporting.pages import layers as layers_page
 from pipeline.reporting.schema.model_row import ModelRow, small_files
 from pipeline.reporting.schema.report import (
@@ -26,6 +26,7 @@ from pipeline.reporting.tables.cells import Table
 from pipeline.reporting.tables.confidence import confidence
 from pipeline.reporting.tables.gates import gates, summary
 from pipeline.reporting.tables.models import models
+from pipeline.reporting.tables.parts import parts
 from pipeline.reporting.tables.sensitivity import layers
 from targets.bench.result import BenchResult
 from targets.formats.record import Parity
@@ -53,7 +54,7 @@ def render(
             if row.precision != "int8_ptq"
         ],
         plots={device: _plots(rows, report) for device, rows in _by_device(measured).items()},
-        latencies=_latencies(documents or {}),
+        latencies=_latencies(documents or {}, report),
         bought=bought(measured) if len(measured) > 1 else None,
         header=header,
         rows=rows,
@@ -64,6 +65,7 @@ def render(
         parity=[_parity(row) for row in report.parity],
         processors=[_processor(row) for row in report.processors],
         scales=[_scale(row) for row in report.scales],
+        parts=parts(report.parts) if report.parts else None,
         sensitivity=_sensitivity(report),
         noise=layers_page.noise(report.layer_noise),
         gates=gates(report.gates) if report.gates else None,
@@ -72,6 +74,7 @@ def render(
         digests=_digests(report),
         ablation=_ablation(report),
         confidence=_confidence(report),
+        streaming=streaming.section(report),
         album=album or {},
         quotes=quotes or {},
         seen=any(key.startswith("seen ") for key in album or {}),
@@ -100,8 +103,13 @@ def _plots(rows: Sequence[ModelRow], report: Report) -> dict[str, object]:
     }
 
 
-def _latencies(documents: Mapping[str, BenchResult]) -> dict[str, str]:
-    plots = {device: quantiles(device, document) for device, document in documents.items()}
+def _latencies(documents: Mapping[str, BenchResult], report: Report) -> dict[str, str]:
+    """Of the files with a row in the report: a document also has the parts of some."""
+    names = {row.name for row in report.models}
+    plots = {}
+    for device, document in documents.items():
+        rows = tuple(row for row in document.summary if row.model in names)
+        plots[device] = quantiles(device, document.model_copy(update={"summary": rows}))
     return {device: plot for device, plot in plots.items() if plot}
 
 

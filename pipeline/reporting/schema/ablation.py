@@ -77,6 +77,8 @@ class Step(Part):
 
 class Ablation(Part):
     test_samples: int
+    notes: tuple[str, ...] = ()
+    """Variants that are left out, and why: a sentence each."""
     variants: tuple[Variant, ...]
     steps: tuple[Step, ...]
     wall_s: float | None = None

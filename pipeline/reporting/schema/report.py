@@ -19,8 +19,10 @@ from pipeline.reporting.schema.gate import GateRow
 from pipeline.reporting.schema.label_suspect import LabelSuspect
 from pipeline.reporting.schema.layer_noise import LayerNoise
 from pipeline.reporting.schema.model_row import ModelRow, Part
+from pipeline.reporting.schema.parts import PartsRow
 from pipeline.reporting.schema.per_class import PerClass
 from pipeline.reporting.schema.reading import read_json
+from pipeline.reporting.schema.streaming import Streaming
 from pipeline.reporting.schema.tracked import Tracked
 from targets.errors import InputError
 from targets.formats.input_kinds import Words
@@ -160,10 +162,15 @@ class Report(Part):
     """The labels that the teacher contradicts most, by split: probable label errors."""
     confidence: tuple[ConfidenceRow, ...] = ()
     """Temperature and thresholds of the files, and what they do on the test split."""
+    streaming: Streaming | None = None
+    """Words that the student's files detect in a long sound; null without the recipe's table
+    `[streaming]` or without a bench."""
     flips: tuple[Flip, ...] = ()
     """Test samples that turned wrong or right from one network to the next, on the first device."""
     parity: tuple[Parity, ...]
     processors: tuple[ProcessorRow, ...] = ()
+    parts: tuple[PartsRow, ...] = ()
+    """The int8 files that are also there as front end and network (`convert.front_end_apart`)."""
     scales: tuple[TensorScales, ...] = ()
     sensitivity: Sensitivity | None = None
     """The layers that cost the int8 network its accuracy; null where it is within 0.5 points of the

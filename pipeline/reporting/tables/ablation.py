@@ -87,6 +87,8 @@ def pairs(ablation: Ablation) -> Table:
 def print_ablation(ablation: Ablation, dataset: DatasetUsed) -> None:
     """The variants, then what each step shows."""
     print_rows(*variants(ablation, dataset))
+    for note in ablation.notes:
+        print(note)
     print()
     header = ["step", "gain in top-1, its 95 % interval, and what they show"]
     print_rows(header, [[step.adds, step.words] for step in ablation.steps], left=2)

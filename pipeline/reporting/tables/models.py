@@ -1,6 +1,6 @@
 """The models of a report as a table, and a report on the terminal."""
 
-from pipeline.reporting.findings import disturbances
+from pipeline.reporting.findings import disturbances, streaming
 from pipeline.reporting.findings.chance import above, chance
 from pipeline.reporting.findings.data import uneven
 from pipeline.reporting.formatting import (
@@ -85,7 +85,8 @@ def print_report(report: Report) -> None:
         print(f"recommended on {one.device}: {one.reason}")
     print_rows(*models(report))
     limits = disturbances.lines(report, "report.html")
-    for line in filter(None, [chance(report), *report.notes, *limits]):
+    heard = [streaming.headline(report.streaming)] if report.streaming else []
+    for line in filter(None, [chance(report), *report.notes, *heard, *limits]):
         print(line)
     if report.gates:
         print_rows(*gates(report.gates), left=2)

@@ -72,11 +72,11 @@ def unknown(results: Results, confidence: Confidence | None) -> Iterator[str]:
     """How many are unknown, and where classes are named, how good the others are."""
     if confidence is None or not confidence.decides or not results.read_ns:
         return
-    count, tally, many = len(results.read_ns), results.tally, NOUNS[results.kind].many
-    wanted = percent(confidence.precision)
+    count, tally = len(results.read_ns), results.tally
+    wanted, of = percent(confidence.precision), NOUNS[results.kind].counted(count)
     yield (
-        f"unknown {results.unknown:,} of {count:,} {many}: less probable than the threshold for a "
-        f"precision of {wanted} %"
+        f"unknown {results.unknown:,} of {of}: less probable than the threshold for a precision of "
+        f"{wanted} %"
     )
     if tally.total and tally.accepted:
         precision = tally.accepted_right / tally.accepted
@@ -94,8 +94,8 @@ def summary(results: Results, classes: Sequence[str]) -> Iterator[str]:
         return
     ends = span(tally.interval, percent)
     yield (
-        f"accuracy {percent(tally.accuracy)} % ({ends}): {tally.right:,} of {tally.total:,} "
-        f"{NOUNS[results.kind].many} {LABELLED[results.kind]}"
+        f"accuracy {percent(tally.accuracy)} % ({ends}): {tally.right:,} of "
+        f"{NOUNS[results.kind].counted(tally.total)} {LABELLED[results.kind]}"
     )
     counts = tally.matrix(len(classes))
     if confusion.support_ratio(counts.sum(axis=1)) > UNEVEN:
@@ -118,7 +118,7 @@ def speed(results: Results, runtime: str) -> str:
     if not count:
         return f"no {words.one} was read"
     return (
-        f"{count:,} {words.many} in {wall_s:.1f} s, {count / wall_s:,.1f}/s; median of one: "
+        f"{words.counted(count)} in {wall_s:.1f} s, {count / wall_s:,.1f}/s; median of one: "
         f"{duration(median(results.read_ns))} to {READ[results.kind]}, "
         f"{duration(median(results.inference_ns))} in {runtime}"
     )

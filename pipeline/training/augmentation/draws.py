@@ -4,7 +4,7 @@ import numpy as np
 
 VIEW_STREAM, ORDER_STREAM, MIXUP_STREAM = 1, 2, 3
 PHOTO_STREAM, CUTMIX_STREAM, MIX_STREAM, SAMPLING_STREAM = 4, 5, 6, 7
-SOUND_STREAM, NOISE_STREAM = 8, 9
+SOUND_STREAM, NOISE_STREAM, LISTENING_STREAM = 8, 9, 10
 """First key of each use of randomness, so that no two uses share their numbers."""
 
 

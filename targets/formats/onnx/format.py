@@ -5,8 +5,9 @@ from pathlib import Path
 from targets.errors import ProofError
 from targets.formats import FORMATS
 from targets.formats.contract import ExportContext, Operators, ServingFunction, SourceFile
+from targets.formats.input_spec import InputSpec
 from targets.formats.metadata import FileMetadata
-from targets.formats.record import TensorNoise
+from targets.formats.record import NetworkEnds, TensorNoise
 
 name = "onnx"
 precisions: tuple[str, ...] = ("float32", "dynamic", "int8", "mixed", "int8_ptq")
@@ -89,6 +90,12 @@ def saturating_products(path: Path) -> tuple[str, ...]:
     from targets.formats.onnx.products import saturating_products as found
 
     return found(path)
+
+
+def take_apart(path: Path, spec: InputSpec, *, front_end: Path, network: Path) -> NetworkEnds:
+    from targets.formats.onnx.apart import take_apart as taken
+
+    return taken(path, spec, front_end=front_end, network=network)
 
 
 def external_files(path: Path) -> tuple[str, ...]:

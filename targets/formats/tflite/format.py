@@ -4,8 +4,9 @@ from pathlib import Path
 
 from targets.errors import ProofError
 from targets.formats.contract import ExportContext, Operators, ServingFunction
+from targets.formats.input_spec import InputSpec
 from targets.formats.metadata import FileMetadata
-from targets.formats.record import TensorNoise
+from targets.formats.record import NetworkEnds, TensorNoise
 
 name = "tflite"
 precisions: tuple[str, ...] = (
@@ -90,6 +91,12 @@ def float_reference(function: ServingFunction, context: ExportContext) -> Path:
 
 def saturating_products(path: Path) -> tuple[str, ...]:
     return ()  # LiteRT's kernels are exact on every processor
+
+
+def take_apart(path: Path, spec: InputSpec, *, front_end: Path, network: Path) -> NetworkEnds:
+    from targets.formats.tflite.apart import take_apart as taken
+
+    return taken(path, spec, front_end=front_end, network=network)
 
 
 def external_files(path: Path) -> tuple[str, ...]:

@@ -110,7 +110,7 @@ def inspect(path: Path) -> Inspection:
         float_op_names=tuple(f"{op.name} ({op.output})" for op in floats),
         input_dtype=kinds[source.type],
         input_shape=tuple(int(size) for size in source.shape),
-        input_scale=_scale(source),
+        input_scale=scale_of(source),
         output_dtype=kinds[target.type],
         operators=operators,
         constants=tuple(_constants(model, kinds)),
@@ -229,7 +229,7 @@ def _shape(tensor: TfliteTensor) -> list[int]:
     return [int(size) for size in ([] if tensor.shape is None else tensor.shape)]
 
 
-def _scale(tensor: TfliteTensor) -> tuple[float, int] | None:
+def scale_of(tensor: TfliteTensor) -> tuple[float, int] | None:
     """(scale, zero point) of a tensor that is quantized as a whole."""
     quantization = tensor.quantization
     if quantization is None or quantization.scale is None or len(quantization.scale) != 1:

@@ -19,7 +19,11 @@ LOWEST_HZ = 20.0
 @lru_cache(maxsize=2)
 def coloured(rate: int) -> Waveform:
     """The three colours, one after the other, [3 * SECONDS * rate]."""
-    random = generator(0, NOISE_STREAM, rate)
+    return fresh(rate, generator(0, NOISE_STREAM, rate))
+
+
+def fresh(rate: int, random: np.random.Generator) -> Waveform:
+    """The same colours of other numbers."""
     return np.concatenate([_noise(slope, rate, random) for slope in SLOPES])
 
 

@@ -80,5 +80,5 @@ def training_view(cfg: SoundViews, data: Dataset, *, seed: int, view: int) -> So
         rate=front_end.rate,
         seed=seed,
         view=view,
-        recordings=data.noise,
+        recordings=None if data.noise is None else data.noise[Split.TRAIN],
     )
