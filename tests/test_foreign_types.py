@@ -95,7 +95,7 @@ def test_a_teacher_with_an_integer_input_is_given_raw_bytes(
     assert not teacher.scalable
     refused(
         lambda: open_teacher(path, TeacherConfig(scale=1 / 255), stripes_data),
-        "takes raw uint8 pixels; leave out teacher.scale",
+        "takes raw uint8 values; leave out teacher.scale",
     )
 
 

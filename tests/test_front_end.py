@@ -67,3 +67,13 @@ def test_a_full_scale_tone_has_the_energy_of_one_in_its_band() -> None:
         dct(8 * front(tone).numpy()[0, :, :, 0] / ([2**0.5] + 39 * [1]), type=3, norm="ortho")
     )
     assert 0.5 < energies.max(axis=1).mean() < 1.5
+
+
+def test_equal_ones_are_equal_after_their_use() -> None:
+    """Their tables are kept in the object, and are no part of what it is."""
+    one, other = SoundFrontEnd(rate=RATE), SoundFrontEnd(rate=RATE)
+    for front in (one, other):
+        front(tf.zeros([1, RATE]))
+    assert one == other != SoundFrontEnd(rate=RATE, bands=30)
+    assert hash(one) == hash(other)
+    assert len({one, other}) == 1

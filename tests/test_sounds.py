@@ -285,7 +285,7 @@ def test_a_window_has_the_same_bytes_whatever_the_file_was(tmp_path: Path) -> No
 
 def test_the_code_of_the_documentation_runs(tmp_path: Path, monkeypatch: Any) -> None:
     text = (Path(__file__).parent.parent / "docs" / "sounds.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    *_, code = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     write(tmp_path / "yes.wav", tone(3, seconds=2, rate=44100), rate=44100)
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}

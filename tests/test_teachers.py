@@ -198,7 +198,7 @@ def test_a_teacher_of_raw_pixels_is_given_them(stripes_data: Dataset, tmp_path: 
     path = onnx_file(tmp_path / "t.onnx", stripes_data, uint8=True)
     teacher = open_teacher(path, TeacherConfig(), stripes_data)
     np.testing.assert_allclose(answers(teacher, stripes_data), expected(stripes_data), atol=1e-4)
-    with pytest.raises(InputError, match=r"takes raw uint8 pixels; leave out teacher\.scale"):
+    with pytest.raises(InputError, match=r"takes raw uint8 values; leave out teacher\.scale"):
         open_teacher(path, TO_1, stripes_data)
 
 

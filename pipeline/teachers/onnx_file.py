@@ -102,7 +102,7 @@ def _dtype(kind: str, cfg: TeacherFileConfig, path: Path, data: Dataset) -> type
         raise InputError(f"teacher {path}: takes {kind}; an input of float{pixels} is needed.")
     if dtype is np.uint8 and not is_raw(cfg):
         raise InputError(
-            f"teacher {path}: takes raw uint8 pixels; leave out teacher.scale and teacher.offset."
+            f"teacher {path}: takes raw uint8 values; leave out teacher.scale and teacher.offset."
         )
     return dtype
 

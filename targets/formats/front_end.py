@@ -44,6 +44,17 @@ class SoundFrontEnd(BaseModel):
     subtract_mean: bool = True
     """Take off each coefficient's mean over time."""
 
+    def __eq__(self, other: object) -> bool:
+        """pydantic compares the arrays of cached properties too, and fails."""
+        return isinstance(other, SoundFrontEnd) and self._values == other._values
+
+    def __hash__(self) -> int:
+        return hash(self._values)
+
+    @property
+    def _values(self) -> tuple[object, ...]:
+        return tuple(getattr(self, name) for name in type(self).model_fields)
+
     @property
     def hop(self) -> int:
         """Samples from one frame's beginning to the next one's."""
