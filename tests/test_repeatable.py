@@ -35,6 +35,7 @@ def test_two_fresh_runs_with_two_threads_give_the_same_bytes(
         assert digest(path) == digest(finished.out / "tiny" / "models" / path.name), path.name
 
 
+@pytest.mark.slow  # its twin: test_store, of racing runs one makes it
 def test_two_racing_runs_share_the_work_and_both_end_well(
     recipe_file: Path, data_file: Path, tmp_path: Path
 ) -> None:

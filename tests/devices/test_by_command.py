@@ -66,6 +66,7 @@ def reboot(device: Host | Pi) -> None:
     device.start()
 
 
+@pytest.mark.slow  # its twins: the whole way over ssh, and a device that starts again in a block
 def test_the_whole_way_on_a_pi_that_starts_again_in_the_middle(
     pi: Pi, given: Given, monkeypatch: pytest.MonkeyPatch
 ) -> None:
