@@ -188,3 +188,11 @@ def test_the_empty_results_of_a_loop_are_no_weights(tmp_path: Path) -> None:
     model = Sequential([layers.Input((40, 8)), loop, layers.Flatten(), layers.Dense(3)])
     path = write(model, array_input(40, 8), tmp_path / "student.dynamic.tflite")
     assert [(c.elements, c.multiplied) for c in floats(path)] == [(40 * 32, False)]
+
+
+def test_a_kernel_that_the_converter_leaves_in_float_is_an_error(tmp_path: Path) -> None:
+    """No operator is known to have none: TFLite does not quantize the kernels of CONV_3D."""
+    wide = layers.Conv3D(16, 3, padding="same")
+    model = Sequential([layers.Input((4, 4, 4, 8)), wide, layers.Flatten(), layers.Dense(3)])
+    with pytest.raises(ProofError, match="these weights stay in float"):
+        write(model, array_input(4, 4, 4, 8), tmp_path / "student.dynamic.tflite")

@@ -1,6 +1,6 @@
 """The operators of a `.tflite` file and their types, read from its own tables."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from math import prod
 from pathlib import Path
 
@@ -25,14 +25,6 @@ WEIGHT_SLOT = {
     "BATCH_MATMUL": 1,
 }
 """Operator -> which of its inputs is multiplied with the activation."""
-MATRIX_SLOTS: Mapping[str, tuple[int, ...]] = {
-    **{name: (slot,) for name, slot in WEIGHT_SLOT.items()},
-    "GATHER": (0,),
-    "UNIDIRECTIONAL_SEQUENCE_RNN": (1, 2),
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": tuple(range(1, 9)),
-}
-"""Operator -> which of its inputs are kernels, matrices or tables of vectors. Any other constant is
-no weight: a bias, a scale per channel, the vectors of positions, the empty results of a loop."""
 
 
 class Weights(BaseModel):
@@ -46,7 +38,7 @@ class Weights(BaseModel):
     front: bool = False
     """Whether it belongs to the front end."""
     multiplied: bool
-    """Whether it is in one of `MATRIX_SLOTS`."""
+    """Whether it is read as a matrix, a kernel or a table of vectors: `_multiplied`."""
 
 
 class Operator(BaseModel):
@@ -217,12 +209,30 @@ def _constants(model: TfliteModel, kinds: dict[int, str]) -> Iterator[Weights]:
 
 
 def _multiplied(model: TfliteModel, graph: TfliteGraph) -> set[int]:
-    """The tensors that are read as a matrix, a kernel or a table of vectors."""
-    return {
-        int(operator.inputs[slot])
-        for operator in graph.operators
-        for slot in MATRIX_SLOTS.get(operator_name(model, operator), ())
-    }
+    """The tensors that are read as a matrix, a kernel or a table of vectors.
+
+    Without tensors that are only added (biases, positions), vectors outside `WEIGHT_SLOT` (the
+    scale or the limit of each channel), and zeros, with which the results of a loop begin. What any
+    other operator reads counts: a list of operators with weights would miss one.
+    """
+    found = set()
+    for operator in graph.operators:
+        name = operator_name(model, operator)
+        for slot, index in enumerate(operator.inputs):
+            if slot == WEIGHT_SLOT.get(name) or not (
+                name in ("ADD", "SUB") or _is_vector_or_zeros(model, graph, int(index))
+            ):
+                found.add(int(index))
+    return found
+
+
+def _is_vector_or_zeros(model: TfliteModel, graph: TfliteGraph, index: int) -> bool:
+    if index < 0:
+        return True
+    tensor = graph.tensors[index]
+    data = model.buffers[tensor.buffer].data
+    is_vector = sum(size > 1 for size in _shape(tensor)) <= 1
+    return is_vector or (data is not None and not any(data))
 
 
 def _shape(tensor: TfliteTensor) -> list[int]:
