@@ -6,12 +6,11 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from targets.files.digest import file_sha256
 from targets.formats import sidecar
 from targets.formats.channel_scaling import ChannelScaling
 from targets.formats.input_spec import array_input
-from targets.formats.record import ExportedModel
 from tests.arrays import NAMES
+from tests.exported import student
 
 SHAPE = (12, 3)
 SCALING = ChannelScaling(mean=(0.0, 1000.0, -9.81), deviation=(1.0, 100.0, 0.01))
@@ -20,19 +19,8 @@ SCALING = ChannelScaling(mean=(0.0, 1000.0, -9.81), deviation=(1.0, 100.0, 0.01)
 def delivered(path: Path) -> Path:
     """A file as a run leaves it: raw values in, logits out."""
     onnx.save(_network(), path)
-    record = ExportedModel(
-        name=path.name,
-        role="student",
-        format="onnx",
-        precision="float32",
-        file=path.name,
-        sha256=file_sha256(path),
-        size_bytes=path.stat().st_size,
-        parameters=None,
-        macs=None,
-    )
     spec = array_input(*SHAPE, scaling=SCALING)
-    sidecar.write(path, record=record, classes=NAMES, input=spec, preprocessing=None)
+    sidecar.write(path, record=student(path), classes=NAMES, input=spec, preprocessing=None)
     return path
 
 

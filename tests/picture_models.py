@@ -10,11 +10,10 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from targets.files.digest import file_sha256
 from targets.formats import sidecar
 from targets.formats.input_spec import image_input
-from targets.formats.record import ExportedModel
 from targets.images.preprocessing import Fit, Preprocessing
+from tests.exported import student
 
 CLASSES = ("red", "green", "blue")
 COLOURS = {"red": (240, 20, 10), "green": (10, 230, 20), "blue": (20, 30, 250)}
@@ -70,21 +69,10 @@ def delivered(path: Path, *, classes: Sequence[str] = CLASSES, fit: Fit = "crop"
 
 def describe(path: Path, *, classes: Sequence[str], shape: tuple[int, int, int], fit: Fit) -> None:
     """Write the sidecar of a model file."""
-    record = ExportedModel(
-        name=path.name,
-        role="student",
-        format=path.suffix[1:],
-        precision="float32",
-        file=path.name,
-        sha256=file_sha256(path),
-        size_bytes=path.stat().st_size,
-        parameters=None,
-        macs=None,
-    )
     height, width, depth = shape
     how = Preprocessing(height=height, width=width, channels=1 if depth == 1 else 3, fit=fit)
     sidecar.write(
-        path, record=record, classes=classes, input=image_input(*shape), preprocessing=how
+        path, record=student(path), classes=classes, input=image_input(*shape), preprocessing=how
     )
 
 

@@ -6,13 +6,12 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from targets.files.digest import file_sha256
 from targets.formats import sidecar
 from targets.formats.front_end import SoundFrontEnd
 from targets.formats.input_spec import waveform_input
-from targets.formats.record import ExportedModel
 from targets.formats.streaming import WordThreshold
 from targets.sounds.windowing import Windowing
+from tests.exported import student
 from tests.sounds import RATE
 
 CLASSES = ("quiet", "loud")
@@ -27,20 +26,9 @@ def delivered(
 ) -> Path:
     """A file as a run leaves it: a second of raw waveform in, logits out."""
     onnx.save(_network(), path)
-    record = ExportedModel(
-        name=path.name,
-        role="student",
-        format="onnx",
-        precision="float32",
-        file=path.name,
-        sha256=file_sha256(path),
-        size_bytes=path.stat().st_size,
-        parameters=None,
-        macs=None,
-    )
     sidecar.write(
         path,
-        record=record,
+        record=student(path),
         classes=CLASSES,
         input=waveform_input(RATE, SoundFrontEnd(rate=RATE)),
         preprocessing=None,

@@ -7,11 +7,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from targets.files.digest import file_sha256
 from targets.formats import sidecar
-from targets.formats.record import ExportedModel
 from targets.texts import tokens
 from targets.texts.tokenizer import Tokenizer
+from tests.exported import student
 
 CLASSES = ("COUNT", "WHAT", "WHERE")
 WORDS = {"how": 0, "many": 0, "what": 1, "where": 2, "place": 2, "cat": None, "dog": None}
@@ -22,20 +21,9 @@ TOKENIZER = Tokenizer(kind="words", vocabulary=(*tokens.SPECIAL, *WORDS), length
 def delivered(path: Path, *, classes: Sequence[str] = CLASSES) -> Path:
     """A file as a run leaves it: int32 tokens in, logits out, its vocabulary beside it."""
     onnx.save(_network(), path)
-    record = ExportedModel(
-        name=path.name,
-        role="student",
-        format="onnx",
-        precision="float32",
-        file=path.name,
-        sha256=file_sha256(path),
-        size_bytes=path.stat().st_size,
-        parameters=None,
-        macs=None,
-    )
     sidecar.write(
         path,
-        record=record,
+        record=student(path),
         classes=classes,
         input=TOKENIZER.input,
         preprocessing=None,
